@@ -1,0 +1,75 @@
+"""The CDK app: every example once, as a stack of its own."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+from cdk_nag import AwsSolutionsChecks
+
+from config import ConfigError, from_context
+from stacks.thumbnail import ThumbnailStack
+
+ROOT = Path(__file__).resolve().parent
+PROJECT = "aws-compute-examples"
+
+
+def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = None) -> cdk.App:
+    """The app with all stacks, not yet synthesized.
+
+    `context` comes on top of cdk.json's, as `-c` does. Raises ConfigError for a bad setting.
+    """
+    app = cdk.App(context={**_cdk_json_context(), **(context or {})}, outdir=outdir)
+    config = from_context(app.node.get_all_context())
+
+    def stack(stem: str) -> dict[str, Any]:
+        return {
+            "id": f"{config.prefix}-{stem}",
+            "tags": {"project": PROJECT, "example": stem, "profile": config.profile},
+            "termination_protection": config.retain_data,
+            "retain_data": config.retain_data,
+            "log_retention": config.log_retention,
+            "alarm_email": config.alarm_email,
+        }
+
+    ThumbnailStack(
+        app,
+        **stack("thumbnail"),
+        description="Lambda: a picture put into S3 becomes a thumbnail in S3 and an item in DynamoDB",
+        max_edge=config.thumbnail_max_edge,
+        concurrency=config.thumbnail_concurrency,
+    )
+
+    _tag_resources(app)
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
+
+
+def _tag_resources(app: cdk.App) -> None:
+    # The stack's own tags reach everything that CloudFormation makes, CDK's helper functions too, but stand only in
+    # the assembly: a template that is deployed by other means carries these.
+    for stack in app.node.children:
+        if isinstance(stack, cdk.Stack):
+            for key, value in stack.tags.tag_values().items():
+                cdk.Tags.of(stack).add(key, value)
+
+
+def _cdk_json_context() -> dict[str, Any]:
+    # The CLI passes these by itself. Read here too, `python app.py` and the tests see the same feature flags.
+    cdk_json = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
+    return dict(cdk_json["context"])
+
+
+def main() -> None:
+    """Synthesize into the CLI's folder, or into cdk.out when run without the CLI."""
+    try:
+        build_app(outdir=None if "CDK_OUTDIR" in os.environ else str(ROOT / "cdk.out")).synth()
+    except ConfigError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""The life of the local AWS: one engine process, with one folder for everything it and the CLI write."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parent.parent
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+PORT = 4566
+"""The port that local AWS engines use by custom."""
+START_SECONDS = 30
+STOP_SECONDS = 10
+
+
+class LocalError(RuntimeError):
+    """A step of the local deployment failed. The message says which, why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A running engine."""
+
+    pid: int
+    port: int
+
+    @property
+    def endpoint(self) -> str:
+        """The URL that answers for every AWS service."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+class LocalAws:
+    """The engine whose files are in `folder`; it may be running, or not yet, or no more."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "engine.log"
+        self.env_file = folder / "env"
+        self._state = folder / "engine.json"
+        self._unfinished = folder / "unfinished"
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def running(self) -> Engine | None:
+        """The engine, if the one that was started last is alive and answers."""
+        if not self._state.exists():
+            return None
+        engine = Engine(**json.loads(self._state.read_text()))
+        return engine if _alive(engine.pid) and _answers(engine) else None
+
+    def start(self) -> Engine:
+        """Start an engine on its usual port, or on a free one when that is taken. Raises LocalError if it will not."""
+        self.stop()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "tmp").mkdir()
+        port = PORT if _free(PORT) else _any_free_port()
+        with self.log.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "local.engine"],
+                cwd=ROOT,
+                env=self._engine_environment(port),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the command; the engine outlives it
+            )
+        engine = Engine(pid=process.pid, port=port)
+        self._state.write_text(json.dumps({"pid": engine.pid, "port": engine.port}))
+        self._wait_until_it_answers(process, engine)
+        self.env_file.write_text(self._exports(engine))
+        return engine
+
+    def stop(self) -> None:
+        """End the engine and every process it started, and drop what they had in memory and in temporary files.
+
+        Raises LocalError if a process survives.
+        """
+        if self._state.exists():
+            _end_group(json.loads(self._state.read_text())["pid"])
+            self._state.unlink()
+        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+        self.env_file.unlink(missing_ok=True)
+        self._unfinished.unlink(missing_ok=True)
+
+    # -- a deployment that broke off ----------------------------------------------------------------------------------
+
+    @property
+    def half_done(self) -> bool:
+        """Whether the last deployment into this engine began and did not end."""
+        return self._unfinished.exists()
+
+    @contextlib.contextmanager
+    def deploying(self) -> Any:
+        """Mark the engine as half done until the block ends well."""
+        self._unfinished.touch()
+        yield
+        self._unfinished.unlink()
+
+    # -- how to reach it ----------------------------------------------------------------------------------------------
+
+    def client(self, service: str, engine: Engine) -> Any:
+        """A boto3 client of the local AWS, with nothing from the person's own AWS configuration."""
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=engine.endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - the engine's fixed key
+            config=Config(retries={"mode": "standard", "total_max_attempts": 3}, s3={"addressing_style": "path"}),
+        )
+
+    def environment(self, engine: Engine) -> dict[str, str]:
+        """The environment in which the CDK CLI and every SDK reach the local AWS, and the person's account never."""
+        return {**_without_aws(os.environ), **self._variables(engine), "PATH": _path()}
+
+    def _variables(self, engine: Engine) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": engine.endpoint,
+            "AWS_ENDPOINT_URL_S3": engine.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PAGER": "",
+            "CDK_DEFAULT_ACCOUNT": ACCOUNT,
+            "CDK_DEFAULT_REGION": REGION,
+            # The CLI remembers there which account a key belongs to: "test" must not come to mean this one elsewhere.
+            "CDK_HOME": str(self.folder / "cdk-home"),
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+
+    def _engine_environment(self, port: int) -> dict[str, str]:
+        ours = _without_aws(os.environ)
+        return {
+            **ours,
+            "PATH": _path(),
+            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(self.folder / "tmp"),
+            "NODE_PATH": str(ROOT / "node_modules"),  # Lambda's Node runtime has the AWS SDK; here it lies there
+            "AUTH": "true",  # enforce IAM
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "DOCKER_HOST": f"unix://{self.folder / 'no-docker'}",  # it would tidy up among the person's containers
+            "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",  # AWS waits a minute, then two
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+
+    def _exports(self, engine: Engine) -> str:
+        lines = [f"export {name}='{value}'" for name, value in self._variables(engine).items()]
+        return "\n".join(["# . this file, and `aws`, `cdk` and boto3 talk to the local AWS", *lines, _export_path(), ""])
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes], engine: Engine) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(engine):
+            if process.poll() is not None or time.monotonic() > deadline:
+                tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+                self.stop()
+                raise LocalError(f"the local AWS did not start; the end of {self.log}:\n{tail}")
+            time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _answers(engine: Engine) -> bool:
+    try:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{engine.endpoint}/_ministack/health", timeout=2) as response:
+            return bool(response.status == 200)  # noqa: PLR2004
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _end_group(pid: int) -> None:
+    # The engine leads a session of its own, and the functions it runs are in its group.
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, sign)
+        if _gone(pid, STOP_SECONDS / 2):
+            return
+    raise LocalError(f"processes of the local AWS survive in the group {pid}; end them by hand: kill -9 -- -{pid}")
+
+
+def _gone(group: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(group, os.WNOHANG)  # it may be a child of this very process
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _any_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _without_aws(environment: "Mapping[str, str]") -> dict[str, str]:
+    foreign = ("AWS_", "CDK_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_")
+    return {name: value for name, value in environment.items() if not name.startswith(foreign)}
+
+
+def _path() -> str:
+    return os.pathsep.join([str(Path(sys.executable).parent), str(ROOT / "node_modules" / ".bin"), os.environ["PATH"]])
+
+
+def _export_path() -> str:
+    return f"export PATH='{Path(sys.executable).parent}:{ROOT / 'node_modules' / '.bin'}':\"$PATH\""

@@ -1,0 +1,73 @@
+"""The CDK CLI, run for real against the local AWS."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from local.aws import ACCOUNT, REGION, ROOT, Engine, LocalAws, LocalError
+
+CLI = ROOT / "node_modules" / ".bin" / "cdk"
+
+
+class Cdk:
+    """The CLI, its output in `cdk.log` of the local AWS's folder."""
+
+    def __init__(self, aws: LocalAws, engine: Engine) -> None:
+        self._environment = aws.environment(engine)
+        self._log = aws.folder / "cdk.log"
+        self.assembly = aws.folder / "cdk.out"
+
+    def synth(self, *options: str) -> None:
+        """Synthesize the app into the local AWS's folder."""
+        self._run("synth", "--quiet", "--output", str(self.assembly), *options, what="synthesizing")
+
+    def bootstrap(self) -> None:
+        """Make the bucket and roles that the CLI deploys with, as once in every account."""
+        self._run("bootstrap", f"aws://{ACCOUNT}/{REGION}", what="bootstrapping")
+
+    def deploy(self) -> None:
+        """Deploy every stack of the assembly."""
+        self._run("deploy", "--all", "--require-approval", "never", *self._from_assembly(), what="deploying")
+
+    def destroy(self) -> None:
+        """Delete every stack of the assembly."""
+        self._run("destroy", "--all", "--force", *self._from_assembly(), what="destroying")
+
+    def _from_assembly(self) -> tuple[str, ...]:
+        return "--app", str(self.assembly), "--progress", "events"
+
+    def _run(self, *arguments: str, what: str) -> None:
+        started = time.monotonic()
+        with (
+            self._log.open("w") as log,
+            subprocess.Popen(
+                [str(CLI), *arguments],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            ) as process,
+        ):
+            assert process.stdout is not None  # noqa: S101 - for the type checker
+            for line in process.stdout:
+                log.write(line)
+                _show_progress(what, line)
+        _show_progress(what, "")
+        if process.returncode:
+            raise LocalError(f"{what} failed: cdk {' '.join(arguments)}\n{_tail(self._log)}")
+        print(f"    {what}: {time.monotonic() - started:.1f} s", flush=True)
+
+
+def _show_progress(what: str, line: str) -> None:
+    # One line that changes in place, where a person looks on; in a log, only the line at the end.
+    if sys.stdout.isatty():
+        sys.stdout.write(f"\r\033[K    {what}: {line.strip()[:90]}" if line else "\r\033[K")
+        sys.stdout.flush()
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text().splitlines()[-25:]) + f"\n(all of it: {log})"

@@ -1,0 +1,18 @@
+"""The process that is the local AWS: ministack, extended. Started by local.aws, which sets its environment."""
+
+import sys
+
+import ministack.app
+
+from local.extension import extend
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    extend()
+    sys.argv = ["ministack"]  # its main() reads options of its own
+    ministack.app.main()
+
+
+if __name__ == "__main__":
+    main()

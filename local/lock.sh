@@ -1,0 +1,19 @@
+#!/bin/sh
+# Compiles every lock. Run by `make lock`.
+set -eu
+
+compile() { uv pip compile --quiet --no-header --annotation-style line "$@"; }
+
+compile pyproject.toml --group dev --universal --python-version 3.11 --output-file requirements-dev.txt
+compile pyproject.toml --constraints requirements-dev.txt --universal --python-version 3.11 --output-file requirements.txt
+compile pyproject.toml --group bench --constraints requirements-dev.txt --universal --python-version 3.11 \
+    --output-file requirements-bench.txt
+
+# botocore and what it needs come with Lambda's Python runtime.
+for package in lambda_src/*/requirements.in; do
+    compile "$package" --generate-hashes --only-binary :all: \
+        --python-version 3.14 --python-platform aarch64-manylinux_2_28 \
+        --no-emit-package botocore --no-emit-package jmespath --no-emit-package python-dateutil \
+        --no-emit-package six --no-emit-package urllib3 \
+        --output-file "${package%.in}.txt"
+done

@@ -1,0 +1,60 @@
+"""Shows the thumbnail example at work: a photo goes in, its thumbnail and its item come out."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from local.aws import Engine, LocalAws, LocalError
+
+PHOTO = Path(__file__).with_name("photo.jpg")
+"""A coffee cup by Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0."""
+PATIENCE_SECONDS = 30
+
+
+def exercise(aws: LocalAws, engine: Engine, outputs: dict[str, str], photo: Path = PHOTO) -> None:
+    """Upload the photo, wait for what the function makes of it, and say where to look. Raises LocalError if nothing."""
+    s3, dynamodb = aws.client("s3", engine), aws.client("dynamodb", engine)
+    key = f"photos/{photo.name}"
+    started = time.monotonic()
+    etag = s3.put_object(Bucket=outputs["UploadsBucketName"], Key=key, Body=photo.read_bytes())["ETag"].strip('"')
+    item = _wait_for_item(dynamodb, outputs, key, etag, _why_not(aws, engine, outputs))
+    print(f"    {photo.name} was settled in {time.monotonic() - started:.1f} s; its item in the table:")
+    for name, value in item.items():
+        print(f"        {name:18} {value}")
+    if "thumbnail_key" in item:
+        thumbnail = aws.folder / f"{photo.stem}.webp"
+        s3.download_file(outputs["ThumbnailsBucketName"], item["thumbnail_key"], str(thumbnail))
+        print(f"    its thumbnail, to be opened: {thumbnail}")
+
+
+def suggestions(outputs: dict[str, str]) -> list[str]:
+    """Commands to go on with."""
+    uploads, thumbnails = outputs["UploadsBucketName"], outputs["ThumbnailsBucketName"]
+    return [
+        f"aws s3 cp your-photo.jpg s3://{uploads}/",
+        f"aws dynamodb scan --table-name {outputs['MetadataTableName']}",
+        f"aws s3 ls --recursive s3://{thumbnails}/",
+        f"aws s3 rm s3://{uploads}/photos/{PHOTO.name}   # takes thumbnail and item with it",
+    ]
+
+
+def _wait_for_item(dynamodb: Any, outputs: dict[str, str], key: str, etag: str, why_not: Any) -> dict[str, str]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        found = dynamodb.get_item(
+            TableName=outputs["MetadataTableName"], Key={"image_key": {"S": key}}, ConsistentRead=True
+        )
+        item = {name: next(iter(value.values())) for name, value in found.get("Item", {}).items()}
+        if item.get("etag") == etag:
+            return item
+        time.sleep(0.1)
+    raise LocalError(f"no item for {key} after {PATIENCE_SECONDS} s. {why_not()}")
+
+
+def _why_not(aws: LocalAws, engine: Engine, outputs: dict[str, str]) -> Any:
+    def reason() -> str:
+        received = aws.client("sqs", engine).receive_message(QueueUrl=outputs["DeadLetterQueueUrl"])
+        letters = [message["Body"] for message in received.get("Messages", [])]
+        return f"Dead letters: {letters or 'none'}. The end of the engine's log is in {aws.log}"
+
+    return reason

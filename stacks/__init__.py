@@ -1,0 +1,1 @@
+"""One example, one file; files that begin with an underscore are shared."""

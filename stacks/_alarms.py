@@ -1,0 +1,35 @@
+"""Where alarms go."""
+
+from collections.abc import Iterable
+
+from aws_cdk import Acknowledgment, Stack, Validations
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+
+
+def alarm_topic(stack: Stack, email: str | None) -> sns.Topic | None:
+    """A topic that mails to `email`, who must confirm once; None without an address."""
+    if email is None:
+        return None
+    topic = sns.Topic(stack, "Alarms", enforce_ssl=True)
+    topic.add_subscription(subscriptions.EmailSubscription(email))
+    Validations.of(topic).acknowledge(
+        Acknowledgment(
+            id="AwsSolutions-SNS2",
+            reason="CloudWatch cannot publish to a topic under AWS's own key, and a customer key costs $1 a month "
+            "to hide what goes out by mail.",
+        )
+    )
+    return topic
+
+
+def notify(alarms: Iterable[cloudwatch.Alarm], topic: sns.Topic | None) -> None:
+    """Send every alarm, and its end, to the topic."""
+    if topic is None:
+        return
+    action = actions.SnsAction(topic)
+    for alarm in alarms:
+        alarm.add_alarm_action(action)
+        alarm.add_ok_action(action)

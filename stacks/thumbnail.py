@@ -1,0 +1,240 @@
+"""A picture put into S3 triggers a function, which writes a thumbnail to S3 and metadata to DynamoDB."""
+
+from typing import Any, cast
+
+from aws_cdk import Acknowledgment, CfnOutput, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_notifications as notifications
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks._alarms import alarm_topic, notify
+from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
+from stacks._helpers import log_cdk_helpers
+
+MAX_BYTES = 50 * 1024**2
+"""Larger uploads are rejected unread: a 50 MP JPEG of the best quality has some 30 MB."""
+MAX_PIXELS = 50_000_000
+"""Larger pictures are rejected undecoded: MEMORY_MB holds the worst mode, docs/thumbnail.md has the sum."""
+MEMORY_MB = 1769
+"""One whole vCPU: less is slower for the same price, more is idle, for one picture is decoded by one thread.
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
+
+
+class ThumbnailStack(Stack):
+    """Uploads bucket -> function -> thumbnails bucket and metadata table; what AWS failed at -> dead-letter queue."""
+
+    def __init__(  # noqa: PLR0913 - every choice of the example, by name
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's name
+        *,
+        retain_data: bool,
+        log_retention: logs.RetentionDays,
+        max_edge: int,
+        concurrency: int | None = None,
+        alarm_email: str | None = None,
+        **stack: Any,
+    ) -> None:
+        super().__init__(scope, id, **stack)
+        self._removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
+
+        uploads = self._bucket("Uploads", keep_versions=retain_data)
+        thumbnails = self._bucket("Thumbnails")
+        metadata = self._table("Metadata", recovery=retain_data)
+        dead_letters = self._queue("DeadLetters")
+        log_group = self._log_group("Logs", log_retention)
+
+        function = self._function(
+            "Function",
+            log_group=log_group,
+            concurrency=concurrency,
+            dead_letters=dead_letters,
+            environment={
+                "THUMBNAILS_BUCKET": thumbnails.bucket_name,
+                "METADATA_TABLE": metadata.table_name,
+                "MAX_EDGE": str(max_edge),
+                "MAX_BYTES": str(MAX_BYTES),
+                "MAX_PIXELS": str(MAX_PIXELS),
+            },
+        )
+        self._grant(function, uploads, thumbnails, metadata)
+        self._trigger(uploads, function)
+        self._empty_buckets_last(uploads, thumbnails, function)
+        notify(self._alarms(function, dead_letters), alarm_topic(self, alarm_email))
+        log_cdk_helpers(self, retention=log_retention)
+
+        CfnOutput(self, "UploadsBucketName", value=uploads.bucket_name)
+        CfnOutput(self, "ThumbnailsBucketName", value=thumbnails.bucket_name)
+        CfnOutput(self, "MetadataTableName", value=metadata.table_name)
+        CfnOutput(self, "DeadLetterQueueUrl", value=dead_letters.queue_url)
+
+    def _bucket(self, id_: str, *, keep_versions: bool = False) -> s3.Bucket:
+        bucket = s3.Bucket(
+            self,
+            id_,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            versioned=keep_versions,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    # Parts of an upload that broke off are invisible, and billed until they are aborted.
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                    # A month to notice that a picture was overwritten or deleted by mistake.
+                    noncurrent_version_expiration=Duration.days(30) if keep_versions else None,
+                )
+            ],
+            removal_policy=self._removal,
+            auto_delete_objects=self._removal is RemovalPolicy.DESTROY,
+        )
+        _accept(bucket, "AwsSolutions-S1", "Nobody reads it but its owner; log requests by CloudTrail data events.")
+        return bucket
+
+    def _table(self, id_: str, *, recovery: bool) -> dynamodb.Table:
+        table = dynamodb.Table(
+            self,
+            id_,
+            partition_key=dynamodb.Attribute(name="image_key", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=recovery
+            ),
+            deletion_protection=recovery,
+            removal_policy=self._removal,
+        )
+        if not recovery:
+            _accept(table, "AwsSolutions-DDB3", "The sandbox's items can be made again from the uploads.")
+        return table
+
+    def _queue(self, id_: str) -> sqs.Queue:
+        queue = sqs.Queue(
+            self,
+            id_,
+            enforce_ssl=True,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            retention_period=Duration.days(14),  # the longest there is: somebody has to read them
+            removal_policy=self._removal,
+        )
+        _accept(queue, "AwsSolutions-SQS3", "It is the dead-letter queue: the function's on-failure destination.")
+        return queue
+
+    def _log_group(self, id_: str, retention: logs.RetentionDays) -> logs.LogGroup:
+        return logs.LogGroup(
+            self,
+            id_,
+            retention=retention,
+            removal_policy=self._removal,
+        )
+
+    def _function(
+        self,
+        id_: str,
+        *,
+        log_group: logs.LogGroup,
+        concurrency: int | None,
+        dead_letters: sqs.Queue,
+        environment: dict[str, str],
+    ) -> lambda_.Function:
+        # Not CDK's default role: its managed policy lets the function create log groups, and one that is created
+        # again while the stack is being deleted stays behind for ever.
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        return lambda_.Function(
+            self,
+            id_,
+            code=bundled("thumbnail"),
+            handler="thumbnail.handler.handler",
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
+            memory_size=MEMORY_MB,
+            timeout=Duration.seconds(30),  # ten times the slowest picture measured
+            reserved_concurrent_executions=concurrency,
+            retry_attempts=2,  # after one minute, then two: past a throttle or a short outage
+            max_event_age=Duration.hours(6),  # the longest there is: an outage of AWS's may last
+            on_failure=destinations.SqsDestination(dead_letters),
+            tracing=lambda_.Tracing.ACTIVE,
+            role=role,
+            log_group=log_group,
+            environment={
+                **environment,
+                "POWERTOOLS_SERVICE_NAME": self.stack_name,
+                "POWERTOOLS_METRICS_NAMESPACE": "ComputeExamples",
+            },
+        )
+
+    def _grant(
+        self, function: lambda_.Function, uploads: s3.Bucket, thumbnails: s3.Bucket, metadata: dynamodb.Table
+    ) -> None:
+        # By hand: grant_read and grant_put give a dozen more actions, by wildcard.
+        # ListBucket makes S3 answer 404 for an object that is gone, instead of 403.
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+        for actions, resource in (
+            (["s3:GetObject"], uploads.arn_for_objects("*")),
+            (["s3:ListBucket"], uploads.bucket_arn),
+            (["s3:PutObject", "s3:DeleteObject"], thumbnails.arn_for_objects("*")),
+            (["s3:ListBucket"], thumbnails.bucket_arn),
+        ):
+            function.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
+        metadata.grant(function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem")
+        role = cast("iam.Role", function.role)
+        for bucket in (uploads, thumbnails):
+            arn = f"<{self.get_logical_id(_cfn(bucket))}.Arn>/*"
+            _accept(role, f"AwsSolutions-IAM5[Resource::{arn}]", "Any key may be uploaded, and has its thumbnail.")
+        _accept(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resources.")
+
+    def _trigger(self, uploads: s3.Bucket, function: lambda_.Function) -> None:
+        for event in (
+            s3.EventType.OBJECT_CREATED,
+            s3.EventType.OBJECT_REMOVED,
+            s3.EventType.OBJECT_RESTORE_COMPLETED,
+        ):
+            uploads.add_event_notification(event, notifications.LambdaDestination(function))
+        # Not before the function knows its dead-letter queue: an event that failed earlier would be lost.
+        uploads.node.find_child("Notifications").node.add_dependency(function)
+
+    def _empty_buckets_last(self, uploads: s3.Bucket, thumbnails: s3.Bucket, function: lambda_.Function) -> None:
+        # A stack is deleted in the reverse order of its dependencies. Without these, emptying the uploads would fire
+        # the trigger, and the function could write a thumbnail into the bucket that has just been emptied.
+        if self._removal is RemovalPolicy.DESTROY:
+            uploads.node.find_child("Notifications").node.add_dependency(
+                uploads.node.find_child("AutoDeleteObjectsCustomResource")
+            )
+            function.node.add_dependency(thumbnails.node.find_child("AutoDeleteObjectsCustomResource"))
+
+    def _alarms(self, function: lambda_.Function, dead_letters: sqs.Queue) -> list[cloudwatch.Alarm]:
+        five_minutes = Duration.minutes(5)
+        metrics = {
+            "Errors": function.metric_errors(period=five_minutes, statistic="Sum"),
+            "Throttles": function.metric_throttles(period=five_minutes, statistic="Sum"),
+            "DeadLettersVisible": dead_letters.metric_approximate_number_of_messages_visible(
+                period=five_minutes, statistic="Maximum"
+            ),
+        }
+        return [
+            metric.create_alarm(
+                self,
+                f"{name}Alarm",
+                threshold=1,  # a picture that AWS failed at is one too many; bad pictures are no errors
+                evaluation_periods=1,
+                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,  # no uploads, no data
+                alarm_description=f"{self.stack_name}: {name}. What to do: docs/thumbnail.md, 'Watch it'.",
+            )
+            for name, metric in metrics.items()
+        ]
+
+
+def _cfn(bucket: s3.Bucket) -> s3.CfnBucket:
+    return cast("s3.CfnBucket", bucket.node.default_child)
+
+
+def _accept(construct: Construct, rule: str, reason: str) -> None:
+    Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
