@@ -9,6 +9,10 @@ from typing import Any
 from aws_cdk.aws_logs import RetentionDays
 
 
+MAX_EDGES = range(16, 2049)
+"""Less is no picture, more is no thumbnail (pixels)."""
+
+
 class ConfigError(ValueError):
     """A value that cannot be deployed. The message is one line and names what is allowed."""
 
@@ -46,8 +50,8 @@ class Config:
             f"prefix: {self.prefix!r} is not 1 to 20 of a-z, 0-9 and '-', beginning with a letter",
         )
         _require(
-            16 <= self.thumbnail_max_edge <= 2048,
-            f"thumbnail_max_edge: {self.thumbnail_max_edge} is not between 16 and 2048 (pixels)",
+            self.thumbnail_max_edge in MAX_EDGES,
+            f"thumbnail_max_edge: {self.thumbnail_max_edge} is not between {MAX_EDGES[0]} and {MAX_EDGES[-1]} (pixels)",
         )
         _require(
             self.alarm_email is None or re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", self.alarm_email) is not None,
@@ -60,7 +64,7 @@ PROFILES: Mapping[str, Config] = {
         profile="sandbox",
         retain_data=False,
         log_retention=RetentionDays.ONE_WEEK,  # a week is as long as one remembers an experiment
-        # A new account may run 10 functions at once and must leave 10 unreserved: any reservation fails to deploy there.
+        # A new account may run 10 functions at once and must leave 10 unreserved: no reservation can be deployed there.
         # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
         thumbnail_concurrency=None,
     ),

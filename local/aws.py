@@ -174,7 +174,9 @@ class LocalAws:
 
     def _exports(self, engine: Engine) -> str:
         lines = [f"export {name}='{value}'" for name, value in self._variables(engine).items()]
-        return "\n".join(["# . this file, and `aws`, `cdk` and boto3 talk to the local AWS", *lines, _export_path(), ""])
+        return "\n".join(
+            ["# . this file, and `aws`, `cdk` and boto3 talk to the local AWS", *lines, _export_path(), ""]
+        )
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], engine: Engine) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -53,9 +53,13 @@ class Cdk:
             ) as process,
         ):
             assert process.stdout is not None  # noqa: S101 - for the type checker
-            for line in process.stdout:
-                log.write(line)
-                _show_progress(what, line)
+            try:
+                for line in process.stdout:
+                    log.write(line)
+                    _show_progress(what, line)
+            except BaseException:
+                process.terminate()  # or leaving the block would wait for the deployment's end
+                raise
         _show_progress(what, "")
         if process.returncode:
             raise LocalError(f"{what} failed: cdk {' '.join(arguments)}\n{_tail(self._log)}")

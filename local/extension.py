@@ -27,7 +27,7 @@ def treat_loopback_as_encrypted() -> None:
     The engine serves plain HTTP, on 127.0.0.1 alone: what the policy is about, the wire, is not there.
     """
     pin = ministack.app.pin_request_origin
-    ministack.app.pin_request_origin = lambda address, _secure: pin(address, True)
+    ministack.app.pin_request_origin = lambda address, _secure: pin(address, secure_transport=True)
 
 
 def keep_bucket_tags() -> None:

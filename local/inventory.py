@@ -7,8 +7,13 @@ from local.aws import Engine, LocalAws
 
 Listing = tuple[str, str, Callable[[Any], Iterable[str]]]
 
+
+def _stacks(page: Any) -> Iterable[str]:
+    return (found["StackName"] for found in page["StackSummaries"] if found["StackStatus"] != "DELETE_COMPLETE")
+
+
 LISTINGS: Mapping[str, Listing] = {
-    "stack": ("cloudformation", "list_stacks", lambda page: _stacks(page)),
+    "stack": ("cloudformation", "list_stacks", _stacks),
     "bucket": ("s3", "list_buckets", lambda page: (found["Name"] for found in page["Buckets"])),
     "table": ("dynamodb", "list_tables", lambda page: page["TableNames"]),
     "function": ("lambda", "list_functions", lambda page: (found["FunctionName"] for found in page["Functions"])),
@@ -31,14 +36,6 @@ def inventory(aws: LocalAws, engine: Engine) -> set[str]:
     found = set()
     for kind, (service, operation, names) in LISTINGS.items():
         client = aws.client(service, engine)
-        pages = client.get_paginator(operation).paginate() if client.can_paginate(operation) else [_call(client, operation)]
+        pages = client.get_paginator(operation).paginate()
         found |= {f"{kind} {name}" for page in pages for name in names(page)}
     return found
-
-
-def _call(client: Any, operation: str) -> Any:
-    return getattr(client, operation)()
-
-
-def _stacks(page: Any) -> Iterable[str]:
-    return (found["StackName"] for found in page["StackSummaries"] if found["StackStatus"] != "DELETE_COMPLETE")

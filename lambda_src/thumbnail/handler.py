@@ -49,7 +49,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> None:
         logger.append_keys(image_key=change.key, kind=change.kind, sequencer=change.sequencer)
         try:
             settle(change)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the event's other changes come first
+        except Exception as error:  # whatever it is, the event's other changes come first
             logger.exception("failed; Lambda will retry")
             failures.append(error)
     if failures:
@@ -81,6 +81,7 @@ def _keep(change: Change, sequencer: str) -> None:
     metrics.add_metric("Bytes", MetricUnit.Bytes, upload.size)
 
 
+@tracer.capture_method(capture_response=False)
 def describe(key: str, upload: Upload) -> tuple[dict[str, Any], Thumbnail | None]:
     """The metadata of an upload, and its thumbnail unless the picture is rejected (status and reason say so)."""
     item: dict[str, Any] = {
@@ -107,7 +108,6 @@ def describe(key: str, upload: Upload) -> tuple[dict[str, Any], Thumbnail | None
     return {**item, **made}, thumbnail
 
 
-@tracer.capture_method(capture_response=False)
 def _thumbnail(key: str, upload: Upload) -> Thumbnail:
     if upload.size == 0:
         raise Rejected("This is a folder, not a file." if key.endswith("/") else "The file is empty.")

@@ -30,11 +30,11 @@ FIRST = "0" * SEQUENCER_WIDTH
 _NOT_LATER = "attribute_not_exists(image_key) OR sequencer <= :sequencer"
 
 
-class Removed(Exception):
+class Removed(Exception):  # noqa: N818 - an outcome, not an error
     """The upload is gone."""
 
 
-class Superseded(Exception):
+class Superseded(Exception):  # noqa: N818 - an outcome, not an error
     """A later event speaks for the upload now, or will soon: there is nothing left to do for this one."""
 
 
@@ -132,7 +132,7 @@ class Store:
         try:
             yield
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            later = error.response["Item"]
+            later: dict[str, dict[str, str]] = error.response["Item"]  # type: ignore[typeddict-item] # of ALL_OLD
             self._sweep(change, later["sequencer"]["S"], keep=later.get("thumbnail_key", {}).get("S"))
             raise Superseded from error
 

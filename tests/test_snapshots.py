@@ -1,0 +1,52 @@
+"""The synthesized templates, as reviewed. `make snapshots` accepts a change that is meant."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.json import JSONSnapshotExtension
+from syrupy.location import PyTestLocation
+
+from tests.apps import EVERY_STACK, templates
+
+HELPERS_CODE = 1000
+"""Inline code longer than this many characters is a helper of CDK's, and not ours to review."""
+
+
+class OneFileAStack(JSONSnapshotExtension):
+    """`__snapshots__/<stem>.<profile>.json`."""
+
+    @classmethod
+    def dirname(cls, *, test_location: PyTestLocation) -> str:
+        return str(Path(test_location.filepath).parent / "__snapshots__")
+
+    @classmethod
+    def get_snapshot_name(cls, *, test_location: PyTestLocation, index: Any = 0) -> str:  # noqa: ARG003 - syrupy's
+        return str(test_location.item.callspec.id)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("profile", "stem"), EVERY_STACK, ids=[f"{stem}.{profile}" for profile, stem in EVERY_STACK])
+def test_template_is_as_reviewed(profile: str, stem: str, snapshot: SnapshotAssertion) -> None:
+    masked = _masked(templates(profile)[stem])
+    assert masked == snapshot(extension_class=OneFileAStack)
+
+
+def _masked(value: Any) -> Any:
+    # Asset hashes change with every edit of a handler, which has tests of its own.
+    if isinstance(value, dict):
+        return {key: _masked(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_masked(inner) for inner in value]
+    if isinstance(value, str):
+        if len(value) > HELPERS_CODE:
+            return "<inline code of a CDK helper>"
+        return re.sub(r"\b[0-9a-f]{64}\b", "<asset>", value)
+    return value
+
+
+def test_masking_hides_assets_and_nothing_else() -> None:
+    shown = _masked({"S3Key": f"{'a1' * 32}.zip", "Timeout": 30, "Ids": ["b" * 63]})
+    assert json.dumps(shown) == json.dumps({"S3Key": "<asset>.zip", "Timeout": 30, "Ids": ["b" * 63]})
