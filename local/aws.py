@@ -159,6 +159,7 @@ class LocalAws:
             "PATH": _path(),
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(self.folder / "tmp"),
+            "STATE_DIR": str(self.folder / "tmp" / "state"),
             "NODE_PATH": str(ROOT / "node_modules"),  # Lambda's Node runtime has the AWS SDK; here it lies there
             "AUTH": "true",  # enforce IAM
             "BIND_HOST": "127.0.0.1",

@@ -95,8 +95,12 @@ def _pip_install(lock: Path, target: Path) -> None:
 
 
 def _prune(target: Path) -> None:
-    # What pip writes about its own run differs between versions of pip; scripts cannot run in Lambda.
-    shutil.rmtree(target / "bin", ignore_errors=True)
+    # Scripts cannot run in Lambda, and types are not read there.
+    for folder in (target / "bin", *target.glob("*-stubs")):
+        shutil.rmtree(folder, ignore_errors=True)
+    for stub in target.rglob("*.pyi"):
+        stub.unlink()
+    # What pip writes about its own run differs between versions of pip.
     for info in target.glob("*.dist-info"):
         for name in ("RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"):
             (info / name).unlink(missing_ok=True)

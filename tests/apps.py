@@ -1,6 +1,8 @@
 """The app as it is deployed, synthesized once for each profile and run of the tests."""
 
+import atexit
 import json
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -19,6 +21,7 @@ NO_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
 def assembly(profile: str) -> Path:
     """The folder of the profile's cloud assembly. Bundling is off: it is not the templates' business."""
     folder = tempfile.mkdtemp(prefix="cdk.out-")
+    atexit.register(shutil.rmtree, folder)
     build_app({"profile": profile, **NO_BUNDLING}, outdir=folder).synth()
     return Path(folder)
 

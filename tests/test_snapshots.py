@@ -2,13 +2,11 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
-from syrupy.location import PyTestLocation
 
 from tests.apps import EVERY_STACK, templates
 
@@ -16,22 +14,10 @@ HELPERS_CODE = 1000
 """Inline code longer than this many characters is a helper of CDK's, and not ours to review."""
 
 
-class OneFileAStack(JSONSnapshotExtension):
-    """`__snapshots__/<stem>.<profile>.json`."""
-
-    @classmethod
-    def dirname(cls, *, test_location: PyTestLocation) -> str:
-        return str(Path(test_location.filepath).parent / "__snapshots__")
-
-    @classmethod
-    def get_snapshot_name(cls, *, test_location: PyTestLocation, index: Any = 0) -> str:  # noqa: ARG003 - syrupy's
-        return str(test_location.item.callspec.id)  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK, ids=[f"{stem}.{profile}" for profile, stem in EVERY_STACK])
-def test_template_is_as_reviewed(profile: str, stem: str, snapshot: SnapshotAssertion) -> None:
+def test_template(profile: str, stem: str, snapshot: SnapshotAssertion) -> None:
     masked = _masked(templates(profile)[stem])
-    assert masked == snapshot(extension_class=OneFileAStack)
+    assert masked == snapshot(extension_class=JSONSnapshotExtension)
 
 
 def _masked(value: Any) -> Any:

@@ -1,0 +1,248 @@
+"""What holds for the app as a whole, and for every stack in it, whatever it deploys."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config import PROFILES, ConfigError, from_context
+from tests.apps import EVERY_STACK, NO_BUNDLING, ROOT, assembly, resources, templates
+
+every_stack = pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
+SOURCES = ("app.py", "config.py", "cdk.json", "stacks", "lambda_src")
+
+
+# -- settings -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_sandbox_is_the_default() -> None:
+    assert from_context({}) == PROFILES["sandbox"]
+    assert from_context({"profile": "production"}) == PROFILES["production"]
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        ({"profile": "prod"}, "profile: 'prod' is not one of: sandbox, production"),
+        ({"prefix": "Über"}, "prefix: 'Über' is not 1 to 20 of a-z, 0-9 and '-', beginning with a letter"),
+        ({"prefix": "x" * 21}, "is not 1 to 20 of"),
+        ({"thumbnail_max_edge": "8"}, "thumbnail_max_edge: 8 is not between 16 and 2048 (pixels)"),
+        ({"thumbnail_max_edge": "big"}, "thumbnail_max_edge: 'big' is not a whole number"),
+        ({"alarm_email": "me"}, "alarm_email: 'me' is not an e-mail address (name@example.com)"),
+        ({"profil": "production"}, "profil: no such setting; did you mean 'profile'?"),
+    ],
+)
+def test_a_bad_setting_is_a_line_that_names_what_is_allowed(context: Mapping[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        from_context(context)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_bad_setting_on_the_command_line_is_one_line_and_no_traceback() -> None:
+    run = _app(ROOT, CDK_CONTEXT_JSON=json.dumps({"profile": "prod"}))
+    assert run.returncode == 1
+    assert run.stderr == "error: profile: 'prod' is not one of: sandbox, production\n"
+
+
+def test_settings_of_others_are_none_of_our_business() -> None:
+    assert from_context({"@aws-cdk/core:x": True, "vpc-provider:account=1": {}, "owner": "me"}) == PROFILES["sandbox"]
+
+
+def test_settings_reach_the_templates(tmp_path: Path) -> None:
+    context = {"prefix": "mine", "thumbnail_max_edge": "128", "alarm_email": "me@example.com", **NO_BUNDLING}
+    run = _app(ROOT, CDK_CONTEXT_JSON=json.dumps(context), CDK_OUTDIR=str(tmp_path))
+    assert run.returncode == 0, run.stderr
+    template = json.loads((tmp_path / "mine-thumbnail.template.json").read_text())
+    (function,) = [
+        found for found in resources(template, "AWS::Lambda::Function").values() if "Environment" in found["Properties"]
+    ]
+    assert function["Properties"]["Environment"]["Variables"]["MAX_EDGE"] == "128"
+    (topic,) = resources(template, "AWS::SNS::Topic")
+    (subscription,) = resources(template, "AWS::SNS::Subscription").values()
+    assert subscription["Properties"]["Endpoint"] == "me@example.com"
+    for alarm in resources(template, "AWS::CloudWatch::Alarm").values():
+        assert alarm["Properties"]["AlarmActions"] == alarm["Properties"]["OKActions"] == [{"Ref": topic}]
+
+
+# -- the same bytes everywhere ------------------------------------------------------------------------------------------
+
+
+def test_the_same_bytes_for_every_user_folder_and_machine(tmp_path: Path) -> None:
+    """Two copies of the sources: other folder, user, home, locale, time zone, umask, hash seed, and stale caches."""
+    here, there = _copy(tmp_path / "here"), _copy(tmp_path / "somewhere else" / "ünïcode")
+    cached = there / "lambda_src" / "thumbnail" / "__pycache__"
+    cached.mkdir()
+    (cached / "handler.cpython-39.pyc").write_bytes(b"stale")
+    (there / "lambda_src" / "thumbnail" / "handler.py").touch()
+
+    first = _app(here)
+    second = _app(
+        there,
+        cwd=tmp_path,
+        umask=0o077,
+        USER="somebody",
+        LOGNAME="somebody",
+        TZ="Asia/Kathmandu",
+        LANG="C",
+        LC_ALL="C",
+        PYTHONHASHSEED="7",
+        PYTHONDONTWRITEBYTECODE="1",
+        AWS_PROFILE="none",
+        CDK_DEFAULT_ACCOUNT="123456789012",
+        CDK_DEFAULT_REGION="eu-west-1",
+    )
+    assert _digests(here / "cdk.out") == _digests(there / "cdk.out")
+    assert first.returncode == second.returncode == 0
+    everything = "".join(path.read_text() for path in sorted((there / "cdk.out").glob("*.json")))
+    assert str(tmp_path) not in everything
+    assert "123456789012" not in everything
+    modes = {path.stat().st_mode & 0o777 for path in (there / "cdk.out").rglob("*.py")}
+    assert modes == {0o644}, "Lambda could not read the code"
+
+
+def test_the_cli_synthesizes_what_python_does(tmp_path: Path) -> None:
+    project = _copy(tmp_path / "project")
+    assert _app(project).returncode == 0
+    subprocess.run(
+        [ROOT / "node_modules" / ".bin" / "cdk", "synth", "--quiet", "--output", "by-cli"],
+        cwd=project,
+        env=_environment(),
+        check=True,
+        capture_output=True,
+    )
+    by_python = json.loads((project / "cdk.out" / "compute-thumbnail.template.json").read_text())
+    by_cli = json.loads((project / "by-cli" / "compute-thumbnail.template.json").read_text())
+    assert by_python == by_cli
+
+
+# -- every stack --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_strict_validation_and_cdk_nag_find_nothing(profile: str) -> None:
+    # Synthesizing would have failed on an error; a warning would stand in the report.
+    report = assembly(profile) / "validation-report.json"
+    findings = json.loads(report.read_text())["pluginReports"] if report.exists() else []
+    assert [violation for plugin in findings for violation in plugin["violations"]] == []
+    flags = json.loads((ROOT / "cdk.json").read_text())["context"]
+    assert flags["@aws-cdk/core:validateAgainstDefaultRules"] is True
+
+
+@every_stack
+def test_cfn_lint_finds_nothing(profile: str, stem: str) -> None:
+    template = assembly(profile) / f"compute-{stem}.template.json"
+    regions = ("us-east-1", "eu-west-1", "ap-southeast-2")
+    # W3005 tells of a DependsOn that a reference implies already; CDK writes those, and they do no harm.
+    options = ("--ignore-checks", "W3005", "--regions", *regions, "--", str(template))
+    run = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), *options], capture_output=True, text=True, check=False
+    )
+    assert run.stdout == ""
+    assert run.returncode == 0, run.stderr
+
+
+@every_stack
+def test_no_stack_needs_another(profile: str, stem: str) -> None:
+    text = json.dumps(templates(profile)[stem])
+    assert "Fn::ImportValue" not in text
+    assert '"Export"' not in text
+
+
+@every_stack
+def test_everything_is_tagged(profile: str, stem: str) -> None:
+    wanted = {"project": "aws-compute-examples", "example": stem, "profile": profile}
+    manifest = json.loads((assembly(profile) / "manifest.json").read_text())
+    assert manifest["artifacts"][f"compute-{stem}"]["properties"]["tags"] == wanted
+    for name, resource in templates(profile)[stem]["Resources"].items():
+        tags = resource.get("Properties", {}).get("Tags")
+        if tags is not None:
+            found = {tag["Key"]: tag["Value"] for tag in tags}
+            assert wanted.items() <= found.items(), name
+
+
+@every_stack
+def test_every_function_writes_to_a_log_group_of_its_stack_and_can_make_no_other(profile: str, stem: str) -> None:
+    template = templates(profile)[stem]
+    groups = resources(template, "AWS::Logs::LogGroup")
+    assert all(group["Properties"]["RetentionInDays"] for group in groups.values())
+    for name, function in resources(template, "AWS::Lambda::Function").items():
+        assert function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] in groups, name
+    for name, role in resources(template, "AWS::IAM::Role").items():
+        assert "AWSLambdaBasicExecutionRole" not in json.dumps(role), f"{name} could make log groups that stay behind"
+    assert "logs:CreateLogGroup" not in json.dumps(template)
+
+
+@pytest.mark.parametrize("stem", templates("sandbox"))
+def test_a_destroyed_sandbox_leaves_nothing(stem: str) -> None:
+    template = templates("sandbox")[stem]
+    kept = [name for name, resource in template["Resources"].items() if resource.get("DeletionPolicy") == "Retain"]
+    assert kept == []
+    emptied = {
+        custom["Properties"]["BucketName"]["Ref"]
+        for custom in resources(template, "Custom::S3AutoDeleteObjects").values()
+    }
+    assert emptied == set(resources(template, "AWS::S3::Bucket"))
+
+
+STORES = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue")
+
+
+@pytest.mark.parametrize("stem", templates("production"))
+def test_production_keeps_its_data(stem: str) -> None:
+    template = templates("production")[stem]
+    for kind in STORES:
+        for name, resource in resources(template, kind).items():
+            assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain", name
+    for name, table in resources(template, "AWS::DynamoDB::Table").items():
+        assert table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], name
+        assert table["Properties"]["DeletionProtectionEnabled"], name
+    assert resources(template, "Custom::S3AutoDeleteObjects") == {}
+    manifest = json.loads((assembly("production") / "manifest.json").read_text())
+    assert manifest["artifacts"][f"compute-{stem}"]["properties"]["terminationProtection"] is True
+
+
+# -- the tools of these tests ---------------------------------------------------------------------------------------------
+
+
+def _environment(**changes: str) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "CDK_DISABLE_CLI_TELEMETRY": "true", **changes}
+
+
+def _app(
+    folder: Path, *, cwd: Path | None = None, umask: int = 0o022, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`python app.py` of the checkout in `folder`."""
+    return subprocess.run(
+        [sys.executable, str(folder / "app.py")],
+        cwd=cwd or folder,
+        umask=umask,
+        env=_environment(**environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _copy(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for source in SOURCES:
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, folder / source, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / source, folder / source)
+    # What pip had installed for the bundles, so that the tests need no network.
+    shutil.copytree(ROOT / ".build" / "bundles", folder / ".build" / "bundles")
+    return folder
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
