@@ -55,7 +55,7 @@ lock: setup ## compile pyproject.toml and lambda_src/*/requirements.in into the 
 clean: local-down ## remove everything that the set-up made
 	rm -rf .venv node_modules .build .local cdk.out
 
-# -- set-up: made once, and again when what it is made of changes -----------------------------------------------------
+# -- set-up: made once, and again when what it is made of changes
 
 setup: .venv/.installed node_modules/.installed .build/.bundled
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from aws_cdk.aws_logs import RetentionDays
 
-
 MAX_EDGES = range(16, 2049)
 """Less is no picture, more is no thumbnail (pixels)."""
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from local import thumbnail
-from local.aws import ROOT, Engine, LocalAws, LocalError
+from local.aws import PORT, ROOT, Engine, LocalAws, LocalError
 from local.cdk import Cdk
 from local.inventory import inventory
 
@@ -74,6 +74,8 @@ def _engine(aws: LocalAws) -> Engine:
         step(f"the local AWS is running at {engine.endpoint}")
         return engine
     engine = aws.start()
+    if engine.port != PORT:
+        step(f"port {PORT} is taken by another process: using {engine.port}")
     step(f"started the local AWS at {engine.endpoint} (log: {aws.log})")
     return engine
 
@@ -107,9 +109,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=("up", "down"))
     parser.add_argument("--photo", type=Path, default=thumbnail.PHOTO, help="a picture of your own to upload")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything that it writes goes")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _terminate)
-    aws = LocalAws(FOLDER)
+    aws = LocalAws(arguments.folder.resolve())
     try:
         if arguments.command == "down":
             down(aws)

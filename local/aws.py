@@ -27,7 +27,7 @@ REGION = "us-east-1"
 PORT = 4566
 """The port that local AWS engines use by custom."""
 START_SECONDS = 30
-STOP_SECONDS = 10
+STOP_SECONDS = 5
 
 
 class LocalError(RuntimeError):
@@ -50,14 +50,16 @@ class Engine:
 class LocalAws:
     """The engine whose files are in `folder`; it may be running, or not yet, or no more."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, extended: bool = True) -> None:
         self.folder = folder
+        self._command = [sys.executable, "-m", "local.engine", *([] if extended else ["--stock"])]
+        self._process: subprocess.Popen[bytes] | None = None
         self.log = folder / "engine.log"
         self.env_file = folder / "env"
         self._state = folder / "engine.json"
         self._unfinished = folder / "unfinished"
 
-    # -- life ---------------------------------------------------------------------------------------------------------
+    # -- life
 
     def running(self) -> Engine | None:
         """The engine, if the one that was started last is alive and answers."""
@@ -73,8 +75,8 @@ class LocalAws:
         (self.folder / "tmp").mkdir()
         port = PORT if _free(PORT) else _any_free_port()
         with self.log.open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "local.engine"],
+            self._process = subprocess.Popen(
+                self._command,
                 cwd=ROOT,
                 env=self._engine_environment(port),
                 stdin=subprocess.DEVNULL,
@@ -82,9 +84,9 @@ class LocalAws:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the command; the engine outlives it
             )
-        engine = Engine(pid=process.pid, port=port)
+        engine = Engine(pid=self._process.pid, port=port)
         self._state.write_text(json.dumps({"pid": engine.pid, "port": engine.port}))
-        self._wait_until_it_answers(process, engine)
+        self._wait_until_it_answers(self._process, engine)
         self.env_file.write_text(self._exports(engine))
         return engine
 
@@ -94,13 +96,34 @@ class LocalAws:
         Raises LocalError if a process survives.
         """
         if self._state.exists():
-            _end_group(json.loads(self._state.read_text())["pid"])
+            self._end_group(json.loads(self._state.read_text())["pid"])
             self._state.unlink()
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         self.env_file.unlink(missing_ok=True)
         self._unfinished.unlink(missing_ok=True)
 
-    # -- a deployment that broke off ----------------------------------------------------------------------------------
+    def _end_group(self, group: int) -> None:
+        # The engine leads a session of its own, and the functions it runs are in its group.
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, sign)
+            if self._gone(group):
+                return
+        raise LocalError(f"processes of the local AWS survive in group {group}; end them by hand: kill -9 -- -{group}")
+
+    def _gone(self, group: int) -> bool:
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline:
+            if self._process:
+                self._process.poll()  # an ended child is in its group until it is asked for
+            try:
+                os.killpg(group, 0)
+            except ProcessLookupError:
+                return True
+            time.sleep(0.05)
+        return False
+
+    # -- a deployment that broke off
 
     @property
     def half_done(self) -> bool:
@@ -114,7 +137,7 @@ class LocalAws:
         yield
         self._unfinished.unlink()
 
-    # -- how to reach it ----------------------------------------------------------------------------------------------
+    # -- how to reach it
 
     def client(self, service: str, engine: Engine) -> Any:
         """A boto3 client of the local AWS, with nothing from the person's own AWS configuration."""
@@ -204,29 +227,6 @@ def _answers(engine: Engine) -> bool:
             return bool(response.status == 200)  # noqa: PLR2004
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _end_group(pid: int) -> None:
-    # The engine leads a session of its own, and the functions it runs are in its group.
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, sign)
-        if _gone(pid, STOP_SECONDS / 2):
-            return
-    raise LocalError(f"processes of the local AWS survive in the group {pid}; end them by hand: kill -9 -- -{pid}")
-
-
-def _gone(group: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(group, os.WNOHANG)  # it may be a child of this very process
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def _free(port: int) -> bool:

@@ -37,7 +37,7 @@ class BundlingError(RuntimeError):
 def bundled(package: str) -> lambda_.Code:
     """The code of `lambda_src/<package>`, importable under that name, beside its locked requirements.
 
-    The asset's hash covers sources, lock and platform, and nothing of the machine, so it is the same everywhere.
+    The asset's hash covers sources, lock and this recipe, and nothing of the machine, so it is the same everywhere.
     Raises BundlingError during synthesis.
     """
     source = LAMBDA_SRC / package
@@ -130,11 +130,12 @@ def _modules(source: Path) -> list[Path]:
 
 
 def _digest(*files: Path) -> str:
-    recipe = hashlib.sha256("\n".join(PIP_OPTIONS).encode())
+    # This module is a part of the recipe: what it prunes and for which platform it installs.
+    digest = hashlib.sha256(Path(__file__).read_bytes())
     for file in files:
-        recipe.update(file.relative_to(ROOT).as_posix().encode())
-        recipe.update(hashlib.sha256(file.read_bytes()).digest())
-    return recipe.hexdigest()
+        digest.update(file.relative_to(ROOT).as_posix().encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 if __name__ == "__main__":

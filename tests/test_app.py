@@ -19,7 +19,7 @@ every_stack = pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
 SOURCES = ("app.py", "config.py", "cdk.json", "stacks", "lambda_src")
 
 
-# -- settings -----------------------------------------------------------------------------------------------------------
+# -- settings
 
 
 def test_the_sandbox_is_the_default() -> None:
@@ -72,7 +72,7 @@ def test_settings_reach_the_templates(tmp_path: Path) -> None:
         assert alarm["Properties"]["AlarmActions"] == alarm["Properties"]["OKActions"] == [{"Ref": topic}]
 
 
-# -- the same bytes everywhere ------------------------------------------------------------------------------------------
+# -- the same bytes everywhere
 
 
 def test_the_same_bytes_for_every_user_folder_and_machine(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_cli_synthesizes_what_python_does(tmp_path: Path) -> None:
     assert by_python == by_cli
 
 
-# -- every stack --------------------------------------------------------------------------------------------------------
+# -- every stack
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -209,7 +209,7 @@ def test_production_keeps_its_data(stem: str) -> None:
     assert manifest["artifacts"][f"compute-{stem}"]["properties"]["terminationProtection"] is True
 
 
-# -- the tools of these tests ---------------------------------------------------------------------------------------------
+# -- the tools of these tests
 
 
 def _environment(**changes: str) -> dict[str, str]:

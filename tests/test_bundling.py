@@ -12,6 +12,7 @@ import pytest
 from stacks import _bundling
 from stacks._bundling import LAMBDA_SRC, BundlingError, requirements_of
 from tests.apps import ROOT
+from tests.bundles import locked
 
 PACKAGES = sorted(lock.parent.name for lock in LAMBDA_SRC.glob("*/requirements.txt"))
 AARCH64 = 0xB7
@@ -22,12 +23,6 @@ every_package = pytest.mark.parametrize("package", PACKAGES)
 def bundle(package: str, target: Path) -> Path:
     assert _bundling._PipBundling(LAMBDA_SRC / package).try_bundle(str(target))
     return target
-
-
-def locked(requirements: Path) -> dict[str, str]:
-    """Name and version of every pinned requirement."""
-    pins = re.findall(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==([^ \n\\]+)", requirements.read_text(), flags=re.MULTILINE)
-    return dict(pins)
 
 
 @every_package

@@ -34,7 +34,7 @@ def opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
 
 
-# -- what becomes of a picture ----------------------------------------------------------------------------------------
+# -- what becomes of a picture
 
 
 def test_a_picture_becomes_a_thumbnail_and_an_item(world: World) -> None:
@@ -112,7 +112,7 @@ def test_all_records_of_an_event_are_settled(world: World) -> None:
     assert len(world.thumbnails()) == 3
 
 
-# -- what is wrong with a picture is recorded, and not retried ----------------------------------------------------------
+# -- what is wrong with a picture is recorded, and not retried
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_picture_that_turns_bad_loses_its_thumbnail(world: World) -> None:
     assert world.thumbnails() == {}
 
 
-def test_an_archived_picture_waits_for_its_restoration(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archived_picture_waits_for_its_restoration(world: World) -> None:
     created = world.put("old.jpg", photo(), StorageClass="GLACIER")
     world.deliver(created)
     item = world.item("old.jpg")
@@ -164,7 +164,7 @@ def test_an_archived_picture_waits_for_its_restoration(world: World, monkeypatch
     assert (world.item("old.jpg") or {})["status"] == "made"
 
 
-# -- what AWS fails at is raised, to be retried --------------------------------------------------------------------------
+# -- what AWS fails at is raised, to be retried
 
 
 def failing(_operation: str, code: str = "InternalServerError") -> Callable[..., Any]:
@@ -243,7 +243,7 @@ def test_the_test_event_of_s3_is_no_error(function: ModuleType) -> None:
     function.handler({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": UPLOADS}, CONTEXT)
 
 
-# -- removed ------------------------------------------------------------------------------------------------------------
+# -- removed
 
 
 def test_a_removed_picture_takes_thumbnail_and_item_with_it(world: World) -> None:
@@ -276,7 +276,7 @@ def test_in_a_bucket_with_versions_the_current_one_counts(world: World) -> None:
     assert world.thumbnails() == {}
 
 
-# -- twice, late, and at the same time --------------------------------------------------------------------------------------
+# -- twice, late, and at the same time
 
 
 def test_the_same_event_twice_changes_nothing(world: World) -> None:
@@ -303,7 +303,7 @@ def test_a_late_removal_does_not_remove_what_came_after_it(world: World) -> None
     assert list(world.thumbnails()) == [(world.item("a.jpg") or {})["thumbnail_key"]]
 
 
-def test_sequencers_of_different_lengths_are_compared_from_the_left(world: World) -> None:
+def test_sequencers_of_different_lengths_are_compared_from_the_left() -> None:
     removed = record("ObjectRemoved:Delete", "a")
     for sequencer in ("0055AED6", "0055aed6dcd90281e5"):
         removed["s3"]["object"]["sequencer"] = sequencer
@@ -419,7 +419,7 @@ def _echo(source: io.BytesIO, **_: int) -> Thumbnail:
     )
 
 
-# -- seen from outside ------------------------------------------------------------------------------------------------------
+# -- seen from outside
 
 
 def test_logs_and_metrics_tell_what_was_made_and_rejected(

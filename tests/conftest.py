@@ -1,0 +1,72 @@
+"""One local AWS for the whole run, deployed into by the real CDK CLI; or the person's account, with `--live`."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+
+from local.aws import Engine, LocalAws
+from local.cdk import Cdk
+from local.inventory import inventory
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--live", action="store_true", help="smoke-test what is deployed in the account of your credentials"
+    )
+    parser.addoption("--prefix", default="compute", help="the deployment's prefix (with --live)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = getattr(item, "fixturenames", [])
+        if not config.getoption("--live") and ("deployed" in fixtures or "engine" in fixtures):
+            item.add_marker(pytest.mark.local)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What the smoke tests know of it: clients, and the outputs of its stacks."""
+
+    client: Callable[[str], Any]
+    prefix: str
+
+    def outputs(self, stem: str) -> dict[str, str]:
+        """The outputs of one example's stack."""
+        (stack,) = self.client("cloudformation").describe_stacks(StackName=f"{self.prefix}-{stem}")["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _client(service: str) -> Any:
+    return boto3.client(service)  # type: ignore[call-overload] # any service
+
+
+@pytest.fixture(scope="session")
+def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    aws = LocalAws(tmp_path_factory.mktemp("local"))
+    yield aws
+    aws.stop()
+
+
+@pytest.fixture(scope="session")
+def engine(local_aws: LocalAws) -> Engine:
+    return local_aws.start()
+
+
+@pytest.fixture(scope="session")
+def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """Every stack, deployed. Locally it is destroyed in the end, and nothing may be left."""
+    if request.config.getoption("--live"):
+        yield Deployment(client=_client, prefix=request.config.getoption("--prefix"))
+        return
+    aws, engine = request.getfixturevalue("local_aws"), request.getfixturevalue("engine")
+    cdk = Cdk(aws, engine)
+    cdk.synth()
+    cdk.bootstrap()
+    before = inventory(aws, engine)
+    cdk.deploy()
+    yield Deployment(client=lambda service: aws.client(service, engine), prefix="compute")
+    cdk.destroy()
+    assert inventory(aws, engine) == before, "destroying left something behind"

@@ -1,0 +1,177 @@
+"""The deployed thumbnail example, tried as a user would: pictures in, thumbnails and items out."""
+
+import io
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from PIL import Image
+
+from tests.conftest import Deployment
+from tests.handlers import pictures
+
+PHOTO = Path(__file__).parents[2] / "local" / "photo.jpg"
+PATIENCE_SECONDS = 60
+Found = TypeVar("Found")
+MAX_BYTES = 50 * 1024**2
+
+
+@dataclass
+class Example:
+    """The buckets and the table, under a prefix of this run alone."""
+
+    s3: Any
+    dynamodb: Any
+    outputs: dict[str, str]
+    prefix: str = field(default_factory=lambda: f"smoke-{uuid.uuid4()}/")
+
+    def upload(self, name: str, body: bytes) -> str:
+        key = self.prefix + name
+        self.s3.put_object(Bucket=self.outputs["UploadsBucketName"], Key=key, Body=body)
+        return key
+
+    def remove(self, key: str) -> None:
+        self.s3.delete_object(Bucket=self.outputs["UploadsBucketName"], Key=key)
+
+    def item(self, key: str) -> dict[str, str] | None:
+        found = self.dynamodb.get_item(
+            TableName=self.outputs["MetadataTableName"], Key={"image_key": {"S": key}}, ConsistentRead=True
+        ).get("Item")
+        return found and {name: next(iter(value.values())) for name, value in found.items()}
+
+    def settled(self, key: str) -> dict[str, str]:
+        """The key's item, as soon as there is one."""
+        return until(lambda: self.item(key), f"an item for {key!r}")
+
+    def wait_until_forgotten(self, key: str) -> None:
+        until(lambda: self.item(key) is None, f"the item of {key!r} to go")
+
+    def thumbnail(self, item: dict[str, str]) -> Image.Image:
+        body = self.s3.get_object(Bucket=self.outputs["ThumbnailsBucketName"], Key=item["thumbnail_key"])["Body"].read()
+        return Image.open(io.BytesIO(body))
+
+    def thumbnail_exists(self, item: dict[str, str]) -> bool:
+        found = self.s3.list_objects_v2(Bucket=self.outputs["ThumbnailsBucketName"], Prefix=item["thumbnail_key"])
+        return bool(found["KeyCount"])
+
+
+def until(look: Callable[[], Found | None], what: str) -> Found:
+    """What `look` finds, as soon as it finds something. Events have no caller to tell when they are done."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"waited {PATIENCE_SECONDS} s for {what}")
+
+
+@pytest.fixture(scope="module")
+def example(deployed: Deployment) -> Iterator[Example]:
+    example = Example(deployed.client("s3"), deployed.client("dynamodb"), deployed.outputs("thumbnail"))
+    yield example
+    bucket = example.outputs["UploadsBucketName"]
+    for page in example.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=example.prefix):
+        for found in page.get("Contents", []):
+            example.remove(found["Key"])
+            example.wait_until_forgotten(found["Key"])
+
+
+def test_a_real_photo_becomes_a_thumbnail_and_an_item(example: Example) -> None:
+    photo = PHOTO.read_bytes()
+    key = example.upload("coffee.jpg", photo)
+    item = example.settled(key)
+    assert item["status"] == "made"
+    assert item["name"] == "coffee.jpg"
+    assert item["size_bytes"] == str(len(photo))
+    assert item["created_at"].startswith("20")
+    assert (item["format"], item["width"], item["height"]) == ("JPEG", "600", "400")
+    thumbnail = example.thumbnail(item)
+    assert thumbnail.format == "WEBP"
+    assert thumbnail.size == (int(item["thumbnail_width"]), int(item["thumbnail_height"]))
+    assert max(thumbnail.size) == 256
+    red, green, blue = thumbnail.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+    assert red > green > blue, "coffee and wood are brown"
+
+
+GOOD = {
+    file_format: pictures.save(pictures.scene(), file_format)
+    for file_format in ("PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
+}
+
+
+def test_every_format_is_known_by_its_content(example: Example) -> None:
+    keys = {file_format: example.upload(f"{file_format}.txt", body) for file_format, body in GOOD.items()}
+    for file_format, key in keys.items():
+        item = example.settled(key)
+        assert (item["status"], item["format"]) == ("made", file_format), item
+
+
+KEYS = [
+    "with space.jpg",
+    "plus+sign.jpg",
+    "per%20cent%.jpg",
+    "ünïcödé 日本.jpg",
+    "emoji 😀.jpg",
+    "a/b/../c",
+    "no-extension",
+    "#fragment?query=1&x.jpg",
+    "a.jpg",
+    "a.png",
+    "x/a.jpg",
+    "y/a.jpg",
+    "z" * (1024 - len(f"smoke-{uuid.UUID(int=0)}/")),
+]
+
+
+def test_any_key_works_and_none_collide(example: Example) -> None:
+    keys = [example.upload(name, pictures.jpeg()) for name in KEYS]
+    items = [example.settled(key) for key in keys]
+    assert [item["status"] for item in items] == ["made"] * len(KEYS)
+    assert [item["image_key"] for item in items] == keys
+    assert len({item["thumbnail_key"] for item in items}) == len(KEYS)
+
+
+BAD = {
+    "empty.jpg": (b"", "The file is empty."),
+    "folder/": (b"", "This is a folder, not a file."),
+    "letter.jpg": (b"Dear Sir or Madam", "not a picture"),
+    "cut.jpg": (PHOTO.read_bytes()[:9000], "damaged"),
+    "bomb.png": (pictures.bomb("PNG"), "The picture has 120,000,000 pixels; the limit is 50,000,000."),
+    "huge.jpg": (b"\0" * (MAX_BYTES + 1), "The file has 52,428,801 bytes; the limit is 52,428,800."),
+}
+
+
+def test_bad_pictures_are_rejected_with_a_reason_and_not_retried(example: Example, deployed: Deployment) -> None:
+    keys = {example.upload(name, body): reason for name, (body, reason) in BAD.items()}
+    for key, reason in keys.items():
+        item = example.settled(key)
+        assert item["status"] == "rejected", item
+        assert reason in item["reason"]
+        assert "thumbnail_key" not in item
+    letters = deployed.client("sqs").get_queue_attributes(
+        QueueUrl=example.outputs["DeadLetterQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    assert letters["Attributes"]["ApproximateNumberOfMessages"] == "0"
+
+
+def test_a_replaced_picture_replaces_its_thumbnail(example: Example) -> None:
+    key = example.upload("replaced.jpg", pictures.jpeg((300, 100)))
+    first = example.settled(key)
+    example.upload("replaced.jpg", pictures.jpeg((100, 300)))
+    second = until(
+        lambda: item if (item := example.settled(key))["etag"] != first["etag"] else None, "the replaced picture's item"
+    )
+    assert (second["width"], second["height"]) == ("100", "300")
+    until(lambda: not example.thumbnail_exists(first), "the first thumbnail to go")
+
+
+def test_a_removed_picture_takes_thumbnail_and_item_with_it(example: Example) -> None:
+    key = example.upload("removed.jpg", pictures.jpeg())
+    item = example.settled(key)
+    example.remove(key)
+    example.wait_until_forgotten(key)
+    until(lambda: not example.thumbnail_exists(item), "the thumbnail to go")

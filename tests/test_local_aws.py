@@ -1,0 +1,94 @@
+"""What only an AWS on this machine lets one try: to break it, and to look inside."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from local.aws import Engine
+from tests.conftest import Deployment
+from tests.handlers import pictures
+from tests.smoke.test_thumbnail import Example, until
+
+STACK = "compute-thumbnail"
+
+
+@pytest.fixture
+def function(deployed: Deployment) -> dict[str, Any]:
+    """The configuration of the thumbnail function."""
+    resource = deployed.client("cloudformation").describe_stack_resource(
+        StackName=STACK, LogicalResourceId="Function76856677"
+    )
+    name = resource["StackResourceDetail"]["PhysicalResourceId"]
+    return dict(deployed.client("lambda").get_function_configuration(FunctionName=name))
+
+
+def test_what_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(
+    deployed: Deployment, function: dict[str, Any]
+) -> None:
+    iam, sqs = deployed.client("iam"), deployed.client("sqs")
+    example = Example(deployed.client("s3"), deployed.client("dynamodb"), deployed.outputs("thumbnail"))
+    role = function["Role"].rsplit("/", 1)[-1]
+    denial = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName=role, PolicyName="Outage", PolicyDocument=json.dumps(denial))
+    key = example.upload("during-the-outage.jpg", pictures.jpeg())
+    queue = example.outputs["DeadLetterQueueUrl"]
+    (letter,) = until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the dead letter")
+    iam.delete_role_policy(RoleName=role, PolicyName="Outage")
+    assert example.item(key) is None
+
+    # As docs/thumbnail.md says: what is in the letter is invoked once more.
+    failed = json.loads(letter["Body"])
+    assert failed["requestContext"]["condition"] == "RetriesExhausted"
+    assert failed["requestContext"]["functionArn"] == function["FunctionArn"]
+    deployed.client("lambda").invoke(
+        FunctionName=failed["requestContext"]["functionArn"],
+        InvocationType="Event",
+        Payload=json.dumps(failed["requestPayload"]),
+    )
+    assert example.settled(key)["status"] == "made"
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
+    example.remove(key)
+    example.wait_until_forgotten(key)
+
+
+def test_iam_is_enforced(deployed: Deployment, engine: Engine) -> None:
+    """Somebody without any permission gets nothing: what the functions can do, they were granted."""
+    iam = deployed.client("iam")
+    iam.create_user(UserName="nobody")
+    key = iam.create_access_key(UserName="nobody")["AccessKey"]
+    tables = boto3.client(
+        "dynamodb",
+        endpoint_url=engine.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    with pytest.raises(ClientError, match="not authorized to perform: dynamodb:ListTables"):
+        tables.list_tables()
+    iam.delete_access_key(UserName="nobody", AccessKeyId=key["AccessKeyId"])
+    iam.delete_user(UserName="nobody")
+
+
+def test_the_function_logs_to_the_stacks_own_group_and_nowhere_else(
+    deployed: Deployment, function: dict[str, Any]
+) -> None:
+    logs = deployed.client("logs")
+    example = Example(deployed.client("s3"), deployed.client("dynamodb"), deployed.outputs("thumbnail"))
+    key = example.upload("logged.jpg", pictures.jpeg())
+    example.settled(key)
+
+    def lines() -> list[dict[str, Any]]:
+        events = logs.filter_log_events(logGroupName=function["LoggingConfig"]["LogGroup"])["events"]
+        said = (line for event in events for line in event["message"].splitlines() if line.startswith("{"))
+        return [line for line in map(json.loads, said) if line.get("image_key") == key]
+
+    (made,) = until(lines, "the function's log")
+    assert made["message"] == "made"
+    assert made["item"]["status"] == "made"
+    names = {group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]}
+    assert not [name for name in names if name.startswith("/aws/lambda/")]
+    example.remove(key)
+    example.wait_until_forgotten(key)

@@ -1,0 +1,159 @@
+"""Every mend of local/extension.py is still needed, and still fits: the stock engine fails where the extended works."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from local.aws import LocalAws
+from local.extension import runnable
+from tests.apps import ROOT
+from tests.bundles import locked
+
+Client = Callable[[str], Any]
+pytestmark = pytest.mark.local
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    yield from _clients(LocalAws(tmp_path_factory.mktemp("stock"), extended=False))
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    yield from _clients(LocalAws(tmp_path_factory.mktemp("extended")))
+
+
+def _clients(aws: LocalAws) -> Iterator[Client]:
+    engine = aws.start()
+    yield lambda service: aws.client(service, engine)
+    aws.stop()
+
+
+def test_the_engine_is_the_version_that_the_extension_knows() -> None:
+    assert version("ministack") == locked(ROOT / "requirements-dev.txt")["ministack"] == "1.5.33"
+
+
+# -- treat_loopback_as_encrypted
+
+
+def tls_only_bucket_can_be_read(client: Client) -> bool:
+    s3 = client("s3")
+    s3.create_bucket(Bucket="tls-only")
+    s3.put_object(Bucket="tls-only", Key="a", Body=b"a")
+    denial = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::tls-only", "arn:aws:s3:::tls-only/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    s3.put_bucket_policy(Bucket="tls-only", Policy=json.dumps({"Version": "2012-10-17", "Statement": [denial]}))
+    iam = client("iam")
+    iam.create_user(UserName="reader")
+    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam.put_user_policy(UserName="reader", PolicyName="s3", PolicyDocument=json.dumps(allowed))
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    reader = boto3.client(
+        "s3",
+        endpoint_url=s3.meta.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    try:
+        reader.get_object(Bucket="tls-only", Key="a")
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "AccessDenied"  # noqa: PT017 - the other outcome is none
+        return False
+    return True
+
+
+def test_buckets_that_demand_tls_can_be_used(stock: Client, extended: Client) -> None:
+    assert not tls_only_bucket_can_be_read(stock)
+    assert tls_only_bucket_can_be_read(extended)
+
+
+# -- keep_bucket_tags
+
+
+def tags_of_a_bucket_made_by_cloudformation(client: Client) -> dict[str, str]:
+    properties = {"BucketName": "tagged", "Tags": [{"Key": "own", "Value": "1"}]}
+    template = {"Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": properties}}}
+    cloudformation = client("cloudformation")
+    cloudformation.create_stack(
+        StackName="tags", TemplateBody=json.dumps(template), Tags=[{"Key": "stacks", "Value": "2"}]
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="tags", WaiterConfig={"Delay": 1})
+    try:
+        tags = client("s3").get_bucket_tagging(Bucket="tagged")["TagSet"]
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "NoSuchTagSet"  # noqa: PT017 - the other outcome is tags
+        return {}
+    return {tag["Key"]: tag["Value"] for tag in tags if not tag["Key"].startswith("aws:")}
+
+
+def test_buckets_keep_their_tags(stock: Client, extended: Client) -> None:
+    assert tags_of_a_bucket_made_by_cloudformation(stock) == {}
+    assert tags_of_a_bucket_made_by_cloudformation(extended) == {"own": "1", "stacks": "2"}
+
+
+# -- run_foreign_bundles
+
+
+def bundle_for_another_processor() -> bytes:
+    return zipped(
+        {
+            "index.py": "import wrapt\ndef handler(event, context): return wrapt.__version__",
+            "wrapt/__init__.py": "from wrapt._wrappers import ObjectProxy",
+            "wrapt/_wrappers.cpython-314-aarch64-linux-gnu.so": "for another processor",
+            "wrapt.libs/libc.so.6": "too",
+        }
+    )
+
+
+def zipped(files: dict[str, str]) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as target:
+        for name, text in files.items():
+            target.writestr(name, text)
+    return archive.getvalue()
+
+
+def what_the_function_returns(client: Client) -> Any:
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+        ],
+    }
+    role = client("iam").create_role(RoleName="foreign", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    functions = client("lambda")
+    functions.create_function(
+        FunctionName="foreign",
+        Runtime="python3.14",
+        Handler="index.handler",
+        Role=role,
+        Code={"ZipFile": bundle_for_another_processor()},
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName="foreign", WaiterConfig={"Delay": 1})
+    response = functions.invoke(FunctionName="foreign")
+    return json.loads(response["Payload"].read())
+
+
+def test_bundles_for_lambdas_processor_run_here(stock: Client, extended: Client) -> None:
+    assert "errorMessage" in what_the_function_returns(stock)
+    assert what_the_function_returns(extended) == version("wrapt")
+
+
+def test_only_packages_with_compiled_code_are_left_out() -> None:
+    with zipfile.ZipFile(io.BytesIO(runnable(bundle_for_another_processor()))) as kept:
+        assert kept.namelist() == ["index.py"]
+    pure = zipped({"index.py": "", "package/__init__.py": ""})
+    assert runnable(pure) == pure
