@@ -21,9 +21,13 @@ from stacks._helpers import log_cdk_helpers
 MAX_BYTES = 50 * 1024**2
 """Larger uploads are rejected unread: a 50 MP JPEG of the best quality has some 30 MB."""
 MAX_PIXELS = 50_000_000
-"""Larger pictures are rejected undecoded: MEMORY_MB holds the worst mode, docs/thumbnail.md has the sum."""
+"""Larger pictures are rejected undecoded. Today's phones make 12 to 50 MP."""
+MAX_DECODING_BYTES = 1200 * 1024**2
+"""A picture that takes more is rejected, not the function killed. 50 MP need 1,130 MiB in the worst format measured,
+an animated lossless WebP with its 22.6 MiB a megapixel; a JPEG needs 10 to 385."""
 MEMORY_MB = 1769
 """One whole vCPU: less is slower for the same price, more is idle, for one picture is decoded by one thread.
+It also holds MAX_DECODING_BYTES, MAX_BYTES and, with 500 MB to spare, the runtime's 90.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 
 
@@ -62,6 +66,7 @@ class ThumbnailStack(Stack):
                 "MAX_EDGE": str(max_edge),
                 "MAX_BYTES": str(MAX_BYTES),
                 "MAX_PIXELS": str(MAX_PIXELS),
+                "MAX_DECODING_BYTES": str(MAX_DECODING_BYTES),
             },
         )
         self._grant(function, uploads, thumbnails, metadata)

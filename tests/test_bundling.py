@@ -95,6 +95,7 @@ import {package}.handler
         "MAX_EDGE": "1",
         "MAX_BYTES": "1",
         "MAX_PIXELS": "1",
+        "MAX_DECODING_BYTES": "1",
     }
     run = subprocess.run(
         [sys.executable, "-I", "-S", "-c", f"import os; os.environ.update({environment!r})\n{program}"],

@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from thumbnail.events import Change, changes
 from thumbnail.imaging import Rejected, Thumbnail, make_thumbnail
+from thumbnail.memory import bounded_memory
 from thumbnail.store import Removed, Store, Superseded, Upload
 
 logger = Logger()
@@ -22,6 +23,7 @@ tracer = Tracer(patch_modules=["botocore"])
 MAX_EDGE = int(os.environ["MAX_EDGE"])
 MAX_BYTES = int(os.environ["MAX_BYTES"])
 MAX_PIXELS = int(os.environ["MAX_PIXELS"])
+MAX_DECODING_BYTES = int(os.environ["MAX_DECODING_BYTES"])
 
 # Three tries of 5 s end before the function's 30 s do, so that a slow AWS is an error in the log and not a time-out.
 _aws = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
@@ -115,4 +117,9 @@ def _thumbnail(key: str, upload: Upload) -> Thumbnail:
         raise Rejected(f"The file has {upload.size:,} bytes; the limit is {MAX_BYTES:,}.")
     if upload.body is None:
         raise Rejected("The file is in an archive; its thumbnail is made when it is restored.")
-    return make_thumbnail(BytesIO(upload.body.read()), max_edge=MAX_EDGE, max_pixels=MAX_PIXELS)
+    file = BytesIO(upload.body.read())
+    try:
+        with bounded_memory(MAX_DECODING_BYTES):
+            return make_thumbnail(file, max_edge=MAX_EDGE, max_pixels=MAX_PIXELS)
+    except MemoryError as error:  # any honest picture of MAX_PIXELS fits
+        raise Rejected("The picture needs more memory than one of its size should.") from error

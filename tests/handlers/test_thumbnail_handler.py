@@ -2,6 +2,8 @@
 
 import io
 import json
+import resource
+import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from PIL import Image
 
+from tests.handlers import pictures
 from tests.handlers.conftest import CONTEXT, TABLE, THUMBNAILS, UPLOADS, World, record
 from thumbnail.events import changes
 from thumbnail.imaging import Thumbnail
@@ -141,6 +144,24 @@ def test_too_many_bytes_are_never_downloaded(world: World, monkeypatch: pytest.M
     monkeypatch.setattr(StreamingBody, "read", lambda *_, **__: pytest.fail("the body was read"))
     world.deliver(created)
     assert (world.item("big.jpg") or {})["status"] == "rejected"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces the limit")
+def test_a_picture_that_hides_its_size_is_rejected_before_it_takes_all_memory(world: World) -> None:
+    world.deliver(world.put("honest.avif", pictures.save(pictures.scene(), "AVIF")))
+    assert (world.item("honest.avif") or {})["status"] == "made"
+    world.deliver(world.put("liar.avif", pictures.avif_larger_than_it_says()))
+    assert (world.item("liar.avif") or {})["reason"] == "The picture is damaged or incomplete."
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY, "the limit outlived the picture"
+
+
+def test_a_picture_that_needs_too_much_memory_is_rejected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(*_: Any, **__: Any) -> bytearray:
+        return bytearray(1 << 30)
+
+    monkeypatch.setattr(world.function, "make_thumbnail", greedy)
+    world.deliver(world.put("a.jpg", photo()))
+    assert (world.item("a.jpg") or {})["reason"] == "The picture needs more memory than one of its size should."
 
 
 def test_a_picture_that_turns_bad_loses_its_thumbnail(world: World) -> None:

@@ -1,0 +1,274 @@
+"""How fast and how frugal the thumbnails are, next to two other ways to make the same ones.
+
+    python bench/thumbnail.py          a table
+    python bench/thumbnail.py --check  the same, and exit 1 where a target is missed
+
+All contenders make a WebP of the same size with the same settings from the same bytes. They take turns, so that a busy
+machine slows them all; a ratio is the median of the turns' ratios. Memory and imports are measured in fresh processes.
+Every file of this folder is such a program, and `make bench` runs them all with --check.
+"""
+
+# ruff: noqa: PLC0415 - a measured process imports what it measures and no more
+
+import argparse
+import importlib.util
+import io
+import operator
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "lambda_src"))
+os.environ["VIPS_CONCURRENCY"] = "1"  # libvips reads it when it is loaded; the others use one thread, too
+
+WIDTH, HEIGHT, EDGE = 4000, 3000, 256
+QUALITY, METHOD = 80, 4
+TURNS, IMPORTS = 11, 9
+SETTINGS = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "POWERTOOLS_SERVICE_NAME": "thumbnail",
+    "THUMBNAILS_BUCKET": "x",
+    "METADATA_TABLE": "x",
+    "MAX_EDGE": "256",
+    "MAX_BYTES": "50000000",
+    "MAX_PIXELS": "50000000",
+    "MAX_DECODING_BYTES": "1258291200",
+}
+
+
+def ours(data: bytes) -> bytes:
+    from thumbnail.imaging import make_thumbnail
+
+    return make_thumbnail(io.BytesIO(data), max_edge=EDGE, max_pixels=WIDTH * HEIGHT).data
+
+
+def load_and_resize(data: bytes) -> bytes:
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    small = image.resize((EDGE, EDGE * HEIGHT // WIDTH), Image.Resampling.LANCZOS)
+    made = io.BytesIO()
+    small.save(made, "WEBP", quality=QUALITY, method=METHOD)
+    return made.getvalue()
+
+
+def libvips(data: bytes) -> bytes:
+    import pyvips  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    pyvips.cache_set_max(0)  # otherwise the second turn is answered from memory
+    small = pyvips.Image.thumbnail_buffer(data, EDGE, size="down")
+    return bytes(small.webpsave_buffer(Q=QUALITY, effort=METHOD, keep="none"))
+
+
+CONTENDERS: Mapping[str, Callable[[bytes], bytes]] = {"ours": ours, "load+resize": load_and_resize, "libvips": libvips}
+
+# On Linux not by ru_maxrss, which a new process inherits from the one that started it.
+PEAK = """
+try:
+    with open("/proc/self/status") as status:
+        print(next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM")))
+except OSError:
+    import resource
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
+"""
+TIME = """
+import time
+started = time.perf_counter()
+{statement}
+print((time.perf_counter() - started) * 1000)
+"""
+HANDLER = "import thumbnail.handler"
+CLIENTS = "import boto3; boto3.client('s3'); boto3.client('dynamodb')"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """What was measured with one picture: by contender, the turns' milliseconds and the peak's MiB."""
+
+    file_format: str
+    size: int
+    turns: Mapping[str, list[float]]
+    peaks: Mapping[str, float]
+
+    def ratio(self, slow: str, fast: str) -> float | None:
+        """How many times as long one takes as the other; None where one is not installed."""
+        if slow not in self.turns or fast not in self.turns:
+            return None
+        return statistics.median(a / b for a, b in zip(self.turns[slow], self.turns[fast], strict=True))
+
+
+def main() -> int:
+    """Measure, print, and say which targets are met."""
+    parser = argparse.ArgumentParser(description="Measure the thumbnail example.")
+    parser.add_argument("--check", action="store_true", help="exit 1 where a target is missed")
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peak:
+        contender, file = arguments.peak
+        CONTENDERS[contender](Path(file).read_bytes())
+        exec(PEAK)  # noqa: S102 - a constant of this file
+        return 0
+    try:
+        imports = measure_imports()
+        rows = [measure(file_format) for file_format in ("JPEG", "PNG", "WEBP")]
+    except KeyboardInterrupt:
+        progress("")
+        print("interrupted", file=sys.stderr)
+        return 130
+    progress("")
+    print_table(rows)
+    print_imports(imports)
+    met = [print_target(*target) for target in targets(rows[0])]
+    return 1 if arguments.check and not all(met) else 0
+
+
+def measure(file_format: str) -> Row:
+    file = picture(file_format)
+    data = file.read_bytes()
+    installed = {name: run for name, run in CONTENDERS.items() if run is not libvips or find_libvips()}
+    for run in installed.values():
+        run(data)
+    turns: dict[str, list[float]] = {name: [] for name in installed}
+    for turn in range(TURNS):
+        progress(f"12 MP {file_format}: turn {turn + 1} of {TURNS}")
+        for name, run in installed.items():
+            started = time.perf_counter()
+            run(data)
+            turns[name].append((time.perf_counter() - started) * 1000)
+    progress(f"12 MP {file_format}: memory")
+    bare = run_python("-c", PEAK)
+    peaks = {name: run_python(__file__, "--peak", name, str(file)) - bare for name in installed}
+    return Row(file_format=file_format, size=len(data), turns=turns, peaks=peaks)
+
+
+def find_libvips() -> bool:
+    return importlib.util.find_spec("pyvips") is not None
+
+
+def measure_imports() -> Mapping[str, float]:
+    """Milliseconds by statement."""
+    turns: dict[str, list[float]] = {HANDLER: [], CLIENTS: []}
+    for turn in range(IMPORTS + 1):
+        progress(f"imports: turn {turn} of {IMPORTS}")
+        for statement, times in turns.items():
+            times.append(run_python("-c", TIME.format(statement=statement)))
+    return {statement: statistics.median(times[1:]) for statement, times in turns.items()}  # the first wrote the .pyc
+
+
+def run_python(*arguments: str) -> float:
+    """The number that a fresh interpreter prints last."""
+    environment = {**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT / "lambda_src")}
+    done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        progress("")
+        what = HANDLER if HANDLER in arguments[-1] else " ".join(arguments[1:]).strip()
+        sys.exit(f"bench failed at: {what}\n{done.stderr.strip()}")
+    return float(done.stdout.splitlines()[-1])
+
+
+def picture(file_format: str) -> Path:
+    """The painting in a format. Kept in .build, for painting takes seconds."""
+    file = ROOT / ".build" / "bench" / f"thumbnail.{file_format.lower()}"
+    if not file.exists():
+        progress(f"12 MP {file_format}: painting, once")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        options: Mapping[str, Any] = {"quality": 90, "method": 2}  # each format takes what it knows
+        unfinished = file.with_suffix(".unfinished")
+        painting().save(unfinished, file_format, **options)
+        unfinished.replace(file)
+    return file
+
+
+def painting() -> "Image.Image":
+    """12 megapixels as a camera sees them: soft and fine structures, edges, writing, and the sensor's noise."""
+    from PIL import Image, ImageDraw
+
+    chance = random.Random(12)  # noqa: S311 - the same picture every time
+    size = (WIDTH, HEIGHT)
+    ramp = Image.linear_gradient("L").resize(size)
+    image = Image.merge("RGB", [ramp, Image.eval(ramp, lambda value: 160 - value // 2), ramp.rotate(180)])
+    for scale, weight in ((500, 0.4), (120, 0.3), (30, 0.25), (8, 0.15), (2, 0.1), (1, 0.06)):
+        small = (WIDTH // scale, HEIGHT // scale)
+        noise = Image.frombytes("RGB", small, chance.randbytes(small[0] * small[1] * 3))
+        image = Image.blend(image, noise.resize(size, Image.Resampling.BICUBIC), weight)
+    draw = ImageDraw.Draw(image)
+    for number in range(150):
+        x, y = chance.randrange(WIDTH), chance.randrange(HEIGHT)
+        colour = (chance.randrange(256), chance.randrange(256), chance.randrange(256))
+        box = (x, y, x + chance.randrange(20, 400), y + chance.randrange(20, 300))
+        draw.rectangle(box, outline=colour, width=chance.randrange(2, 12))
+        draw.text((y, x // 2), f"Thumbnail {number}", fill=colour, font_size=chance.randrange(20, 120))
+    return image
+
+
+def print_table(rows: list[Row]) -> None:
+    table = [["12 MP", "MiB", *(f"{name} ms" for name in CONTENDERS), "speed-up", "vs libvips"]]
+    table[0] += [f"{name} MiB" for name in CONTENDERS]
+    for row in rows:
+        medians = {name: statistics.median(times) for name, times in row.turns.items()}
+        table.append(
+            [
+                row.file_format,
+                f"{row.size / 1024**2:.1f}",
+                *(cell(medians.get(name), ".1f") for name in CONTENDERS),
+                cell(row.ratio("load+resize", "ours"), ".2f", "x"),
+                cell(row.ratio("ours", "libvips"), ".2f", "x"),
+                *(cell(row.peaks.get(name), ".0f") for name in CONTENDERS),
+            ]
+        )
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for line in table:
+        print("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)))
+    print(
+        "speed-up: time of load+resize over ours. vs libvips: our time over its. MiB: first the file's, then the peaks"
+    )
+    print("above a bare interpreter, which hold the file, too.")
+
+
+def cell(number: float | None, form: str, unit: str = "") -> str:
+    return "not installed" if number is None else f"{number:{form}}{unit}"
+
+
+def print_imports(imports: Mapping[str, float]) -> None:
+    handler, clients = imports[HANDLER], imports[CLIENTS]
+    print(f"{HANDLER}: {handler:.0f} ms, {handler / clients:.2f}x of {clients:.0f} ms for {CLIENTS}")
+
+
+def targets(jpeg: Row) -> list[tuple[str, float | None, float, Callable[[float, float], bool]]]:
+    return [
+        ("JPEG, speed-up over load+resize: at least", jpeg.ratio("load+resize", "ours"), 2.0, operator.ge),
+        ("JPEG, time over that of libvips: at most", jpeg.ratio("ours", "libvips"), 1.15, operator.le),
+        ("JPEG, peak MiB above the interpreter: at most", jpeg.peaks["ours"], 40, operator.le),
+    ]
+
+
+def print_target(name: str, measured: float | None, wanted: float, compare: Callable[[float, float], bool]) -> bool:
+    if measured is None:
+        print(f"SKIP  {name} {wanted:g}, but libvips is not installed")
+        return True
+    met = compare(measured, wanted)
+    print(f"{'PASS' if met else 'FAIL'}  {name} {wanted:g}, measured {measured:.2f}")
+    return met
+
+
+def progress(message: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{message}", end="", file=sys.stderr, flush=True)
+    elif message:
+        print(message, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
