@@ -38,6 +38,7 @@ TURNS, IMPORTS = 11, 9
 SETTINGS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "POWERTOOLS_SERVICE_NAME": "thumbnail",
+    "LAMBDA_TASK_ROOT": "/var/task",  # or Powertools takes it for a test and leaves X-Ray out
     "THUMBNAILS_BUCKET": "x",
     "METADATA_TABLE": "x",
     "MAX_EDGE": "256",

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 from local import thumbnail
-from local.aws import PORT, ROOT, Engine, LocalAws, LocalError
+from local.aws import PORT, Engine, LocalAws, LocalError
 from local.cdk import Cdk
+from local.environment import ROOT
 from local.inventory import inventory
 
 FOLDER = ROOT / ".local"

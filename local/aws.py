@@ -13,17 +13,14 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.config import Config
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from local import environment
+from local.environment import ACCESS_KEY, REGION, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-ACCOUNT = "000000000000"
-REGION = "us-east-1"
 PORT = 4566
 """The port that local AWS engines use by custom."""
 START_SECONDS = 30
@@ -78,7 +75,7 @@ class LocalAws:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=ROOT,
-                env=self._engine_environment(port),
+                env={**environment.inherited(), **environment.of_engine(port, self.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -87,7 +84,7 @@ class LocalAws:
         engine = Engine(pid=self._process.pid, port=port)
         self._state.write_text(json.dumps({"pid": engine.pid, "port": engine.port}))
         self._wait_until_it_answers(self._process, engine)
-        self.env_file.write_text(self._exports(engine))
+        self.env_file.write_text(environment.file_for_shells(engine.endpoint, self.folder))
         return engine
 
     def stop(self) -> None:
@@ -145,62 +142,14 @@ class LocalAws:
             service,
             endpoint_url=engine.endpoint,
             region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the engine's fixed key
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=ACCESS_KEY,
             config=Config(retries={"mode": "standard", "total_max_attempts": 3}, s3={"addressing_style": "path"}),
         )
 
     def environment(self, engine: Engine) -> dict[str, str]:
         """The environment in which the CDK CLI and every SDK reach the local AWS, and the person's account never."""
-        return {**_without_aws(os.environ), **self._variables(engine), "PATH": _path()}
-
-    def _variables(self, engine: Engine) -> dict[str, str]:
-        return {
-            "AWS_ENDPOINT_URL": engine.endpoint,
-            "AWS_ENDPOINT_URL_S3": engine.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_PAGER": "",
-            "CDK_DEFAULT_ACCOUNT": ACCOUNT,
-            "CDK_DEFAULT_REGION": REGION,
-            # The CLI remembers there which account a key belongs to: "test" must not come to mean this one elsewhere.
-            "CDK_HOME": str(self.folder / "cdk-home"),
-            "CDK_DISABLE_CLI_TELEMETRY": "true",
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
-        }
-
-    def _engine_environment(self, port: int) -> dict[str, str]:
-        ours = _without_aws(os.environ)
-        return {
-            **ours,
-            "PATH": _path(),
-            "PYTHONUNBUFFERED": "1",
-            "TMPDIR": str(self.folder / "tmp"),
-            "STATE_DIR": str(self.folder / "tmp" / "state"),
-            "NODE_PATH": str(ROOT / "node_modules"),  # Lambda's Node runtime has the AWS SDK; here it lies there
-            "AUTH": "true",  # enforce IAM
-            "BIND_HOST": "127.0.0.1",
-            "MINISTACK_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "SFTP_ENABLED": "0",
-            "IOT_MTLS_ENABLED": "0",
-            "DOCKER_HOST": f"unix://{self.folder / 'no-docker'}",  # it would tidy up among the person's containers
-            "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",  # AWS waits a minute, then two
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
-        }
-
-    def _exports(self, engine: Engine) -> str:
-        lines = [f"export {name}='{value}'" for name, value in self._variables(engine).items()]
-        return "\n".join(
-            ["# . this file, and `aws`, `cdk` and boto3 talk to the local AWS", *lines, _export_path(), ""]
-        )
+        return {**environment.inherited(), **environment.of_clients(engine.endpoint, self.folder)}
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], engine: Engine) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -243,16 +192,3 @@ def _any_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _without_aws(environment: "Mapping[str, str]") -> dict[str, str]:
-    foreign = ("AWS_", "CDK_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_")
-    return {name: value for name, value in environment.items() if not name.startswith(foreign)}
-
-
-def _path() -> str:
-    return os.pathsep.join([str(Path(sys.executable).parent), str(ROOT / "node_modules" / ".bin"), os.environ["PATH"]])
-
-
-def _export_path() -> str:
-    return f"export PATH='{Path(sys.executable).parent}:{ROOT / 'node_modules' / '.bin'}':\"$PATH\""

@@ -5,7 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from local.aws import ACCOUNT, REGION, ROOT, Engine, LocalAws, LocalError
+from local.aws import Engine, LocalAws, LocalError
+from local.environment import ACCOUNT, REGION, ROOT
 
 CLI = ROOT / "node_modules" / ".bin" / "cdk"
 

@@ -1,0 +1,111 @@
+"""What the documents say is true: the lessons' commands run, headings and rows are there, links lead somewhere."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from local.aws import Engine, LocalAws
+from stacks.thumbnail import MAX_BYTES, MAX_PIXELS, MEMORY_MB
+from tests.apps import ROOT, templates
+from tests.conftest import Deployment
+
+STEMS = sorted(templates("sandbox"))
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+HEADINGS = [
+    "What the notes say",
+    "What is deployed",
+    "Deploy it",
+    "Try it",
+    "Break it",
+    "Watch it",
+    "What it costs",
+    "Clean up",
+    "Towards production",
+]
+every_lesson = pytest.mark.parametrize("stem", STEMS)
+
+
+def lesson(stem: str) -> str:
+    return (ROOT / "docs" / f"{stem}.md").read_text()
+
+
+def section(text: str, heading: str) -> str:
+    return text.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
+
+
+@every_lesson
+def test_every_stack_has_a_lesson_with_all_headings(stem: str) -> None:
+    assert re.findall(r"^## (.*)$", lesson(stem), flags=re.MULTILINE) == HEADINGS
+    assert "```mermaid" in section(lesson(stem), "What is deployed")
+
+
+@every_lesson
+def test_every_stack_has_its_row_in_the_readme(stem: str) -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert re.search(rf"^\| \[{stem}\]\(docs/{stem}\.md\) \|.*\| works \|$", readme, re.MULTILINE)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", document.read_text()):
+        path, _, anchor = target.partition("#")
+        if "://" in path:
+            continue
+        linked = (document.parent / path).resolve() if path else document
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(), flags=re.MULTILINE)
+            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, target
+
+
+def test_make_help_lists_every_command_that_the_documents_name() -> None:
+    run = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = set(re.findall(r"^  make ([a-z-]+) ", run.stdout, flags=re.MULTILINE))
+    named = {name for document in DOCUMENTS for name in re.findall(r"^ *make ([a-z-]+)", _code(document), re.MULTILINE)}
+    assert named <= listed
+    assert {"local", "local-down", "test", "synth", "deploy", "smoke", "destroy", "bench", "help"} <= listed
+
+
+def _code(document: Path) -> str:
+    text = document.read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```|^((?: {4}.*\n)+)", text, flags=re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`(make [^`]+)`", text)
+    return "\n".join(["".join(block) for block in blocks] + [f"{span}\n" for span in spans])
+
+
+def test_the_thumbnail_lessons_figures_are_the_stacks() -> None:
+    text = lesson("thumbnail")
+    assert f"each up to {MAX_BYTES // 1024**2} MiB and {MAX_PIXELS // 1_000_000} megapixels" in text
+    assert f"comes with {MEMORY_MB:,} MB" in text
+    gb_seconds = 1000 * 0.3 * MEMORY_MB / 1024
+    assert f"{gb_seconds:.0f} GB-seconds" in text
+    assert f"${gb_seconds * 0.0000133334:.4f}" in text
+    parts = section(text, "What it costs").split("**together**")[0]
+    assert 0.025 < sum(float(cost) for cost in re.findall(r"\| \$(0\.\d{4}) \|", parts)) < 0.035
+
+
+@every_lesson
+def test_the_lessons_commands_do_what_it_says(
+    stem: str, deployed: Deployment, engine: Engine, local_aws: LocalAws
+) -> None:
+    """`Try it` and `Break it`, from the first command to the last, against the local AWS."""
+    assert deployed.outputs(stem)
+    assert local_aws.running() == engine
+    text = lesson(stem)
+    parts = section(text, "Try it") + section(text, "Break it")
+    blocks = re.findall(r"```sh\n(.*?)```", parts, re.DOTALL)
+    script = "\n".join([f". {local_aws.env_file}", "set -eux", *blocks])
+    (ROOT / ".build").mkdir(exist_ok=True)
+    run = subprocess.run(
+        ["bash", "-c", script],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "HOME": str(local_aws.folder)},
+        capture_output=True,
+        text=True,
+        timeout=90,  # its loops wait for ever
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
