@@ -57,7 +57,7 @@ clean: local-down ## remove everything that the set-up made
 
 # -- set-up: made once, and again when what it is made of changes
 
-setup: .venv/.installed node_modules/.installed .build/.bundled
+setup: .venv/.installed node_modules/.installed .build/.bundled ## set up what the other commands need, and no more
 
 .venv/.installed: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
