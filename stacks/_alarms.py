@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from aws_cdk import Acknowledgment, Stack, Validations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 
@@ -14,6 +15,13 @@ def alarm_topic(stack: Stack, email: str | None) -> sns.Topic | None:
     if email is None:
         return None
     topic = sns.Topic(stack, "Alarms", enforce_ssl=True)
+    # A topic with a policy of its own, here for TLS, loses the default one that let the account's alarms in.
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
+    topic.grant_publish(
+        iam.ServicePrincipal(
+            "cloudwatch.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": stack.account}}
+        )
+    )
     topic.add_subscription(subscriptions.EmailSubscription(email))
     Validations.of(topic).acknowledge(
         Acknowledgment(

@@ -6,12 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct, IConstruct
 
+from app import build_app
 from config import PROFILES, ConfigError, from_context
 from tests.apps import EVERY_STACK, NO_BUNDLING, ROOT, assembly, resources, templates
 
@@ -70,6 +74,11 @@ def test_settings_reach_the_templates(tmp_path: Path) -> None:
     assert subscription["Properties"]["Endpoint"] == "me@example.com"
     for alarm in resources(template, "AWS::CloudWatch::Alarm").values():
         assert alarm["Properties"]["AlarmActions"] == alarm["Properties"]["OKActions"] == [{"Ref": topic}]
+    (policy,) = resources(template, "AWS::SNS::TopicPolicy").values()
+    statements = {one["Effect"]: one for one in policy["Properties"]["PolicyDocument"]["Statement"]}
+    assert statements["Deny"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statements["Allow"]["Action"] == "sns:Publish"
+    assert statements["Allow"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
 
 
 # -- the same bytes everywhere
@@ -129,11 +138,30 @@ def test_the_cli_synthesizes_what_python_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_strict_validation_and_cdk_nag_find_nothing(profile: str) -> None:
     # Synthesizing would have failed on an error; a warning would stand in the report.
-    report = assembly(profile) / "validation-report.json"
-    findings = json.loads(report.read_text())["pluginReports"] if report.exists() else []
-    assert [violation for plugin in findings for violation in plugin["violations"]] == []
-    flags = json.loads((ROOT / "cdk.json").read_text())["context"]
-    assert flags["@aws-cdk/core:validateAgainstDefaultRules"] is True
+    report = json.loads((assembly(profile) / "validation-report.json").read_text())
+    assert [violation for plugin in report["pluginReports"] for violation in plugin["violations"]] == []
+
+
+def _misspell(stack: IConstruct) -> None:
+    cast("cdk.CfnResource", stack.node.find_child("Uploads").node.default_child).add_property_override("Nonsense", "x")
+
+
+def _allow_plain_http(stack: IConstruct) -> None:
+    sqs.Queue(cast("Construct", stack), "Plain")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "finder"), [(_misspell, "CloudFormation Validate"), (_allow_plain_http, "AwsSolutions")]
+)
+def test_the_strict_validation_and_cdk_nag_stop_a_bad_template(
+    tmp_path: Path, spoil: Callable[[IConstruct], None], finder: str
+) -> None:
+    app = build_app(NO_BUNDLING, outdir=str(tmp_path))
+    spoil(app.node.find_child("compute-thumbnail"))
+    with pytest.raises(RuntimeError, match="ValidationFailed"):
+        app.synth()
+    report = json.loads((tmp_path / "validation-report.json").read_text())
+    assert [plugin["pluginName"] for plugin in report["pluginReports"]] == [finder]
 
 
 @every_stack

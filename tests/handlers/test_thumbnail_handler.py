@@ -396,7 +396,7 @@ class Pausing:
 
 
 @given(data=st.data())
-@settings(SLOW_IS_FINE, max_examples=150)
+@settings(SLOW_IS_FINE, max_examples=100)
 def test_whatever_the_order_the_end_is_true_to_the_bucket(function: ModuleType, data: st.DataObject) -> None:
     """Some writes and deletions of one key, their events delivered at least once, in any order and at the same time."""
     bodies = data.draw(st.lists(st.sampled_from([None, b"A", b"B"]), min_size=1, max_size=4), label="put or delete")
