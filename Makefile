@@ -6,7 +6,8 @@ PHOTO ?= local/photo.jpg
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
-CDK := cdk
+BIN := .venv/bin
+CDK := node_modules/.bin/cdk
 
 .DEFAULT_GOAL := help
 .PHONY: help setup local local-down test test-fast synth deploy smoke destroy bench lint lock snapshots clean
@@ -15,17 +16,17 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 local: setup ## deploy every example into an AWS on this machine and see it work (PHOTO=yours.jpg)
-	@python -m local up --photo "$(PHOTO)"
+	@$(BIN)/python -m local up --photo "$(PHOTO)"
 
 local-down: setup ## destroy the local deployment and stop the local AWS
-	@python -m local down
+	@$(BIN)/python -m local down
 
 test: setup ## run every test, the local deployment among them
-	@ruff check . && ruff format --check . && mypy
-	@pytest
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/pytest
 
 test-fast: setup ## run the tests that need no local deployment
-	@pytest -m "not local"
+	@$(BIN)/pytest -m "not local"
 
 synth: setup ## synthesize the CloudFormation templates into cdk.out (no credentials, no Docker, no network)
 	@$(CDK) synth --quiet
@@ -35,19 +36,19 @@ deploy: setup ## deploy into your AWS account (STACK=compute-thumbnail for one)
 	@$(CDK) deploy $(STACK)
 
 smoke: setup ## try out what is deployed in your AWS account
-	@pytest tests/smoke --live
+	@$(BIN)/pytest tests/smoke --live
 
 destroy: setup ## delete it from your AWS account (STACK=compute-thumbnail for one)
 	@$(CDK) destroy $(STACK)
 
 bench: setup .venv/.bench ## measure speed and memory of the handlers
-	@set -e; for bench in bench/*.py; do python $$bench --check; done
+	@set -e; for bench in bench/*.py; do $(BIN)/python $$bench --check; done
 
 lint: setup ## format and check the code
-	@ruff format . && ruff check --fix . && mypy
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
 
 snapshots: setup ## accept the templates as they are now
-	@pytest tests/test_snapshots.py --snapshot-update
+	@$(BIN)/pytest tests/test_snapshots.py --snapshot-update
 
 lock: setup ## compile pyproject.toml and lambda_src/*/requirements.in into the pinned requirements
 	@sh local/lock.sh
@@ -65,23 +66,23 @@ setup: .venv/.installed node_modules/.installed .build/.bundled ## set up what t
 	@echo "==> Python packages into .venv (once)"
 	@$(PYTHON) -m venv .venv || \
 		{ echo "set-up failed: this Python cannot make virtual environments (Debian: apt install python3-venv)"; exit 1; }
-	@python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-dev.txt || \
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-dev.txt || \
 		{ echo "set-up failed: pip could not install requirements-dev.txt; is the network up?"; exit 1; }
 	@touch $@
 
 node_modules/.installed: package-lock.json .venv/.installed
 	@echo "==> the CDK CLI into node_modules (once)"
-	@npm ci --silent --no-audit --no-fund || \
+	@$(BIN)/npm ci --silent --no-audit --no-fund || \
 		{ echo "set-up failed: npm could not install package-lock.json; is the network up?"; exit 1; }
 	@touch $@
 
 .build/.bundled: $(wildcard lambda_src/*/requirements.txt) stacks/_bundling.py .venv/.installed
 	@echo "==> what the functions bundle, for Lambda's platform, into .build (once)"
-	@python -m stacks._bundling || { echo "set-up failed: see pip's words above"; exit 1; }
+	@$(BIN)/python -m stacks._bundling || { echo "set-up failed: see pip's words above"; exit 1; }
 	@touch $@
 
 .venv/.bench: requirements-bench.txt .venv/.installed
 	@echo "==> libvips, to compare with (once)"
-	@python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-bench.txt || \
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-bench.txt || \
 		echo "libvips cannot be installed here; the bench goes on without it"
 	@touch $@

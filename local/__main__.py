@@ -124,9 +124,8 @@ def main() -> None:
     except LocalError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        if aws.half_done:
-            aws.stop()
-        sys.exit("stopped; " + ("the local AWS is still running" if aws.running() else "nothing is left running"))
+        aws.stop()
+        sys.exit("stopped; nothing is left running")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import BotoCoreError
 
 from local.aws import Engine, LocalAws
 from local.cdk import Cdk
@@ -55,11 +56,22 @@ def engine(local_aws: LocalAws) -> Engine:
     return local_aws.start()
 
 
+def _in_the_account(prefix: str) -> Deployment:
+    try:
+        account = _client("sts").get_caller_identity()["Account"]
+        stacks = [stack["StackName"] for stack in _client("cloudformation").describe_stacks()["Stacks"]]
+    except BotoCoreError as error:
+        pytest.exit(f"no way into an AWS account ({error}); try: aws configure", returncode=1)
+    if not any(name.startswith(f"{prefix}-") for name in stacks):
+        pytest.exit(f"no stack {prefix}-… in account {account}; deploy first: make deploy", returncode=1)
+    return Deployment(client=_client, prefix=prefix)
+
+
 @pytest.fixture(scope="session")
 def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """Every stack, deployed. Locally it is destroyed in the end, and nothing may be left."""
     if request.config.getoption("--live"):
-        yield Deployment(client=_client, prefix=request.config.getoption("--prefix"))
+        yield _in_the_account(request.config.getoption("--prefix"))
         return
     aws, engine = request.getfixturevalue("local_aws"), request.getfixturevalue("engine")
     cdk = Cdk(aws, engine)
