@@ -40,6 +40,7 @@ class Cdk:
 
     def _run(self, *arguments: str, what: str) -> None:
         started = time.monotonic()
+        _show_progress(what, "...")
         with (
             self._log.open("w") as log,
             subprocess.Popen(

@@ -27,7 +27,7 @@ MAX_DECODING_BYTES = 1200 * 1024**2
 an animated lossless WebP with its 22.6 MiB a megapixel; a JPEG needs 10 to 385."""
 MEMORY_MB = 1769
 """One whole vCPU: less is slower for the same price, more is idle, for one picture is decoded by one thread.
-It also holds MAX_DECODING_BYTES, MAX_BYTES and, with 500 MB to spare, the runtime's 90.
+It also holds MAX_DECODING_BYTES, MAX_BYTES and the 90 MB of the runtime, with 400 to spare.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws import Engine, LocalAws
 from local.cdk import Cdk
@@ -60,7 +60,7 @@ def _in_the_account(prefix: str) -> Deployment:
     try:
         account = _client("sts").get_caller_identity()["Account"]
         stacks = [stack["StackName"] for stack in _client("cloudformation").describe_stacks()["Stacks"]]
-    except BotoCoreError as error:
+    except (BotoCoreError, ClientError) as error:
         pytest.exit(f"no way into an AWS account ({error}); try: aws configure", returncode=1)
     if not any(name.startswith(f"{prefix}-") for name in stacks):
         pytest.exit(f"no stack {prefix}-… in account {account}; deploy first: make deploy", returncode=1)
