@@ -14,7 +14,7 @@ from botocore.config import Config
 from thumbnail.events import Change, changes
 from thumbnail.imaging import Rejected, Thumbnail, make_thumbnail
 from thumbnail.memory import bounded_memory
-from thumbnail.store import Removed, Store, Superseded, Upload
+from thumbnail.store import LookAgainError, Removed, Store, Superseded, Upload
 
 logger = Logger()
 metrics = Metrics()
@@ -62,21 +62,28 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> None:
 def settle(change: Change) -> None:
     """Bring thumbnail and item of one key up to its upload. Raises botocore's errors for what AWS failed at."""
     try:
-        sequencer = store.sequencer(change)
         try:
-            _keep(change, sequencer)
-        except Removed:
-            store.forget(change, sequencer)
-            logger.info("removed")
+            _settle(change)
+        except LookAgainError:
+            _settle(change)  # and should it change once more meanwhile, Lambda's retry looks again
     except Superseded:
         logger.info("superseded by a later event")
+
+
+def _settle(change: Change) -> None:
+    sequencer = store.sequencer(change)
+    try:
+        _keep(change, sequencer)
+    except Removed:
+        store.forget(change, sequencer)
+        logger.info("removed")
 
 
 def _keep(change: Change, sequencer: str) -> None:
     started = time.perf_counter()
     with store.upload(change) as upload:
         item, thumbnail = describe(change.key, upload)
-    store.keep(change, sequencer, item, thumbnail)
+    store.keep(change, sequencer, upload, item, thumbnail)
     logger.info(item["status"], item=item)
     metrics.add_metric("Made" if thumbnail else "Rejected", MetricUnit.Count, 1)
     metrics.add_metric("Milliseconds", MetricUnit.Milliseconds, (time.perf_counter() - started) * 1000)

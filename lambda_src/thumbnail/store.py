@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 FIRST = "0" * SEQUENCER_WIDTH
 """Earlier than every sequencer of S3's."""
+RESTORED = "R"
+"""Behind a sequencer it makes one that is later than it, and earlier than every other later one."""
+
+Item = dict[str, Any]
+"""An item of the table, as DynamoDB spells it."""
 
 _NOT_LATER = "attribute_not_exists(image_key) OR sequencer <= :sequencer"
 
@@ -36,6 +41,10 @@ class Removed(Exception):  # noqa: N818 - an outcome, not an error
 
 class Superseded(Exception):  # noqa: N818 - an outcome, not an error
     """A later event speaks for the upload now, or will soon: there is nothing left to do for this one."""
+
+
+class LookAgainError(Exception):
+    """What was decided on has changed while it was written down: it must be looked at afresh."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,11 +72,11 @@ class Store:
         self._table = table
 
     def sequencer(self, change: Change) -> str:
-        """The change's place in the order. A restored object is as it was, so it takes the place of its item."""
+        """The change's place in the order. A restored object is as it was: its place is right behind its item's."""
         if change.sequencer is not None:
             return change.sequencer
-        found = self._dynamodb.get_item(TableName=self._table, Key=_key(change), ConsistentRead=True)
-        return found.get("Item", {}).get("sequencer", {}).get("S", FIRST)
+        found: str = self._item(change).get("sequencer", {}).get("S", FIRST)
+        return found.removesuffix(RESTORED) + RESTORED
 
     @contextmanager
     def upload(self, change: Change) -> Iterator[Upload]:
@@ -93,16 +102,26 @@ class Store:
         wanted: dict[str, Any] = {"Bucket": change.bucket, "Key": change.key}
         if change.kind == "created" and change.etag:
             wanted["IfMatch"] = f'"{change.etag}"'
-        with _told_apart():
-            try:
-                return dict(self._s3.get_object(**wanted))
-            except self._s3.exceptions.InvalidObjectState:
-                return dict(self._s3.head_object(**wanted))
+        try:
+            with _told_apart():
+                try:
+                    return dict(self._s3.get_object(**wanted))
+                except self._s3.exceptions.InvalidObjectState:
+                    return dict(self._s3.head_object(**wanted))
+        except Superseded:
+            self._sweep_for(change, self._item(change))  # what an earlier try left, when it crashed
+            raise
 
-    def keep(self, change: Change, sequencer: str, item: dict[str, Any], thumbnail: "Thumbnail | None") -> None:
+    def _item(self, change: Change) -> Item:
+        found = self._dynamodb.get_item(TableName=self._table, Key=_key(change), ConsistentRead=True)
+        return found.get("Item", {})
+
+    def keep(
+        self, change: Change, sequencer: str, upload: Upload, item: dict[str, Any], thumbnail: "Thumbnail | None"
+    ) -> None:
         """Make the key's thumbnail and item these, or its item alone where there is no thumbnail.
 
-        Raises Superseded, and Removed when the upload went away meanwhile; nothing of this event is left then.
+        Raises Superseded; Removed when the upload went away meanwhile; LookAgainError when it was restored meanwhile.
         """
         if thumbnail:
             item = {**item, "thumbnail_key": f"{_folder(change)}{sequencer}.webp"}
@@ -119,7 +138,7 @@ class Store:
                 **_condition(sequencer),
             )
         self._sweep(change, sequencer, keep=item.get("thumbnail_key"))
-        self._confirm(change, item["etag"])
+        self._confirm(change, upload)
 
     def forget(self, change: Change, sequencer: str) -> None:
         """Delete the key's item and thumbnails, unless a later event has written them (Superseded)."""
@@ -132,9 +151,13 @@ class Store:
         try:
             yield
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            later: dict[str, dict[str, str]] = error.response["Item"]  # type: ignore[typeddict-item] # of ALL_OLD
-            self._sweep(change, later["sequencer"]["S"], keep=later.get("thumbnail_key", {}).get("S"))
-            raise Superseded from error
+            self._sweep_for(change, error.response["Item"])  # type: ignore[typeddict-item] # there because of ALL_OLD
+            # A restored object is not superseded by an item that was written before anyone could read it.
+            raise (LookAgainError if change.kind == "restored" else Superseded) from error
+
+    def _sweep_for(self, change: Change, item: Item) -> None:
+        if item:
+            self._sweep(change, item["sequencer"]["S"], keep=item.get("thumbnail_key", {}).get("S"))
 
     def _sweep(self, change: Change, until: str, *, keep: str | None) -> None:
         # The keys of a folder sort as their events do. What a crash left behind goes with the rest.
@@ -144,9 +167,11 @@ class Store:
             if key != keep and key <= f"{_folder(change)}{until}.webp":
                 self._s3.delete_object(Bucket=self._thumbnails, Key=key)
 
-    def _confirm(self, change: Change, etag: str) -> None:
+    def _confirm(self, change: Change, upload: Upload) -> None:
         with _told_apart():
-            self._s3.head_object(Bucket=change.bucket, Key=change.key, IfMatch=f'"{etag}"')
+            head = self._s3.head_object(Bucket=change.bucket, Key=change.key, IfMatch=f'"{upload.etag}"')
+        if upload.body is None and 'ongoing-request="false"' in head.get("Restore", ""):
+            raise LookAgainError("restored meanwhile, and its event may have come and gone")
 
 
 @contextmanager

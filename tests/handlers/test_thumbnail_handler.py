@@ -183,6 +183,65 @@ def test_an_archived_picture_waits_for_its_restoration(world: World) -> None:
     assert (world.item("old.jpg") or {})["status"] == "made"
     world.deliver(created)  # delivered once more, late
     assert (world.item("old.jpg") or {})["status"] == "made"
+    world.deliver(record("ObjectRestore:Completed", "old.jpg"))  # restored once more
+    assert list(world.thumbnails()) == [(world.item("old.jpg") or {})["thumbnail_key"]]
+
+
+def archived(world: World, key: str) -> dict[str, Any]:
+    return world.put(key, photo(), StorageClass="GLACIER")
+
+
+def test_a_restoration_during_the_first_look_is_not_overlooked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its event comes and goes before the first run writes that the picture lies in an archive."""
+    created = archived(world, "old.jpg")
+    put_item = world.function.store._dynamodb.put_item
+
+    def restored_just_before(**arguments: Any) -> Any:
+        monkeypatch.undo()
+        world.s3.restore_object(Bucket=UPLOADS, Key="old.jpg", RestoreRequest={"Days": 1})
+        world.deliver(record("ObjectRestore:Completed", "old.jpg"))
+        return put_item(**arguments)
+
+    monkeypatch.setattr(world.function.store._dynamodb, "put_item", restored_just_before)
+    world.deliver(created)
+    assert (world.item("old.jpg") or {})["status"] == "made"
+    assert list(world.thumbnails()) == [(world.item("old.jpg") or {})["thumbnail_key"]]
+
+
+def test_the_first_look_does_not_sweep_away_the_thumbnail_of_a_restoration(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The restoration is settled between the first run's item and its sweep."""
+    created = archived(world, "old.jpg")
+    get_paginator = world.function.store._s3.get_paginator
+
+    def restored_just_before(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        world.s3.restore_object(Bucket=UPLOADS, Key="old.jpg", RestoreRequest={"Days": 1})
+        world.deliver(record("ObjectRestore:Completed", "old.jpg"))
+        return get_paginator(*arguments)
+
+    monkeypatch.setattr(world.function.store._s3, "get_paginator", restored_just_before)
+    world.deliver(created)
+    assert (world.item("old.jpg") or {})["status"] == "made"
+    assert list(world.thumbnails()) == [(world.item("old.jpg") or {})["thumbnail_key"]]
+
+
+def test_the_first_look_does_not_overtake_a_restoration(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes its item after the restoration's run found none."""
+    created = archived(world, "old.jpg")
+    get_object = world.function.store._s3.get_object
+
+    def first_run_just_before(**arguments: Any) -> Any:
+        monkeypatch.undo()
+        world.deliver(created)
+        world.s3.restore_object(Bucket=UPLOADS, Key="old.jpg", RestoreRequest={"Days": 1})
+        return get_object(**arguments)
+
+    monkeypatch.setattr(world.function.store._s3, "get_object", first_run_just_before)
+    world.deliver(record("ObjectRestore:Completed", "old.jpg"))
+    assert (world.item("old.jpg") or {})["status"] == "made"
+    assert list(world.thumbnails()) == [(world.item("old.jpg") or {})["thumbnail_key"]]
 
 
 # -- what AWS fails at is raised, to be retried
@@ -235,6 +294,25 @@ def test_a_download_that_breaks_off_is_no_damaged_picture(world: World, monkeypa
     with pytest.raises(ReadTimeoutError):
         world.deliver(created)
     assert world.item("a.jpg") is None
+
+
+def test_what_a_crash_left_of_a_replaced_picture_goes_with_the_retry(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The picture is replaced, and that is settled, between the thumbnail and the item of the run that crashes."""
+    first = world.put("a.jpg", photo("red"))
+
+    def replaced_just_before(**_: Any) -> Any:
+        monkeypatch.undo()
+        world.deliver(world.put("a.jpg", photo("blue")))
+        failing("PutItem")()
+
+    monkeypatch.setattr(world.function.store._dynamodb, "put_item", replaced_just_before)
+    with pytest.raises(ClientError):
+        world.deliver(first)
+    assert len(world.thumbnails()) == 2
+    world.deliver(first)
+    assert list(world.thumbnails()) == [(world.item("a.jpg") or {})["thumbnail_key"]]
 
 
 def test_one_failure_does_not_keep_the_other_records_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,20 +410,32 @@ def test_sequencers_of_different_lengths_are_compared_from_the_left() -> None:
         assert change.sequencer == sequencer.upper() + "0" * (32 - len(sequencer))
 
 
+class CrashError(Exception):
+    """The function was killed."""
+
+
 class Interleaved:
     """Runs functions so that one alone goes on at a time, from one call to AWS to the next, in a chosen order."""
 
     def __init__(self, choose: Callable[[int], int]) -> None:
         self._choose = choose
+        self._fuses: dict[int, int] = {}
         self._paused = threading.Semaphore(0)
         self._go: dict[int, threading.Semaphore] = {}
 
     def pause(self) -> None:
         """Let another go on; called before every call to AWS."""
-        mine = self._go.get(threading.get_ident())
-        if mine:
+        me = threading.get_ident()
+        if me in self._go:
             self._paused.release()
-            mine.acquire()
+            self._go[me].acquire()
+            self._fuses[me] = self._fuses.get(me, -1) - 1
+            if self._fuses[me] == -1:
+                raise CrashError
+
+    def crash_after(self, calls: int) -> None:
+        """Let whoever calls this crash at a later call to AWS."""
+        self._fuses[threading.get_ident()] = calls
 
     def run(self, *functions: Callable[[], None]) -> None:
         running = [self._started(function) for function in functions]
@@ -398,9 +488,11 @@ class Pausing:
 @given(data=st.data())
 @settings(SLOW_IS_FINE, max_examples=100)
 def test_whatever_the_order_the_end_is_true_to_the_bucket(function: ModuleType, data: st.DataObject) -> None:
-    """Some writes and deletions of one key, their events delivered at least once, in any order and at the same time."""
+    """Writes and deletions of one key; their events come at least once, in any order, at the same time, and crash."""
     bodies = data.draw(st.lists(st.sampled_from([None, b"A", b"B"]), min_size=1, max_size=4), label="put or delete")
-    deliveries = data.draw(st.lists(st.integers(0, len(bodies) - 1), max_size=2), label="delivered twice")
+    twice = data.draw(st.lists(st.integers(0, len(bodies) - 1), max_size=2), label="delivered twice")
+    deliveries = [*range(len(bodies)), *twice]
+    crashes = data.draw(st.lists(st.integers(-1, 7), min_size=len(deliveries), max_size=len(deliveries)), label="crash")
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
         world = World(function)
         interleaved = Interleaved(lambda count: data.draw(st.integers(0, count - 1), label="next"))
@@ -414,16 +506,20 @@ def test_whatever_the_order_the_end_is_true_to_the_bucket(function: ModuleType, 
                 records[number] = world.put("a.jpg", body) if body else world.delete("a.jpg")
                 interleaved.pause()
 
-        def delivery(number: int) -> Callable[[], None]:
+        def delivery(number: int, crash: int) -> Callable[[], None]:
             def deliver() -> None:
                 while number not in records:
                     interleaved.pause()
                 (change,) = changes({"Records": [records[number]]})
-                function.settle(change)
+                interleaved.crash_after(crash)
+                try:
+                    function.settle(change)
+                except CrashError:
+                    function.settle(change)  # as Lambda does, a minute later
 
             return deliver
 
-        interleaved.run(uploader, *(delivery(number) for number in [*range(len(bodies)), *deliveries]))
+        interleaved.run(uploader, *map(delivery, deliveries, crashes))
         item = world.item("a.jpg")
         if bodies[-1] is None:
             assert item is None
