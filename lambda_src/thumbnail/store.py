@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 FIRST = "0" * SEQUENCER_WIDTH
 """Earlier than every sequencer of S3's."""
-RESTORED = "R"
-"""Behind a sequencer it makes one that is later than it, and earlier than every other later one."""
 
 Item = dict[str, Any]
 """An item of the table, as DynamoDB spells it."""
@@ -72,11 +70,11 @@ class Store:
         self._table = table
 
     def sequencer(self, change: Change) -> str:
-        """The change's place in the order. A restored object is as it was: its place is right behind its item's."""
+        """The change's place in the order. A restored object is as it was, so it takes the place of its item."""
         if change.sequencer is not None:
             return change.sequencer
         found: str = self._item(change).get("sequencer", {}).get("S", FIRST)
-        return found.removesuffix(RESTORED) + RESTORED
+        return found
 
     @contextmanager
     def upload(self, change: Change) -> Iterator[Upload]:

@@ -13,6 +13,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from thumbnail.events import changes
+
 UPLOADS, THUMBNAILS, TABLE = "uploads", "thumbnails", "metadata"
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -99,6 +101,11 @@ class World:
     def deliver(self, *records: dict[str, Any]) -> None:
         """Run the function on one event."""
         self.function.handler({"Records": list(records)}, CONTEXT)
+
+    def settle(self, record: dict[str, Any]) -> None:
+        """Run the heart of the function on one record: a second invocation, while a first is under way."""
+        (change,) = changes({"Records": [record]})
+        self.function.settle(change)
 
     def item(self, key: str) -> dict[str, Any] | None:
         """The key's item, its attributes as plain values."""

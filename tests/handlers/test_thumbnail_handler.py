@@ -199,7 +199,7 @@ def test_a_restoration_during_the_first_look_is_not_overlooked(world: World, mon
     def restored_just_before(**arguments: Any) -> Any:
         monkeypatch.undo()
         world.s3.restore_object(Bucket=UPLOADS, Key="old.jpg", RestoreRequest={"Days": 1})
-        world.deliver(record("ObjectRestore:Completed", "old.jpg"))
+        world.settle(record("ObjectRestore:Completed", "old.jpg"))
         return put_item(**arguments)
 
     monkeypatch.setattr(world.function.store._dynamodb, "put_item", restored_just_before)
@@ -218,7 +218,7 @@ def test_the_first_look_does_not_sweep_away_the_thumbnail_of_a_restoration(
     def restored_just_before(*arguments: Any) -> Any:
         monkeypatch.undo()
         world.s3.restore_object(Bucket=UPLOADS, Key="old.jpg", RestoreRequest={"Days": 1})
-        world.deliver(record("ObjectRestore:Completed", "old.jpg"))
+        world.settle(record("ObjectRestore:Completed", "old.jpg"))
         return get_paginator(*arguments)
 
     monkeypatch.setattr(world.function.store._s3, "get_paginator", restored_just_before)
@@ -234,7 +234,7 @@ def test_the_first_look_does_not_overtake_a_restoration(world: World, monkeypatc
 
     def first_run_just_before(**arguments: Any) -> Any:
         monkeypatch.undo()
-        world.deliver(created)
+        world.settle(created)
         world.s3.restore_object(Bucket=UPLOADS, Key="old.jpg", RestoreRequest={"Days": 1})
         return get_object(**arguments)
 
@@ -299,17 +299,20 @@ def test_a_download_that_breaks_off_is_no_damaged_picture(world: World, monkeypa
 def test_what_a_crash_left_of_a_replaced_picture_goes_with_the_retry(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The picture is replaced, and that is settled, between the thumbnail and the item of the run that crashes."""
+    """The picture is replaced, and that is settled, before the first run writes its thumbnail and crashes."""
     first = world.put("a.jpg", photo("red"))
+    put_object = world.function.store._s3.put_object
 
-    def replaced_just_before(**_: Any) -> Any:
+    def replaced_just_before(**arguments: Any) -> Any:
         monkeypatch.undo()
-        world.deliver(world.put("a.jpg", photo("blue")))
-        failing("PutItem")()
+        world.settle(world.put("a.jpg", photo("blue")))
+        monkeypatch.setattr(world.function.store._dynamodb, "put_item", failing("PutItem"))
+        return put_object(**arguments)
 
-    monkeypatch.setattr(world.function.store._dynamodb, "put_item", replaced_just_before)
+    monkeypatch.setattr(world.function.store._s3, "put_object", replaced_just_before)
     with pytest.raises(ClientError):
         world.deliver(first)
+    monkeypatch.undo()
     assert len(world.thumbnails()) == 2
     world.deliver(first)
     assert list(world.thumbnails()) == [(world.item("a.jpg") or {})["thumbnail_key"]]
