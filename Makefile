@@ -2,12 +2,16 @@
 
 PYTHON ?= python3
 STACK ?= --all
+PROFILE ?= sandbox
+PREFIX ?= compute
+CONTEXT ?=
 PHOTO ?= local/photo.jpg
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 BIN := .venv/bin
 CDK := node_modules/.bin/cdk
+SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup local local-down test test-fast synth deploy smoke destroy bench lint lock snapshots clean
@@ -32,14 +36,15 @@ synth: setup ## synthesize the CloudFormation templates into cdk.out (no credent
 	@$(CDK) synth --quiet
 	@ls cdk.out/*.template.json
 
-deploy: setup ## deploy into your AWS account (STACK=compute-thumbnail for one)
-	@$(CDK) deploy $(STACK)
+deploy: setup ## deploy into your AWS account (STACK=compute-thumbnail, PROFILE=production, PREFIX=mine, CONTEXT="-c …")
+	@$(BIN)/python -m scripts.check_profile --profile $(PROFILE) --prefix $(PREFIX)
+	@$(CDK) deploy $(STACK) $(SETTINGS)
 
 smoke: setup ## try out what is deployed in your AWS account
-	@$(BIN)/pytest tests/smoke --live
+	@$(BIN)/pytest tests/smoke --live --prefix $(PREFIX)
 
-destroy: setup ## delete it from your AWS account (STACK=compute-thumbnail for one)
-	@$(CDK) destroy $(STACK)
+destroy: setup ## delete it from your AWS account (options as for deploy)
+	@$(CDK) destroy $(STACK) $(SETTINGS)
 
 bench: setup .venv/.bench ## measure speed and memory of the handlers
 	@set -e; for bench in bench/*.py; do $(BIN)/python $$bench --check; done
@@ -51,7 +56,7 @@ snapshots: setup ## accept the templates as they are now
 	@$(BIN)/pytest tests/test_snapshots.py --snapshot-update
 
 lock: setup ## compile pyproject.toml and lambda_src/*/requirements.in into the pinned requirements
-	@sh local/lock.sh
+	@sh scripts/lock.sh
 
 clean: local-down ## remove everything that the set-up made
 	rm -rf .venv node_modules .build .local cdk.out

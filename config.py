@@ -40,8 +40,13 @@ class Config:
     """Where alarms are sent; without it they only change colour in the console."""
     thumbnail_max_edge: int = 256
     """Longest edge of a thumbnail, in pixels: two columns of a phone's gallery."""
-    thumbnail_concurrency: int | None
-    """Most thumbnails made at once; None reserves nothing (see PROFILES)."""
+    thumbnail_concurrency: int | None = None
+    """Reserved for thumbnails, and the most made at once, so that a bulk upload cannot starve the account's functions.
+
+    None reserves nothing. A new account may run 10 functions at once and has to leave 10 unreserved: no reservation can
+    be deployed there, and 50 ask for a quota of at least 60.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+    """
 
     def __post_init__(self) -> None:
         _require(
@@ -51,6 +56,10 @@ class Config:
         _require(
             self.thumbnail_max_edge in MAX_EDGES,
             f"thumbnail_max_edge: {self.thumbnail_max_edge} is not between {MAX_EDGES[0]} and {MAX_EDGES[-1]} (pixels)",
+        )
+        _require(
+            self.thumbnail_concurrency is None or self.thumbnail_concurrency > 0,
+            f"thumbnail_concurrency: {self.thumbnail_concurrency} is not a number above 0",
         )
         _require(
             self.alarm_email is None or re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", self.alarm_email) is not None,
@@ -63,15 +72,11 @@ PROFILES: Mapping[str, Config] = {
         profile="sandbox",
         retain_data=False,
         log_retention=RetentionDays.ONE_WEEK,  # a week is as long as one remembers an experiment
-        # A new account may run 10 functions at once and must leave 10 unreserved: no reservation can be deployed there.
-        # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
-        thumbnail_concurrency=None,
     ),
     "production": Config(
         profile="production",
         retain_data=True,
         log_retention=RetentionDays.THREE_MONTHS,  # a quarter, for questions about last month's incident
-        thumbnail_concurrency=50,  # a bulk upload must not starve the account's other functions (1,000 in all)
     ),
 }
 
@@ -91,6 +96,7 @@ OVERRIDES: Mapping[str, Callable[[str, str], Any]] = {
     "prefix": _text,
     "alarm_email": _text,
     "thumbnail_max_edge": _whole_number,
+    "thumbnail_concurrency": _whole_number,
 }
 """What `-c name=value` may set beside the profile, and how its text is read."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from aws_cdk import Acknowledgment, CfnOutput, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import Acknowledgment, CfnOutput, CfnResource, Duration, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -95,12 +95,18 @@ class ThumbnailStack(Stack):
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                     # A month to notice that a picture was overwritten or deleted by mistake.
                     noncurrent_version_expiration=Duration.days(30) if keep_versions else None,
+                    expired_object_delete_marker=keep_versions or None,
                 )
             ],
             removal_policy=self._removal,
             auto_delete_objects=self._removal is RemovalPolicy.DESTROY,
         )
-        _accept(bucket, "AwsSolutions-S1", "Nobody reads it but its owner; log requests by CloudTrail data events.")
+        _accept(
+            bucket,
+            "AwsSolutions-S1",
+            "Only the account's own principals get in; a record of their access is the account's CloudTrail to keep.",
+        )
+        _keep_policy(bucket, self._removal)
         return bucket
 
     def _table(self, id_: str, *, recovery: bool) -> dynamodb.Table:
@@ -128,6 +134,7 @@ class ThumbnailStack(Stack):
             retention_period=Duration.days(14),  # the longest there is: somebody has to read them
             removal_policy=self._removal,
         )
+        _keep_policy(queue, self._removal)
         _accept(queue, "AwsSolutions-SQS3", "It is the dead-letter queue: the function's on-failure destination.")
         return queue
 
@@ -239,6 +246,12 @@ class ThumbnailStack(Stack):
 
 def _cfn(bucket: s3.Bucket) -> s3.CfnBucket:
     return cast("s3.CfnBucket", bucket.node.default_child)
+
+
+def _keep_policy(store: s3.Bucket | sqs.Queue, removal: RemovalPolicy) -> None:
+    # A bucket that outlives the stack without its policy would take requests without TLS.
+    policy = store.node.find_child("Policy").node.default_child
+    cast("CfnResource", policy).apply_removal_policy(removal)
 
 
 def _accept(construct: Construct, rule: str, reason: str) -> None:

@@ -61,7 +61,13 @@ def test_settings_of_others_are_none_of_our_business() -> None:
 
 
 def test_settings_reach_the_templates(tmp_path: Path) -> None:
-    context = {"prefix": "mine", "thumbnail_max_edge": "128", "alarm_email": "me@example.com", **NO_BUNDLING}
+    context = {
+        "prefix": "mine",
+        "thumbnail_max_edge": "128",
+        "thumbnail_concurrency": "50",
+        "alarm_email": "me@example.com",
+        **NO_BUNDLING,
+    }
     run = _app(ROOT, CDK_CONTEXT_JSON=json.dumps(context), CDK_OUTDIR=str(tmp_path))
     assert run.returncode == 0, run.stderr
     template = json.loads((tmp_path / "mine-thumbnail.template.json").read_text())
@@ -69,6 +75,7 @@ def test_settings_reach_the_templates(tmp_path: Path) -> None:
         found for found in resources(template, "AWS::Lambda::Function").values() if "Environment" in found["Properties"]
     ]
     assert function["Properties"]["Environment"]["Variables"]["MAX_EDGE"] == "128"
+    assert function["Properties"]["ReservedConcurrentExecutions"] == 50
     (topic,) = resources(template, "AWS::SNS::Topic")
     (subscription,) = resources(template, "AWS::SNS::Subscription").values()
     assert subscription["Properties"]["Endpoint"] == "me@example.com"
@@ -220,7 +227,13 @@ def test_a_destroyed_sandbox_leaves_nothing(stem: str) -> None:
     assert emptied == set(resources(template, "AWS::S3::Bucket"))
 
 
-STORES = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue")
+STORES = (
+    "AWS::S3::Bucket",
+    "AWS::S3::BucketPolicy",  # a store that is kept without it would take requests without TLS
+    "AWS::DynamoDB::Table",
+    "AWS::SQS::Queue",
+    "AWS::SQS::QueuePolicy",
+)
 
 
 @pytest.mark.parametrize("stem", templates("production"))

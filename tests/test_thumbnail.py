@@ -128,10 +128,10 @@ def test_on_destroy_the_trigger_and_the_function_go_before_their_buckets_are_emp
     assert emptying["Thumbnails115905A6"] in the(SANDBOX, "AWS::Lambda::Function", "Function")["DependsOn"]
 
 
-def test_the_sandbox_reserves_no_concurrency() -> None:
+@both
+def test_no_concurrency_is_reserved_unless_configured(template: dict[str, Any]) -> None:
     """A new account has 10 concurrent executions in all and must leave 10 unreserved: it could not deploy."""
-    assert "ReservedConcurrentExecutions" not in the(SANDBOX, "AWS::Lambda::Function", "Function")["Properties"]
-    assert the(PRODUCTION, "AWS::Lambda::Function", "Function")["Properties"]["ReservedConcurrentExecutions"] == 50
+    assert "ReservedConcurrentExecutions" not in the(template, "AWS::Lambda::Function", "Function")["Properties"]
 
 
 def test_production_can_undo_an_overwritten_upload() -> None:
@@ -139,6 +139,7 @@ def test_production_can_undo_an_overwritten_upload() -> None:
     assert uploads["VersioningConfiguration"] == {"Status": "Enabled"}
     (rule,) = uploads["LifecycleConfiguration"]["Rules"]
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert rule["ExpiredObjectDeleteMarker"] is True
 
 
 def test_a_stack_without_uploads_costs_next_to_nothing() -> None:

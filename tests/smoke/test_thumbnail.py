@@ -14,8 +14,13 @@ from PIL import Image
 from tests.conftest import Deployment
 from tests.handlers import pictures
 
+pytestmark = pytest.mark.timeout(900)  # an account takes its time
 PHOTO = Path(__file__).parents[2] / "local" / "photo.jpg"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
+"""S3 sends events within seconds, and "can sometimes take a minute or longer"."""
+NOTIFICATION_SECONDS = 360
+"""A new notification takes effect within five minutes; until then events are lost.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-to-enable-disable-notification-intro.html"""
 Found = TypeVar("Found")
 MAX_BYTES = 50 * 1024**2
 
@@ -28,6 +33,18 @@ class Example:
     dynamodb: Any
     outputs: dict[str, str]
     prefix: str = field(default_factory=lambda: f"smoke-{uuid.uuid4()}/")
+
+    def wait_until_notified(self) -> None:
+        """Upload a probe again and again until the bucket's notification has taken effect."""
+        deadline = time.monotonic() + NOTIFICATION_SECONDS
+        while time.monotonic() < deadline:
+            key = self.upload("probe", b"")
+            again = time.monotonic() + 10
+            while time.monotonic() < again:
+                if self.item(key):
+                    return
+                time.sleep(0.1)
+        raise AssertionError(f"the bucket sent no event for {NOTIFICATION_SECONDS} s")
 
     def upload(self, name: str, body: bytes) -> str:
         key = self.prefix + name
@@ -72,6 +89,7 @@ def until(look: Callable[[], Found | None], what: str) -> Found:
 @pytest.fixture(scope="module")
 def example(deployed: Deployment) -> Iterator[Example]:
     example = Example(deployed.client("s3"), deployed.client("dynamodb"), deployed.outputs("thumbnail"))
+    example.wait_until_notified()
     yield example
     bucket = example.outputs["UploadsBucketName"]
     for page in example.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=example.prefix):
