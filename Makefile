@@ -9,6 +9,7 @@ PHOTO ?= local/photo.jpg
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
+export PHOTO
 BIN := .venv/bin
 CDK := node_modules/.bin/cdk
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
@@ -20,7 +21,7 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 local: setup ## deploy every example into an AWS on this machine and see it work (PHOTO=yours.jpg)
-	@$(BIN)/python -m local up --photo "$(PHOTO)"
+	@$(BIN)/python -m local up --photo "$$PHOTO"
 
 local-down: setup ## destroy the local deployment and stop the local AWS
 	@$(BIN)/python -m local down
@@ -33,6 +34,7 @@ test-fast: setup ## run the tests that need no local deployment
 	@$(BIN)/pytest -m "not local"
 
 synth: setup ## synthesize the CloudFormation templates into cdk.out (no credentials, no Docker, no network)
+	@rm -rf cdk.out # or templates of another prefix would stay beside these
 	@$(CDK) synth --quiet
 	@ls cdk.out/*.template.json
 

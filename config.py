@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from aws_cdk.aws_logs import RetentionDays
@@ -118,6 +118,8 @@ def _reject_misspellings(context: Mapping[str, Any]) -> None:
     # Names are not all refused: CDK, its plug-ins and ~/.cdk.json put their own into the context.
     known = ["profile", *OVERRIDES]
     for name in context:
+        if name in {field.name for field in fields(Config)} - set(known):
+            raise ConfigError(f"{name}: set it in config.py; -c takes {', '.join(known)}")
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
         if close and name not in known:
             raise ConfigError(f"{name}: no such setting; did you mean {close[0]!r}? (all: {', '.join(known)})")

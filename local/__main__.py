@@ -1,25 +1,35 @@
 """`python -m local up` deploys everything locally and shows it at work; `python -m local down` leaves nothing."""
 
 import argparse
+import contextlib
+import fcntl
+import shlex
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local import thumbnail
 from local.aws import PORT, Engine, LocalAws, LocalError
 from local.cdk import Cdk
 from local.environment import ROOT
-from local.inventory import inventory
+from local.inventory import LISTINGS, inventory
 
 FOLDER = ROOT / ".local"
 EXERCISES = {"thumbnail": thumbnail}
+PREFIX = "compute-"
+"""What the names of the examples' stacks begin with, and those of most that is in them."""
 TOOLKIT = "CDKToolkit"
 """The stack that `cdk bootstrap` makes."""
 
 
 def up(aws: LocalAws, photo: Path) -> None:
-    """Start the engine unless it runs, deploy, and show every example at work."""
+    """Start the engine unless it runs, deploy, and show every example at work. Raises LocalError for what fails."""
+    if not photo.is_file():
+        raise LocalError(f"PHOTO={photo}: there is no such file")
     started = time.monotonic()
     engine = _engine(aws)
     cdk = Cdk(aws, engine)
@@ -32,33 +42,42 @@ def up(aws: LocalAws, photo: Path) -> None:
     deployed = _outputs(aws, engine)
     for stem, example in EXERCISES.items():
         step(f"the {stem} example: {photo.name} goes in")
-        example.exercise(aws, engine, deployed[f"compute-{stem}"], photo)
+        example.exercise(aws, engine, deployed[f"{PREFIX}{stem}"], photo)
     step(f"ready after {time.monotonic() - started:.0f} s, and left running at {engine.endpoint}. To try next:")
-    print(f"    . {aws.env_file}")
+    print(f"    . {shlex.quote(str(aws.env_file))}")
     for stem, example in EXERCISES.items():
-        for command in example.suggestions(deployed[f"compute-{stem}"]):
+        for command in example.suggestions(deployed[f"{PREFIX}{stem}"], photo):
             print(f"    {command}")
     print("    make local-down   # destroy it all")
 
 
 def down(aws: LocalAws) -> None:
-    """Destroy every stack through the CLI, show that nothing is left, and stop the engine."""
+    """Destroy every stack through the CLI, show that nothing is left, and stop the engine in any case."""
     engine = aws.running()
-    if engine is None:
+    try:
+        if engine is None:
+            step("no local AWS is running; nothing is left")
+        elif aws.half_done:
+            step("the last deployment broke off half done: it goes with the engine, which keeps everything in memory")
+        else:
+            _destroy(aws, engine)
+    finally:
         aws.stop()
-        step("no local AWS is running; nothing is left")
-        return
+    if engine:
+        step("the engine has stopped; no process is left")
+
+
+def _destroy(aws: LocalAws, engine: Engine) -> None:
     step("destroy with the CDK CLI")
-    cdk = Cdk(aws, engine)
-    if cdk.assembly.exists() and not aws.half_done:
-        cdk.destroy()
-        _unbootstrap(aws, engine)
-        left = inventory(aws, engine)
-        if left:
-            raise LocalError("destroyed, but there is still: " + ", ".join(sorted(left)))
-        step("no stack, bucket, table, function, queue, log group, alarm or role is left")
-    aws.stop()
-    step("the engine has stopped; no process is left")
+    Cdk(aws, engine).destroy()
+    _unbootstrap(aws, engine)
+    left = inventory(aws, engine)
+    ours = sorted(found for found in left if PREFIX in found or TOOLKIT in found)
+    if ours:
+        raise LocalError("destroyed, but there was still: " + ", ".join(ours))
+    step(f"nothing is left: no {', '.join(LISTINGS)}")
+    if left:
+        print("    but what you made yourself, which goes with the engine: " + ", ".join(sorted(left)))
 
 
 def step(text: str) -> None:
@@ -92,7 +111,10 @@ def _outputs(aws: LocalAws, engine: Engine) -> dict[str, dict[str, str]]:
 def _unbootstrap(aws: LocalAws, engine: Engine) -> None:
     # The CLI has no command for it: in an account, other apps deploy through the same stack.
     cloudformation, s3 = aws.client("cloudformation", engine), aws.client("s3", engine)
-    bucket = _outputs(aws, engine)[TOOLKIT]["BucketName"]
+    toolkit = _outputs(aws, engine).get(TOOLKIT)
+    if toolkit is None:
+        return
+    bucket = toolkit["BucketName"]
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
             s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
@@ -101,7 +123,18 @@ def _unbootstrap(aws: LocalAws, engine: Engine) -> None:
     s3.delete_bucket(Bucket=bucket)  # the bootstrap template retains it
 
 
-def _terminate(*_: object) -> None:
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LocalError(f"another make local is at work in {folder}; wait for it, or end it with Ctrl-C") from None
+        yield
+
+
+def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -112,18 +145,20 @@ def main() -> None:
     parser.add_argument("--photo", type=Path, default=thumbnail.PHOTO, help="a picture of your own to upload")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything that it writes goes")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _terminate)
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, _interrupt)
     aws = LocalAws(arguments.folder.resolve())
     try:
-        if arguments.command == "down":
-            down(aws)
-        elif arguments.photo.is_file():
-            up(aws, arguments.photo)
-        else:
-            parser.error(f"--photo {arguments.photo}: no such file")
-    except LocalError as error:
+        with _alone(aws.folder):
+            if arguments.command == "down":
+                down(aws)
+            else:
+                up(aws, arguments.photo)
+    except (LocalError, BotoCoreError, ClientError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, signal.SIG_IGN)  # a second one must not keep it from cleaning up
         aws.stop()
         sys.exit("stopped; nothing is left running")
 

@@ -1,6 +1,7 @@
 """The life of the local AWS: one engine process, with one folder for everything it and the CLI write."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -60,10 +61,23 @@ class LocalAws:
 
     def running(self) -> Engine | None:
         """The engine, if the one that was started last is alive and answers."""
-        if not self._state.exists():
+        engine = self.recorded()
+        return engine if engine and _answers(engine) else None
+
+    def recorded(self) -> Engine | None:
+        """The engine that was started last, if its process lives.
+
+        It holds a lock on the file with its number for as long as it lives. The number alone would not do: after a
+        restart of the machine it may be that of any process.
+        """
+        try:
+            with self._state.open() as state:
+                fcntl.flock(state, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
             return None
-        engine = Engine(**json.loads(self._state.read_text()))
-        return engine if _alive(engine.pid) and _answers(engine) else None
+        except BlockingIOError:
+            return Engine(**json.loads(self._state.read_text()))
+        return None
 
     def start(self) -> Engine:
         """Start an engine on its usual port, or on a free one when that is taken. Raises LocalError if it will not."""
@@ -71,7 +85,8 @@ class LocalAws:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "tmp").mkdir()
         port = PORT if _free(PORT) else _any_free_port()
-        with self.log.open("wb") as log:
+        with self.log.open("wb") as log, self._state.open("w") as state:
+            fcntl.flock(state, fcntl.LOCK_EX)
             self._process = subprocess.Popen(
                 self._command,
                 cwd=ROOT,
@@ -80,9 +95,10 @@ class LocalAws:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the command; the engine outlives it
+                pass_fds=[state.fileno()],  # and with it the lock
             )
-        engine = Engine(pid=self._process.pid, port=port)
-        self._state.write_text(json.dumps({"pid": engine.pid, "port": engine.port}))
+            engine = Engine(pid=self._process.pid, port=port)
+            json.dump({"pid": engine.pid, "port": engine.port}, state)
         self._wait_until_it_answers(self._process, engine)
         self.env_file.write_text(environment.file_for_shells(engine.endpoint, self.folder))
         return engine
@@ -92,9 +108,14 @@ class LocalAws:
 
         Raises LocalError if a process survives.
         """
-        if self._state.exists():
-            self._end_group(json.loads(self._state.read_text())["pid"])
-            self._state.unlink()
+        engine = self.recorded()
+        if engine:
+            self._end_group(engine.pid)
+        if self._process:  # started by this very command, so its number is still its own, even if it is dead
+            self._end_group(self._process.pid)
+            self._process.wait()
+            self._process = None
+        self._state.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         self.env_file.unlink(missing_ok=True)
         self._unfinished.unlink(missing_ok=True)
@@ -159,14 +180,6 @@ class LocalAws:
                 self.stop()
                 raise LocalError(f"the local AWS did not start; the end of {self.log}:\n{tail}")
             time.sleep(0.05)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _answers(engine: Engine) -> bool:

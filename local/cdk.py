@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ class Cdk:
     """The CLI, its output in `cdk.log` of the local AWS's folder."""
 
     def __init__(self, aws: LocalAws, engine: Engine) -> None:
+        self._aws = aws
         self._environment = aws.environment(engine)
         self._log = aws.folder / "cdk.log"
         self.assembly = aws.folder / "cdk.out"
@@ -55,6 +57,7 @@ class Cdk:
             ) as process,
         ):
             assert process.stdout is not None  # noqa: S101 - for the type checker
+            ended = self._end_with_the_engine(process)
             try:
                 for line in process.stdout:
                     log.write(line)
@@ -63,9 +66,25 @@ class Cdk:
                 process.terminate()  # or leaving the block would wait for the deployment's end
                 raise
         _show_progress(what, "")
+        if ended.is_set():
+            raise LocalError(f"the local AWS ended while {what}; its log: {self._aws.log}. Run make local again")
         if process.returncode:
             raise LocalError(f"{what} failed: cdk {' '.join(arguments)}\n{_tail(self._log)}")
         print(f"    {what}: {time.monotonic() - started:.1f} s", flush=True)
+
+    def _end_with_the_engine(self, process: subprocess.Popen[str]) -> threading.Event:
+        # Left alone, the CLI tries to reach an engine that is gone for two minutes.
+        ended = threading.Event()
+
+        def watch() -> None:
+            while process.poll() is None:
+                if self._aws.recorded() is None:
+                    ended.set()
+                    process.terminate()
+                time.sleep(0.5)
+
+        threading.Thread(target=watch, daemon=True).start()
+        return ended
 
 
 def _show_progress(what: str, line: str) -> None:

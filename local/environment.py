@@ -1,6 +1,7 @@
 """The environment variables that lead to the local AWS, and away from the person's own."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ _TOOLS = (Path(sys.executable).parent, ROOT / "node_modules" / ".bin")
 _FILE = """\
 # `. ` this file, and `aws`, `cdk` and boto3 talk to the local AWS.
 {exports}
-export PATH='{tools}':"$PATH"
+export PATH={tools}:"$PATH"
 # Version 1 of the AWS CLI takes no endpoint for SQS from the environment.
 aws() {{ command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }}
 """
@@ -72,5 +73,5 @@ def of_engine(port: int, folder: Path) -> dict[str, str]:
 
 def file_for_shells(endpoint: str, folder: Path) -> str:
     """The text of a file that a shell sources to reach the local AWS."""
-    exports = "\n".join(f"export {name}='{value}'" for name, value in of_clients(endpoint, folder).items())
-    return _FILE.format(exports=exports, tools=os.pathsep.join(map(str, _TOOLS)))
+    exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in of_clients(endpoint, folder).items())
+    return _FILE.format(exports=exports, tools=shlex.quote(os.pathsep.join(map(str, _TOOLS))))

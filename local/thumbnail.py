@@ -1,5 +1,6 @@
 """Shows the thumbnail example at work: a photo goes in, its thumbnail and its item come out."""
 
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,14 @@ def exercise(aws: LocalAws, engine: Engine, outputs: dict[str, str], photo: Path
         print(f"    its thumbnail, to be opened: {thumbnail}")
 
 
-def suggestions(outputs: dict[str, str]) -> list[str]:
+def suggestions(outputs: dict[str, str], photo: Path) -> list[str]:
     """Commands to go on with."""
     uploads, thumbnails = outputs["UploadsBucketName"], outputs["ThumbnailsBucketName"]
     return [
         f"aws s3 cp your-photo.jpg s3://{uploads}/",
         f"aws dynamodb scan --table-name {outputs['MetadataTableName']}",
         f"aws s3 ls --recursive s3://{thumbnails}/",
-        f"aws s3 rm s3://{uploads}/photos/{PHOTO.name}   # takes thumbnail and item with it",
+        f"aws s3 rm {shlex.quote(f's3://{uploads}/photos/{photo.name}')}   # takes thumbnail and item with it",
     ]
 
 

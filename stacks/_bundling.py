@@ -43,10 +43,15 @@ def bundled(package: str) -> lambda_.Code:
     source = LAMBDA_SRC / package
     return lambda_.Code.from_asset(
         str(source),
-        asset_hash=_digest(*_modules(source), _lock(source)),
+        asset_hash=digest_of(source),
         asset_hash_type=AssetHashType.CUSTOM,
         bundling=BundlingOptions(image=RUNTIME.bundling_image, local=_PipBundling(source)),
     )
+
+
+def digest_of(source: Path) -> str:
+    """What the bundle of a function's folder is made of, as 64 hexadecimal digits."""
+    return _digest(*_modules(source), _lock(source))
 
 
 @jsii.implements(ILocalBundling)
@@ -139,5 +144,8 @@ def _digest(*files: Path) -> str:
 
 
 if __name__ == "__main__":
-    for lock in sorted(LAMBDA_SRC.glob("*/requirements.txt")):
-        requirements_of(lock.parent)
+    try:
+        for lock in sorted(LAMBDA_SRC.glob("*/requirements.txt")):
+            requirements_of(lock.parent)
+    except (BundlingError, KeyboardInterrupt) as error:
+        sys.exit(f"error: {error or 'stopped'}")

@@ -17,6 +17,7 @@ from constructs import Construct, IConstruct
 
 from app import build_app
 from config import PROFILES, ConfigError, from_context
+from stacks import _bundling
 from tests.apps import EVERY_STACK, NO_BUNDLING, ROOT, assembly, resources, templates
 
 every_stack = pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
@@ -41,6 +42,9 @@ def test_the_sandbox_is_the_default() -> None:
         ({"thumbnail_max_edge": "big"}, "thumbnail_max_edge: 'big' is not a whole number"),
         ({"alarm_email": "me"}, "alarm_email: 'me' is not an e-mail address (name@example.com)"),
         ({"profil": "production"}, "profil: no such setting; did you mean 'profile'?"),
+        ({"alarm_email": "me@here"}, "alarm_email: 'me@here' is not an e-mail address"),
+        ({"thumbnail_concurrency": "0"}, "thumbnail_concurrency: 0 is not a number above 0"),
+        ({"retain_data": "true"}, "retain_data: set it in config.py; -c takes profile, prefix,"),
     ],
 )
 def test_a_bad_setting_is_a_line_that_names_what_is_allowed(context: Mapping[str, Any], message: str) -> None:
@@ -54,6 +58,10 @@ def test_a_bad_setting_on_the_command_line_is_one_line_and_no_traceback() -> Non
     run = _app(ROOT, CDK_CONTEXT_JSON=json.dumps({"profile": "prod"}))
     assert run.returncode == 1
     assert run.stderr == "error: profile: 'prod' is not one of: sandbox, production\n"
+
+
+def test_the_longest_prefix_is_fine() -> None:
+    assert from_context({"prefix": "x" * 20}).prefix == "x" * 20
 
 
 def test_settings_of_others_are_none_of_our_business() -> None:
@@ -86,6 +94,7 @@ def test_settings_reach_the_templates(tmp_path: Path) -> None:
     assert statements["Deny"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert statements["Allow"]["Action"] == "sns:Publish"
     assert statements["Allow"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert statements["Allow"]["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 # -- the same bytes everywhere
@@ -120,8 +129,26 @@ def test_the_same_bytes_for_every_user_folder_and_machine(tmp_path: Path) -> Non
     everything = "".join(path.read_text() for path in sorted((there / "cdk.out").glob("*.json")))
     assert str(tmp_path) not in everything
     assert "123456789012" not in everything
-    modes = {path.stat().st_mode & 0o777 for path in (there / "cdk.out").rglob("*.py")}
-    assert modes == {0o644}, "Lambda could not read the code"
+    (bundle,) = (path.parent for path in (there / "cdk.out").glob("asset.*/thumbnail"))
+    assert {path.stat().st_mode & 0o777 for path in bundle.rglob("*") if path.is_file()} == {0o644}, "or Lambda"
+    assert {path.stat().st_mode & 0o777 for path in bundle.rglob("*") if path.is_dir()} == {0o755}, "cannot read it"
+
+
+@pytest.mark.parametrize(
+    "edited", ["lambda_src/thumbnail/handler.py", "lambda_src/thumbnail/requirements.txt", "stacks/_bundling.py"]
+)
+def test_an_edit_of_what_is_bundled_is_deployed(edited: str) -> None:
+    """A function is deployed anew when its asset's name changes."""
+    assert _bundle_name() == _bundle_name()
+    source = ROOT / edited
+    assert _bundle_name(edited=source) != _bundle_name()
+
+
+def _bundle_name(edited: Path | None = None) -> str:
+    read = Path.read_bytes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda path: read(path) + (b"# edited" if path == edited else b""))
+        return _bundling.digest_of(ROOT / "lambda_src" / "thumbnail")
 
 
 def test_the_cli_synthesizes_what_python_does(tmp_path: Path) -> None:

@@ -49,11 +49,21 @@ def test_nothing_is_bundled_that_the_lock_does_not_name(package: str, tmp_path: 
     metadata = {f"{name.replace('-', '_')}-{version}.dist-info" for name, version in _lock(package).items()}
     assert found == {package} | of_wheels | metadata
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pyc", ".pyi")]
+    of_pip = {"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"}  # not the same everywhere
+    assert not [path for path in tmp_path.glob("*.dist-info/*") if path.name in of_pip]
     assert {path.suffix for path in (tmp_path / package).rglob("*")} == {".py"}
 
 
 def _lock(package: str) -> dict[str, str]:
     return locked(LAMBDA_SRC / package / "requirements.txt")
+
+
+def test_pip_refuses_what_is_not_locked_by_hash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(_bundling, "ROOT", tmp_path)
+    monkeypatch.setattr(_bundling, "CACHE", tmp_path / "cache")
+    (tmp_path / "requirements.txt").write_text("typing-extensions==4.16.0\n")
+    with pytest.raises(BundlingError, match="hash"):
+        requirements_of(tmp_path)
 
 
 @every_package

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from local.__main__ import _engine
+from local.__main__ import _alone, _engine, down
 from local.aws import PORT, LocalAws, LocalError
+from local.cdk import Cdk
 from tests.apps import ROOT
+from tests.handlers import pictures
 
 pytestmark = pytest.mark.local
 
@@ -48,12 +50,13 @@ def test_a_taken_port_is_said_and_another_is_used(aws: LocalAws, capsys: pytest.
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads Linux's table of listening sockets")
 def test_it_listens_on_this_machine_alone(aws: LocalAws) -> None:
     engine = aws.start()
-    listening = {
-        line.split()[1]
+    sockets = {str(fd.readlink()) for fd in Path(f"/proc/{engine.pid}/fd").iterdir()}
+    rows = [
+        line.split()
         for table in ("tcp", "tcp6")
         for line in Path(f"/proc/{engine.pid}/net/{table}").read_text().splitlines()[1:]
-        if line.split()[3] == "0A" and line.split()[1].endswith(f":{engine.port:04X}")
-    }
+    ]
+    listening = {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
     assert listening == {f"0100007F:{engine.port:04X}"}
 
 
@@ -83,6 +86,96 @@ def test_stopping_leaves_no_process_and_no_file_in_the_temporary_folder(aws: Loc
     assert not alive(engine.pid)
     assert aws.running() is None
     assert {path.name for path in aws.folder.iterdir()} == {"engine.log"}
+
+
+def test_a_number_left_from_before_a_restart_is_no_reason_to_kill(aws: LocalAws) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as innocent:
+        aws.folder.mkdir()
+        (aws.folder / "engine.json").write_text(f'{{"pid": {innocent.pid}, "port": 4566}}')
+        assert aws.running() is None
+        aws.stop()
+        assert innocent.poll() is None
+        (aws.folder / "engine.json").write_text("")  # nor is a file that was cut off
+        assert aws.running() is None
+        innocent.kill()
+
+
+def test_the_cli_does_not_wait_for_an_engine_that_is_gone(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = aws.start()
+    monkeypatch.setattr("local.cdk.CLI", "sleep")
+    os.kill(engine.pid, signal.SIGKILL)
+    with pytest.raises(LocalError, match="the local AWS ended while testing"):
+        Cdk(aws, engine)._run("60", what="testing")
+
+
+def test_two_at_once_do_not_get_into_each_others_way(tmp_path: Path) -> None:
+    with _alone(tmp_path):
+        second = make_local("up", tmp_path)
+    assert second.returncode == 1
+    assert second.stderr.startswith("error: another make local is at work")
+    assert LocalAws(tmp_path).running() is None
+
+
+def test_a_photo_that_is_not_there_is_said_before_anything_starts(tmp_path: Path) -> None:
+    run = make_local("up", tmp_path, "--photo", str(tmp_path / "none.jpg"))
+    assert run.stderr == f"error: PHOTO={tmp_path / 'none.jpg'}: there is no such file\n"
+    assert LocalAws(tmp_path).running() is None
+
+
+def make_local(command: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "local", command, "--folder", str(folder), *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_up_and_down_as_a_person_does_it(tmp_path: Path) -> None:
+    """A photo of one's own goes through, and in the end nothing is left; not even what one made oneself."""
+    folder, photo = tmp_path / "it's here", tmp_path / "my `photo` ünd + %.png"
+    photo.write_bytes(pictures.save(pictures.scene(), "PNG"))
+    up = make_local("up", folder, "--photo", str(photo))
+    assert up.returncode == 0, up.stderr
+    assert "format             PNG" in up.stdout
+    assert (folder / "my `photo` ünd + %.webp").read_bytes()[8:12] == b"WEBP"
+
+    commands = [line.strip() for line in up.stdout.split("To try next:")[1].splitlines() if "your-photo" not in line]
+    script = "\n".join(
+        ["set -e", *(line for line in commands if line.startswith((". ", "aws "))), "aws s3 mb s3://mine"]
+    )
+    tried = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert tried.returncode == 0, tried.stderr
+    assert "delete: s3://" in tried.stdout
+
+    engine = LocalAws(folder).running()
+    assert engine is not None
+    down = make_local("down", folder)
+    assert down.returncode == 0, down.stderr
+    assert "nothing is left: no stack, bucket, table, function" in down.stdout
+    assert "but what you made yourself, which goes with the engine: bucket mine" in down.stdout
+    assert not alive(engine.pid)
+    again = make_local("down", folder)
+    assert (again.returncode, again.stdout) == (0, "==> no local AWS is running; nothing is left\n")
+
+
+def test_down_reports_what_its_deletion_left(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = aws.start()
+    monkeypatch.setattr(Cdk, "destroy", lambda _: None)
+    aws.client("s3", engine).create_bucket(Bucket="compute-thumbnail-uploads")
+    with pytest.raises(LocalError, match="there was still: bucket compute-thumbnail-uploads"):
+        down(aws)
+    assert not alive(engine.pid)
+
+
+def test_after_a_half_done_deployment_down_drops_the_engine(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = aws.start()
+    with pytest.raises(LocalError), aws.deploying():
+        raise LocalError("broken off")
+    down(aws)
+    assert "broke off half done: it goes with the engine" in capsys.readouterr().out
+    assert not alive(engine.pid)
 
 
 def test_an_engine_that_cannot_start_says_why(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
