@@ -83,14 +83,15 @@ def test_buckets_that_demand_tls_can_be_used(stock: Client, extended: Client) ->
 # -- keep_bucket_tags
 
 
-def tags_of_a_bucket_made_by_cloudformation(client: Client) -> dict[str, str]:
-    properties = {"BucketName": "tagged", "Tags": [{"Key": "own", "Value": "1"}]}
+def deploy_tagged_bucket(client: Client, operation: str, own: str) -> dict[str, str]:
+    properties = {"BucketName": "tagged", "Tags": [{"Key": "own", "Value": own}]}
     template = {"Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": properties}}}
     cloudformation = client("cloudformation")
-    cloudformation.create_stack(
+    getattr(cloudformation, f"{operation}_stack")(
         StackName="tags", TemplateBody=json.dumps(template), Tags=[{"Key": "stacks", "Value": "2"}]
     )
-    cloudformation.get_waiter("stack_create_complete").wait(StackName="tags", WaiterConfig={"Delay": 1})
+    waiter = cloudformation.get_waiter(f"stack_{operation}_complete")
+    waiter.wait(StackName="tags", WaiterConfig={"Delay": 1})
     try:
         tags = client("s3").get_bucket_tagging(Bucket="tagged")["TagSet"]
     except ClientError as error:
@@ -100,8 +101,9 @@ def tags_of_a_bucket_made_by_cloudformation(client: Client) -> dict[str, str]:
 
 
 def test_buckets_keep_their_tags(stock: Client, extended: Client) -> None:
-    assert tags_of_a_bucket_made_by_cloudformation(stock) == {}
-    assert tags_of_a_bucket_made_by_cloudformation(extended) == {"own": "1", "stacks": "2"}
+    assert deploy_tagged_bucket(stock, "create", "1") == {}
+    assert deploy_tagged_bucket(extended, "create", "1") == {"own": "1", "stacks": "2"}
+    assert deploy_tagged_bucket(extended, "update", "3") == {"own": "3", "stacks": "2"}
 
 
 # -- run_foreign_bundles

@@ -13,6 +13,7 @@ import pytest
 from local.__main__ import _alone, _engine, down
 from local.aws import PORT, LocalAws, LocalError
 from local.cdk import Cdk
+from local.environment import of_engine
 from tests.apps import ROOT
 from tests.handlers import pictures
 
@@ -58,6 +59,12 @@ def test_it_listens_on_this_machine_alone(aws: LocalAws) -> None:
     ]
     listening = {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
     assert listening == {f"0100007F:{engine.port:04X}"}
+
+
+def test_it_keeps_away_from_the_persons_containers(aws: LocalAws) -> None:
+    socket_ = of_engine(PORT, aws.folder)["DOCKER_HOST"].removeprefix("unix://")
+    assert socket_.startswith(str(aws.folder))
+    assert not Path(socket_).exists()
 
 
 def test_a_running_engine_is_used_again_and_a_killed_one_replaced(aws: LocalAws) -> None:
