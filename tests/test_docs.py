@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def test_the_lessons_commands_do_what_it_says(
     text = lesson(stem)
     parts = section(text, "Try it") + section(text, "Break it")
     blocks = re.findall(r"```sh\n(.*?)```", parts, re.DOTALL)
-    script = "\n".join([f". {local_aws.env_file}", "set -eux", *blocks])
+    script = "\n".join([f". {shlex.quote(str(local_aws.env_file))}", "set -eux", *blocks])
     (ROOT / ".build").mkdir(exist_ok=True)
     run = subprocess.run(
         ["bash", "-c", script],

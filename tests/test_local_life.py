@@ -1,6 +1,7 @@
 """The local AWS when things go wrong: a port that is taken, an engine that dies, a deployment that breaks off."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.local
 
 @pytest.fixture
 def aws(tmp_path: Path) -> Iterator[LocalAws]:
-    aws = LocalAws(tmp_path / "local")
+    aws = LocalAws(tmp_path / "it's here")
     yield aws
     aws.stop()
 
@@ -139,9 +140,9 @@ def make_local(command: str, folder: Path, *options: str) -> subprocess.Complete
     )
 
 
-def test_up_and_down_as_a_person_does_it(tmp_path: Path) -> None:
+def test_up_and_down_as_a_person_does_it(aws: LocalAws, tmp_path: Path) -> None:
     """A photo of one's own goes through, and in the end nothing is left; not even what one made oneself."""
-    folder, photo = tmp_path / "it's here", tmp_path / "my `photo` ünd + %.png"
+    folder, photo = aws.folder, tmp_path / "my `photo` ünd + %.png"
     photo.write_bytes(pictures.save(pictures.scene(), "PNG"))
     up = make_local("up", folder, "--photo", str(photo))
     assert up.returncode == 0, up.stderr
@@ -156,7 +157,7 @@ def test_up_and_down_as_a_person_does_it(tmp_path: Path) -> None:
     assert tried.returncode == 0, tried.stderr
     assert "delete: s3://" in tried.stdout
 
-    engine = LocalAws(folder).running()
+    engine = aws.running()
     assert engine is not None
     down = make_local("down", folder)
     assert down.returncode == 0, down.stderr
@@ -193,9 +194,9 @@ def test_an_engine_that_cannot_start_says_why(aws: LocalAws, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_deployment_leaves_nothing_running(tmp_path: Path, sign: signal.Signals) -> None:
+def test_an_interrupted_deployment_leaves_nothing_running(aws: LocalAws, sign: signal.Signals) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "local", "up", "--folder", str(tmp_path)],
+        [sys.executable, "-m", "local", "up", "--folder", str(aws.folder)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -207,7 +208,7 @@ def test_an_interrupted_deployment_leaves_nothing_running(tmp_path: Path, sign: 
         for line in up.stdout:
             if line.startswith("    synthesizing"):
                 break
-        engine = LocalAws(tmp_path).running()
+        engine = aws.running()
         os.killpg(up.pid, sign)  # as a terminal does: to the CLI too
         assert "nothing is left running" in up.stderr.read()
         assert up.wait() == 1
@@ -215,7 +216,7 @@ def test_an_interrupted_deployment_leaves_nothing_running(tmp_path: Path, sign: 
     assert not alive(engine.pid)
     with pytest.raises(ProcessLookupError):
         os.killpg(up.pid, 0)
-    assert LocalAws(tmp_path).running() is None
+    assert aws.running() is None
 
 
 def test_the_persons_own_aws_settings_are_not_used(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +229,7 @@ def test_the_persons_own_aws_settings_are_not_used(aws: LocalAws, monkeypatch: p
     assert environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
     exported = aws.env_file.read_text()
     run = subprocess.run(
-        ["sh", "-c", f". {aws.env_file} && aws s3 mb s3://by-hand && aws s3 ls"],
+        ["sh", "-c", f". {shlex.quote(str(aws.env_file))} && aws s3 mb s3://by-hand && aws s3 ls"],
         env={"PATH": os.environ["PATH"], "HOME": str(aws.folder)},
         capture_output=True,
         text=True,
