@@ -62,5 +62,8 @@ def test_without_credentials_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch,
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials of other tests
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    assert "try: aws configure" in run(monkeypatch, "--prefix", "compute", "--profile", "sandbox")
+    assert "Unable to locate credentials); try: aws configure" in run(
+        monkeypatch, "--prefix", "compute", "--profile", "sandbox"
+    )
