@@ -24,6 +24,8 @@ PREFIX = "compute-"
 """What the names of the examples' stacks begin with, and those of most that is in them."""
 TOOLKIT = "CDKToolkit"
 """The stack that `cdk bootstrap` makes."""
+TOOLKITS_NAMES = "cdk-hnb659fds-"
+"""What the names of its bucket and roles begin with: the CDK's default qualifier."""
 
 
 def up(aws: LocalAws, photo: Path) -> None:
@@ -72,7 +74,7 @@ def _destroy(aws: LocalAws, engine: Engine) -> None:
     Cdk(aws, engine).destroy()
     _unbootstrap(aws, engine)
     left = inventory(aws, engine)
-    ours = sorted(found for found in left if PREFIX in found or TOOLKIT in found)
+    ours = sorted(found for found in left if any(mark in found for mark in (PREFIX, TOOLKIT, TOOLKITS_NAMES)))
     if ours:
         raise LocalError("destroyed, but there was still: " + ", ".join(ours))
     step(f"nothing is left: no {', '.join(LISTINGS)}")

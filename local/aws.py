@@ -12,7 +12,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ class LocalAws:
                 pass_fds=[state.fileno()],  # and with it the lock
             )
             engine = Engine(pid=self._process.pid, port=port)
-            json.dump({"pid": engine.pid, "port": engine.port}, state)
+            json.dump(asdict(engine), state)
         self._wait_until_it_answers(self._process, engine)
         self.env_file.write_text(environment.file_for_shells(engine.endpoint, self.folder))
         return engine
@@ -149,7 +150,7 @@ class LocalAws:
         return self._unfinished.exists()
 
     @contextlib.contextmanager
-    def deploying(self) -> Any:
+    def deploying(self) -> Iterator[None]:
         """Mark the engine as half done until the block ends well."""
         self._unfinished.touch()
         yield

@@ -21,9 +21,9 @@ class Cdk:
         self._log = aws.folder / "cdk.log"
         self.assembly = aws.folder / "cdk.out"
 
-    def synth(self, *options: str) -> None:
+    def synth(self) -> None:
         """Synthesize the app into the local AWS's folder."""
-        self._run("synth", "--quiet", "--output", str(self.assembly), *options, what="synthesizing")
+        self._run("synth", "--quiet", "--output", str(self.assembly), what="synthesizing")
 
     def bootstrap(self) -> None:
         """Make the bucket and roles that the CLI deploys with, as once in every account."""

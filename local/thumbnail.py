@@ -12,7 +12,7 @@ PHOTO = Path(__file__).with_name("photo.jpg")
 PATIENCE_SECONDS = 30
 
 
-def exercise(aws: LocalAws, engine: Engine, outputs: dict[str, str], photo: Path = PHOTO) -> None:
+def exercise(aws: LocalAws, engine: Engine, outputs: dict[str, str], photo: Path) -> None:
     """Upload the photo, wait for what the function makes of it, and say where to look. Raises LocalError if nothing."""
     s3, dynamodb = aws.client("s3", engine), aws.client("dynamodb", engine)
     key = f"photos/{photo.name}"

@@ -29,7 +29,7 @@ def test_what_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(
     deployed: Deployment, function: dict[str, Any]
 ) -> None:
     iam, sqs = deployed.client("iam"), deployed.client("sqs")
-    example = Example(deployed.client("s3"), deployed.client("dynamodb"), deployed.outputs("thumbnail"))
+    example = Example.of(deployed)
     role = function["Role"].rsplit("/", 1)[-1]
     denial = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}
     iam.put_role_policy(RoleName=role, PolicyName="Outage", PolicyDocument=json.dumps(denial))
@@ -76,7 +76,7 @@ def test_the_function_logs_to_the_stacks_own_group_and_nowhere_else(
     deployed: Deployment, function: dict[str, Any]
 ) -> None:
     logs = deployed.client("logs")
-    example = Example(deployed.client("s3"), deployed.client("dynamodb"), deployed.outputs("thumbnail"))
+    example = Example.of(deployed)
     key = example.upload("logged.jpg", pictures.jpeg())
     example.settled(key)
 

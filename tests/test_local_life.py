@@ -168,11 +168,12 @@ def test_up_and_down_as_a_person_does_it(aws: LocalAws, tmp_path: Path) -> None:
     assert (again.returncode, again.stdout) == (0, "==> no local AWS is running; nothing is left\n")
 
 
-def test_down_reports_what_its_deletion_left(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bucket", ["compute-thumbnail-uploads", "cdk-hnb659fds-assets-000000000000-us-east-1"])
+def test_down_reports_what_its_deletion_left(aws: LocalAws, monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
     engine = aws.start()
     monkeypatch.setattr(Cdk, "destroy", lambda _: None)
-    aws.client("s3", engine).create_bucket(Bucket="compute-thumbnail-uploads")
-    with pytest.raises(LocalError, match="there was still: bucket compute-thumbnail-uploads"):
+    aws.client("s3", engine).create_bucket(Bucket=bucket)
+    with pytest.raises(LocalError, match=f"there was still: bucket {bucket}"):
         down(aws)
     assert not alive(engine.pid)
 

@@ -5,17 +5,17 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import pytest
 from PIL import Image
 
+from local.thumbnail import PHOTO
 from tests.conftest import Deployment
 from tests.handlers import pictures
+from tests.keys import ODD_KEYS
 
 pytestmark = pytest.mark.timeout(900)  # an account takes its time
-PHOTO = Path(__file__).parents[2] / "local" / "photo.jpg"
 PATIENCE_SECONDS = 180
 """S3 sends events within seconds, and "can sometimes take a minute or longer"."""
 NOTIFICATION_SECONDS = 360
@@ -33,6 +33,10 @@ class Example:
     dynamodb: Any
     outputs: dict[str, str]
     prefix: str = field(default_factory=lambda: f"smoke-{uuid.uuid4()}/")
+
+    @classmethod
+    def of(cls, deployed: Deployment) -> Self:
+        return cls(deployed.client("s3"), deployed.client("dynamodb"), deployed.outputs("thumbnail"))
 
     def wait_until_notified(self) -> None:
         """Upload a probe again and again until the bucket's notification has taken effect."""
@@ -88,7 +92,7 @@ def until(look: Callable[[], Found | None], what: str) -> Found:
 
 @pytest.fixture(scope="module")
 def example(deployed: Deployment) -> Iterator[Example]:
-    example = Example(deployed.client("s3"), deployed.client("dynamodb"), deployed.outputs("thumbnail"))
+    example = Example.of(deployed)
     example.wait_until_notified()
     yield example
     bucket = example.outputs["UploadsBucketName"]
@@ -129,14 +133,7 @@ def test_every_format_is_known_by_its_content(example: Example) -> None:
 
 
 KEYS = [
-    "with space.jpg",
-    "plus+sign.jpg",
-    "per%20cent%.jpg",
-    "ünïcödé 日本.jpg",
-    "emoji 😀.jpg",
-    "a/b/../c",
-    "no-extension",
-    "#fragment?query=1&x.jpg",
+    *ODD_KEYS,
     "a.jpg",
     "a.png",
     "x/a.jpg",

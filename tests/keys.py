@@ -1,0 +1,12 @@
+"""Keys that S3 allows and that programs stumble over."""
+
+ODD_KEYS = (
+    "with space.jpg",
+    "plus+sign.jpg",
+    "per%20cent%.jpg",
+    "ünïcödé 日本.jpg",
+    "emoji 😀.jpg",
+    "a/b/../c",
+    "no-extension",
+    "#fragment?query=1&x.jpg",
+)
