@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,9 +17,10 @@ from local.aws import PORT, Engine, LocalAws, LocalError
 from local.cdk import Cdk
 from local.environment import ROOT
 from local.inventory import LISTINGS, inventory
+from local.scene import Example, Scene
 
 FOLDER = ROOT / ".local"
-EXERCISES = {"thumbnail": thumbnail}
+EXAMPLES: Mapping[str, Example] = {"thumbnail": thumbnail}
 PREFIX = "compute-"
 """What the names of the examples' stacks begin with, and those of most that is in them."""
 TOOLKIT = "CDKToolkit"
@@ -42,13 +43,14 @@ def up(aws: LocalAws, photo: Path) -> None:
             cdk.bootstrap()
         cdk.deploy()
     deployed = _outputs(aws, engine)
-    for stem, example in EXERCISES.items():
-        step(f"the {stem} example: {photo.name} goes in")
-        example.exercise(aws, engine, deployed[f"{PREFIX}{stem}"], photo)
+    scene = Scene(aws=aws, engine=engine, photo=photo)
+    for stem, example in EXAMPLES.items():
+        step(f"the {stem} example: {example.TITLE}")
+        example.exercise(scene, deployed[f"{PREFIX}{stem}"])
     step(f"ready after {time.monotonic() - started:.0f} s, and left running at {engine.endpoint}. To try next:")
     print(f"    . {shlex.quote(str(aws.env_file))}")
-    for stem, example in EXERCISES.items():
-        for command in example.suggestions(deployed[f"{PREFIX}{stem}"], photo):
+    for stem, example in EXAMPLES.items():
+        for command in example.suggestions(scene, deployed[f"{PREFIX}{stem}"]):
             print(f"    {command}")
     print("    make local-down   # destroy it all")
 

@@ -4,12 +4,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from local.aws import Engine, LocalAws, LocalError
 from local.environment import ACCOUNT, REGION, ROOT
 
 CLI = ROOT / "node_modules" / ".bin" / "cdk"
+SETTINGS: Mapping[str, str] = {}
+"""What is configured otherwise than in config.py. Settings alone: the templates are AWS's."""
 
 
 class Cdk:
@@ -22,8 +25,9 @@ class Cdk:
         self.assembly = aws.folder / "cdk.out"
 
     def synth(self) -> None:
-        """Synthesize the app into the local AWS's folder."""
-        self._run("synth", "--quiet", "--output", str(self.assembly), what="synthesizing")
+        """Synthesize the app, as it is set for this machine, into the local AWS's folder."""
+        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        self._run("synth", "--quiet", *settings, "--output", str(self.assembly), what="synthesizing")
 
     def bootstrap(self) -> None:
         """Make the bucket and roles that the CLI deploys with, as once in every account."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 
-from aws_cdk import Acknowledgment, Stack, Validations
+from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
+
+from stacks._nag import accept
 
 
 def alarm_topic(stack: Stack, email: str | None) -> sns.Topic | None:
@@ -23,12 +25,11 @@ def alarm_topic(stack: Stack, email: str | None) -> sns.Topic | None:
         )
     )
     topic.add_subscription(subscriptions.EmailSubscription(email))
-    Validations.of(topic).acknowledge(
-        Acknowledgment(
-            id="AwsSolutions-SNS2",
-            reason="CloudWatch cannot publish to a topic under AWS's own key, and a customer key costs $1 a month "
-            "to hide what goes out by mail.",
-        )
+    accept(
+        topic,
+        "AwsSolutions-SNS2",
+        "CloudWatch cannot publish to a topic under AWS's own key, and a customer key costs $1 a month "
+        "to hide what goes out by mail.",
     )
     return topic
 

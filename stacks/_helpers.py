@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from aws_cdk import Acknowledgment, CfnResource, RemovalPolicy, Stack, Validations
+from aws_cdk import CfnResource, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import IConstruct
+
+from stacks._nag import accept
 
 BASIC_EXECUTION = "service-role/AWSLambdaBasicExecutionRole"
 
@@ -37,11 +39,10 @@ def _own_logs(function: Any, retention: logs.RetentionDays) -> None:
     function.add_property_override("LoggingConfig", {"LogGroup": group.log_group_name})
     role = _cfn_role(provider)
     role.add_property_deletion_override("ManagedPolicyArns")
-    Validations.of(role).acknowledge(
-        Acknowledgment(
-            id=f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{BASIC_EXECUTION}]",
-            reason="The line above takes it out of the template; cdk-nag looks at the role from before.",
-        )
+    accept(
+        role,
+        f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{BASIC_EXECUTION}]",
+        "The line above takes it out of the template; cdk-nag looks at the role from before.",
     )
     policy = iam.CfnPolicy(
         provider,

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from aws_cdk import Acknowledgment, CfnOutput, CfnResource, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -17,6 +17,8 @@ from constructs import Construct
 from stacks._alarms import alarm_topic, notify
 from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
 from stacks._helpers import log_cdk_helpers
+from stacks._nag import accept
+from stacks._stores import keep_policy
 
 MAX_BYTES = 50 * 1024**2
 """Larger uploads are rejected unread: a 50 MP JPEG of the best quality has some 30 MB."""
@@ -101,12 +103,12 @@ class ThumbnailStack(Stack):
             removal_policy=self._removal,
             auto_delete_objects=self._removal is RemovalPolicy.DESTROY,
         )
-        _accept(
+        accept(
             bucket,
             "AwsSolutions-S1",
             "Only the account's own principals get in; a record of their access is the account's CloudTrail to keep.",
         )
-        _keep_policy(bucket, self._removal)
+        keep_policy(bucket, self._removal)
         return bucket
 
     def _table(self, id_: str, *, recovery: bool) -> dynamodb.Table:
@@ -122,7 +124,7 @@ class ThumbnailStack(Stack):
             removal_policy=self._removal,
         )
         if not recovery:
-            _accept(table, "AwsSolutions-DDB3", "The sandbox's items can be made again from the uploads.")
+            accept(table, "AwsSolutions-DDB3", "The sandbox's items can be made again from the uploads.")
         return table
 
     def _queue(self, id_: str) -> sqs.Queue:
@@ -134,8 +136,8 @@ class ThumbnailStack(Stack):
             retention_period=Duration.days(14),  # the longest there is: somebody has to read them
             removal_policy=self._removal,
         )
-        _keep_policy(queue, self._removal)
-        _accept(queue, "AwsSolutions-SQS3", "It is the dead-letter queue: the function's on-failure destination.")
+        keep_policy(queue, self._removal)
+        accept(queue, "AwsSolutions-SQS3", "It is the dead-letter queue: the function's on-failure destination.")
         return queue
 
     def _log_group(self, id_: str, retention: logs.RetentionDays) -> logs.LogGroup:
@@ -199,8 +201,8 @@ class ThumbnailStack(Stack):
         role = cast("iam.Role", function.role)
         for bucket in (uploads, thumbnails):
             arn = f"<{self.get_logical_id(_cfn(bucket))}.Arn>/*"
-            _accept(role, f"AwsSolutions-IAM5[Resource::{arn}]", "Any key may be uploaded, and has its thumbnail.")
-        _accept(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resources.")
+            accept(role, f"AwsSolutions-IAM5[Resource::{arn}]", "Any key may be uploaded, and has its thumbnail.")
+        accept(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resources.")
 
     def _trigger(self, uploads: s3.Bucket, function: lambda_.Function) -> None:
         for event in (
@@ -246,13 +248,3 @@ class ThumbnailStack(Stack):
 
 def _cfn(bucket: s3.Bucket) -> s3.CfnBucket:
     return cast("s3.CfnBucket", bucket.node.default_child)
-
-
-def _keep_policy(store: s3.Bucket | sqs.Queue, removal: RemovalPolicy) -> None:
-    # A bucket that outlives the stack without its policy would take requests without TLS.
-    policy = store.node.find_child("Policy").node.default_child
-    cast("CfnResource", policy).apply_removal_policy(removal)
-
-
-def _accept(construct: Construct, rule: str, reason: str) -> None:
-    Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))

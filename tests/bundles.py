@@ -1,6 +1,8 @@
-"""What the locks say."""
+"""What the locks say, and what the bundles hold."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -8,3 +10,33 @@ def locked(requirements: Path) -> dict[str, str]:
     """Name and version of every pinned requirement."""
     pins = re.findall(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==([^ \n\\]+)", requirements.read_text(), flags=re.MULTILINE)
     return dict(pins)
+
+
+POWERTOOLS = frozenset({"aws_lambda_powertools", "aws_xray_sdk", "wrapt", "typing_extensions.py"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """What is in a function's bundle besides its own package, and what its handler reads when it is imported."""
+
+    of_wheels: frozenset[str] = POWERTOOLS
+    compiled: tuple[str, ...] = ("wrapt",)
+    """Packages with code for Lambda's processor, which cannot be imported here."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+BUNDLES: Mapping[str, Bundle] = {
+    "thumbnail": Bundle(
+        of_wheels=POWERTOOLS | {"PIL", "pillow.libs"},
+        compiled=("PIL", "pillow.libs", "wrapt"),
+        environment={
+            "THUMBNAILS_BUCKET": "x",
+            "METADATA_TABLE": "x",
+            "MAX_EDGE": "1",
+            "MAX_BYTES": "1",
+            "MAX_PIXELS": "1",
+            "MAX_DECODING_BYTES": "1",
+        },
+    ),
+}
+"""By the function's package."""

@@ -12,7 +12,7 @@ import pytest
 from stacks import _bundling
 from stacks._bundling import LAMBDA_SRC, BundlingError, requirements_of
 from tests.apps import ROOT
-from tests.bundles import locked
+from tests.bundles import BUNDLES, locked
 
 PACKAGES = sorted(lock.parent.name for lock in LAMBDA_SRC.glob("*/requirements.txt"))
 AARCH64 = 0xB7
@@ -45,9 +45,8 @@ def test_pillow_is_bundled_with_the_codecs_of_the_lesson(tmp_path: Path) -> None
 @every_package
 def test_nothing_is_bundled_that_the_lock_does_not_name(package: str, tmp_path: Path) -> None:
     found = {path.name for path in bundle(package, tmp_path).iterdir()}
-    of_wheels = {"PIL", "pillow.libs", "aws_lambda_powertools", "aws_xray_sdk", "wrapt", "typing_extensions.py"}
     metadata = {f"{name.replace('-', '_')}-{version}.dist-info" for name, version in _lock(package).items()}
-    assert found == {package} | of_wheels | metadata
+    assert found == {package} | BUNDLES[package].of_wheels | metadata
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pyc", ".pyi")]
     of_pip = {"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"}  # not the same everywhere
     assert not [path for path in tmp_path.glob("*.dist-info/*") if path.name in of_pip]
@@ -86,7 +85,7 @@ def test_the_handler_finds_all_it_imports(package: str, tmp_path: Path) -> None:
     """In an interpreter that has the bundle, and of everything else only what Lambda's runtime brings."""
     folder = bundle(package, tmp_path)
     site = Path(ast.__file__).parent  # the standard library
-    for compiled in ("PIL", "pillow.libs", "wrapt"):  # this machine's, for those in the bundle cannot run here
+    for compiled in BUNDLES[package].compiled:  # this machine's, for those in the bundle cannot run here
         (folder / compiled).rename(folder / f"{compiled}.lambda")
         (folder / compiled).symlink_to(_installed(compiled))
     runtime = tmp_path / "runtime"
@@ -98,15 +97,7 @@ import sys
 sys.path = [{str(folder)!r}, {str(site)!r}, {str(site / "lib-dynload")!r}, {str(runtime)!r}]
 import {package}.handler
 """
-    environment = {
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "THUMBNAILS_BUCKET": "x",
-        "METADATA_TABLE": "x",
-        "MAX_EDGE": "1",
-        "MAX_BYTES": "1",
-        "MAX_PIXELS": "1",
-        "MAX_DECODING_BYTES": "1",
-    }
+    environment = {"AWS_DEFAULT_REGION": "us-east-1", **BUNDLES[package].environment}
     run = subprocess.run(
         [sys.executable, "-I", "-S", "-c", f"import os; os.environ.update({environment!r})\n{program}"],
         capture_output=True,

@@ -9,8 +9,9 @@ from botocore.exceptions import ClientError
 
 from local.aws import Engine
 from tests.conftest import Deployment
-from tests.handlers import pictures
-from tests.smoke.test_thumbnail import Example, until
+from tests.handlers.thumbnail import pictures
+from tests.smoke.test_thumbnail import Example
+from tests.waiting import until
 
 STACK = "compute-thumbnail"
 

@@ -16,7 +16,7 @@ from local.aws import PORT, LocalAws, LocalError
 from local.cdk import Cdk
 from local.environment import of_engine
 from tests.apps import ROOT
-from tests.handlers import pictures
+from tests.handlers.thumbnail import pictures
 
 pytestmark = pytest.mark.local
 

@@ -3,25 +3,23 @@
 import io
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import pytest
 from PIL import Image
 
 from local.thumbnail import PHOTO
 from tests.conftest import Deployment
-from tests.handlers import pictures
+from tests.handlers.thumbnail import pictures
 from tests.keys import ODD_KEYS
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(900)  # an account takes its time
-PATIENCE_SECONDS = 180
-"""S3 sends events within seconds, and "can sometimes take a minute or longer"."""
 NOTIFICATION_SECONDS = 360
 """A new notification takes effect within five minutes; until then events are lost.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-to-enable-disable-notification-intro.html"""
-Found = TypeVar("Found")
 MAX_BYTES = 50 * 1024**2
 
 
@@ -78,16 +76,6 @@ class Example:
     def thumbnail_exists(self, item: dict[str, str]) -> bool:
         found = self.s3.list_objects_v2(Bucket=self.outputs["ThumbnailsBucketName"], Prefix=item["thumbnail_key"])
         return bool(found["KeyCount"])
-
-
-def until(look: Callable[[], Found | None], what: str) -> Found:
-    """What `look` finds, as soon as it finds something. Events have no caller to tell when they are done."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"waited {PATIENCE_SECONDS} s for {what}")
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from PIL import Image
 
-from tests.handlers import pictures
-from tests.handlers.conftest import CONTEXT, TABLE, THUMBNAILS, UPLOADS, World, record
+from tests.handlers.thumbnail import pictures
+from tests.handlers.thumbnail.conftest import CONTEXT, TABLE, THUMBNAILS, UPLOADS, World, record
 from tests.keys import ODD_KEYS
 from thumbnail.events import changes
 from thumbnail.imaging import Thumbnail

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import thumbnail.imaging
-from tests.handlers import pictures
-from tests.handlers.pictures import GREEN, HEIGHT, RED, SECRET, WIDTH
+from tests.handlers.thumbnail import pictures
+from tests.handlers.thumbnail.pictures import GREEN, HEIGHT, RED, SECRET, WIDTH
 from thumbnail.headers import check_headers
 from thumbnail.imaging import Rejected, Thumbnail, make_thumbnail
 
