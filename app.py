@@ -11,6 +11,7 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
 from config import ConfigError, from_context
+from stacks.api import ApiStack
 from stacks.thumbnail import ThumbnailStack
 
 ROOT = Path(__file__).resolve().parent
@@ -41,6 +42,12 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
         description="Lambda: a picture put into S3 becomes a thumbnail in S3 and an item in DynamoDB",
         max_edge=config.thumbnail_max_edge,
         concurrency=config.thumbnail_concurrency,
+    )
+    ApiStack(
+        app,
+        **stack("api"),
+        description="API Gateway: a REST API for notes, with keys, throttling and a dashboard, on Lambda and DynamoDB",
+        allowed_origin=config.api_allowed_origin,
     )
 
     _tag_resources(app)

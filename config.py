@@ -38,6 +38,9 @@ class Config:
     """How long CloudWatch keeps a log event; it bills $0.03 per GB and month for keeping them."""
     alarm_email: str | None = None
     """Where alarms are sent; without it they only change colour in the console."""
+    api_allowed_origin: str = "*"
+    """The web site whose pages may call the API (`https://notes.example.com`), or `*` for all: it takes no cookies, so
+    that nobody's browser can be misled into calling it with rights that the page has not."""
     thumbnail_max_edge: int = 256
     """Longest edge of a thumbnail, in pixels: two columns of a phone's gallery."""
     thumbnail_concurrency: int | None = None
@@ -49,6 +52,10 @@ class Config:
     """
 
     def __post_init__(self) -> None:
+        _require(
+            re.fullmatch(r"\*|https?://[a-z0-9.-]+(:\d{1,5})?", self.api_allowed_origin) is not None,
+            f"api_allowed_origin: {self.api_allowed_origin!r} is neither '*' nor like https://notes.example.com",
+        )
         _require(
             re.fullmatch(r"[a-z][a-z0-9-]{0,19}", self.prefix) is not None,
             f"prefix: {self.prefix!r} is not 1 to 20 of a-z, 0-9 and '-', beginning with a letter",
@@ -95,6 +102,7 @@ def _text(_name: str, value: str) -> str:
 OVERRIDES: Mapping[str, Callable[[str, str], Any]] = {
     "prefix": _text,
     "alarm_email": _text,
+    "api_allowed_origin": _text,
     "thumbnail_max_edge": _whole_number,
     "thumbnail_concurrency": _whole_number,
 }

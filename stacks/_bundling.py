@@ -131,7 +131,7 @@ def _lock(source: Path) -> Path:
 
 
 def _modules(source: Path) -> list[Path]:
-    return sorted(source.rglob("*.py"))
+    return sorted(path for path in source.rglob("*") if path.suffix in (".py", ".json"))  # a module may read data
 
 
 def _digest(*files: Path) -> str:

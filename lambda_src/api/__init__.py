@@ -1,0 +1,1 @@
+"""A versioned REST API for notes: API Gateway in front, DynamoDB behind."""

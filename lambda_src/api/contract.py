@@ -1,0 +1,43 @@
+"""What openapi.json promises, kept: it is what the gateway is made of, too (stacks/api.py)."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import fastjsonschema
+
+from api.problems import Problem
+
+OPENAPI: Mapping[str, Any] = json.loads(Path(__file__).with_name("openapi.json").read_text(encoding="utf-8"))
+
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")  # other keys of a path are none
+_ROUTES = [
+    (re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path)), [method.upper() for method in _METHODS if method in item])
+    for path, item in OPENAPI["paths"].items()
+]
+_VALIDATORS = {
+    name: fastjsonschema.compile(OPENAPI["components"]["schemas"][name]) for name in ("NoteInput", "NotePatch")
+}
+
+
+def methods(path: str) -> list[str]:
+    """The methods that a path has; none for a path that there is not."""
+    return next((found for route, found in _ROUTES if route.fullmatch(path)), [])
+
+
+def require(schema: str, value: Any) -> None:
+    """Raise Problem 422 unless the value is as the schema of openapi.json says."""
+    try:
+        _VALIDATORS[schema](value)
+    except fastjsonschema.JsonSchemaValueException as error:
+        pointer = "".join(f"/{_escaped(part)}" for part in error.path[1:])
+        detail = error.message.replace(str(error.name), "it" if error.path[1:] else "the note", 1)
+        raise Problem(
+            422, "The body is not what the schema asks for.", errors=[{"pointer": pointer, "detail": detail}]
+        ) from None
+
+
+def _escaped(part: str | int) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")  # RFC 6901
