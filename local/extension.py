@@ -10,7 +10,7 @@ from typing import Any
 
 import ministack.app
 from ministack.core import lambda_runtime
-from ministack.services import s3
+from ministack.services import apigateway_v1, s3
 from ministack.services.cloudformation import provisioners
 
 
@@ -19,6 +19,8 @@ def extend() -> None:
     treat_loopback_as_encrypted()
     keep_bucket_tags()
     run_foreign_bundles()
+    validate_request_bodies()
+    tell_functions_the_api_key()
 
 
 def treat_loopback_as_encrypted() -> None:
@@ -30,6 +32,16 @@ def treat_loopback_as_encrypted() -> None:
     ministack.app.pin_request_origin = lambda address, _secure: pin(address, secure_transport=True)
 
 
+def _then(keep: Callable[[Any, str], None], provision: Callable[..., Any]) -> Callable[..., Any]:
+    # create(logical_id, properties, stack) and update(id, old properties, properties, stack) both end alike.
+    def provision_and_keep(*arguments: Any) -> Any:
+        provisioned = provision(*arguments)
+        keep(arguments[-2], provisioned[0])
+        return provisioned
+
+    return provision_and_keep
+
+
 def keep_bucket_tags() -> None:
     """Store the tags of a bucket that CloudFormation makes, stack tags included.
 
@@ -37,18 +49,12 @@ def keep_bucket_tags() -> None:
     """
     provisioners._STACK_TAG_PROPERTY["AWS::S3::Bucket"] = ("Tags", "list")
     handlers = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
-    handlers["create"] = _tagging(handlers["create"])
-    handlers["update"] = _tagging(handlers["update"])
+    for operation in ("create", "update"):
+        handlers[operation] = _then(_keep_tags, handlers[operation])
 
 
-def _tagging(provision: Callable[..., Any]) -> Callable[..., Any]:
-    # create(logical_id, properties, stack) and update(id, old properties, properties, stack) both end alike.
-    def provision_and_tag(*arguments: Any) -> Any:
-        name, attributes = provision(*arguments)
-        s3._bucket_tags[name] = {tag["Key"]: tag["Value"] for tag in arguments[-2].get("Tags", [])}
-        return name, attributes
-
-    return provision_and_tag
+def _keep_tags(properties: Any, bucket: str) -> None:
+    s3._bucket_tags[bucket] = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
 
 
 def run_foreign_bundles() -> None:
@@ -80,3 +86,47 @@ def runnable(bundle: bytes) -> bytes:
                 if name.split("/")[0] not in compiled:
                     target.writestr(source.getinfo(name), source.read(name))
     return kept.getvalue()
+
+
+def validate_request_bodies() -> None:
+    """Keep the request validators that CloudFormation makes, and which method has which.
+
+    The engine validates bodies, but leaves that out for stacks.
+    """
+    validators = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RequestValidator"]
+    methods = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Method"]
+    for operation in ("create", "update"):
+        validators[operation] = _then(_keep_validator, validators[operation])
+        methods[operation] = _then(_keep_choice_of_validator, methods[operation])
+
+
+def _keep_validator(properties: Any, validator_id: str) -> None:
+    apigateway_v1._request_validators.setdefault(properties["RestApiId"], {})[validator_id] = {
+        "id": validator_id,
+        "name": properties.get("Name", ""),
+        "validateRequestBody": properties.get("ValidateRequestBody", False),
+        "validateRequestParameters": properties.get("ValidateRequestParameters", False),
+    }
+
+
+def _keep_choice_of_validator(properties: Any, _method_id: str) -> None:
+    resource = apigateway_v1._resources[properties["RestApiId"]][properties["ResourceId"]]
+    method = resource["resourceMethods"][properties["HttpMethod"]]
+    method["requestValidatorId"] = properties.get("RequestValidatorId")
+
+
+def tell_functions_the_api_key() -> None:
+    """Say in a function's event which API key a request came with.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
+    """
+    build = apigateway_v1._build_lambda_event_v1
+
+    def build_with_key(*arguments: Any, **options: Any) -> Any:
+        event = build(*arguments, **options)
+        key = apigateway_v1._resolve_api_key(apigateway_v1._api_key_from_request(event["headers"]))
+        if key:
+            event["requestContext"]["identity"].update(apiKeyId=key["id"], apiKey=key["value"])
+        return event
+
+    apigateway_v1._build_lambda_event_v1 = build_with_key

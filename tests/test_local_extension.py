@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from local.aws import LocalAws
@@ -159,3 +160,72 @@ def test_only_packages_with_compiled_code_are_left_out() -> None:
         assert kept.namelist() == ["index.py"]
     pure = zipped({"index.py": "", "package/__init__.py": ""})
     assert runnable(pure) == pure
+
+
+# -- validate_request_bodies, tell_functions_the_api_key
+
+ECHO = "def handler(event, context): return {'statusCode': 200, 'body': str(event['requestContext']['identity'])}"
+
+
+def deploy_api(client: Client) -> str:
+    """An API whose POST takes an object, and answers with the identity of the caller."""
+    api = {"RestApiId": {"Ref": "Api"}}
+    role = "arn:aws:iam::000000000000:role/echo"
+    function = {"Runtime": "python3.14", "Handler": "index.handler", "Role": role, "Code": {"ZipFile": ECHO}}
+    method = {
+        **api,
+        "ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]},
+        "HttpMethod": "POST",
+        "AuthorizationType": "NONE",
+        "RequestModels": {"application/json": {"Ref": "Model"}},
+        "RequestValidatorId": {"Ref": "Validator"},
+        "Integration": {
+            "Type": "AWS_PROXY",
+            "IntegrationHttpMethod": "POST",
+            "Uri": {
+                "Fn::Sub": "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${Function.Arn}/invocations"
+            },
+        },
+    }
+    resources = {
+        "Api": ("RestApi", {"Name": "echo"}),
+        "Model": ("Model", {**api, "ContentType": "application/json", "Schema": {"type": "object"}}),
+        "Validator": ("RequestValidator", {**api, "ValidateRequestBody": True}),
+        "Method": ("Method", method),
+        "Deployment": ("Deployment", api),
+        "Stage": ("Stage", {**api, "StageName": "live", "DeploymentId": {"Ref": "Deployment"}}),
+        "Key": ("ApiKey", {"Enabled": True, "Value": "a-key-for-this-test-alone"}),
+    }
+    template = {
+        "Resources": {
+            "Function": {"Type": "AWS::Lambda::Function", "Properties": function},
+            **{
+                name: {"Type": f"AWS::ApiGateway::{kind}", "Properties": properties}
+                for name, (kind, properties) in resources.items()
+            },
+        },
+        "Outputs": {"Id": {"Value": {"Ref": "Api"}}, "Key": {"Value": {"Ref": "Key"}}},
+    }
+    cloudformation = client("cloudformation")
+    cloudformation.create_stack(StackName="echo", TemplateBody=json.dumps(template))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="echo", WaiterConfig={"Delay": 1})
+    (stack,) = cloudformation.describe_stacks(StackName="echo")["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    return f"{cloudformation.meta.endpoint_url}/_aws/execute-api/{outputs['Id']}/live/"
+
+
+def post(url: str, body: str) -> tuple[int, str]:
+    headers = {"X-Api-Key": "a-key-for-this-test-alone", "Content-Type": "application/json"}
+    answer = requests.post(url, data=body, headers=headers, timeout=30)
+    return answer.status_code, answer.text
+
+
+def test_the_gateway_validates_bodies_and_says_which_key_was_used(stock: Client, extended: Client) -> None:
+    url = deploy_api(stock)
+    assert post(url, "[]")[0] == 200
+    status, identity = post(url, "{}")
+    assert (status, "apiKeyId" in identity) == (200, False)
+    url = deploy_api(extended)
+    assert post(url, "[]")[0] == 400
+    status, identity = post(url, "{}")
+    assert (status, "'apiKeyId': " in identity) == (200, True)
