@@ -14,12 +14,20 @@ ACCESS_KEY = "test"
 LOOPBACK_WITHOUT_PROXY = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 _TOOLS = (Path(sys.executable).parent, ROOT / "node_modules" / ".bin")
 
-_FILE = """\
-# `. ` this file, and `aws`, `cdk` and boto3 talk to the local AWS.
+_FILE = r"""# `. ` this file, and `aws`, `cdk`, `curl` and boto3 talk to the local AWS.
 {exports}
 export PATH={tools}:"$PATH"
 # Version 1 of the AWS CLI takes no endpoint for SQS from the environment.
 aws() {{ command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }}
+# The host names of API Gateway lead to AWS.
+curl() {{
+  for argument do
+    shift
+    set -- "$@" "$(printf %s "$argument" |
+      sed -E "s|^https://([a-z0-9]+)[.]execute-api[.][a-z0-9-]+[.]amazonaws[.]com|$AWS_ENDPOINT_URL/_aws/execute-api/\1|")"
+  done
+  command curl "$@"
+}}
 """
 
 

@@ -89,15 +89,26 @@ def runnable(bundle: bytes) -> bytes:
 
 
 def validate_request_bodies() -> None:
-    """Keep the request validators that CloudFormation makes, and which method has which.
+    """Keep the request validators that CloudFormation makes, and hold a body against the model of its type alone.
 
-    The engine validates bodies, but leaves that out for stacks.
+    The engine validates no body for stacks, and takes the model for application/json where there is none for a type.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-request-validation.html
     """
     validators = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RequestValidator"]
     methods = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Method"]
     for operation in ("create", "update"):
         validators[operation] = _then(_keep_validator, validators[operation])
         methods[operation] = _then(_keep_choice_of_validator, methods[operation])
+    check = apigateway_v1._check_request_validation
+    apigateway_v1._check_request_validation = lambda method, api, request, headers, *rest: check(
+        _with_models_of(method, headers), api, request, headers, *rest
+    )
+
+
+def _with_models_of(method: Any, headers: Any) -> Any:
+    sent = (apigateway_v1._header_ci(headers, "content-type") or "application/json").split(";")[0].strip()
+    models = method.get("requestModels") or {}
+    return {**method, "requestModels": {kind: model for kind, model in models.items() if kind == sent}}
 
 
 def _keep_validator(properties: Any, validator_id: str) -> None:

@@ -25,6 +25,15 @@ LISTINGS: Mapping[str, Listing] = {
         "describe_alarms",
         lambda page: (found["AlarmName"] for found in page["MetricAlarms"]),
     ),
+    "dashboard": (
+        "cloudwatch",
+        "list_dashboards",
+        lambda page: (found["DashboardName"] for found in page["DashboardEntries"]),
+    ),
+    "API": ("apigateway", "get_rest_apis", lambda page: (found["name"] for found in page["items"])),
+    "API key": ("apigateway", "get_api_keys", lambda page: (found["name"] for found in page["items"])),
+    "usage plan": ("apigateway", "get_usage_plans", lambda page: (found["name"] for found in page["items"])),
+    "delivery stream": ("firehose", "list_delivery_streams", lambda page: page["DeliveryStreamNames"]),
     "role": ("iam", "list_roles", lambda page: (found["RoleName"] for found in page["Roles"])),
     "repository": ("ecr", "describe_repositories", lambda page: (r["repositoryName"] for r in page["repositories"])),
     "parameter": ("ssm", "describe_parameters", lambda page: (found["Name"] for found in page["Parameters"])),
@@ -33,9 +42,16 @@ LISTINGS: Mapping[str, Listing] = {
 
 def inventory(aws: LocalAws, engine: Engine) -> set[str]:
     """Every resource of a kind in LISTINGS, as `kind name`."""
-    found = set()
-    for kind, (service, operation, names) in LISTINGS.items():
-        client = aws.client(service, engine)
-        pages = client.get_paginator(operation).paginate()
-        found |= {f"{kind} {name}" for page in pages for name in names(page)}
-    return found
+    return {
+        f"{kind} {name}"
+        for kind, (service, operation, names) in LISTINGS.items()
+        for page in _pages(aws.client(service, engine), operation)
+        for name in names(page)
+    }
+
+
+def _pages(client: Any, operation: str) -> Iterable[Any]:
+    if client.can_paginate(operation):
+        yield from client.get_paginator(operation).paginate()
+    else:
+        yield getattr(client, operation)()

@@ -312,8 +312,11 @@ class ApiStack(Stack):
 
     def _problems(self, api: apigateway.RestApi, allowed_origin: str) -> None:
         """The gateway's own errors in the shape of the function's."""
-        origin = {"Access-Control-Allow-Origin": f"'{allowed_origin}'"}  # or a browser would not show them
-        problem = {"Content-Type": "'application/problem+json'", **origin}
+        problem = {
+            "Content-Type": "'application/problem+json'",
+            "Access-Control-Allow-Origin": f"'{allowed_origin}'",  # or a browser would not show them to the page
+            "Access-Control-Expose-Headers": "'Retry-After'",
+        }
         for error in GATEWAY_ERRORS:
             retry = {"Retry-After": f"'{error.retry_after}'"} if error.retry_after else {}
             api.add_gateway_response(

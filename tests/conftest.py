@@ -8,6 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.api import base_url
 from local.aws import Engine, LocalAws
 from local.cdk import Cdk
 from local.inventory import inventory
@@ -33,6 +34,8 @@ class Deployment:
 
     client: Callable[[str], Any]
     prefix: str
+    url: Callable[[str], str] = str
+    """Where the URL in an output is reached: on AWS, there."""
 
     def outputs(self, stem: str) -> dict[str, str]:
         """The outputs of one example's stack."""
@@ -79,6 +82,8 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     cdk.bootstrap()
     before = inventory(aws, engine)
     cdk.deploy()
-    yield Deployment(client=lambda service: aws.client(service, engine), prefix="compute")
+    yield Deployment(
+        client=lambda service: aws.client(service, engine), prefix="compute", url=lambda url: base_url(url, engine)
+    )
     cdk.destroy()
     assert inventory(aws, engine) == before, "destroying left something behind"

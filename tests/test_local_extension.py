@@ -214,8 +214,8 @@ def deploy_api(client: Client) -> str:
     return f"{cloudformation.meta.endpoint_url}/_aws/execute-api/{outputs['Id']}/live/"
 
 
-def post(url: str, body: str) -> tuple[int, str]:
-    headers = {"X-Api-Key": "a-key-for-this-test-alone", "Content-Type": "application/json"}
+def post(url: str, body: str, content_type: str = "application/json") -> tuple[int, str]:
+    headers = {"X-Api-Key": "a-key-for-this-test-alone", "Content-Type": content_type}
     answer = requests.post(url, data=body, headers=headers, timeout=30)
     return answer.status_code, answer.text
 
@@ -227,5 +227,6 @@ def test_the_gateway_validates_bodies_and_says_which_key_was_used(stock: Client,
     assert (status, "apiKeyId" in identity) == (200, False)
     url = deploy_api(extended)
     assert post(url, "[]")[0] == 400
+    assert post(url, "[]", "text/plain")[0] == 200
     status, identity = post(url, "{}")
     assert (status, "'apiKeyId': " in identity) == (200, True)

@@ -1,0 +1,62 @@
+"""Shows the API example at work: a note is written, changed and found, and who has no key stays out."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+
+from local.aws import Engine, LocalError
+from local.scene import Scene
+
+TITLE = "a note is written, changed and listed"
+PATIENCE_SECONDS = 30
+
+
+def exercise(scene: Scene, outputs: dict[str, str]) -> None:
+    """Write a note, change it from the version that was read and from one that is old, and call without a key."""
+    notes = f"{base_url(outputs['ApiUrl'], scene.engine)}v1/notes"
+    key = {"X-Api-Key": api_key(scene.client("apigateway"), outputs)}
+    created = _call("POST", notes, 201, key, {"title": "Hello", "body": {"pi": 3.14159}, "tags": ["first"]})
+    note, seen = f"{notes}/{created.json()['id']}", {"If-Match": created.headers["ETag"]}
+    _call("PATCH", note, 200, {**key, **seen}, {"title": "Hello, world"})
+    _call("PATCH", note, 412, {**key, **seen}, {"title": "Hello, moon"})
+    _call("GET", notes, 200, key)
+    _call("GET", notes, 403, {})
+    print(f"    the note, to be read with the key: {note}")
+
+
+def suggestions(scene: Scene, outputs: dict[str, str]) -> list[str]:
+    """Commands to go on with."""
+    key = outputs["ApiKeyId"]
+    return [
+        f"KEY=$(aws apigateway get-api-key --api-key {key} --include-value --query value --output text)",
+        f'curl -i -H "X-Api-Key: $KEY" {base_url(outputs["ApiUrl"], scene.engine)}v1/notes',
+    ]
+
+
+def base_url(url: str, engine: Engine) -> str:
+    """Where the engine answers for an API of API Gateway, whose own host name leads to AWS."""
+    found = re.fullmatch(r"https://([a-z0-9]+)\.execute-api\.[^/]+(/.*)", url)
+    if not found:
+        raise LocalError(f"not the URL of an API: {url}")
+    api, path = found.groups()
+    return f"{engine.endpoint}/_aws/execute-api/{api}{path}"
+
+
+def api_key(apigateway: Any, outputs: Mapping[str, str]) -> str:
+    """The value of the deployment's API key."""
+    return str(apigateway.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"])
+
+
+def _call(
+    method: str, url: str, expected: int, headers: Mapping[str, str], body: Mapping[str, Any] | None = None
+) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy leads to this machine
+        answer = session.request(method, url, json=body, headers=dict(headers), timeout=PATIENCE_SECONDS)
+    key = "" if "X-Api-Key" in headers else "   without the key"
+    print(f"    {method:5} /v1/notes{url.split('/v1/notes')[1][:10]:10} -> {answer.status_code} {answer.reason}{key}")
+    if answer.status_code != expected:
+        raise LocalError(f"{method} {url}: expected {expected}, got {answer.status_code}: {answer.text}")
+    return answer
