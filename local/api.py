@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from local.aws import Engine, LocalError
+from local.aws import LocalError
 from local.scene import Scene
 
 TITLE = "a note is written, changed and listed"
@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 30
 
 def exercise(scene: Scene, outputs: dict[str, str]) -> None:
     """Write a note, change it from the version that was read and from one that is old, and call without a key."""
-    notes = f"{base_url(outputs['ApiUrl'], scene.engine)}v1/notes"
+    notes = f"{base_url(outputs['ApiUrl'], scene.engine.endpoint)}v1/notes"
     key = {"X-Api-Key": api_key(scene.client("apigateway"), outputs)}
     created = _call("POST", notes, 201, key, {"title": "Hello", "body": {"pi": 3.14159}, "tags": ["first"]})
     note, seen = f"{notes}/{created.json()['id']}", {"If-Match": created.headers["ETag"]}
@@ -31,17 +31,17 @@ def suggestions(scene: Scene, outputs: dict[str, str]) -> list[str]:
     key = outputs["ApiKeyId"]
     return [
         f"KEY=$(aws apigateway get-api-key --api-key {key} --include-value --query value --output text)",
-        f'curl -i -H "X-Api-Key: $KEY" {base_url(outputs["ApiUrl"], scene.engine)}v1/notes',
+        f'curl -i -H "X-Api-Key: $KEY" {base_url(outputs["ApiUrl"], scene.engine.endpoint)}v1/notes',
     ]
 
 
-def base_url(url: str, engine: Engine) -> str:
-    """Where the engine answers for an API of API Gateway, whose own host name leads to AWS."""
+def base_url(url: str, endpoint: str) -> str:
+    """Where the engine at `endpoint` answers for an API of API Gateway, whose own host name leads to AWS."""
     found = re.fullmatch(r"https://([a-z0-9]+)\.execute-api\.[^/]+(/.*)", url)
     if not found:
         raise LocalError(f"not the URL of an API: {url}")
     api, path = found.groups()
-    return f"{engine.endpoint}/_aws/execute-api/{api}{path}"
+    return f"{endpoint}/_aws/execute-api/{api}{path}"
 
 
 def api_key(apigateway: Any, outputs: Mapping[str, str]) -> str:

@@ -1,5 +1,6 @@
 """One local AWS for the whole run, deployed into by the real CDK CLI; or the person's account, with `--live`."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,10 @@ def engine(local_aws: LocalAws) -> Engine:
     return local_aws.start()
 
 
+def _through(endpoint: str) -> Callable[[str], str]:
+    return lambda url: base_url(url, endpoint)
+
+
 def _in_the_account(prefix: str) -> Deployment:
     try:
         account = _client("sts").get_caller_identity()["Account"]
@@ -67,7 +72,8 @@ def _in_the_account(prefix: str) -> Deployment:
         pytest.exit(f"no way into an AWS account ({error}); try: aws configure", returncode=1)
     if not any(name.startswith(f"{prefix}-") for name in stacks):
         pytest.exit(f"no stack {prefix}-… in account {account}; deploy first: make deploy", returncode=1)
-    return Deployment(client=_client, prefix=prefix)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")  # the local AWS, standing in for an account
+    return Deployment(client=_client, prefix=prefix, url=_through(endpoint) if endpoint else str)
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +89,7 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     before = inventory(aws, engine)
     cdk.deploy()
     yield Deployment(
-        client=lambda service: aws.client(service, engine), prefix="compute", url=lambda url: base_url(url, engine)
+        client=lambda service: aws.client(service, engine), prefix="compute", url=_through(engine.endpoint)
     )
     cdk.destroy()
     assert inventory(aws, engine) == before, "destroying left something behind"

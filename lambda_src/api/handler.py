@@ -118,7 +118,8 @@ def delete_note(note_id: str) -> Response[str]:
 def no_route(_error: NotFoundError) -> Response[str]:
     """404 where there is nothing, 405 where there is something else to do."""
     methods = contract.methods(app.current_event.path)
-    if not methods:
+    # A path with characters that the resolver's routes do not take is one of a note that there is not.
+    if not methods or app.current_event.http_method in methods:
         return _refused(Problem(404, "There is no such resource."))
     allowed = ", ".join([*methods, "OPTIONS"])
     return _refused(Problem(405, f"This resource knows {allowed}.", headers={"Allow": allowed}))

@@ -31,9 +31,10 @@ class Client:
 
     def __init__(self, url: str, key: str, *, patient: bool = True) -> None:
         self.url = url
+        self.key = {"X-Api-Key": key}
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.headers.update({"X-Api-Key": key, "Origin": "https://notes.example.com"})
+        self._session.headers.update({**self.key, "Origin": "https://notes.example.com"})
         retry = Retry(total=20, status_forcelist=[429], allowed_methods=None, raise_on_status=False)
         self._session.mount(url, HTTPAdapter(pool_maxsize=50, max_retries=retry if patient else 0))
 
