@@ -26,6 +26,11 @@ class Bundle:
 
 
 BUNDLES: Mapping[str, Bundle] = {
+    "api": Bundle(
+        of_wheels=POWERTOOLS | {"fastjsonschema", "simplejson"},
+        compiled=("simplejson", "wrapt"),
+        environment={"NOTES_TABLE": "x", "ALLOWED_ORIGIN": "*"},
+    ),
     "thumbnail": Bundle(
         of_wheels=POWERTOOLS | {"PIL", "pillow.libs"},
         compiled=("PIL", "pillow.libs", "wrapt"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.aws import Engine, LocalAws
-from stacks.thumbnail import MAX_BYTES, MAX_PIXELS, MEMORY_MB
+from stacks import api, thumbnail
 from tests.apps import ROOT, templates
 from tests.conftest import Deployment
 
@@ -79,13 +79,36 @@ def _code(document: Path) -> str:
 
 def test_the_thumbnail_lessons_figures_are_the_stacks() -> None:
     text = lesson("thumbnail")
-    assert f"each up to {MAX_BYTES // 1024**2} MiB and {MAX_PIXELS // 1_000_000} megapixels" in text
-    assert f"comes with {MEMORY_MB:,} MB" in text
-    gb_seconds = 1000 * 0.3 * MEMORY_MB / 1024
+    assert f"each up to {thumbnail.MAX_BYTES // 1024**2} MiB and {thumbnail.MAX_PIXELS // 1_000_000} megapixels" in text
+    assert f"comes with {thumbnail.MEMORY_MB:,} MB" in text
+    gb_seconds = 1000 * 0.3 * thumbnail.MEMORY_MB / 1024
     assert f"{gb_seconds:.0f} GB-seconds" in text
     assert f"${gb_seconds * 0.0000133334:.4f}" in text
     parts = section(text, "What it costs").split("**together**")[0]
     assert 0.025 < sum(float(cost) for cost in re.findall(r"\| \$(0\.\d{4}) \|", parts)) < 0.035
+
+
+def test_the_api_lessons_figures_are_the_stacks_and_add_up() -> None:
+    text = lesson("api")
+    assert f"{api.KEY_RATE} requests a second and {api.KEY_BURST} at once" in text
+    gb_seconds = 1_000_000 * 0.020 * api.MEMORY_MB / 1024
+    assert f"20 ms of {api.MEMORY_MB} MB each are {gb_seconds:,.0f} GB-seconds" in text
+    costs = [float(cost) for cost in re.findall(r"\| \$(\d\.\d\d) \|", section(text, "What it costs"))]
+    assert costs[1] == pytest.approx(0.20 + gb_seconds * 0.0000133334, abs=0.005)
+    together = re.search(r"\*\*together\*\* \| \| \*\*\$(\d\.\d\d)\*\*", text)
+    assert together
+    assert sum(costs) == pytest.approx(float(together[1]), abs=0.001)
+
+
+def test_the_api_lesson_lists_what_the_document_promises() -> None:
+    rows = re.findall(r"^\| `([A-Z]+ /\S+)` \| (.*) \|$", lesson("api"), re.MULTILINE)
+    promised = {
+        (f"{method.upper()} {path}", operation["summary"])
+        for path, item in api.OPENAPI["paths"].items()
+        for method, operation in item.items()
+        if method != "parameters"
+    }
+    assert {*rows} == promised
 
 
 @every_lesson
