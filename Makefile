@@ -12,6 +12,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 export PHOTO
 BIN := .venv/bin
 CDK := node_modules/.bin/cdk
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadscope
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
@@ -28,10 +29,10 @@ local-down: setup ## destroy the local deployment and stop the local AWS
 
 test: setup ## run every test, the local deployment among them
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PARALLEL)
 
 test-fast: setup ## run the tests that need no local deployment
-	@$(BIN)/pytest -m "not local"
+	@$(BIN)/pytest $(PARALLEL) -m "not local"
 
 synth: setup ## synthesize the CloudFormation templates into cdk.out (no credentials, no Docker, no network)
 	@rm -rf cdk.out # or templates of another prefix would stay beside these

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -85,6 +86,12 @@ class LocalAws:
         self.stop()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "tmp").mkdir()
+        with _one_at_a_time():  # or two that begin together would find the same port free
+            engine = self._started()
+        self.env_file.write_text(environment.file_for_shells(engine.endpoint, self.folder))
+        return engine
+
+    def _started(self) -> Engine:
         port = PORT if _free(PORT) else _any_free_port()
         with self.log.open("wb") as log, self._state.open("w") as state:
             fcntl.flock(state, fcntl.LOCK_EX)
@@ -101,7 +108,6 @@ class LocalAws:
             engine = Engine(pid=self._process.pid, port=port)
             json.dump(asdict(engine), state)
         self._wait_until_it_answers(self._process, engine)
-        self.env_file.write_text(environment.file_for_shells(engine.endpoint, self.folder))
         return engine
 
     def stop(self) -> None:
@@ -181,6 +187,13 @@ class LocalAws:
                 self.stop()
                 raise LocalError(f"the local AWS did not start; the end of {self.log}:\n{tail}")
             time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    with (Path(tempfile.gettempdir()) / f"local-aws-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _answers(engine: Engine) -> bool:

@@ -31,7 +31,7 @@ class Cdk:
 
     def bootstrap(self) -> None:
         """Make the bucket and roles that the CLI deploys with, as once in every account."""
-        self._run("bootstrap", f"aws://{ACCOUNT}/{REGION}", what="bootstrapping")
+        self._run("bootstrap", f"aws://{ACCOUNT}/{REGION}", "--app", str(self.assembly), what="bootstrapping")
 
     def deploy(self) -> None:
         """Deploy every stack of the assembly."""

@@ -8,11 +8,19 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from xdist.scheduler import LoadScopeScheduling
 
 from local.api import base_url
 from local.aws import Engine, LocalAws
 from local.cdk import Cdk
 from local.inventory import inventory
+
+OF_THE_DEPLOYMENT = (
+    "tests/smoke/",
+    "tests/test_local_aws.py",
+    "tests/test_local_api.py",
+    "tests/test_local_lessons.py",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +35,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = getattr(item, "fixturenames", [])
         if not config.getoption("--live") and ("deployed" in fixtures or "engine" in fixtures):
             item.add_marker(pytest.mark.local)
+
+
+class OneDeployment(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
+    """Runs all tests of what is deployed in one process, so that it is deployed once; the others anywhere."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "deployed" if nodeid.startswith(OF_THE_DEPLOYMENT) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneDeployment:
+    return OneDeployment(config, log)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,10 @@ JSON = {"Content-Type": "application/json"}
 PROBLEM = validator_for({"$ref": "#/components/schemas/Problem", "components": OPENAPI["components"]})
 
 
+AT_ONCE = 10
+"""Requests under way at the same time: as many functions as a new account runs."""
+
+
 class Client:
     """An HTTP client with an API key, which reads the problem of every answer that is one.
 
@@ -35,8 +39,10 @@ class Client:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update({**self.key, "Origin": "https://notes.example.com"})
-        retry = Retry(total=20, status_forcelist=[429], allowed_methods=None, raise_on_status=False)
-        self._session.mount(url, HTTPAdapter(pool_maxsize=50, max_retries=retry if patient else 0))
+        retry = Retry(total=20, read=0, status_forcelist=[429], allowed_methods=None, raise_on_status=False)
+        self._session.mount(
+            url, HTTPAdapter(pool_maxsize=AT_ONCE, pool_block=True, max_retries=retry if patient else 0)
+        )
 
     def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
         answer = self._session.request(method, f"{self.url}v1{path}", timeout=30, **options)
