@@ -24,7 +24,7 @@ _VALIDATORS = {
 
 def methods(path: str) -> list[str]:
     """The methods that a path has; none for a path that there is not."""
-    return next((found for route, found in _ROUTES if route.fullmatch(path)), [])
+    return next((found for route, found in _ROUTES if route.fullmatch(path.removesuffix("/"))), [])
 
 
 def require(schema: str, value: Any) -> None:

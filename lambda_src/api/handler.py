@@ -29,10 +29,13 @@ app = APIGatewayRestResolver(
     )
 )
 
-# Three tries of 2 s end before the function's 10 s do: what DynamoDB fails at is answered, and not a time-out.
-_aws = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
+# Two tries of 3 s and a second between them, twice in a patch, end before the function's 20 s do: what DynamoDB fails
+# at is answered, and not a time-out.
+_aws = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 store = Store(boto3.client("dynamodb", config=_aws), table=os.environ["NOTES_TABLE"])
 
+NOT_SHARED = {"Cache-Control": "private, no-cache"}
+"""A cache does not know that X-Api-Key keeps strangers out; and a note may have changed the moment after."""
 PATCH_TRIES = 5
 """How often a patch of whichever version is made anew when another change was faster."""
 
@@ -76,7 +79,7 @@ def read_note(note_id: str) -> Response[str]:
     note = store.read(_known(note_id))
     if none_match(_request().list_header("If-None-Match"), note.etag):
         return _current(note)
-    return Response(status_code=304, headers={"ETag": note.etag}, body="")
+    return Response(status_code=304, headers={"ETag": note.etag, **NOT_SHARED}, body="")
 
 
 @app.put("/v1/notes/<note_id>")
@@ -110,7 +113,9 @@ def patch_note(note_id: str) -> Response[str]:
 @app.delete("/v1/notes/<note_id>")
 def delete_note(note_id: str) -> Response[str]:
     """Delete a note; with If-Match, only the version that the client has seen."""
-    store.delete(_known(note_id), if_match(_request().list_header("If-Match")))
+    request = _request()
+    _refuse_if_none_match(request)
+    store.delete(_known(note_id), if_match(request.list_header("If-Match")))
     return Response(status_code=204, body="")
 
 
@@ -160,7 +165,13 @@ def _known(note_id: str) -> str:
     return note_id
 
 
+def _refuse_if_none_match(request: Request) -> None:
+    if request.list_header("If-None-Match") is not None:
+        raise Problem(400, "If-None-Match is for reading; a change takes If-Match.")
+
+
 def _required_versions(request: Request) -> frozenset[int] | None:
+    _refuse_if_none_match(request)
     value = request.list_header("If-Match")
     if value is None:
         raise Problem(428, "Send the ETag of the version that you change as If-Match, or `*` for whichever there is.")
@@ -168,7 +179,9 @@ def _required_versions(request: Request) -> frozenset[int] | None:
 
 
 def _created(note: Note, *, replayed: bool = False) -> Response[str]:
-    headers = {"ETag": note.etag, "Location": f"/v1/notes/{note.id}"}
+    # Relative to the request's own URL, whatever stage or domain is in front. RFC 9110, section 10.2.2.
+    folder = "" if app.current_event.path.endswith("/") else "notes/"
+    headers = {"ETag": note.etag, "Location": f"{folder}{note.id}"}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
     return _answer(201, note.as_json(), headers)
@@ -184,4 +197,4 @@ def _refused(error: Problem) -> Response[str]:
 
 
 def _answer(status: int, document: dict[str, Any], headers: dict[str, str] | None = None) -> Response[str]:
-    return Response(status, JSON, jsontext.dump(document), headers)
+    return Response(status, JSON, jsontext.dump(document), {**NOT_SHARED, **(headers or {})})

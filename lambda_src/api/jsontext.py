@@ -5,8 +5,7 @@ from typing import Any
 import simplejson
 
 MAX_DEPTH = 32
-"""Arrays and objects within each other, as many as DynamoDB allows in an item.
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-attributes"""
+"""Arrays and objects within each other in a note's body: more than people write, and any client's parser reads them."""
 
 
 class NotJsonError(ValueError):
@@ -27,7 +26,7 @@ def parse(text: str) -> Any:
         raise NotJsonError("It holds a number that cannot be read.") from error
     except ValueError as error:
         raise NotJsonError(f"It is not valid JSON: {error}") from error
-    _require_depth(value, MAX_DEPTH)
+    _require_depth(value, MAX_DEPTH + 1)  # the note around the body is not counted
     try:
         dump(value).encode()
     except UnicodeEncodeError as error:

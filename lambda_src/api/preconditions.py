@@ -7,7 +7,8 @@ from api.problems import Problem
 MAX_TAGS = 20
 """More are no list that a client keeps; DynamoDB compares with 100 at most."""
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
-_LIST = re.compile(rf"\s*{_TAG}(?:\s*,\s*{_TAG})*\s*")
+# A recipient takes empty elements, too: RFC 9110, section 5.6.1.
+_LIST = re.compile(rf"[\s,]*{_TAG}(?:\s*,[\s,]*{_TAG})*[\s,]*")
 
 
 def if_match(value: str | None) -> frozenset[int] | None:

@@ -1,12 +1,10 @@
 """What a request asks for. Whatever cannot be understood raises Problem: 400, 415 or 422."""
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.message import Message
 from typing import Any
 
 from api import jsontext
@@ -18,7 +16,7 @@ MAX_LIMIT = 100
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,9 @@ class Cursor:
         """The cursor that __str__ wrote. Raises Problem 400 for anything else."""
         try:
             created_at, note_id = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), "-_", validate=True))
-            if _STAMP.fullmatch(created_at) and is_note_id(note_id):
-                return cls(created_at, note_id)
+            cursor = cls(created_at, note_id)
+            if _STAMP.fullmatch(created_at) and is_note_id(note_id) and str(cursor) == text:
+                return cursor
         except (ValueError, TypeError, RecursionError):
             pass  # said below, with what is well-formed but no cursor
         raise Problem(400, "cursor must be the next_cursor of an earlier page.")
@@ -108,16 +107,15 @@ class Request:
             raise Problem(422, f"The body is not what it says. {error}") from None
 
     def _require_type(self, types: tuple[str, ...]) -> None:
-        header = Message()
         # Without a type the gateway, too, takes a body for JSON.
-        header["Content-Type"] = self.header("Content-Type") or JSON
-        charset = header.get_content_charset("utf-8")
-        if header.get_content_type() not in types or charset not in ("utf-8", "utf8", "us-ascii"):
-            allowed = ", ".join(types)
+        media_type, *parameters = (part.strip().lower() for part in (self.header("Content-Type") or JSON).split(";"))
+        charsets = [value.strip('"') for name, _, value in map(_partition, parameters) if name.startswith("charset")]
+        if media_type not in types or any(charset not in ("utf-8", "utf8", "us-ascii") for charset in charsets):
+            accepted = "Accept-Patch" if MERGE_PATCH in types else "Accept"
             raise Problem(
                 415,
                 f"Content-Type must be {' or '.join(types)}, in UTF-8.",
-                headers={"Accept-Patch": allowed} if MERGE_PATCH in types else {"Accept-Post": allowed},
+                headers={accepted: ", ".join(types)},
             )
 
     def _body(self) -> bytes:
@@ -126,8 +124,12 @@ class Request:
             return str(body).encode("utf-8", "surrogatepass")
         try:
             return base64.b64decode(body, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error among them
             raise Problem(422, "The body is not base64.") from None
+
+
+def _partition(parameter: str) -> tuple[str, str, str]:
+    return parameter.partition("=")
 
 
 def is_note_id(text: str) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
 from api import jsontext
@@ -20,6 +21,8 @@ from api.reading import Cursor
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+logger = Logger(child=True)
 
 NEWEST_FIRST = "newest"
 """The index: partition key `collection`, sort key `created`. It has no bodies: a page of them would fill a response."""
@@ -58,7 +61,10 @@ class Store:
     def create(self, content: Content, now: datetime) -> Note:
         """Store a new note."""
         note = Note.new(str(uuid.uuid4()), content, now)
-        self._dynamodb.put_item(**self._new(note))
+        try:
+            self._dynamodb.put_item(**self._new(note))
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            logger.info("stored by an earlier try of botocore's whose answer was lost")  # nobody else has this id
         return note
 
     def create_once(self, content: Content, now: datetime, *, client: str, key: str) -> Created:
@@ -118,7 +124,7 @@ class Store:
         """Give the note this content if it has one of the versions (None: any). Raises Problem 404 or 412."""
         condition, values = _condition(versions)
         new = _changing(content, timestamp(now))
-        with _Unmet():
+        try:
             changed = self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(note_id),
@@ -133,12 +139,17 @@ class Store:
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
+            item: Any = error.response.get("Item", {})
+            if new.items() <= item.items():  # to the microsecond: botocore's own earlier try, whose answer was lost
+                return _note(item)
+            raise _unmet(item) from None
         return _note(changed["Attributes"])
 
     def delete(self, note_id: str, versions: frozenset[int] | None) -> None:
         """Delete the note if it has one of the versions (None: any). Raises Problem 404 or 412."""
         condition, values = _condition(versions)
-        with _Unmet():
+        try:
             self._dynamodb.delete_item(
                 TableName=self._table,
                 Key=_key(note_id),
@@ -146,6 +157,11 @@ class Store:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 ExpressionAttributeValues=values,
             )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
+            item: Any = error.response.get("Item", {})
+            if not item and error.response["ResponseMetadata"].get("RetryAttempts"):
+                return  # an earlier try of botocore's may have deleted it, and in any case it is gone
+            raise _unmet(item) from None
 
     def page(self, limit: int, after: Cursor | None) -> Page:
         """The newest notes, or those that are older than the cursor's. A note may take a moment to appear."""
@@ -165,18 +181,6 @@ class Store:
         return Page(summaries=summaries, next=_cursor(last) if last else None)
 
 
-class _Unmet:
-    """Turns a condition that was not met into the problem that it stands for."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            item: Item | None = error.response.get("Item")  # type: ignore[assignment] # there because of ALL_OLD
-            raise (changed_meanwhile(_note(item).etag) if item else _no_such_note()) from None
-
-
 def changed_meanwhile(etag: str) -> Problem:
     """The answer to a change that was made from an older version."""
     return Problem(
@@ -184,6 +188,10 @@ def changed_meanwhile(etag: str) -> Problem:
         f"The note has changed: its ETag is {etag} now. Read it, and make your change anew.",
         headers={"ETag": etag},
     )
+
+
+def _unmet(item: Item) -> Problem:
+    return changed_meanwhile(_note(item).etag) if item else _no_such_note()
 
 
 def _no_such_note() -> Problem:
