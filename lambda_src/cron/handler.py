@@ -86,7 +86,7 @@ def measure(result: Result) -> None:
 
 
 def measure_run(down: int) -> None:
-    """Write the metric of a run. How many values there are tells of runs that did their work, how high they are of sites."""
+    """Write the metric of a run: that there is a value tells of the run, and the value of the sites."""
     of_run = EphemeralMetrics()
     of_run.add_metric("Down", MetricUnit.Count, down)
     of_run.flush_metrics()
