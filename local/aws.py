@@ -39,7 +39,8 @@ class Engine:
 
     pid: int
     port: int
-    site_port: int
+    site_port: int = 0
+    """0 for one that an older version of this project started."""
 
     @property
     def endpoint(self) -> str:
@@ -71,7 +72,7 @@ class LocalAws:
     def running(self) -> Engine | None:
         """The engine, if the one that was started last is alive and answers."""
         engine = self.recorded()
-        return engine if engine and _answers(engine) else None
+        return engine if engine and engine.site_port and _answers(engine) else None
 
     def recorded(self) -> Engine | None:
         """The engine that was started last, if its process lives.

@@ -98,6 +98,15 @@ def test_a_running_engine_is_used_again_and_a_killed_one_replaced(aws: LocalAws)
     assert aws.running() == second
 
 
+def test_an_engine_of_an_older_version_is_replaced(aws: LocalAws) -> None:
+    """It has no site for the cron example."""
+    first = _engine(aws)
+    (aws.folder / "engine.json").write_text(f'{{"pid": {first.pid}, "port": {first.port}}}')
+    second = _engine(aws)
+    assert second.site_port
+    assert not alive(first.pid)
+
+
 def test_after_a_half_done_deployment_it_starts_afresh(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
     first = _engine(aws)
     with pytest.raises(LocalError), aws.deploying():

@@ -59,7 +59,7 @@ def is_public(address: str) -> bool:
         return is_public(str(ip.ipv4_mapped))
     if ip in NAT64:
         return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)))
-    return ip in GLOBAL_UNICAST and ip.is_global and ip.sixtofour is None and ip.teredo is None
+    return ip in GLOBAL_UNICAST and ip.is_global and ip.sixtofour is None
 
 
 def _resolve(host: str, port: int, seconds: float) -> list[Address]:

@@ -78,7 +78,7 @@ class Example:
 
 
 BAD = {
-    "http://no-such-name.invalid/": "its name does not resolve",
+    f"http://{'a' * 64}.invalid/": "its name does not resolve",  # too long to be asked for: no resolver is needed
     "ftp://example.com/": "only http and https are requested, not 'ftp'",
     "http://127.0.0.1:1/": None,  # refused by the function, or by the machine where private addresses are allowed
 }

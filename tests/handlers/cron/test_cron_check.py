@@ -1,5 +1,6 @@
 """One URL in, one result out: whatever the server does, and in time."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -9,6 +10,7 @@ import pytest
 import trustme
 
 from cron.check import MAX_BYTES, MAX_ERROR, MAX_REDIRECTS, Result, check
+from cron.connection import Connection, Limits
 from tests.handlers.cron.conftest import PRIVATE, Serve, serving
 from tests.handlers.cron.sites import (
     OK,
@@ -51,6 +53,25 @@ def test_a_site_that_answers_is_up(serve: Serve) -> None:
     assert request.startswith("GET /path?query=1 HTTP/1.1\r\n")
     assert f"\r\nHost: 127.0.0.1:{served.port}\r\n" in request
     assert "\r\nUser-Agent: aws-compute-examples-cron/1\r\n" in request
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://site.test/", "site.test"),
+        ("https://site.test/", "site.test"),
+        ("https://SITE.test.:443/", "site.test"),
+        ("http://site.test:443/", "site.test:443"),
+        ("https://[2001:db8::1]/", "[2001:db8::1]"),
+    ],
+)
+def test_the_host_is_told_as_browsers_do(url: str, host: str) -> None:
+    client, server = socket.socketpair()
+    with server, contextlib.closing(Connection(url, Limits(time.monotonic() + 5, 9999), allow_private=True)) as one:
+        one.sock = client  # instead of connecting
+        server.sendall(OK)
+        with one.get():
+            assert f"\r\nHost: {host}\r\n".encode() in server.recv(4096)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 206])
@@ -133,6 +154,7 @@ HOSTILE: dict[str, tuple[Behaviour, str]] = {
     "a status without end": (without_end(b"HTTP/1.1 200 ", LONG), "it does not answer in HTTP: LineTooLong("),
     "continue without end": (without_end(b"", b"HTTP/1.1 100 Continue\r\nA: " + LONG + b"\r\n\r\n"), TOO_MUCH),
     "another protocol": (says(b"SSH-2.0-OpenSSH_9.9\r\n"), "it does not answer in HTTP: BadStatusLine("),
+    "much nonsense": (says(b"?" * 9000 + b"\n"), "it does not answer in HTTP: BadStatusLine("),
     "noise": (says(bytes(range(256)) * 9), "it does not answer in HTTP: BadStatusLine("),
     "a status that is none": (says(b"HTTP/1.1 two hundred\r\n\r\n"), "it does not answer in HTTP: BadStatusLine("),
     "nothing": (says(), "it closes the connection before the end of its answer"),
@@ -204,7 +226,8 @@ def test_nobody_there_is_a_result() -> None:
     assert (result.status, result.error) == (None, "it refuses the connection")
 
 
-def test_a_name_that_does_not_resolve_is_a_result() -> None:
+def test_a_name_that_does_not_resolve_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", resolver({}))
     assert checked("http://no-such-name.invalid/").error == "its name does not resolve"
 
 
