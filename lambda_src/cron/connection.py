@@ -4,6 +4,7 @@ The clients that there are limit the time of each read, and a server that sends 
 ever. Here one deadline covers resolving, connecting, TLS and all reads, and one sum of bytes the whole conversation.
 """
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from cron.addresses import ForbiddenError, addresses
+from cron.addresses import Address, ForbiddenError, addresses
 
 PORTS = {"http": 80, "https": 443}
 HEADERS = {"User-Agent": "aws-compute-examples-cron/1", "Accept": "*/*", "Connection": "close"}
@@ -117,20 +118,22 @@ class Connection(http.client.HTTPConnection):
 
     def _reach(self) -> socket.socket:
         found = addresses(self.host, self.port, seconds=self._limits.seconds(), allow_private=self._allow_private)
-        for left in range(len(found), 0, -1):
-            address = found[-left]
-            sock = _PlainSocket(address.family, socket.SOCK_STREAM)
-            sock.limits = self._limits
-            sock.settimeout(self._limits.seconds() / left)  # an address that hangs leaves time for the others
-            try:
-                sock.connect(address.sockaddr)
-            except OSError:
-                sock.close()
-                if left == 1:
-                    raise
-            else:
-                return sock
-        raise AssertionError("addresses() finds one or raises")
+        for left in range(len(found), 1, -1):
+            # One that hangs, or that this machine has no way to, leaves time for the others.
+            with contextlib.suppress(OSError):
+                return self._connected(found[-left], self._limits.seconds() / left)
+        return self._connected(found[-1], self._limits.seconds())
+
+    def _connected(self, address: Address, seconds: float) -> socket.socket:
+        sock = _PlainSocket(address.family, socket.SOCK_STREAM)
+        sock.limits = self._limits
+        sock.settimeout(seconds)
+        try:
+            sock.connect(address.sockaddr)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
 
 def _end_of(certificate: Any) -> float:

@@ -244,6 +244,25 @@ def test_an_address_that_does_not_answer_leaves_the_others(serve: Serve, monkeyp
     assert checked(f"http://two.example:{served.port}/").up
 
 
+def test_an_address_that_hangs_leaves_time_for_the_others(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = serve(says(OK))
+    connect = socket.socket.connect
+
+    def hanging(sock: socket.socket, address: tuple[str, int]) -> None:
+        if address[0] == "127.0.0.3":
+            seconds = sock.gettimeout()
+            assert seconds is not None
+            time.sleep(seconds)
+            raise TimeoutError
+        connect(sock, address)
+
+    monkeypatch.setattr("cron.connection._PlainSocket.connect", hanging)
+    monkeypatch.setattr(socket, "getaddrinfo", resolver({"two.example": ["127.0.0.3", "127.0.0.1"]}))
+    result = checked(f"http://two.example:{served.port}/", 1)
+    assert result.up
+    assert result.milliseconds >= 500, "half the time for each of two"
+
+
 # -- only where it may go
 
 
