@@ -12,6 +12,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from config import ConfigError, from_context
 from stacks.api import ApiStack
+from stacks.cron import CronStack
 from stacks.thumbnail import ThumbnailStack
 
 ROOT = Path(__file__).resolve().parent
@@ -42,6 +43,16 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
         description="Lambda: a picture put into S3 becomes a thumbnail in S3 and an item in DynamoDB",
         max_edge=config.thumbnail_max_edge,
         concurrency=config.thumbnail_concurrency,
+    )
+    CronStack(
+        app,
+        **stack("cron"),
+        description="Lambda: a schedule checks web sites and writes the results to DynamoDB",
+        urls=config.cron_urls,
+        schedule=config.cron_schedule,
+        time_zone=config.cron_time_zone,
+        period=cdk.Duration.minutes(config.cron_period_minutes),
+        allow_private=config.cron_allow_private,
     )
     ApiStack(
         app,

@@ -5,11 +5,29 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aws_cdk.aws_logs import RetentionDays
 
 MAX_EDGES = range(16, 2049)
 """Less is no picture, more is no thumbnail (pixels)."""
+
+
+MAX_URLS = 50
+"""What the function can check at once; each URL costs up to $0.90 a month for its three metrics."""
+MAX_URL = 1024
+"""Characters that a metric's dimension has room for."""
+MAX_PERIOD_MINUTES = 5040
+"""Three and a half days: CloudWatch looks back a week, and a missed run shows after two periods.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+UTC = "Etc/UTC"
+_MINUTES = {"minute": 1, "hour": 60, "day": 1440}
+
+
+_URL = re.compile(rf"[!-~]{{1,{MAX_URL}}}")
+_CRON = re.compile(r"cron\([0-9A-Z*?,/LW#-]+( [0-9A-Z*?,/LW#-]+){5}\)")
+_RATE = re.compile(r"rate\(([1-9][0-9]{0,5}) (minute|hour|day)(s?)\)")
 
 
 class ConfigError(ValueError):
@@ -51,7 +69,26 @@ class Config:
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
     """
 
+    cron_urls: tuple[str, ...] = ("https://example.com/",)
+    """What is checked; on the command line separated by commas."""
+    cron_schedule: str = "rate(1 hour)"
+    """When: `rate(15 minutes)`, or `cron(0 8-18 ? * MON-FRI *)` for the time of a clock.
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html"""
+    cron_time_zone: str = UTC
+    """Whose clock a cron(...) schedule goes by: `Europe/Vienna`."""
+    cron_longest_gap: int | None = None
+    """Minutes between two runs of a cron(...) schedule, at most: after twice as long without one there is an alarm.
+    None for a rate(...), which says so itself."""
+    cron_allow_private: bool = False
+    """Whether private and link-local addresses may be requested, too, where only the function can reach them."""
+
+    @property
+    def cron_period_minutes(self) -> int:
+        """The longest time between two runs."""
+        return self.cron_longest_gap or _minutes_of(self.cron_schedule)
+
     def __post_init__(self) -> None:
+        self._check_cron()
         _require(
             re.fullmatch(r"\*|https?://[a-z0-9.-]+(:\d{1,5})?", self.api_allowed_origin) is not None,
             f"api_allowed_origin: {self.api_allowed_origin!r} is neither '*' nor like https://notes.example.com",
@@ -72,6 +109,70 @@ class Config:
             self.alarm_email is None or re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", self.alarm_email) is not None,
             f"alarm_email: {self.alarm_email!r} is not an e-mail address (name@example.com)",
         )
+
+    def _check_cron(self) -> None:
+        _require(
+            0 < len(self.cron_urls) <= MAX_URLS, f"cron_urls: {len(self.cron_urls)} are not between 1 and {MAX_URLS}"
+        )
+        for url in self.cron_urls:
+            fault = _fault_of(url)
+            _require(fault is None, f"cron_urls: {url!r} {fault}")
+            _require(self.cron_urls.count(url) == 1, f"cron_urls: {url!r} is there twice")
+        _require(
+            _is_time_zone(self.cron_time_zone),
+            f"cron_time_zone: {self.cron_time_zone!r} is not a time zone like Europe/Vienna or America/New_York",
+        )
+        if self.cron_schedule.startswith("cron("):
+            _require(
+                _CRON.fullmatch(self.cron_schedule) is not None,
+                f"cron_schedule: {self.cron_schedule!r} has not six fields, like cron(0 8-18 ? * MON-FRI *)",
+            )
+            _require(
+                self.cron_longest_gap is not None,
+                "cron_longest_gap: a cron(...) schedule needs the longest time between two runs, in minutes",
+            )
+        else:
+            _minutes_of(self.cron_schedule)
+            _require(
+                self.cron_longest_gap is None,
+                f"cron_longest_gap: only for cron(...); {self.cron_schedule} says it itself",
+            )
+            _require(self.cron_time_zone == UTC, f"cron_time_zone: only for cron(...), not for {self.cron_schedule}")
+        _require(
+            0 < self.cron_period_minutes <= MAX_PERIOD_MINUTES,
+            f"cron_schedule: {self.cron_period_minutes} minutes between two runs are not between 1 and "
+            f"{MAX_PERIOD_MINUTES}, in which CloudWatch can tell a missed run",
+        )
+
+
+def _fault_of(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        return f"is not a URL ({error})"
+    if _URL.fullmatch(url) is None:
+        return f"is not up to {MAX_URL} printable ASCII characters without a space"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "does not begin with http:// or https:// and a host"
+    return "has a user or password in it, which results and metrics would show" if "@" in parts.netloc else None
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except ZoneInfoNotFoundError:
+        return name != UTC and not _is_time_zone(UTC)  # a machine without any time zones leaves it to AWS
+    except (ValueError, OSError):  # a path that leads elsewhere; a folder
+        return False
+    return True
+
+
+def _minutes_of(rate: str) -> int:
+    found = _RATE.fullmatch(rate)
+    if found is None or (found[1] == "1") is (found[3] == "s"):
+        raise ConfigError(f"cron_schedule: {rate!r} is neither like rate(1 hour) or rate(15 minutes) nor cron(...)")
+    return int(found[1]) * _MINUTES[found[2]]
 
 
 PROFILES: Mapping[str, Config] = {
@@ -99,12 +200,27 @@ def _text(_name: str, value: str) -> str:
     return value
 
 
+def _texts(_name: str, value: str) -> tuple[str, ...]:
+    return tuple(value.split(","))
+
+
+def _truth(name: str, value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ConfigError(f"{name}: {value!r} is not true or false")
+    return value == "true"
+
+
 OVERRIDES: Mapping[str, Callable[[str, str], Any]] = {
     "prefix": _text,
     "alarm_email": _text,
     "api_allowed_origin": _text,
     "thumbnail_max_edge": _whole_number,
     "thumbnail_concurrency": _whole_number,
+    "cron_urls": _texts,
+    "cron_schedule": _text,
+    "cron_time_zone": _text,
+    "cron_longest_gap": _whole_number,
+    "cron_allow_private": _truth,
 }
 """What `-c name=value` may set beside the profile, and how its text is read."""
 

@@ -40,11 +40,18 @@ class Engine:
 
     pid: int
     port: int
+    site_port: int = 0
+    """0 for one that an older version of this project started."""
 
     @property
     def endpoint(self) -> str:
         """The URL that answers for every AWS service."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def site(self) -> str:
+        """The URL of a web site that the engine serves beside AWS, for the cron example to check."""
+        return f"http://127.0.0.1:{self.site_port}/"
 
 
 class LocalAws:
@@ -56,6 +63,8 @@ class LocalAws:
         self._process: subprocess.Popen[bytes] | None = None
         self.log = folder / "engine.log"
         self.env_file = folder / "env"
+        self.site_is_down = folder / "site-is-down"
+        """While there is such a file, the site is down."""
         self._state = folder / "engine.json"
         self._unfinished = folder / "unfinished"
 
@@ -64,7 +73,7 @@ class LocalAws:
     def running(self) -> Engine | None:
         """The engine, if the one that was started last is alive and answers."""
         engine = self.recorded()
-        return engine if engine and _answers(engine) else None
+        return engine if engine and engine.site_port and _answers(engine) else None
 
     def recorded(self) -> Engine | None:
         """The engine that was started last, if its process lives.
@@ -92,11 +101,12 @@ class LocalAws:
         return engine
 
     def _started(self) -> Engine:
-        port = PORT if _free(PORT) else _any_free_port()
+        port, site_port = _free_ports(2)
+        port = PORT if _free(PORT) else port
         with self.log.open("wb") as log, self._state.open("w") as state:
             fcntl.flock(state, fcntl.LOCK_EX)
             self._process = subprocess.Popen(
-                self._command,
+                [*self._command, "--site-port", str(site_port), "--site-down", str(self.site_is_down)],
                 cwd=ROOT,
                 env={**environment.inherited(), **environment.of_engine(port, self.folder)},
                 stdin=subprocess.DEVNULL,
@@ -105,7 +115,7 @@ class LocalAws:
                 start_new_session=True,  # Ctrl-C is for the command; the engine outlives it
                 pass_fds=[state.fileno()],  # and with it the lock
             )
-            engine = Engine(pid=self._process.pid, port=port)
+            engine = Engine(pid=self._process.pid, port=port, site_port=site_port)
             json.dump(asdict(engine), state)
         self._wait_until_it_answers(self._process, engine)
         return engine
@@ -125,6 +135,7 @@ class LocalAws:
         self._state.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         self.env_file.unlink(missing_ok=True)
+        self.site_is_down.unlink(missing_ok=True)
         self._unfinished.unlink(missing_ok=True)
 
     def _end_group(self, group: int) -> None:
@@ -215,7 +226,9 @@ def _free(port: int) -> bool:
     return True
 
 
-def _any_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_ports(number: int) -> list[int]:
+    with contextlib.ExitStack() as stack:  # all at once, so that none is found twice
+        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]

@@ -11,8 +11,11 @@ from local.aws import Engine, LocalAws, LocalError
 from local.environment import ACCOUNT, REGION, ROOT
 
 CLI = ROOT / "node_modules" / ".bin" / "cdk"
-SETTINGS: Mapping[str, str] = {}
-"""What is configured otherwise than in config.py. Settings alone: the templates are AWS's."""
+
+
+def settings(engine: Engine) -> Mapping[str, str]:
+    """What is configured otherwise than in config.py. Settings alone: the templates are AWS's."""
+    return {"cron_urls": engine.site, "cron_schedule": "rate(1 minute)", "cron_allow_private": "true"}
 
 
 class Cdk:
@@ -21,13 +24,14 @@ class Cdk:
     def __init__(self, aws: LocalAws, engine: Engine) -> None:
         self._aws = aws
         self._environment = aws.environment(engine)
+        self._settings = settings(engine)
         self._log = aws.folder / "cdk.log"
         self.assembly = aws.folder / "cdk.out"
 
     def synth(self) -> None:
         """Synthesize the app, as it is set for this machine, into the local AWS's folder."""
-        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        self._run("synth", "--quiet", *settings, "--output", str(self.assembly), what="synthesizing")
+        context = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        self._run("synth", "--quiet", *context, "--output", str(self.assembly), what="synthesizing")
 
     def bootstrap(self) -> None:
         """Make the bucket and roles that the CLI deploys with, as once in every account."""

@@ -10,6 +10,8 @@ ACCOUNT = "000000000000"
 REGION = "us-east-1"
 ACCESS_KEY = "test"
 """The engine's root user, key and secret alike."""
+SECONDS_A_MINUTE = 3
+"""How long a minute lasts for a schedule here: nobody waits a minute, let alone an hour, to see it fire."""
 
 LOOPBACK_WITHOUT_PROXY = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 _TOOLS = (Path(sys.executable).parent, ROOT / "node_modules" / ".bin")

@@ -17,6 +17,7 @@ LISTINGS: Mapping[str, Listing] = {
     "bucket": ("s3", "list_buckets", lambda page: (found["Name"] for found in page["Buckets"])),
     "table": ("dynamodb", "list_tables", lambda page: page["TableNames"]),
     "function": ("lambda", "list_functions", lambda page: (found["FunctionName"] for found in page["Functions"])),
+    "schedule": ("scheduler", "list_schedules", lambda page: (found["Name"] for found in page["Schedules"])),
     "queue": ("sqs", "list_queues", lambda page: page.get("QueueUrls", [])),
     "topic": ("sns", "list_topics", lambda page: (found["TopicArn"] for found in page["Topics"])),
     "log group": ("logs", "describe_log_groups", lambda page: (found["logGroupName"] for found in page["logGroups"])),

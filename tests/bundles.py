@@ -31,6 +31,9 @@ BUNDLES: Mapping[str, Bundle] = {
         compiled=("simplejson", "wrapt"),
         environment={"NOTES_TABLE": "x", "ALLOWED_ORIGIN": "*"},
     ),
+    "cron": Bundle(
+        environment={"RESULTS_TABLE": "x", "KEEP_DAYS": "1", "TIMEOUT_SECONDS": "1", "ALLOW_PRIVATE": "false"}
+    ),
     "thumbnail": Bundle(
         of_wheels=POWERTOOLS | {"PIL", "pillow.libs"},
         compiled=("PIL", "pillow.libs", "wrapt"),

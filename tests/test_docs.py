@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from stacks import api, thumbnail
-from tests.apps import ROOT, templates
+from config import MAX_URLS, OVERRIDES
+from cron.check import MAX_BODY_BYTES
+from local.environment import SECONDS_A_MINUTE
+from stacks import api, cron, thumbnail
+from tests.apps import ROOT, resources, templates
 
 STEMS = sorted(templates("sandbox"))
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -105,3 +108,27 @@ def test_the_api_lesson_lists_what_the_document_promises() -> None:
         if method != "parameters"
     }
     assert {*rows} == promised
+
+
+def test_the_cron_lessons_figures_are_the_stacks() -> None:
+    text = lesson("cron")
+    words = " ".join(text.split())
+    assert f"up to {MAX_URLS}, all at once" in words
+    assert f"2xx status within {cron.TIMEOUT_SECONDS} seconds" in words
+    assert f"the first {MAX_BODY_BYTES // 1024} KiB of the page" in words
+    assert f"After {cron.KEEP_DAYS} days DynamoDB deletes it" in words
+    assert f"a minute lasts {SECONDS_A_MINUTE} seconds" in words
+    gb_seconds = 730 * 0.5 * cron.MEMORY_MB / 1024
+    assert f"{gb_seconds:.1f} GB-seconds" in text
+    assert f"${gb_seconds * 0.0000133334:.4f}" in text
+    costs = section(text, "What it costs")
+    parts, _, total = costs.partition("**together**")
+    together = sum(float(cost) for cost in re.findall(r"\| \$(\d\.\d+) \|", parts))
+    assert f"**${together:.2f}**" in total
+    assert f"comes to ${together:.2f} with its metrics" in (ROOT / "README.md").read_text()
+    assert set(re.findall(r"^\| `(cron_\w+)`", text, re.MULTILINE)) == {
+        name for name in OVERRIDES if name.startswith("cron_")
+    }
+    alarms = resources(templates("sandbox")["cron"], "AWS::CloudWatch::Alarm")
+    told = re.findall(r"^\| ([A-Z]\w+) \|", section(text, "Watch it"), re.MULTILINE)
+    assert {name.removesuffix(name[-13:]) for name in alarms} == set(told)

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from local.aws import Engine
 from tests.conftest import Deployment
 from tests.handlers.thumbnail import pictures
+from tests.smoke.test_cron import Example as Cron
 from tests.smoke.test_thumbnail import Example
 from tests.waiting import until
 
@@ -93,3 +94,30 @@ def test_the_function_logs_to_the_stacks_own_group_and_nowhere_else(
     assert not [name for name in names if name.startswith("/aws/lambda/")]
     example.remove(key)
     example.wait_until_forgotten(key)
+
+
+def test_a_run_that_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(deployed: Deployment) -> None:
+    """A run of the schedule itself, which fires all the time."""
+    iam, sqs = deployed.client("iam"), deployed.client("sqs")
+    cron = Cron.of(deployed)
+    configuration = deployed.client("lambda").get_function_configuration(FunctionName=cron.outputs["FunctionName"])
+    role = configuration["Role"].rsplit("/", 1)[-1]
+    denial = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName=role, PolicyName="Outage", PolicyDocument=json.dumps(denial))
+    queue = cron.outputs["DeadLetterQueueUrl"]
+    (letter,) = until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the dead letter")
+    iam.delete_role_policy(RoleName=role, PolicyName="Outage")
+
+    failed = json.loads(letter["Body"])
+    assert failed["requestContext"]["condition"] == "RetriesExhausted"
+    assert failed["requestContext"]["approximateInvokeCount"] == 3
+    run = failed["requestPayload"]
+    assert run["urls"] == cron.urls()
+    assert cron.item(run["urls"][0], at=run["scheduled_at"]) is None
+    deployed.client("lambda").invoke(
+        FunctionName=failed["requestContext"]["functionArn"], InvocationType="Event", Payload=json.dumps(run)
+    )
+    item = until(lambda: cron.item(run["urls"][0], at=run["scheduled_at"]), "the run that was replayed")
+    assert item["up"] is True
+    # Letters of other runs during the outage may be on their way; no other test looks at this queue.
+    sqs.purge_queue(QueueUrl=queue)

@@ -2,8 +2,10 @@
 
 import io
 import json
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -11,11 +13,13 @@ import boto3
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from ministack.services import eventbridge, lambda_svc, scheduler
 
 from local.aws import LocalAws
-from local.extension import runnable
+from local.extension import fill_in_what_a_schedule_tells, retry_what_a_schedule_invokes, runnable
 from tests.apps import ROOT
 from tests.bundles import locked
+from tests.waiting import until
 
 Client = Callable[[str], Any]
 pytestmark = pytest.mark.local
@@ -230,3 +234,89 @@ def test_the_gateway_validates_bodies_and_says_which_key_was_used(stock: Client,
     assert post(url, "[]", "text/plain")[0] == 200
     status, identity = post(url, "{}")
     assert (status, "'apiKeyId': " in identity) == (200, True)
+
+
+# -- hurry_schedules
+
+
+def schedule_every_minute(client: Client) -> str:
+    queue = str(client("sqs").create_queue(QueueName="scheduled")["QueueUrl"])
+    client("scheduler").create_schedule(
+        Name="minutely",
+        ScheduleExpression="rate(1 minute)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": "arn:aws:sqs:us-east-1:000000000000:scheduled",
+            "RoleArn": "arn:aws:iam::000000000000:role/scheduler",
+            "Input": '{"at": "<aws.scheduler.scheduled-time>"}',
+        },
+    )
+    return queue
+
+
+def test_a_minute_is_short_for_schedules(stock: Client, extended: Client) -> None:
+    real, hurried = schedule_every_minute(stock), schedule_every_minute(extended)
+    (message,) = until(
+        lambda: extended("sqs").receive_message(QueueUrl=hurried).get("Messages"), "the schedule", seconds=20
+    )
+    assert datetime.fromisoformat(json.loads(message["Body"])["at"]) <= datetime.now(UTC)
+    assert "Messages" not in stock("sqs").receive_message(QueueUrl=real)
+    assert eventbridge._parse_rate_seconds("rate(1 minute)") == 60, "the engine calls it by this name"
+
+
+# -- fill_in_what_a_schedule_tells, retry_what_a_schedule_invokes: in this process, for the stock engine takes its time
+
+ONCE = {
+    "ScheduleExpression": "at(2026-01-01T00:00:00)",
+    "FlexibleTimeWindow": {"Mode": "OFF"},
+    "Target": {
+        "Arn": "arn:aws:lambda:us-east-1:000000000000:function:f",
+        "RoleArn": "arn:aws:iam::000000000000:role/scheduler",
+        "Input": '{"at": "<aws.scheduler.scheduled-time>", "of": "<aws.scheduler.schedule-arn>"}',
+    },
+}
+
+
+@pytest.fixture
+def engine_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the extension mends is stock again after the test, and so are the schedules."""
+    for name in ("_invoke_target", "_dispatch_to_lambda"):
+        monkeypatch.setattr(eventbridge, name, getattr(eventbridge, name))
+    monkeypatch.setattr(scheduler, "_schedules", type(scheduler._schedules)())
+    monkeypatch.setattr(scheduler, "_schedule_last_fired", {})
+
+
+def fire(name: str) -> None:
+    scheduler._create_schedule(name, ONCE)
+    scheduler._tick_schedules()
+
+
+@pytest.mark.usefixtures("engine_here")
+def test_a_schedule_tells_its_time_and_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(eventbridge, "_dispatch_to_lambda", lambda _arn, payload: told.append(json.loads(payload)))
+    fire("stock")
+    assert told.pop()["at"] == "<aws.scheduler.scheduled-time>"
+    fill_in_what_a_schedule_tells()
+    fire("extended")
+    filled = told.pop()
+    assert datetime.fromisoformat(filled["at"]).tzinfo == UTC
+    assert filled["of"] == "arn:aws:scheduler:us-east-1:000000000000:schedule/default/extended"
+
+
+@pytest.mark.usefixtures("engine_here")
+def test_what_a_schedule_invokes_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries themselves, and the dead letter: tests/test_local_aws.py."""
+    plain, retried = threading.Event(), threading.Event()
+    monkeypatch.setattr(lambda_svc, "_get_func_record_for_ref", lambda _arn: ({"config": {}}, {"a": 1}, "f"))
+    monkeypatch.setattr(lambda_svc, "_execution_record_for_config", lambda *_: {})
+    monkeypatch.setattr(lambda_svc, "_execute_function_with_config_scope", lambda *_: plain.set())
+    monkeypatch.setattr(lambda_svc, "invoke_async_with_retry", lambda *_: retried.set())
+    fire("stock")
+    assert plain.wait(timeout=5)
+    assert not retried.is_set()
+    plain.clear()
+    retry_what_a_schedule_invokes()
+    fire("extended")
+    assert retried.is_set()
+    assert not plain.is_set()

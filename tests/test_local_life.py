@@ -1,6 +1,9 @@
 """The local AWS when things go wrong: a port that is taken, an engine that dies, a deployment that breaks off."""
 
+import contextlib
+import http.client
 import os
+import re
 import shlex
 import signal
 import socket
@@ -59,7 +62,25 @@ def test_it_listens_on_this_machine_alone(aws: LocalAws) -> None:
         for line in Path(f"/proc/{engine.pid}/net/{table}").read_text().splitlines()[1:]
     ]
     listening = {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
-    assert listening == {f"0100007F:{engine.port:04X}"}
+    assert listening == {f"0100007F:{port:04X}" for port in (engine.port, engine.site_port)}
+
+
+def test_the_site_is_down_while_there_is_a_file(aws: LocalAws) -> None:
+    engine = aws.start()
+
+    def status() -> int:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", engine.site_port, timeout=10)) as connection:
+            connection.request("GET", "/")
+            return connection.getresponse().status
+
+    assert engine.site == f"http://127.0.0.1:{engine.site_port}/"
+    assert status() == 200
+    aws.site_is_down.touch()
+    assert status() == 503
+    aws.stop()
+    with pytest.raises(ConnectionRefusedError):
+        status()
+    assert not aws.site_is_down.exists(), "or it would be down the next time"
 
 
 def test_it_keeps_away_from_the_persons_containers(aws: LocalAws) -> None:
@@ -75,6 +96,15 @@ def test_a_running_engine_is_used_again_and_a_killed_one_replaced(aws: LocalAws)
     second = _engine(aws)
     assert second.pid != first.pid
     assert aws.running() == second
+
+
+def test_an_engine_of_an_older_version_is_replaced(aws: LocalAws) -> None:
+    """It has no site for the cron example."""
+    first = _engine(aws)
+    (aws.folder / "engine.json").write_text(f'{{"pid": {first.pid}, "port": {first.port}}}')
+    second = _engine(aws)
+    assert second.site_port
+    assert not alive(first.pid)
 
 
 def test_after_a_half_done_deployment_it_starts_afresh(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,6 +177,9 @@ def test_up_and_down_as_a_person_does_it(aws: LocalAws, tmp_path: Path) -> None:
     up = make_local("up", folder, "--photo", str(photo))
     assert up.returncode == 0, up.stderr
     assert "format             PNG" in up.stdout
+    assert re.search(r"the schedule fired by itself: .* up, status 200 after \d+ ms\n", up.stdout)
+    assert re.search(r"the site is taken down: .* down, status 503 after \d+ ms\n", up.stdout)
+    assert re.search(r"and brought up again: .* up, status 200 after \d+ ms\n", up.stdout)
     assert (folder / "my `photo` ünd + %.webp").read_bytes()[8:12] == b"WEBP"
 
     commands = [line.strip() for line in up.stdout.split("To try next:")[1].splitlines() if "your-photo" not in line]

@@ -1,0 +1,1 @@
+"""An uptime check: the Lambda function and what it is made of."""

@@ -1,0 +1,25 @@
+"""A web site on this machine for the cron example to check: it is up, or down while a file is there."""
+
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+UP, DOWN = b"The site is up.\n", b"The site is down.\n"
+
+
+def serve(port: int, down_while: Path) -> None:
+    """Serve on a port of 127.0.0.1 until the process ends. Raises OSError when the port is taken."""
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_down = down_while.exists()
+            body = DOWN if is_down else UP
+            self.send_response(HTTPStatus.SERVICE_UNAVAILABLE if is_down else HTTPStatus.OK)
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Site)
+    threading.Thread(target=server.serve_forever, daemon=True, name="site").start()

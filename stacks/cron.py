@@ -1,0 +1,249 @@
+"""A schedule triggers a function, which checks web sites and writes a result for each to DynamoDB."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, TimeZone
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as targets
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks._alarms import alarm_topic, notify
+from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
+from stacks._nag import accept
+from stacks._stores import keep_policy
+
+TIMEOUT_SECONDS = 10
+"""A site that takes longer for its first page has no visitors left."""
+FUNCTION_SECONDS = 60
+"""TIMEOUT_SECONDS, for all sites are checked at once; 18 for three tries to write to a table that does not answer; and
+as much again for a slow start."""
+MEMORY_MB = 512
+"""The function waits, mostly. But 50 sites at once are 50 TLS handshakes: 0.1 s of work for a whole vCPU, as measured.
+This is 0.29 of one; with much less, a slow handshake would pass for a slow site.
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
+KEEP_DAYS = 90
+"""A quarter, for the question how often a site was down last month. CloudWatch keeps the metrics for 15 months."""
+METRICS_NAMESPACE = "ComputeExamples"
+
+
+class CronStack(Stack):
+    """Schedule -> function -> results table; what AWS failed at -> dead-letter queue."""
+
+    def __init__(  # noqa: PLR0913 - every choice of the example, by name
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's name
+        *,
+        retain_data: bool,
+        log_retention: logs.RetentionDays,
+        urls: Sequence[str],
+        schedule: str,
+        time_zone: str,
+        period: Duration,
+        allow_private: bool = False,
+        alarm_email: str | None = None,
+        **stack: Any,
+    ) -> None:
+        """`schedule` is a rate(...) or cron(...) expression, and `period` the longest time between two of its runs."""
+        super().__init__(scope, id, **stack)
+        self._removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
+
+        results = self._table("Results", recovery=retain_data)
+        dead_letters = self._queue("DeadLetters")
+        log_group = self._log_group("Logs", log_retention)
+        function = self._function(
+            "Function",
+            log_group=log_group,
+            dead_letters=dead_letters,
+            period=period,
+            environment={
+                "RESULTS_TABLE": results.table_name,
+                "KEEP_DAYS": str(KEEP_DAYS),
+                "TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
+                "ALLOW_PRIVATE": "true" if allow_private else "false",
+            },
+        )
+        results.grant(function, "dynamodb:PutItem")
+        role = self._schedulers_role("SchedulerRole", function, dead_letters)
+        fired = scheduler.Schedule(
+            self,
+            "Schedule",
+            schedule=scheduler.ScheduleExpression.expression(schedule, TimeZone.of(time_zone)),
+            time_window=_window(period),
+            target=_target(function, urls, role=role, dead_letters=dead_letters, period=period),
+        )
+        # Not before it may invoke the function, and the function knows its dead-letter queue: a rate fires at once.
+        fired.node.add_dependency(role, function)
+        notify(self._alarms(function, dead_letters, period), alarm_topic(self, alarm_email))
+
+        CfnOutput(self, "FunctionName", value=function.function_name)
+        CfnOutput(self, "ResultsTableName", value=results.table_name)
+        CfnOutput(self, "ScheduleName", value=fired.schedule_name)
+        CfnOutput(self, "DeadLetterQueueUrl", value=dead_letters.queue_url)
+
+    def _table(self, id_: str, *, recovery: bool) -> dynamodb.Table:
+        table = dynamodb.Table(
+            self,
+            id_,
+            partition_key=dynamodb.Attribute(name="url", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="scheduled_at", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            time_to_live_attribute="expires_at",
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=recovery
+            ),
+            deletion_protection=recovery,
+            removal_policy=self._removal,
+        )
+        if not recovery:
+            accept(table, "AwsSolutions-DDB3", "The sandbox's results are of no use once it is gone.")
+        return table
+
+    def _queue(self, id_: str) -> sqs.Queue:
+        queue = sqs.Queue(
+            self,
+            id_,
+            enforce_ssl=True,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            retention_period=Duration.days(14),  # the longest there is: somebody has to read them
+            removal_policy=self._removal,
+        )
+        keep_policy(queue, self._removal)
+        accept(queue, "AwsSolutions-SQS3", "It is the dead-letter queue, of the schedule and of the function.")
+        return queue
+
+    def _log_group(self, id_: str, retention: logs.RetentionDays) -> logs.LogGroup:
+        return logs.LogGroup(self, id_, retention=retention, removal_policy=self._removal)
+
+    def _function(
+        self,
+        id_: str,
+        *,
+        log_group: logs.LogGroup,
+        dead_letters: sqs.Queue,
+        period: Duration,
+        environment: dict[str, str],
+    ) -> lambda_.Function:
+        # Not CDK's default role: its managed policy lets the function create log groups, and one that is created
+        # again while the stack is being deleted stays behind for ever.
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        accept(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resources.")
+        return lambda_.Function(
+            self,
+            id_,
+            code=bundled("cron"),
+            handler="cron.handler.handler",
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
+            memory_size=MEMORY_MB,
+            timeout=Duration.seconds(FUNCTION_SECONDS),
+            retry_attempts=2,  # after one minute, then two: past a throttle or a short outage
+            max_event_age=_until_the_next(period, longest=Duration.hours(6)),
+            on_failure=destinations.SqsDestination(dead_letters),
+            tracing=lambda_.Tracing.ACTIVE,
+            role=role,
+            log_group=log_group,
+            environment={
+                **environment,
+                "POWERTOOLS_SERVICE_NAME": self.stack_name,
+                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+            },
+        )
+
+    def _schedulers_role(self, id_: str, function: lambda_.Function, dead_letters: sqs.Queue) -> iam.Role:
+        role = iam.Role(
+            self,
+            id_,
+            # For this account's schedules: Scheduler must not be talked into using it for somebody else's.
+            # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
+            ),
+        )
+        for action, resource in (
+            ("lambda:InvokeFunction", function.function_arn),
+            ("sqs:SendMessage", dead_letters.queue_arn),
+        ):
+            role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
+        return role
+
+    def _alarms(self, function: lambda_.Function, dead_letters: sqs.Queue, period: Duration) -> list[cloudwatch.Alarm]:
+        five_minutes = Duration.minutes(5)
+        down = cloudwatch.Metric(
+            namespace=METRICS_NAMESPACE,
+            metric_name="Down",
+            dimensions_map={"service": self.stack_name},
+            statistic="Maximum",
+            period=five_minutes,
+        )
+        silent = cloudwatch.TreatMissingData.NOT_BREACHING
+        return [
+            # Between two runs there are no data: the alarm stays as the last run left it.
+            self._alarm("SiteDown", down, missing=cloudwatch.TreatMissingData.IGNORE),
+            self._alarm("Errors", function.metric_errors(period=five_minutes, statistic="Sum"), missing=silent),
+            self._alarm(
+                "DeadLettersVisible",
+                dead_letters.metric_approximate_number_of_messages_visible(period=five_minutes, statistic="Maximum"),
+                missing=silent,
+            ),
+            down.with_(statistic="SampleCount", period=period).create_alarm(
+                self,
+                "MissedRunAlarm",
+                threshold=1,
+                comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+                evaluation_periods=2,  # one may be empty: a run that comes late in its window leaves such a gap
+                treat_missing_data=cloudwatch.TreatMissingData.BREACHING,  # no data is just what is looked for
+                alarm_description=self._described("MissedRun"),
+            ),
+        ]
+
+    def _alarm(self, name: str, metric: cloudwatch.Metric, *, missing: cloudwatch.TreatMissingData) -> cloudwatch.Alarm:
+        return metric.create_alarm(
+            self,
+            f"{name}Alarm",
+            threshold=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            evaluation_periods=1,
+            treat_missing_data=missing,
+            alarm_description=self._described(name),
+        )
+
+    def _described(self, name: str) -> str:
+        return f"{self.stack_name}: {name}. What to do: docs/cron.md, 'Watch it'."
+
+
+def _target(
+    function: lambda_.Function, urls: Sequence[str], *, role: iam.Role, dead_letters: sqs.Queue, period: Duration
+) -> targets.LambdaInvoke:
+    return targets.LambdaInvoke(
+        function,
+        role=role.without_policy_updates(),  # left to itself, CDK would allow every version and alias, too
+        dead_letter_queue=dead_letters,
+        max_event_age=_until_the_next(period, longest=Duration.days(1)),
+        retry_attempts=185,  # the most there are: the age ends it first
+        input=scheduler.ScheduleTargetInput.from_object(
+            # This time is the same in every delivery of a run; the execution's id is another for each attempt.
+            {"scheduled_at": scheduler.ContextAttribute.scheduled_time, "urls": list(urls)}
+        ),
+    )
+
+
+def _until_the_next(period: Duration, *, longest: Duration) -> Duration:
+    # When the next run is due, this one has nothing to tell any more. AWS takes a minute at least, and `longest`.
+    return Duration.seconds(min(period.to_seconds(), longest.to_seconds()))
+
+
+def _window(period: Duration) -> scheduler.TimeWindow:
+    # Everybody's schedules fire at the full hour. Ours may come within a twelfth of its period, up to five minutes: AWS
+    # has less of a rush to serve, and so have the sites.
+    minutes = min(5, int(period.to_minutes()) // 12)
+    return scheduler.TimeWindow.flexible(Duration.minutes(minutes)) if minutes else scheduler.TimeWindow.off()

@@ -1,0 +1,128 @@
+"""The deployed uptime check: what its schedule leaves, and runs by hand."""
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Self
+
+import pytest
+
+from tests.conftest import Deployment
+from tests.waiting import until
+
+pytestmark = pytest.mark.timeout(900)  # an account takes its time
+FIRST_RUN_SECONDS = 420
+"""A rate fires as soon as it is deployed, within its window of five minutes."""
+
+
+@dataclass
+class Example:
+    """The schedule, the function and its table; runs by hand have a time of their own, long ago."""
+
+    lambda_: Any
+    dynamodb: Any
+    scheduler: Any
+    outputs: dict[str, str]
+    at: str = field(
+        default_factory=lambda: (
+            (
+                datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=random.randrange(10**8))  # noqa: S311 - no secret
+            ).strftime("%Y-%m-%dT%H:%M:%SZ")
+        )
+    )
+
+    @classmethod
+    def of(cls, deployed: Deployment) -> Self:
+        client = deployed.client
+        return cls(client("lambda"), client("dynamodb"), client("scheduler"), deployed.outputs("cron"))
+
+    def urls(self) -> list[str]:
+        """What the schedule has checked."""
+        schedule = self.scheduler.get_schedule(Name=self.outputs["ScheduleName"])
+        return list(json.loads(schedule["Target"]["Input"])["urls"])
+
+    def run(self, *urls: str) -> Any:
+        """Invoke the function as the schedule does, and wait for what it says."""
+        answer = self.lambda_.invoke(
+            FunctionName=self.outputs["FunctionName"],
+            Payload=json.dumps({"scheduled_at": self.at, "urls": list(urls)}),
+        )
+        said = json.load(answer["Payload"])
+        assert "FunctionError" not in answer, said
+        return said
+
+    def item(self, url: str, at: str | None = None) -> dict[str, Any] | None:
+        """The result of a run."""
+        key = {"url": {"S": url}, "scheduled_at": {"S": at or self.at}}
+        found = self.dynamodb.get_item(TableName=self.outputs["ResultsTableName"], Key=key, ConsistentRead=True)
+        return {name: next(iter(value.values())) for name, value in found.get("Item", {}).items()} or None
+
+    def latest(self, url: str) -> dict[str, Any] | None:
+        """The result of the latest run."""
+        found = self.dynamodb.query(
+            TableName=self.outputs["ResultsTableName"],
+            KeyConditionExpression="#url = :url",
+            ExpressionAttributeNames={"#url": "url"},
+            ExpressionAttributeValues={":url": {"S": url}},
+            ScanIndexForward=False,
+            Limit=1,
+        )["Items"]
+        return {name: next(iter(value.values())) for name, value in found[0].items()} if found else None
+
+    def forget(self, url: str) -> None:
+        key = {"url": {"S": url}, "scheduled_at": {"S": self.at}}
+        self.dynamodb.delete_item(TableName=self.outputs["ResultsTableName"], Key=key)
+
+
+BAD = {
+    f"http://{'a' * 64}.invalid/": "its name does not resolve",  # too long to be asked for: no resolver is needed
+    "ftp://example.com/": "only http and https are requested, not 'ftp'",
+    "http://127.0.0.1:1/": None,  # refused by the function, or by the machine where private addresses are allowed
+}
+
+
+@pytest.fixture
+def example(deployed: Deployment) -> Iterator[Example]:
+    example = Example.of(deployed)
+    yield example
+    for url in (*example.urls(), *BAD):
+        example.forget(url)
+
+
+def test_the_schedule_fires_by_itself(example: Example) -> None:
+    for url in example.urls():
+        result = until(partial(example.latest, url), f"a result for {url}", seconds=FIRST_RUN_SECONDS)
+        assert result["url"] == url
+        assert datetime.fromisoformat(result["scheduled_at"]) <= datetime.now(UTC)
+        assert result["up"] or result["error"], result
+
+
+def test_a_run_that_is_delivered_twice_has_one_result(example: Example) -> None:
+    urls = example.urls()
+    assert example.run(*urls)["stored"] == len(urls)
+    first = [example.item(url) for url in urls]
+    assert None not in first
+    assert example.run(*urls) == {"checked": len(urls), "stored": 0, "down": 0}
+    assert [example.item(url) for url in urls] == first
+
+
+def test_bad_sites_are_results_and_no_errors(example: Example, deployed: Deployment) -> None:
+    assert example.run(*BAD) == {"checked": len(BAD), "stored": len(BAD), "down": len(BAD)}
+    configuration = deployed.client("lambda").get_function_configuration(FunctionName=example.outputs["FunctionName"])
+    guarded = configuration["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
+    private = "127.0.0.1 is at 127.0.0.1, and that is not a public address"
+    for url, error in BAD.items():
+        item = example.item(url)
+        assert item is not None
+        assert item["up"] is False
+        assert item["error"] == (error or (private if guarded else "it refuses the connection"))
+        assert int(item["expires_at"]) > datetime.now(UTC).timestamp()
+
+
+def test_an_event_that_names_no_run_is_an_error(example: Example) -> None:
+    answer = example.lambda_.invoke(FunctionName=example.outputs["FunctionName"], Payload="{}")
+    assert answer["FunctionError"]
+    assert json.load(answer["Payload"])["errorMessage"].startswith("urls: must be a list of 1 to 50 URLs")
