@@ -90,6 +90,7 @@ def test_the_thumbnail_lessons_figures_are_the_stacks() -> None:
 def test_the_api_lessons_figures_are_the_stacks_and_add_up() -> None:
     text = lesson("api")
     assert f"{api.KEY_RATE} requests a second and {api.KEY_BURST} at once" in text
+    assert f"have a rate of {api.KEYLESS_RATE} a second each" in text
     gb_seconds = 1_000_000 * 0.020 * api.MEMORY_MB / 1024
     assert f"20 ms of {api.MEMORY_MB} MB each are {gb_seconds:,.0f} GB-seconds" in text
     costs = [float(cost) for cost in re.findall(r"\| \$(\d\.\d\d) \|", section(text, "What it costs"))]

@@ -1,0 +1,114 @@
+"""Where API Gateway writes a line for each request."""
+
+import json
+from typing import cast
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesisfirehose as firehose
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+
+from stacks._nag import accept
+from stacks._stores import keep_policy
+
+
+def add_access_logs(
+    stack: Stack, id_: str, *, keep_as: logs.LogGroup, removal: RemovalPolicy
+) -> firehose.CfnDeliveryStream:
+    """A delivery stream that API Gateway may write to, and the bucket that it fills. Kept as long as a log group."""
+    # Not to CloudWatch Logs: that needs a role in the settings of API Gateway that are the account's, one for all
+    # APIs of a region, which the last stack to set it overwrites. Firehose needs none.
+    bucket = s3.Bucket(
+        stack,
+        f"{id_}Bucket",
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        enforce_ssl=True,
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        lifecycle_rules=[
+            s3.LifecycleRule(
+                expiration=Duration.days(_days(keep_as)),
+                abort_incomplete_multipart_upload_after=Duration.days(1),
+            )
+        ],
+        removal_policy=removal,
+        auto_delete_objects=removal is RemovalPolicy.DESTROY,
+    )
+    keep_policy(bucket, removal)
+    accept(
+        bucket,
+        "AwsSolutions-S1",
+        "It holds access logs; a log of who reads them is CloudTrail's.",
+    )
+    role = iam.Role(
+        stack,
+        f"{id_}Role",
+        assumed_by=iam.ServicePrincipal(
+            "firehose.amazonaws.com", conditions={"StringEquals": {"sts:ExternalId": stack.account}}
+        ),
+    )
+    # https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3
+    for actions, resource in (
+        (["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], bucket.arn_for_objects("*")),
+        (["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"], bucket.bucket_arn),
+    ):
+        role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
+    cfn_bucket = cast("s3.CfnBucket", bucket.node.default_child)
+    accept(
+        role,
+        f"AwsSolutions-IAM5[Resource::<{stack.get_logical_id(cfn_bucket)}.Arn>/*]",
+        "Firehose names the objects by the hour.",
+    )
+    stream = firehose.CfnDeliveryStream(
+        stack,
+        id_,
+        delivery_stream_name=f"amazon-apigateway-{stack.stack_name}",  # API Gateway may write to no other name
+        delivery_stream_type="DirectPut",
+        delivery_stream_encryption_configuration_input=(
+            firehose.CfnDeliveryStream.DeliveryStreamEncryptionConfigurationInputProperty(
+                key_type="AWS_OWNED_CMK"  # the one that is free
+            )
+        ),
+        extended_s3_destination_configuration=(
+            firehose.CfnDeliveryStream.ExtendedS3DestinationConfigurationProperty(
+                bucket_arn=bucket.bucket_arn,
+                role_arn=role.role_arn,
+                buffering_hints=firehose.CfnDeliveryStream.BufferingHintsProperty(
+                    interval_in_seconds=60,  # a minute is as long as one waits to see a request
+                    size_in_m_bs=5,
+                ),
+                compression_format="GZIP",
+            )
+        ),
+    )
+    # Firehose checks its rights when it is made. And in a stack's deletion it goes before its bucket is emptied,
+    # or it would write there once more.
+    stream.node.add_dependency(role, bucket)
+    return stream
+
+
+def access_log_format() -> str:
+    """One line of JSON."""
+    # Nothing that a client writes freely, such as its User-Agent: the gateway puts values in as they are, and a quote
+    # would break the line. Numbers are quoted, for a value that is missing is a hyphen.
+    fields = {
+        "time": "requestTimeEpoch",
+        "request_id": "requestId",
+        "extended_request_id": "extendedRequestId",  # a client may choose the other by a header
+        "trace_id": "xrayTraceId",
+        "source_ip": "identity.sourceIp",
+        "api_key_id": "identity.apiKeyId",
+        "method": "httpMethod",
+        "resource": "resourcePath",
+        "status": "status",
+        "milliseconds": "responseLatency",
+        "function_milliseconds": "integration.latency",
+        "bytes": "responseLength",
+        "error": "error.responseType",
+    }
+    return json.dumps({name: f"$context.{variable}" for name, variable in fields.items()}, separators=(",", ":")) + "\n"
+
+
+def _days(group: logs.LogGroup) -> float:
+    return cast("logs.CfnLogGroup", group.node.default_child).retention_in_days or 1

@@ -1,0 +1,73 @@
+"""What API Gateway says by itself, in the shape of the function's problems: RFC 9457."""
+
+from dataclasses import dataclass
+
+from aws_cdk import aws_apigateway as apigateway
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayError:
+    """A response of the gateway's own.
+
+    All types: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+    """
+
+    response: apigateway.ResponseType
+    status: int | None
+    """None for whatever the status is."""
+    title: str
+    detail: str
+    retry_after: int | None = None
+    """Seconds."""
+
+
+_TYPE = apigateway.ResponseType
+GATEWAY_ERRORS = (
+    # The gateway's own 403 for what does not exist would send a client looking for its credentials.
+    GatewayError(_TYPE.MISSING_AUTHENTICATION_TOKEN, 404, "Not Found", "There is no such resource."),
+    GatewayError(_TYPE.RESOURCE_NOT_FOUND, 404, "Not Found", "There is no such resource."),
+    GatewayError(_TYPE.INVALID_API_KEY, 403, "Forbidden", "Send a valid API key in the header X-Api-Key."),
+    GatewayError(_TYPE.ACCESS_DENIED, 403, "Forbidden", "Send a valid API key in the header X-Api-Key."),
+    # Of requests with an Authorization header, which nothing here asks for.
+    GatewayError(_TYPE.INVALID_SIGNATURE, 403, "Forbidden", "The signature of the request is not valid."),
+    GatewayError(_TYPE.EXPIRED_TOKEN, 403, "Forbidden", "The signature of the request has expired."),
+    GatewayError(_TYPE.WAF_FILTERED, 403, "Forbidden", "The firewall refuses this request."),
+    GatewayError(_TYPE.THROTTLED, 429, "Too Many Requests", "Over the rate; slow down.", 1),
+    GatewayError(_TYPE.QUOTA_EXCEEDED, 429, "Too Many Requests", "Today's quota of this API key is used up.", 3600),
+    GatewayError(_TYPE.BAD_REQUEST_PARAMETERS, 400, "Bad Request", "A parameter or header cannot be understood."),
+    GatewayError(_TYPE.BAD_REQUEST_BODY, 422, "Unprocessable Content", "The body is not what the schema asks for."),
+    GatewayError(_TYPE.REQUEST_TOO_LARGE, 413, "Content Too Large", "The body is larger than any note can be."),
+    GatewayError(_TYPE.UNSUPPORTED_MEDIA_TYPE, 415, "Unsupported Media Type", "This method takes no such body."),
+    GatewayError(_TYPE.INTEGRATION_TIMEOUT, 504, "Gateway Timeout", "The service did not answer in time.", 1),
+    # Among other things, when the account runs as many functions as it may.
+    GatewayError(_TYPE.INTEGRATION_FAILURE, 503, "Service Unavailable", "The service could not be reached.", 1),
+    GatewayError(_TYPE.DEFAULT_4_XX, None, "Client Error", "The request cannot be carried out."),
+    GatewayError(_TYPE.DEFAULT_5_XX, None, "Server Error", "The service failed; nothing is wrong with the request."),
+)
+
+
+def add_problems(api: apigateway.RestApi, allowed_origin: str) -> None:
+    """Give the API's own errors the shape and the headers of the function's."""
+    problem = {
+        "Content-Type": "'application/problem+json'",
+        "Access-Control-Allow-Origin": f"'{allowed_origin}'",  # or a browser would not show them to the page
+        "Access-Control-Expose-Headers": "'Retry-After'",
+    }
+    for error in GATEWAY_ERRORS:
+        retry = {"Retry-After": f"'{error.retry_after}'"} if error.retry_after else {}
+        api.add_gateway_response(
+            error.response.response_type.title().replace("_", ""),
+            type=error.response,
+            status_code=str(error.status) if error.status else None,
+            response_headers={**problem, **retry},
+            templates={"application/json": _template(error)},
+        )
+
+
+def _template(error: GatewayError) -> str:
+    # Nothing of the gateway's own words: they may hold quotes of the client's, and a template cannot escape them.
+    status = f'"status":{error.status},' if error.status else ""
+    return (
+        f'{{"type":"about:blank","title":"{error.title}",{status}"detail":"{error.detail}",'
+        '"request_id":"$context.requestId"}'
+    )
