@@ -17,19 +17,18 @@ import json
 import operator
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "lambda_src"))
+from _measure import LAMBDA_SRC, Target, all_met, imports, print_imports, print_table, progress
 
-TURNS, WARM_UP, IMPORTS = 400, 30, 9
+sys.path.insert(0, str(LAMBDA_SRC))
+
+TURNS, WARM_UP = 400, 30
 SETTINGS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "x",
@@ -38,7 +37,6 @@ SETTINGS = {
     "NOTES_TABLE": "notes",
     "ALLOWED_ORIGIN": "*",
 }
-IN_LAMBDA = {"LAMBDA_TASK_ROOT": "/var/task"}  # or Powertools takes it for a test and leaves X-Ray out
 CONTEXT = SimpleNamespace(
     function_name="api", memory_limit_in_mb=512, invoked_function_arn="arn:aws:lambda", aws_request_id="request"
 )
@@ -46,12 +44,6 @@ NOTE_ID = "00000000-0000-4000-8000-000000000000"
 STAMP = "2026-11-21T10:00:00.000000Z"
 BODY = {"text": "What to remember. " * 50, "done": False, "price": 1.5, "steps": [{"n": n} for n in range(10)]}
 NOTE = json.dumps({"title": "Remember", "body": BODY, "tags": ["home", "to do"]})
-TIME = """
-import time
-started = time.perf_counter()
-{statement}
-print((time.perf_counter() - started) * 1000)
-"""
 HANDLER = "import api.handler"
 CLIENT = "import boto3; boto3.client('dynamodb')"
 
@@ -62,18 +54,17 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="exit 1 where a target is missed")
     arguments = parser.parse_args()
     try:
-        imports = measure_imports()
+        took = imports([HANDLER, CLIENT, "import boto3"], SETTINGS)
         turns = measure_requests()
     except KeyboardInterrupt:
         progress("")
         print("interrupted", file=sys.stderr)
         return 130
     progress("")
-    print_table(turns)
-    ours, theirs = imports[HANDLER], imports[CLIENT]
-    print(f"{HANDLER}: {ours:.0f} ms, {ours / theirs:.2f}x of {theirs:.0f} ms for {CLIENT}")
-    met = [print_target(*target) for target in targets(turns, ours / theirs)]
-    return 1 if arguments.check and not all(met) else 0
+    print_requests(turns)
+    print_imports(took)
+    met = all_met(targets(turns, took[HANDLER] / took[CLIENT]))
+    return 1 if arguments.check and not met else 0
 
 
 # -- requests
@@ -211,31 +202,6 @@ def answer(event_name: str, request: Any, **_: Any) -> Any:
     return AWSResponse(request.url, 200, {"content-type": "application/x-amz-json-1.0"}, raw)  # type: ignore[arg-type, unused-ignore]
 
 
-# -- fresh processes
-
-
-def measure_imports() -> Mapping[str, float]:
-    """Milliseconds by statement."""
-    turns: dict[str, list[float]] = {HANDLER: [], CLIENT: []}
-    for turn in range(IMPORTS + 1):
-        progress(f"imports: turn {turn} of {IMPORTS}")
-        for statement, times in turns.items():
-            took = run_python("-c", TIME.format(statement=statement))
-            if turn:  # the first writes bytecode
-                times.append(took)
-    return {statement: statistics.median(times) for statement, times in turns.items()}
-
-
-def run_python(*arguments: str) -> float:
-    """The number that a fresh process prints last."""
-    environment = {**os.environ, **SETTINGS, **IN_LAMBDA, "PYTHONPATH": str(ROOT / "lambda_src")}
-    done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        progress("")
-        sys.exit(f"bench failed at: {arguments[-1].strip()}\n{done.stderr.strip()}")
-    return float(done.stdout.splitlines()[-1])
-
-
 # -- what was measured
 
 
@@ -248,21 +214,17 @@ def ratio(turns: Mapping[str, list[float]], name: str) -> float:
     return statistics.median(a / b for a, b in zip(turns[name], turns["GetItem alone"], strict=True))
 
 
-def print_table(turns: Mapping[str, list[float]]) -> None:
+def print_requests(turns: Mapping[str, list[float]]) -> None:
     table = [["request", "a second", "p50 ms", "p99 ms", "p99/p50", "vs GetItem"]]
     for name, times in turns.items():
         median, slow = percentile(times, 50), percentile(times, 99)
         numbers = [f"{1000 / median:.0f}", f"{median:.2f}", f"{slow:.2f}", f"{slow / median:.1f}x"]
         table.append([name, *numbers, f"{ratio(turns, name):.1f}x"])
-    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-    for line in table:
-        print("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)))
+    print_table(table)
     print(f"{TURNS} of each, in turns. DynamoDB answers at once; vs GetItem: over one call of botocore's for one note.")
 
 
-def targets(
-    turns: Mapping[str, list[float]], imports: float
-) -> list[tuple[str, float, float, Callable[[float, float], bool]]]:
+def targets(turns: Mapping[str, list[float]], of_import: float) -> list[Target]:
     at_most = operator.le
     return [
         ("a read, over its GetItem: at most", ratio(turns, "read"), 2.5, at_most),
@@ -276,21 +238,8 @@ def targets(
             6,
             at_most,
         ),
-        ("import of the handler over boto3 and its client: at most", imports, 2.5, at_most),
+        ("import of the handler over boto3 and its client: at most", of_import, 2.5, at_most),
     ]
-
-
-def print_target(name: str, measured: float, wanted: float, compare: Callable[[float, float], bool]) -> bool:
-    met = compare(measured, wanted)
-    print(f"{'PASS' if met else 'FAIL'}  {name} {wanted:g}, measured {measured:.2f}")
-    return met
-
-
-def progress(message: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{message}", end="", file=sys.stderr, flush=True)
-    elif message:
-        print(message, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 All contenders make a WebP of the same size with the same settings from the same bytes. They take turns, so that a busy
 machine slows them all; a ratio is the median of the turns' ratios. Memory and imports are measured in fresh processes.
-Every file of this folder is such a program, and `make bench` runs them all with --check.
+`make bench` runs every such program of this folder with --check.
 """
 
 # ruff: noqa: PLC0415 - a measured process imports what it measures and no more
@@ -17,7 +17,6 @@ import operator
 import os
 import random
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -25,20 +24,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from _measure import LAMBDA_SRC, ROOT, Target, all_met, imports, print_import, print_table, progress, run_python
+
 if TYPE_CHECKING:
     from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "lambda_src"))
+sys.path.insert(0, str(LAMBDA_SRC))
 os.environ["VIPS_CONCURRENCY"] = "1"  # libvips reads it when it is loaded; the others use one thread, too
 
 WIDTH, HEIGHT, EDGE = 4000, 3000, 256
 QUALITY, METHOD = 80, 4
-TURNS, IMPORTS = 11, 9
+TURNS = 11
 SETTINGS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "POWERTOOLS_SERVICE_NAME": "thumbnail",
-    "LAMBDA_TASK_ROOT": "/var/task",  # or Powertools takes it for a test and leaves X-Ray out
     "THUMBNAILS_BUCKET": "x",
     "METADATA_TABLE": "x",
     "MAX_EDGE": "256",
@@ -84,12 +83,6 @@ except OSError:
     import resource
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
 """
-TIME = """
-import time
-started = time.perf_counter()
-{statement}
-print((time.perf_counter() - started) * 1000)
-"""
 HANDLER = "import thumbnail.handler"
 CLIENTS = "import boto3; boto3.client('s3'); boto3.client('dynamodb')"
 
@@ -122,17 +115,17 @@ def main() -> int:
         exec(PEAK)  # noqa: S102 - a constant of this file
         return 0
     try:
-        imports = measure_imports()
+        took = imports([HANDLER, CLIENTS], SETTINGS)
         rows = [measure(file_format) for file_format in ("JPEG", "PNG", "WEBP")]
     except KeyboardInterrupt:
         progress("")
         print("interrupted", file=sys.stderr)
         return 130
     progress("")
-    print_table(rows)
-    print_imports(imports)
-    met = [print_target(*target) for target in targets(rows[0])]
-    return 1 if arguments.check and not all(met) else 0
+    print_rows(rows)
+    print_import(HANDLER, CLIENTS, took)
+    met = all_met(targets(rows[0]))
+    return 1 if arguments.check and not met else 0
 
 
 def measure(file_format: str) -> Row:
@@ -149,34 +142,15 @@ def measure(file_format: str) -> Row:
             run(data)
             turns[name].append((time.perf_counter() - started) * 1000)
     progress(f"12 MP {file_format}: memory")
-    bare = run_python("-c", PEAK)
-    peaks = {name: run_python(__file__, "--peak", name, str(file)) - bare for name in installed}
+    bare = run_python("-c", PEAK, settings=SETTINGS, what="memory of Python")
+    peaks = {
+        name: run_python(__file__, "--peak", name, str(file), settings=SETTINGS, what=name) - bare for name in installed
+    }
     return Row(file_format=file_format, size=len(data), turns=turns, peaks=peaks)
 
 
 def find_libvips() -> bool:
     return importlib.util.find_spec("pyvips") is not None
-
-
-def measure_imports() -> Mapping[str, float]:
-    """Milliseconds by statement."""
-    turns: dict[str, list[float]] = {HANDLER: [], CLIENTS: []}
-    for turn in range(IMPORTS + 1):
-        progress(f"imports: turn {turn} of {IMPORTS}")
-        for statement, times in turns.items():
-            times.append(run_python("-c", TIME.format(statement=statement)))
-    return {statement: statistics.median(times[1:]) for statement, times in turns.items()}  # the first wrote the .pyc
-
-
-def run_python(*arguments: str) -> float:
-    """The number that a fresh interpreter prints last."""
-    environment = {**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT / "lambda_src")}
-    done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        progress("")
-        what = HANDLER if HANDLER in arguments[-1] else " ".join(arguments[1:]).strip()
-        sys.exit(f"bench failed at: {what}\n{done.stderr.strip()}")
-    return float(done.stdout.splitlines()[-1])
 
 
 def picture(file_format: str) -> Path:
@@ -214,7 +188,7 @@ def painting() -> "Image.Image":
     return image
 
 
-def print_table(rows: list[Row]) -> None:
+def print_rows(rows: list[Row]) -> None:
     table = [["12 MP", "MiB", *(f"{name} ms" for name in CONTENDERS), "speed-up", "vs libvips"]]
     table[0] += [f"{name} MiB" for name in CONTENDERS]
     for row in rows:
@@ -229,9 +203,7 @@ def print_table(rows: list[Row]) -> None:
                 *(cell(row.peaks.get(name), ".0f") for name in CONTENDERS),
             ]
         )
-    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-    for line in table:
-        print("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)))
+    print_table(table)
     print(
         "speed-up: time of load+resize over ours. vs libvips: our time over its. MiB: first the file's, then the peaks"
     )
@@ -242,33 +214,12 @@ def cell(number: float | None, form: str, unit: str = "") -> str:
     return "not installed" if number is None else f"{number:{form}}{unit}"
 
 
-def print_imports(imports: Mapping[str, float]) -> None:
-    handler, clients = imports[HANDLER], imports[CLIENTS]
-    print(f"{HANDLER}: {handler:.0f} ms, {handler / clients:.2f}x of {clients:.0f} ms for {CLIENTS}")
-
-
-def targets(jpeg: Row) -> list[tuple[str, float | None, float, Callable[[float, float], bool]]]:
+def targets(jpeg: Row) -> list[Target]:
     return [
         ("JPEG, speed-up over load+resize: at least", jpeg.ratio("load+resize", "ours"), 2.0, operator.ge),
         ("JPEG, time over that of libvips: at most", jpeg.ratio("ours", "libvips"), 1.15, operator.le),
         ("JPEG, peak MiB above the interpreter: at most", jpeg.peaks["ours"], 40, operator.le),
     ]
-
-
-def print_target(name: str, measured: float | None, wanted: float, compare: Callable[[float, float], bool]) -> bool:
-    if measured is None:
-        print(f"SKIP  {name} {wanted:g}, but libvips is not installed")
-        return True
-    met = compare(measured, wanted)
-    print(f"{'PASS' if met else 'FAIL'}  {name} {wanted:g}, measured {measured:.2f}")
-    return met
-
-
-def progress(message: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{message}", end="", file=sys.stderr, flush=True)
-    elif message:
-        print(message, file=sys.stderr)
 
 
 if __name__ == "__main__":
