@@ -50,7 +50,7 @@ destroy: setup ## delete it from your AWS account (options as for deploy)
 	@$(CDK) destroy $(STACK) $(SETTINGS)
 
 bench: setup .venv/.bench ## measure speed and memory of the handlers
-	@set -e; for bench in bench/[!_]*.py; do $(BIN)/python $$bench --check; done
+	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done
 
 lint: setup ## format and check the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _measure import LAMBDA_SRC, ROOT, Target, all_met, imports, print_import, print_table, progress, run_python
+from _measure import LAMBDA_SRC, ROOT, Target, all_met, imports, print_imports, print_table, progress, run_python
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -123,7 +123,7 @@ def main() -> int:
         return 130
     progress("")
     print_rows(rows)
-    print_import(HANDLER, CLIENTS, took)
+    print_imports(took)
     met = all_met(targets(rows[0]))
     return 1 if arguments.check and not met else 0
 
