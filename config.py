@@ -1,12 +1,13 @@
 """Every choice of this deployment. The one file that a fork edits."""
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import available_timezones
 
 from aws_cdk.aws_logs import RetentionDays
 
@@ -117,6 +118,10 @@ class Config:
         for url in self.cron_urls:
             fault = _fault_of(url)
             _require(fault is None, f"cron_urls: {url!r} {fault}")
+            _require(
+                self.cron_allow_private or not _is_private(url),
+                f"cron_urls: {url!r} is at a private address; see cron_allow_private",
+            )
             _require(self.cron_urls.count(url) == 1, f"cron_urls: {url!r} is there twice")
         _require(
             _is_time_zone(self.cron_time_zone),
@@ -126,6 +131,11 @@ class Config:
             _require(
                 _CRON.fullmatch(self.cron_schedule) is not None,
                 f"cron_schedule: {self.cron_schedule!r} has not six fields, like cron(0 8-18 ? * MON-FRI *)",
+            )
+            fields = self.cron_schedule[len("cron(") : -1].split(" ")
+            _require(
+                (fields[2] == "?") is not (fields[4] == "?"),
+                f"cron_schedule: {self.cron_schedule!r} needs a ? for the day of the month or for that of the week",
             )
             _require(
                 self.cron_longest_gap is not None,
@@ -158,14 +168,17 @@ def _fault_of(url: str) -> str | None:
     return "has a user or password in it, which results and metrics would show" if "@" in parts.netloc else None
 
 
-def _is_time_zone(name: str) -> bool:
+def _is_private(url: str) -> bool:
+    # What a name leads to is for the function to find out.
     try:
-        ZoneInfo(name)
-    except ZoneInfoNotFoundError:
-        return name != UTC and not _is_time_zone(UTC)  # a machine without any time zones leaves it to AWS
-    except (ValueError, OSError):  # a path that leads elsewhere; a folder
+        return not ipaddress.ip_address(urlsplit(url).hostname or "").is_global
+    except ValueError:
         return False
-    return True
+
+
+def _is_time_zone(name: str) -> bool:
+    known = available_timezones()
+    return name in known or not known  # a machine without any leaves it to AWS
 
 
 def _minutes_of(rate: str) -> int:

@@ -26,8 +26,8 @@ FUNCTION_SECONDS = 60
 """TIMEOUT_SECONDS, for all sites are checked at once; 18 for three tries to write to a table that does not answer; and
 as much again for a slow start."""
 MEMORY_MB = 512
-"""The function waits, mostly. But 50 sites at once are 50 TLS handshakes: 0.1 s of work for a whole vCPU, as measured.
-This is 0.29 of one; with much less, a slow handshake would pass for a slow site.
+"""The function waits, mostly. But 50 sites at once are 50 TLS handshakes and 50 connections to DynamoDB: a second of
+work for a whole vCPU, as measured. This is 0.29 of one; with much less, a slow handshake would pass for a slow site.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 KEEP_DAYS = 90
 """A quarter, for the question how often a site was down last month. CloudWatch keeps the metrics for 15 months."""
@@ -56,6 +56,11 @@ class CronStack(Stack):
         super().__init__(scope, id, **stack)
         self._removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
 
+        # After that, a run has nothing to tell that the next one does not tell better. A cron(...) may run every hour
+        # by day and not at night, so its period is no measure.
+        by_the_clock = schedule.startswith("cron(")
+        patience = _between(Duration.minutes(1), period, Duration.hours(1) if by_the_clock else Duration.days(1))
+
         results = self._table("Results", recovery=retain_data)
         dead_letters = self._queue("DeadLetters")
         log_group = self._log_group("Logs", log_retention)
@@ -63,7 +68,8 @@ class CronStack(Stack):
             "Function",
             log_group=log_group,
             dead_letters=dead_letters,
-            period=period,
+            # Six minutes at least, for the function is tried again after one and then two more.
+            patience=_between(Duration.minutes(6), patience, Duration.hours(6)),
             environment={
                 "RESULTS_TABLE": results.table_name,
                 "KEEP_DAYS": str(KEEP_DAYS),
@@ -77,8 +83,9 @@ class CronStack(Stack):
             self,
             "Schedule",
             schedule=scheduler.ScheduleExpression.expression(schedule, TimeZone.of(time_zone)),
-            time_window=_window(period),
-            target=_target(function, urls, role=role, dead_letters=dead_letters, period=period),
+            # Who writes the time of a clock wants that time.
+            time_window=scheduler.TimeWindow.off() if by_the_clock else _window(period),
+            target=_target(function, urls, role=role, dead_letters=dead_letters, patience=patience),
         )
         # Not before it may invoke the function, and the function knows its dead-letter queue: a rate fires at once.
         fired.node.add_dependency(role, function)
@@ -129,7 +136,7 @@ class CronStack(Stack):
         *,
         log_group: logs.LogGroup,
         dead_letters: sqs.Queue,
-        period: Duration,
+        patience: Duration,
         environment: dict[str, str],
     ) -> lambda_.Function:
         # Not CDK's default role: its managed policy lets the function create log groups, and one that is created
@@ -147,7 +154,7 @@ class CronStack(Stack):
             memory_size=MEMORY_MB,
             timeout=Duration.seconds(FUNCTION_SECONDS),
             retry_attempts=2,  # after one minute, then two: past a throttle or a short outage
-            max_event_age=_until_the_next(period, longest=Duration.hours(6)),
+            max_event_age=patience,
             on_failure=destinations.SqsDestination(dead_letters),
             tracing=lambda_.Tracing.ACTIVE,
             role=role,
@@ -195,16 +202,29 @@ class CronStack(Stack):
                 dead_letters.metric_approximate_number_of_messages_visible(period=five_minutes, statistic="Maximum"),
                 missing=silent,
             ),
-            down.with_(statistic="SampleCount", period=period).create_alarm(
-                self,
-                "MissedRunAlarm",
-                threshold=1,
-                comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-                evaluation_periods=2,  # one may be empty: a run that comes late in its window leaves such a gap
-                treat_missing_data=cloudwatch.TreatMissingData.BREACHING,  # no data is just what is looked for
-                alarm_description=self._described("MissedRun"),
-            ),
+            self._missed_run(down, period),
         ]
+
+    def _missed_run(self, down: cloudwatch.Metric, period: Duration) -> cloudwatch.Alarm:
+        # Shorter periods would be over before the metrics of a run are there.
+        period = Duration.seconds(max(period.to_seconds(), 300))
+        # Filled in, nothing is missing: CloudWatch looks back further than two periods for what is, and an alarm that
+        # treats missing data as breaching stays silent until all of that is empty.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+        return cloudwatch.MathExpression(
+            expression="FILL(runs, 0)",
+            using_metrics={"runs": down.with_(statistic="SampleCount", period=period)},
+            period=period,
+            label="runs that stored a result",
+        ).create_alarm(
+            self,
+            "MissedRunAlarm",
+            threshold=1,
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            evaluation_periods=2,  # one may be empty: a run that comes late in its window leaves such a gap
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,  # before the first run there is nothing to fill
+            alarm_description=self._described("MissedRun"),
+        )
 
     def _alarm(self, name: str, metric: cloudwatch.Metric, *, missing: cloudwatch.TreatMissingData) -> cloudwatch.Alarm:
         return metric.create_alarm(
@@ -222,13 +242,13 @@ class CronStack(Stack):
 
 
 def _target(
-    function: lambda_.Function, urls: Sequence[str], *, role: iam.Role, dead_letters: sqs.Queue, period: Duration
+    function: lambda_.Function, urls: Sequence[str], *, role: iam.Role, dead_letters: sqs.Queue, patience: Duration
 ) -> targets.LambdaInvoke:
     return targets.LambdaInvoke(
         function,
         role=role.without_policy_updates(),  # left to itself, CDK would allow every version and alias, too
         dead_letter_queue=dead_letters,
-        max_event_age=_until_the_next(period, longest=Duration.days(1)),
+        max_event_age=patience,
         retry_attempts=185,  # the most there are: the age ends it first
         input=scheduler.ScheduleTargetInput.from_object(
             # This time is the same in every delivery of a run; the execution's id is another for each attempt.
@@ -237,9 +257,8 @@ def _target(
     )
 
 
-def _until_the_next(period: Duration, *, longest: Duration) -> Duration:
-    # When the next run is due, this one has nothing to tell any more. AWS takes a minute at least, and `longest`.
-    return Duration.seconds(min(period.to_seconds(), longest.to_seconds()))
+def _between(shortest: Duration, wanted: Duration, longest: Duration) -> Duration:
+    return Duration.seconds(max(shortest.to_seconds(), min(wanted.to_seconds(), longest.to_seconds())))
 
 
 def _window(period: Duration) -> scheduler.TimeWindow:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
 
@@ -106,7 +105,7 @@ def test_scheduler_may_invoke_the_function_and_no_more(template: dict[str, Any])
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [
-        ({"cron_schedule": "rate(1 minute)"}, {"window": None, "seconds": 60, "period": 60}),
+        ({"cron_schedule": "rate(1 minute)"}, {"window": None, "seconds": 60, "period": 300}),
         ({"cron_schedule": "rate(12 minutes)"}, {"window": 1, "seconds": 720, "period": 720}),
         ({"cron_schedule": "rate(3 days)"}, {"window": 5, "seconds": 86400, "period": 259_200}),
         (
@@ -115,7 +114,7 @@ def test_scheduler_may_invoke_the_function_and_no_more(template: dict[str, Any])
                 "cron_time_zone": "Europe/Vienna",
                 "cron_longest_gap": "3780",
             },
-            {"window": 5, "seconds": 86400, "period": 226_800},
+            {"window": None, "seconds": 3600, "period": 226_800},  # the next run may be an hour away
         ),
     ],
     ids=lambda each: each.get("cron_schedule", ""),
@@ -130,8 +129,10 @@ def test_window_patience_and_alarm_follow_the_period(
     assert schedule["FlexibleTimeWindow"].get("MaximumWindowInMinutes") == wanted["window"]
     assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == wanted["seconds"]
     of_lambda = the(template, "AWS::Lambda::EventInvokeConfig")["MaximumEventAgeInSeconds"]
-    assert of_lambda == min(wanted["seconds"], 6 * 3600), "Lambda keeps no event longer"
-    assert the(template, "AWS::CloudWatch::Alarm", "MissedRun")["Period"] == wanted["period"]
+    assert of_lambda == max(360, min(wanted["seconds"], 6 * 3600)), "three tries take three minutes and more"
+    (runs, filled) = the(template, "AWS::CloudWatch::Alarm", "MissedRun")["Metrics"][::-1]
+    assert runs["MetricStat"]["Period"] == wanted["period"]
+    assert filled["Expression"] == "FILL(runs, 0)"
 
 
 def test_settings_reach_the_schedule_and_the_function(tmp_path: Path) -> None:
@@ -202,20 +203,24 @@ def test_what_sets_off_the_alarms(template: dict[str, Any]) -> None:
         name.removesuffix(name[-8:]): alarm["Properties"]
         for name, alarm in resources(template, "AWS::CloudWatch::Alarm").items()
     }
+    missed = alarms.pop("MissedRunAlarm")
     assert {
         name: (alarm["MetricName"], alarm["Statistic"], alarm["TreatMissingData"]) for name, alarm in alarms.items()
     } == {
         "SiteDownAlarm": ("Down", "Maximum", "ignore"),  # or it would end five minutes after each run
         "ErrorsAlarm": ("Errors", "Sum", "notBreaching"),
         "DeadLettersVisibleAlarm": ("ApproximateNumberOfMessagesVisible", "Maximum", "notBreaching"),
-        "MissedRunAlarm": ("Down", "SampleCount", "breaching"),
     }
-    missed = alarms["MissedRunAlarm"]
-    assert missed["ComparisonOperator"] == "LessThanThreshold"
-    assert (missed["Period"], missed["EvaluationPeriods"]) == (3600, 2)
-    for name in ("SiteDownAlarm", "MissedRunAlarm"):
-        assert alarms[name]["Namespace"] == "ComputeExamples"
-        assert alarms[name]["Dimensions"] == [{"Name": "service", "Value": "compute-cron"}]
+    (filled, runs) = missed["Metrics"]
+    # Without FILL, CloudWatch looks back further than two periods before it takes data for missing.
+    assert (filled["Expression"], filled.get("ReturnData", True)) == ("FILL(runs, 0)", True)
+    assert (runs["Id"], runs["ReturnData"]) == ("runs", False)
+    assert (runs["MetricStat"]["Stat"], runs["MetricStat"]["Period"]) == ("SampleCount", 3600)
+    assert (missed["ComparisonOperator"], missed["Threshold"]) == ("LessThanThreshold", 1)
+    assert (missed["EvaluationPeriods"], missed["TreatMissingData"]) == (2, "breaching")
+    for metric in (runs["MetricStat"]["Metric"], alarms["SiteDownAlarm"]):
+        assert (metric["Namespace"], metric["MetricName"]) == ("ComputeExamples", "Down")
+        assert metric["Dimensions"] == [{"Name": "service", "Value": "compute-cron"}]
         environment = the(template, "AWS::Lambda::Function")["Environment"]["Variables"]
         assert environment["POWERTOOLS_SERVICE_NAME"] == "compute-cron"
         assert environment["POWERTOOLS_METRICS_NAMESPACE"] == "ComputeExamples"
@@ -267,6 +272,13 @@ MANY = ",".join(f"https://{number}.example/" for number in range(51))
         ({"cron_schedule": "rate(30 seconds)"}, "'rate(30 seconds)' is neither like"),
         ({"cron_schedule": "rate(4 days)"}, "cron_schedule: 5760 minutes between two runs are not between 1 and 5040"),
         ({"cron_schedule": "cron(0 * * * *)", "cron_longest_gap": "60"}, "'cron(0 * * * *)' has not six fields"),
+        ({"cron_schedule": "cron(0 9 * * * *)", "cron_longest_gap": "60"}, "needs a ? for the day of the month or for"),
+        ({"cron_schedule": "cron(0 9 ? * ? *)", "cron_longest_gap": "60"}, "needs a ? for the day of the month or for"),
+        (
+            {"cron_urls": "http://127.0.0.1:80/"},
+            "'http://127.0.0.1:80/' is at a private address; see cron_allow_private",
+        ),
+        ({"cron_urls": "http://[::ffff:10.0.0.1]/"}, "is at a private address; see cron_allow_private"),
         ({"cron_schedule": "cron(0 * * * ? *)"}, "cron_longest_gap: a cron(...) schedule needs the longest time"),
         ({"cron_schedule": "cron(0 * * * ? *)", "cron_longest_gap": "9999"}, "9999 minutes between two runs are not"),
         ({"cron_schedule": "cron(0 * * * ? *)", "cron_longest_gap": "-1"}, "-1 minutes between two runs are not"),
@@ -287,9 +299,6 @@ def test_a_bad_setting_is_a_line_that_names_what_is_allowed(context: Mapping[str
 
 
 def test_a_machine_without_time_zones_leaves_them_to_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(_name: str) -> Any:
-        raise ZoneInfoNotFoundError
-
-    monkeypatch.setattr(config, "ZoneInfo", none)
+    monkeypatch.setattr(config, "available_timezones", set)
     settings = {"cron_schedule": "cron(0 8 * * ? *)", "cron_longest_gap": "1500", "cron_time_zone": "Europe/Vienna"}
     assert config.from_context(settings).cron_time_zone == "Europe/Vienna"

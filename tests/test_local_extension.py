@@ -1,5 +1,6 @@
 """Every mend of local/extension.py is still needed, and still fits: the stock engine fails where the extended works."""
 
+import contextlib
 import io
 import json
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 from ministack.services import eventbridge, lambda_svc, scheduler
 
 from local.aws import LocalAws
@@ -320,3 +321,35 @@ def test_what_a_schedule_invokes_is_retried(monkeypatch: pytest.MonkeyPatch) -> 
     fire("extended")
     assert retried.is_set()
     assert not plain.is_set()
+
+
+# -- take_alarms_on_expressions
+
+
+def deploy_alarm_on_an_expression(client: Client) -> list[Any]:
+    metric = {"Namespace": "Test", "MetricName": "Runs", "Dimensions": [{"Name": "service", "Value": "x"}]}
+    properties = {
+        "ComparisonOperator": "LessThanThreshold",
+        "EvaluationPeriods": 2,
+        "Threshold": 1,
+        "Metrics": [
+            {"Id": "filled", "Expression": "FILL(runs, 0)"},
+            {
+                "Id": "runs",
+                "MetricStat": {"Metric": metric, "Period": 300, "Stat": "SampleCount"},
+                "ReturnData": False,
+            },
+        ],
+    }
+    template = {"Resources": {"Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}}}
+    cloudformation = client("cloudformation")
+    cloudformation.create_stack(StackName="alarm", TemplateBody=json.dumps(template), OnFailure="DELETE")
+    with contextlib.suppress(WaiterError):
+        cloudformation.get_waiter("stack_create_complete").wait(StackName="alarm", WaiterConfig={"Delay": 1})
+    alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
+    return [(alarm["MetricName"], alarm["Statistic"], alarm["Period"]) for alarm in alarms]
+
+
+def test_alarms_on_expressions_are_taken(stock: Client, extended: Client) -> None:
+    assert deploy_alarm_on_an_expression(stock) == []
+    assert deploy_alarm_on_an_expression(extended) == [("Runs", "SampleCount", 300)]

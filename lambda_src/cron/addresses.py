@@ -16,6 +16,8 @@ NOT_A_HOSTS = tuple(map(ipaddress.IPv4Network, ("192.0.0.0/24", "192.88.99.0/24"
 https://www.iana.org/assignments/iana-ipv4-special-registry"""
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """IPv6 addresses whose last 32 bits are the IPv4 address meant (RFC 6052)."""
+DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")
+"""For examples (RFC 9637); Python knows it from 3.13 on."""
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 """All that has been given out so far. https://www.iana.org/assignments/ipv6-address-space"""
 MAX_ADDRESSES = 8
@@ -59,7 +61,7 @@ def is_public(address: str) -> bool:
         return is_public(str(ip.ipv4_mapped))
     if ip in NAT64:
         return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)))
-    return ip in GLOBAL_UNICAST and ip.is_global and ip.sixtofour is None
+    return ip in GLOBAL_UNICAST and ip.is_global and ip.sixtofour is None and ip not in DOCUMENTATION
 
 
 def _resolve(host: str, port: int, seconds: float) -> list[Address]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urljoin
 
 from cron.addresses import ForbiddenError
-from cron.connection import Connection, Limits, TooMuchError
+from cron.connection import NO_WAY, Connection, Limits, TooMuchError
 
 MAX_REDIRECTS = 5
 """Honest sites take two: to https, and to www or a language."""
@@ -126,6 +126,8 @@ def in_words(failure: Exception, timeout: float) -> str:
             words = "it closes the connection before the end of its answer"
         case http.client.HTTPException():
             words = f"it does not answer in HTTP: {failure!r}"
+        case OSError() if failure.errno in NO_WAY:
+            words = "there is no way to its address from here (Lambda has IPv6 only in a VPC)"
         case _:
             words = str(failure)
-    return words
+    return words or repr(failure)

@@ -45,7 +45,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
     run = run_of(event)
     logger.append_keys(scheduled_at=run.scheduled_at)
     failures: list[Exception] = []
-    stored: list[Result] = []
+    results: list[Result] = []
+    stored = 0
     with ThreadPoolExecutor(max_workers=len(run.urls)) as pool:
         settling = {pool.submit(settle, run.scheduled_at, url): url for url in run.urls}
         for settled in as_completed(settling):
@@ -56,15 +57,17 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
                 failures.append(error)
                 continue
             logger.info("up" if result.up else "down", result=asdict(result), stored=is_new)
+            results.append(result)
             if is_new:
-                stored.append(result)
+                stored += 1
                 measure(result)
-    down = sum(not result.up for result in stored)
+    # Of all, not of those that a retry adds: the alarm would end while a site of the first try is still down.
+    down = sum(not result.up for result in results)
     if stored:  # a second delivery is no second run
         measure_run(down)
     if failures:
         raise failures[0] if len(failures) == 1 else ExceptionGroup("not all results were stored", failures)
-    return {"checked": len(run.urls), "stored": len(stored), "down": down}
+    return {"checked": len(run.urls), "stored": stored, "down": down}
 
 
 def settle(scheduled_at: str, url: str) -> tuple[Result, bool]:

@@ -1,7 +1,9 @@
 """One URL in, one result out: whatever the server does, and in time."""
 
 import contextlib
+import errno
 import socket
+import ssl
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -10,7 +12,7 @@ import pytest
 import trustme
 
 from cron.check import MAX_BYTES, MAX_ERROR, MAX_REDIRECTS, Result, check
-from cron.connection import Connection, Limits
+from cron.connection import Connection, Limits, tls_context
 from tests.handlers.cron.conftest import PRIVATE, Serve, serving
 from tests.handlers.cron.sites import (
     OK,
@@ -299,7 +301,29 @@ def test_the_address_that_was_judged_is_the_one_that_is_requested(
     assert f"Host: rebinding.example:{served.port}".encode() in served.requests[0]
 
 
+def test_no_way_to_one_address_does_not_hide_what_another_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a VPC, Lambda has no way to any IPv6 address; the site's own fault is that it refuses."""
+    connect = socket.socket.connect
+
+    def without_ipv6(sock: socket.socket, address: tuple[str, int]) -> None:
+        if address[0] == "::1":
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+        connect(sock, address)
+
+    with site(hangs) as gone:
+        port = gone.port
+    monkeypatch.setattr("cron.connection._PlainSocket.connect", without_ipv6)
+    monkeypatch.setattr(socket, "getaddrinfo", resolver({"two.example": ["127.0.0.1", "::1"], "six.example": ["::1"]}))
+    assert checked(f"http://two.example:{port}/").error == "it refuses the connection"
+    words = "there is no way to its address from here (Lambda has IPv6 only in a VPC)"
+    assert checked(f"http://six.example:{port}/").error == words
+
+
 # -- certificates
+
+
+def test_certificates_are_judged_as_browsers_do_on_every_python() -> None:
+    assert not tls_context().verify_flags & ssl.VERIFY_X509_STRICT
 
 
 @pytest.fixture

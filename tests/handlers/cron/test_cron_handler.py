@@ -78,7 +78,7 @@ def test_a_run_that_is_delivered_twice_has_one_result(
     world.run(site.url)
     first = world.items()
     capsys.readouterr()
-    assert world.run(site.url) == {"checked": 1, "stored": 0, "down": 0}
+    assert world.run(site.url) == {"checked": 1, "stored": 0, "down": 1}
     assert world.items() == first
     assert metrics_in(capsys.readouterr().out) == [], "nor is it counted twice"
 
@@ -176,6 +176,20 @@ def test_a_failure_of_aws_is_raised_after_all_were_tried_and_a_retry_completes_t
     assert {item["url"] for item in world.items()} == {good.url, unlucky.url}
     downs = [line["Down"] for line in metrics_in(capsys.readouterr().out) if "Down" in line]
     assert downs == [[0], [1]], "each result is counted once"
+
+
+def test_a_retry_does_not_say_that_a_site_is_up_again(
+    world: World, serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first try stored that one is down; the second adds one that is up, and the alarm must stay."""
+    unlucky, down = serve(says(OK)), serve(says(ERROR))
+    with pytest.MonkeyPatch.context() as patch:
+        outage(world, patch, unlucky.url)
+        with pytest.raises(ClientError, match="outage"):
+            world.run(unlucky.url, down.url)
+    assert world.run(unlucky.url, down.url) == {"checked": 2, "stored": 1, "down": 1}
+    downs = [line["Down"] for line in metrics_in(capsys.readouterr().out) if "Down" in line]
+    assert downs == [[1], [1]]
 
 
 def test_all_failures_are_told(world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
