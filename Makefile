@@ -49,7 +49,7 @@ smoke: setup ## try out what is deployed in your AWS account
 destroy: setup ## delete it from your AWS account (options as for deploy)
 	@$(CDK) destroy $(STACK) $(SETTINGS)
 
-bench: setup .venv/.bench ## measure speed and memory of the handlers
+bench: setup .venv/.bench ## measure the handlers: speed, start, memory
 	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done
 
 lint: setup ## format and check the code

@@ -13,8 +13,6 @@ from aws_cdk.aws_logs import RetentionDays
 
 MAX_EDGES = range(16, 2049)
 """Less is no picture, more is no thumbnail (pixels)."""
-
-
 MAX_URLS = 50
 """What the function can check at once; each URL costs up to $0.90 a month for its three metrics."""
 MAX_URL = 1024
@@ -24,8 +22,6 @@ MAX_PERIOD_MINUTES = 5040
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
 UTC = "Etc/UTC"
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
-
-
 _URL = re.compile(rf"[!-~]{{1,{MAX_URL}}}")
 _CRON = re.compile(r"cron\([0-9A-Z*?,/LW#-]+( [0-9A-Z*?,/LW#-]+){5}\)")
 _RATE = re.compile(r"rate\(([1-9][0-9]{0,5}) (minute|hour|day)(s?)\)")
@@ -86,7 +82,7 @@ class Config:
     @property
     def cron_period_minutes(self) -> int:
         """The longest time between two runs."""
-        return self.cron_longest_gap or _minutes_of(self.cron_schedule)
+        return _minutes_of(self.cron_schedule) if self.cron_longest_gap is None else self.cron_longest_gap
 
     def __post_init__(self) -> None:
         self._check_cron()
@@ -112,6 +108,23 @@ class Config:
         )
 
     def _check_cron(self) -> None:
+        self._check_urls()
+        _require(
+            _is_time_zone(self.cron_time_zone),
+            f"cron_time_zone: {self.cron_time_zone!r} is not a time zone like Europe/Vienna or America/New_York",
+        )
+        if self.cron_schedule.startswith("cron("):
+            self._check_clock()
+        else:
+            self._check_rate()
+        _require(
+            0 < self.cron_period_minutes <= MAX_PERIOD_MINUTES,
+            f"{'cron_schedule' if self.cron_longest_gap is None else 'cron_longest_gap'}: {self.cron_period_minutes} "
+            f"minutes between two runs are not between 1 and {MAX_PERIOD_MINUTES}, in which CloudWatch can tell a "
+            "missed run",
+        )
+
+    def _check_urls(self) -> None:
         _require(
             0 < len(self.cron_urls) <= MAX_URLS, f"cron_urls: {len(self.cron_urls)} are not between 1 and {MAX_URLS}"
         )
@@ -123,39 +136,35 @@ class Config:
                 f"cron_urls: {url!r} is at a private address; see cron_allow_private",
             )
             _require(self.cron_urls.count(url) == 1, f"cron_urls: {url!r} is there twice")
+
+    def _check_clock(self) -> None:
+        # What stands in the fields is for AWS to judge.
         _require(
-            _is_time_zone(self.cron_time_zone),
-            f"cron_time_zone: {self.cron_time_zone!r} is not a time zone like Europe/Vienna or America/New_York",
+            _CRON.fullmatch(self.cron_schedule) is not None,
+            f"cron_schedule: {self.cron_schedule!r} has not six fields, like cron(0 8-18 ? * MON-FRI *)",
         )
-        if self.cron_schedule.startswith("cron("):
-            _require(
-                _CRON.fullmatch(self.cron_schedule) is not None,
-                f"cron_schedule: {self.cron_schedule!r} has not six fields, like cron(0 8-18 ? * MON-FRI *)",
-            )
-            fields = self.cron_schedule[len("cron(") : -1].split(" ")
-            _require(
-                (fields[2] == "?") is not (fields[4] == "?"),
-                f"cron_schedule: {self.cron_schedule!r} needs a ? for the day of the month or for that of the week",
-            )
-            _require(
-                self.cron_longest_gap is not None,
-                "cron_longest_gap: a cron(...) schedule needs the longest time between two runs, in minutes",
-            )
-        else:
-            _minutes_of(self.cron_schedule)
-            _require(
-                self.cron_longest_gap is None,
-                f"cron_longest_gap: only for cron(...); {self.cron_schedule} says it itself",
-            )
-            _require(self.cron_time_zone == UTC, f"cron_time_zone: only for cron(...), not for {self.cron_schedule}")
+        fields = self.cron_schedule[len("cron(") : -1].split(" ")
         _require(
-            0 < self.cron_period_minutes <= MAX_PERIOD_MINUTES,
-            f"cron_schedule: {self.cron_period_minutes} minutes between two runs are not between 1 and "
-            f"{MAX_PERIOD_MINUTES}, in which CloudWatch can tell a missed run",
+            (fields[2] == "?") is not (fields[4] == "?"),
+            f"cron_schedule: {self.cron_schedule!r} needs a ? for the day of the month or for that of the week",
         )
+        _require(
+            self.cron_longest_gap is not None,
+            "cron_longest_gap: a cron(...) schedule needs the longest time between two runs, in minutes",
+        )
+
+    def _check_rate(self) -> None:
+        _minutes_of(self.cron_schedule)
+        _require(
+            self.cron_longest_gap is None,
+            f"cron_longest_gap: only for cron(...); {self.cron_schedule} says it itself",
+        )
+        _require(self.cron_time_zone == UTC, f"cron_time_zone: only for cron(...), not for {self.cron_schedule}")
 
 
 def _fault_of(url: str) -> str | None:
+    if not url:
+        return "is no URL; separate URLs by single commas"
     try:
         parts = urlsplit(url)
         _ = parts.port

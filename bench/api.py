@@ -206,6 +206,7 @@ def answer(event_name: str, request: Any, **_: Any) -> Any:
 
 
 def percentile(times: list[float], percent: int) -> float:
+    """The time that `percent` of 100 keep within."""
     return statistics.quantiles(times, n=100, method="inclusive")[percent - 1]
 
 
@@ -221,24 +222,22 @@ def print_requests(turns: Mapping[str, list[float]]) -> None:
         numbers = [f"{1000 / median:.0f}", f"{median:.2f}", f"{slow:.2f}", f"{slow / median:.1f}x"]
         table.append([name, *numbers, f"{ratio(turns, name):.1f}x"])
     print_table(table)
-    print(f"{TURNS} of each, in turns. DynamoDB answers at once; vs GetItem: over one call of botocore's for one note.")
+    print(f"{TURNS} of each, in turns. Times are the processor's, and DynamoDB answers at once; a second: 1000 / p50.")
+    print("vs GetItem: over one call of botocore's for one note.")
 
 
 def targets(turns: Mapping[str, list[float]], of_import: float) -> list[Target]:
+    """Half as much again as was measured when they were set: a busy machine passes, a second parser does not."""
+    slow = percentile(turns["read"], 99) / percentile(turns["read"], 50)
     at_most = operator.le
     return [
-        ("a read, over its GetItem: at most", ratio(turns, "read"), 2.5, at_most),
-        ("a create, over a GetItem: at most", ratio(turns, "create"), 3, at_most),
-        ("a create with a key, over a GetItem: at most", ratio(turns, "create once"), 4, at_most),
-        ("a patch (two calls), over a GetItem: at most", ratio(turns, "patch"), 5, at_most),
-        ("a list of 100, over a GetItem: at most", ratio(turns, "list 100"), 10, at_most),
-        (
-            "p99 of a read over its p50: at most",
-            percentile(turns["read"], 99) / percentile(turns["read"], 50),
-            6,
-            at_most,
-        ),
-        ("import of the handler over boto3 and its client: at most", of_import, 2.5, at_most),
+        ("a read, over its GetItem: at most", ratio(turns, "read"), 1.9, at_most),
+        ("a create, over a GetItem: at most", ratio(turns, "create"), 2.0, at_most),
+        ("a create with a key, over a GetItem: at most", ratio(turns, "create once"), 2.3, at_most),
+        ("a patch (two calls), over a GetItem: at most", ratio(turns, "patch"), 3.3, at_most),
+        ("a list of 100, over a GetItem: at most", ratio(turns, "list 100"), 9.0, at_most),
+        ("p99 of a read over its p50: at most", slow, 3.0, at_most),
+        ("import of the handler over boto3 and its client: at most", of_import, 2.2, at_most),
     ]
 
 

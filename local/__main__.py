@@ -78,7 +78,10 @@ def _destroy(aws: LocalAws, engine: Engine) -> None:
     left = inventory(aws, engine)
     ours = sorted(found for found in left if any(mark in found for mark in (PREFIX, TOOLKIT, TOOLKITS_NAMES)))
     if ours:
-        raise LocalError("destroyed, but there was still: " + ", ".join(ours))
+        raise LocalError(
+            f"destroyed, but there was still: {', '.join(ours)}. It went with the engine, which has stopped; "
+            f"why it was there may be told by {aws.log}"
+        )
     step(f"nothing is left: no {', '.join(LISTINGS)}")
     if left:
         print("    but what you made yourself, which goes with the engine: " + ", ".join(sorted(left)))

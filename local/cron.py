@@ -14,50 +14,57 @@ PATIENCE_SECONDS = 30
 
 def exercise(scene: Scene, outputs: dict[str, str]) -> None:
     """Wait for the schedule while the site is up, down, and up again. Raises LocalError if the results do not tell."""
-    scene.aws.site_is_down.unlink(missing_ok=True)
-    result = _next(scene, outputs, up=True)
+    site_is_down = scene.aws.site_is_down
+    site_is_down.unlink(missing_ok=True)
+    latest = _latest(scene, outputs)
+    result = _next(scene, outputs, after=latest, up=True)
     print(f"    the schedule fired by itself: {_told(result)}")
-    scene.aws.site_is_down.touch()
+    site_is_down.touch()
     try:
-        result = _next(scene, outputs, up=False)
+        result = _next(scene, outputs, after=result, up=False)
         print(f"    the site is taken down:       {_told(result)}")
     finally:
-        scene.aws.site_is_down.unlink()
-    result = _next(scene, outputs, up=True)
+        site_is_down.unlink()
+    result = _next(scene, outputs, after=result, up=True)
     print(f"    and brought up again:         {_told(result)}")
 
 
 def suggestions(scene: Scene, outputs: dict[str, str]) -> list[str]:
     """Commands to go on with."""
+    down = shlex.quote(str(scene.aws.site_is_down))
     return [
-        f"touch {shlex.quote(str(scene.aws.site_is_down))}   # takes the site down, and rm brings it back",
+        f"touch {down}   # takes down the site, which is checked until make local-down; rm brings it back",
         f"aws dynamodb scan --table-name {outputs['ResultsTableName']}",
         f"aws scheduler get-schedule --name {outputs['ScheduleName']}",
     ]
 
 
-def _next(scene: Scene, outputs: dict[str, str], *, up: bool) -> dict[str, Any]:
-    # The latest result may be of a moment before: the next is waited for.
-    started = time.time()
-    while time.time() < started + PATIENCE_SECONDS:
-        found = scene.client("dynamodb").query(
-            TableName=outputs["ResultsTableName"],
-            KeyConditionExpression="#url = :url",
-            ExpressionAttributeNames={"#url": "url"},
-            ExpressionAttributeValues={":url": {"S": scene.engine.site}},
-            ScanIndexForward=False,
-            Limit=1,
-        )["Items"]
-        result = {name: next(iter(value.values())) for item in found for name, value in item.items()}
-        if result.get("up") is up:
+def _next(scene: Scene, outputs: dict[str, str], *, after: dict[str, Any], up: bool) -> dict[str, Any]:
+    # A run may have been under way when the site changed, so that the first one afterwards is not the one.
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        result = _latest(scene, outputs)
+        if result.get("scheduled_at", "") > after.get("scheduled_at", "") and result["up"] is up:
             return result
         time.sleep(0.1)
     raise LocalError(
-        f"no result with up={up} for {scene.engine.site} after {PATIENCE_SECONDS} s, the last is {result or 'none'}. "
-        f"What the function said is in {scene.aws.log}"
+        f"the schedule stored no result with up={up} for {scene.engine.site} within {PATIENCE_SECONDS} s; the last is "
+        f"{_latest(scene, outputs) or 'none'}. What the function said is in {scene.aws.log}"
     )
 
 
+def _latest(scene: Scene, outputs: dict[str, str]) -> dict[str, Any]:
+    found = scene.client("dynamodb").query(
+        TableName=outputs["ResultsTableName"],
+        KeyConditionExpression="#url = :url",
+        ExpressionAttributeNames={"#url": "url"},
+        ExpressionAttributeValues={":url": {"S": scene.engine.site}},
+        ScanIndexForward=False,
+        Limit=1,
+    )["Items"]
+    return {name: next(iter(value.values())) for item in found for name, value in item.items()}
+
+
 def _told(result: dict[str, Any]) -> str:
-    said = f"status {result['status']} after {result['milliseconds']} ms"
-    return f"{result['scheduled_at']} up, {said}" if result["up"] else f"{result['scheduled_at']} down, {said}"
+    state = "up" if result["up"] else f"down, {result['error']},"
+    return f"{result['scheduled_at']} {state} after {result['milliseconds']} ms"

@@ -13,7 +13,7 @@ from typing import Any
 
 import ministack.app
 from ministack.core import lambda_runtime
-from ministack.services import apigateway_v1, eventbridge, lambda_svc, s3, scheduler
+from ministack.services import apigateway_v1, cloudwatch_logs, eventbridge, lambda_svc, s3, scheduler
 from ministack.services.cloudformation import provisioners
 
 from local.environment import SECONDS_A_MINUTE
@@ -30,6 +30,7 @@ def extend() -> None:
     hurry_schedules()
     fill_in_what_a_schedule_tells()
     retry_what_a_schedule_invokes()
+    make_no_log_groups()
 
 
 def treat_loopback_as_encrypted() -> None:
@@ -219,3 +220,18 @@ def _on_its_metric(alarm: Any) -> Any:
         return alarm
     plain = {name: value for name, value in alarm.items() if name != "Metrics"}
     return {**plain, **metrics[0]["Metric"], "Period": metrics[0]["Period"], "Statistic": metrics[0]["Stat"]}
+
+
+def make_no_log_groups() -> None:
+    """Let functions write to a log group that they are given only while it exists, for their roles may make none.
+
+    The engine makes it again when a function is still at work, or retried, after its stack was deleted.
+    """
+    emit = lambda_svc._emit_lambda_logs
+
+    def emit_where_a_group_is(function: Any, *arguments: Any, **options: Any) -> None:
+        group = (function.get("config", function).get("LoggingConfig") or {}).get("LogGroup")
+        if group is None or group in cloudwatch_logs._log_groups:
+            emit(function, *arguments, **options)
+
+    lambda_svc._emit_lambda_logs = emit_where_a_group_is

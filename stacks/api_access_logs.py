@@ -19,31 +19,57 @@ def add_access_logs(
     """A delivery stream that API Gateway may write to, and the bucket that it fills. Kept as long as a log group."""
     # Not to CloudWatch Logs: that needs a role in the settings of API Gateway that are the account's, one for all
     # APIs of a region, which the last stack to set it overwrites. Firehose needs none.
+    bucket = _bucket(stack, f"{id_}Bucket", expiration=_expiration(keep_as), removal=removal)
+    role = _firehoses_role(stack, f"{id_}Role", bucket)
+    stream = firehose.CfnDeliveryStream(
+        stack,
+        id_,
+        delivery_stream_name=f"amazon-apigateway-{stack.stack_name}",  # API Gateway may write to no other name
+        delivery_stream_type="DirectPut",
+        delivery_stream_encryption_configuration_input=(
+            firehose.CfnDeliveryStream.DeliveryStreamEncryptionConfigurationInputProperty(
+                key_type="AWS_OWNED_CMK"  # the one that is free
+            )
+        ),
+        extended_s3_destination_configuration=firehose.CfnDeliveryStream.ExtendedS3DestinationConfigurationProperty(
+            bucket_arn=bucket.bucket_arn,
+            role_arn=role.role_arn,
+            buffering_hints=firehose.CfnDeliveryStream.BufferingHintsProperty(
+                interval_in_seconds=60,  # a minute is as long as one waits to see a request
+                size_in_m_bs=5,
+            ),
+            compression_format="GZIP",
+        ),
+    )
+    # Firehose checks its rights when it is made. And in a stack's deletion it goes before its bucket is emptied,
+    # or it would write there once more.
+    stream.node.add_dependency(role, bucket)
+    return stream
+
+
+def _bucket(stack: Stack, id_: str, *, expiration: Duration | None, removal: RemovalPolicy) -> s3.Bucket:
     bucket = s3.Bucket(
         stack,
-        f"{id_}Bucket",
+        id_,
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         enforce_ssl=True,
         encryption=s3.BucketEncryption.S3_MANAGED,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         lifecycle_rules=[
-            s3.LifecycleRule(
-                expiration=Duration.days(_days(keep_as)),
-                abort_incomplete_multipart_upload_after=Duration.days(1),
-            )
+            s3.LifecycleRule(expiration=expiration, abort_incomplete_multipart_upload_after=Duration.days(1))
         ],
         removal_policy=removal,
         auto_delete_objects=removal is RemovalPolicy.DESTROY,
     )
     keep_policy(bucket, removal)
-    accept(
-        bucket,
-        "AwsSolutions-S1",
-        "It holds access logs; a log of who reads them is CloudTrail's.",
-    )
+    accept(bucket, "AwsSolutions-S1", "It holds access logs; a log of who reads them is CloudTrail's.")
+    return bucket
+
+
+def _firehoses_role(stack: Stack, id_: str, bucket: s3.Bucket) -> iam.Role:
     role = iam.Role(
         stack,
-        f"{id_}Role",
+        id_,
         assumed_by=iam.ServicePrincipal(
             "firehose.amazonaws.com", conditions={"StringEquals": {"sts:ExternalId": stack.account}}
         ),
@@ -60,32 +86,7 @@ def add_access_logs(
         f"AwsSolutions-IAM5[Resource::<{stack.get_logical_id(cfn_bucket)}.Arn>/*]",
         "Firehose names the objects by the hour.",
     )
-    stream = firehose.CfnDeliveryStream(
-        stack,
-        id_,
-        delivery_stream_name=f"amazon-apigateway-{stack.stack_name}",  # API Gateway may write to no other name
-        delivery_stream_type="DirectPut",
-        delivery_stream_encryption_configuration_input=(
-            firehose.CfnDeliveryStream.DeliveryStreamEncryptionConfigurationInputProperty(
-                key_type="AWS_OWNED_CMK"  # the one that is free
-            )
-        ),
-        extended_s3_destination_configuration=(
-            firehose.CfnDeliveryStream.ExtendedS3DestinationConfigurationProperty(
-                bucket_arn=bucket.bucket_arn,
-                role_arn=role.role_arn,
-                buffering_hints=firehose.CfnDeliveryStream.BufferingHintsProperty(
-                    interval_in_seconds=60,  # a minute is as long as one waits to see a request
-                    size_in_m_bs=5,
-                ),
-                compression_format="GZIP",
-            )
-        ),
-    )
-    # Firehose checks its rights when it is made. And in a stack's deletion it goes before its bucket is emptied,
-    # or it would write there once more.
-    stream.node.add_dependency(role, bucket)
-    return stream
+    return role
 
 
 def access_log_format() -> str:
@@ -110,5 +111,6 @@ def access_log_format() -> str:
     return json.dumps({name: f"$context.{variable}" for name, variable in fields.items()}, separators=(",", ":")) + "\n"
 
 
-def _days(group: logs.LogGroup) -> float:
-    return cast("logs.CfnLogGroup", group.node.default_child).retention_in_days or 1
+def _expiration(group: logs.LogGroup) -> Duration | None:
+    days = cast("logs.CfnLogGroup", group.node.default_child).retention_in_days
+    return None if days is None else Duration.days(days)  # None: for ever

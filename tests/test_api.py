@@ -4,9 +4,13 @@ import json
 import re
 from typing import Any
 
+import aws_cdk as cdk
 import pytest
+from aws_cdk.assertions import Template as Synthesized
+from aws_cdk.aws_logs import RetentionDays
 
-from tests.apps import ROOT, resources, templates
+from stacks.api import ApiStack
+from tests.apps import NO_BUNDLING, ROOT, resources, templates
 
 SANDBOX = templates("sandbox")["api"]
 PRODUCTION = templates("production")["api"]
@@ -265,6 +269,19 @@ def test_access_logs_are_kept_as_long_as_other_logs(template: Template) -> None:
     (policy,) = resources(template, "AWS::S3::BucketPolicy").values()
     denied = policy["Properties"]["PolicyDocument"]["Statement"][0]
     assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_access_logs_are_kept_for_ever_where_other_logs_are() -> None:
+    stack = ApiStack(
+        cdk.App(context=NO_BUNDLING),
+        "endless",
+        retain_data=False,
+        log_retention=RetentionDays.INFINITE,
+        allowed_origin="*",
+    )
+    (bucket,) = resources(dict(Synthesized.from_stack(stack).to_json()), "AWS::S3::Bucket").values()
+    (rule,) = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert "ExpirationInDays" not in rule
 
 
 def test_on_destroy_the_access_log_ends_before_its_bucket_is_emptied() -> None:

@@ -253,7 +253,9 @@ MANY = ",".join(f"https://{number}.example/" for number in range(51))
 @pytest.mark.parametrize(
     ("context", "message"),
     [
-        ({"cron_urls": ""}, "cron_urls: '' is not up to 1024 printable ASCII characters without a space"),
+        ({"cron_urls": ""}, "cron_urls: '' is no URL; separate URLs by single commas"),
+        ({"cron_urls": "https://a.example/,"}, "cron_urls: '' is no URL; separate URLs by single commas"),
+        ({"cron_schedule": "cron(0 * * * ? *)", "cron_longest_gap": "0"}, "cron_longest_gap: 0 minutes between two"),
         ({"cron_urls": MANY}, "cron_urls: 51 are not between 1 and 50"),
         ({"cron_urls": "https://a/,https://a/"}, "cron_urls: 'https://a/' is there twice"),
         ({"cron_urls": "example.com"}, "cron_urls: 'example.com' does not begin with http:// or https:// and a host"),

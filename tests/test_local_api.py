@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -20,20 +21,35 @@ STACK = "compute-api"
 NO_LIMIT = "1000000"
 
 
+def api_id(gateway: Any) -> str:
+    (api,) = [api for api in gateway.get_rest_apis()["items"] if api["name"] == STACK]
+    return str(api["id"])
+
+
+@contextmanager
+def key_of_its_own(deployed: Deployment, name: str, **limits: Any) -> Iterator[str]:
+    """The value of an API key with a usage plan of its own."""
+    gateway = deployed.client("apigateway")
+    stages = [{"apiId": api_id(gateway), "stage": "live"}]
+    plan = gateway.create_usage_plan(name=name, apiStages=stages, **limits)["id"]
+    key = gateway.create_api_key(name=name, enabled=True)
+    gateway.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+    try:
+        yield key["value"]
+    finally:
+        gateway.delete_usage_plan(usagePlanId=plan)
+        gateway.delete_api_key(apiKey=key["id"])
+
+
 @pytest.fixture(scope="module")
 def call(deployed: Deployment) -> Iterator[Client]:
     """A client with a key of its own, and no limit to its rate."""
-    gateway, outputs = deployed.client("apigateway"), deployed.outputs("api")
-    (api,) = [api for api in gateway.get_rest_apis()["items"] if api["name"] == STACK]
-    stage = {"restApiId": api["id"], "stageName": "live"}
+    gateway = deployed.client("apigateway")
+    stage = {"restApiId": api_id(gateway), "stageName": "live"}
     before = gateway.get_stage(**stage)["methodSettings"]["*/*"]
     gateway.update_stage(**stage, patchOperations=_limits(NO_LIMIT, NO_LIMIT))
-    plan = gateway.create_usage_plan(name="no-limit", apiStages=[{"apiId": api["id"], "stage": "live"}])["id"]
-    key = gateway.create_api_key(name="no-limit", enabled=True)
-    gateway.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
-    yield Client(deployed.url(outputs["ApiUrl"]), key["value"])
-    gateway.delete_usage_plan(usagePlanId=plan)
-    gateway.delete_api_key(apiKey=key["id"])
+    with key_of_its_own(deployed, "no-limit") as key:
+        yield Client(deployed.url(deployed.outputs("api")["ApiUrl"]), key)
     rate, burst = before["throttlingRateLimit"], before["throttlingBurstLimit"]
     gateway.update_stage(**stage, patchOperations=_limits(str(rate), str(burst)))
 
@@ -81,7 +97,9 @@ def test_any_request_is_answered_as_the_document_says(
 # -- contention
 
 
+@pytest.mark.timeout(300)  # fifty functions start, on two processors perhaps
 def test_fifty_patches_at_once_lose_nothing(call: Client) -> None:
+    call = Client(call.url, call.key["X-Api-Key"], at_once=50)
     created = call.create(body={})
     note = f"/notes/{created.json()['id']}"
 
@@ -115,32 +133,31 @@ def test_fifty_creates_with_one_key_create_one_note(call: Client) -> None:
 # -- when AWS fails
 
 
-def test_an_outage_is_told_and_over_when_it_is_over(call: Client, deployed: Deployment) -> None:
-    """Without its rights to the table, the function says so in a way that a client can wait for."""
+@contextmanager
+def outage(deployed: Deployment) -> Iterator[None]:
+    """The function without its rights to the table."""
     iam = deployed.client("iam")
-    function = deployed.client("cloudformation").describe_stack_resource(
-        StackName=STACK, LogicalResourceId="Role1ABCC5F0"
-    )
-    role = function["StackResourceDetail"]["PhysicalResourceId"]
+    role = deployed.client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId="Role1ABCC5F0")
+    name = role["StackResourceDetail"]["PhysicalResourceId"]
     denial = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}
-    iam.put_role_policy(RoleName=role, PolicyName="Outage", PolicyDocument=json.dumps(denial))
-    refused = Client(call.url, call.key["X-Api-Key"], patient=False)("GET", "/notes")
-    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-    assert "dynamodb" not in refused.text.lower(), "what it stands on is not the client's business"
-    assert call("GET", "/health").status_code == 200
-    iam.delete_role_policy(RoleName=role, PolicyName="Outage")
+    iam.put_role_policy(RoleName=name, PolicyName="Outage", PolicyDocument=json.dumps(denial))
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(RoleName=name, PolicyName="Outage")
+
+
+def test_an_outage_is_told_and_over_when_it_is_over(call: Client, deployed: Deployment) -> None:
+    hasty = Client(call.url, call.key["X-Api-Key"], patient=False)
+    with outage(deployed):
+        refused = hasty("GET", "/notes")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert "dynamodb" not in refused.text.lower(), "what it stands on is not the client's business"
+        assert hasty("GET", "/health").status_code == 200
     assert call("GET", "/notes").status_code == 200
 
 
 def test_the_quota_ends_with_429(deployed: Deployment, call: Client) -> None:
-    gateway = deployed.client("apigateway")
-    (api,) = [api for api in gateway.get_rest_apis()["items"] if api["name"] == STACK]
-    plan = gateway.create_usage_plan(
-        name="poor", apiStages=[{"apiId": api["id"], "stage": "live"}], quota={"limit": 2, "period": "DAY"}
-    )["id"]
-    key = gateway.create_api_key(name="poor", enabled=True)
-    gateway.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
-    poor = Client(call.url, key["value"], patient=False)
-    assert [poor("GET", "/notes").status_code for _ in range(3)] == [200, 200, 429]
-    gateway.delete_usage_plan(usagePlanId=plan)
-    gateway.delete_api_key(apiKey=key["id"])
+    with key_of_its_own(deployed, "poor", quota={"limit": 2, "period": "DAY"}) as key:
+        poor = Client(call.url, key, patient=False)
+        assert [poor("GET", "/notes").status_code for _ in range(3)] == [200, 200, 429]

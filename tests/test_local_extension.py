@@ -134,20 +134,24 @@ def zipped(files: dict[str, str]) -> bytes:
     return archive.getvalue()
 
 
-def what_the_function_returns(client: Client) -> Any:
+def role_of_a_function(client: Client, name: str) -> str:
     trust = {
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
         ],
     }
-    role = client("iam").create_role(RoleName="foreign", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    made = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    return str(made["Role"]["Arn"])
+
+
+def what_the_function_returns(client: Client) -> Any:
     functions = client("lambda")
     functions.create_function(
         FunctionName="foreign",
         Runtime="python3.14",
         Handler="index.handler",
-        Role=role,
+        Role=role_of_a_function(client, "foreign"),
         Code={"ZipFile": bundle_for_another_processor()},
     )
     functions.get_waiter("function_active_v2").wait(FunctionName="foreign", WaiterConfig={"Delay": 1})
@@ -353,3 +357,31 @@ def deploy_alarm_on_an_expression(client: Client) -> list[Any]:
 def test_alarms_on_expressions_are_taken(stock: Client, extended: Client) -> None:
     assert deploy_alarm_on_an_expression(stock) == []
     assert deploy_alarm_on_an_expression(extended) == [("Runs", "SampleCount", 300)]
+
+
+# -- make_no_log_groups
+
+
+def log_groups_after_an_invocation_without(client: Client) -> set[str]:
+    """A function is told to log to a group that is gone: its stack is being deleted, say."""
+    functions, logs = client("lambda"), client("logs")
+    logs.create_log_group(logGroupName="given")
+    functions.create_function(
+        FunctionName="logging",
+        Runtime="python3.14",
+        Handler="index.handler",
+        Role=role_of_a_function(client, "logging"),
+        Code={"ZipFile": zipped({"index.py": "def handler(event, context): print('here')"})},
+        LoggingConfig={"LogGroup": "given"},
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName="logging", WaiterConfig={"Delay": 1})
+    functions.invoke(FunctionName="logging")
+    assert logs.describe_log_streams(logGroupName="given")["logStreams"]
+    logs.delete_log_group(logGroupName="given")
+    functions.invoke(FunctionName="logging")
+    return {group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]}
+
+
+def test_functions_make_no_log_group_that_is_gone(stock: Client, extended: Client) -> None:
+    assert "given" in log_groups_after_an_invocation_without(stock)
+    assert "given" not in log_groups_after_an_invocation_without(extended)

@@ -3,7 +3,10 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
+
+import pytest
 
 from local.aws import Engine, LocalAws
 from tests.apps import ROOT
@@ -11,6 +14,7 @@ from tests.conftest import Deployment
 from tests.test_docs import every_lesson, lesson, section
 
 
+@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="the lessons use both")
 @every_lesson
 def test_the_lessons_commands_do_what_it_says(
     stem: str, deployed: Deployment, engine: Engine, local_aws: LocalAws

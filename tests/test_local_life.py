@@ -177,18 +177,25 @@ def test_up_and_down_as_a_person_does_it(aws: LocalAws, tmp_path: Path) -> None:
     up = make_local("up", folder, "--photo", str(photo))
     assert up.returncode == 0, up.stderr
     assert "format             PNG" in up.stdout
-    assert re.search(r"the schedule fired by itself: .* up, status 200 after \d+ ms\n", up.stdout)
-    assert re.search(r"the site is taken down: .* down, status 503 after \d+ ms\n", up.stdout)
-    assert re.search(r"and brought up again: .* up, status 200 after \d+ ms\n", up.stdout)
+    assert re.search(r"the schedule fired by itself: .* up after \d+ ms\n", up.stdout)
+    assert re.search(r"the site is taken down: .* down, it answers 503 Service Unavailable, after \d+ ms\n", up.stdout)
+    assert re.search(r"and brought up again: .* up after \d+ ms\n", up.stdout)
+    assert re.search(r"PATCH /v1/notes/{id} -> 412 Precondition Failed +from the version before", up.stdout)
+    assert re.search(r"GET   /v1/notes      -> 403 Forbidden +without the key", up.stdout)
     assert (folder / "my `photo` ünd + %.webp").read_bytes()[8:12] == b"WEBP"
 
     commands = [line.strip() for line in up.stdout.split("To try next:")[1].splitlines() if "your-photo" not in line]
     script = "\n".join(
-        ["set -e", *(line for line in commands if line.startswith((". ", "aws "))), "aws s3 mb s3://mine"]
+        [
+            "set -e",
+            *(line for line in commands if line.startswith((". ", "aws ", "KEY=", "curl "))),
+            "aws s3 mb s3://mine",
+        ]
     )
     tried = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
     assert tried.returncode == 0, tried.stderr
     assert "delete: s3://" in tried.stdout
+    assert '"title":"Hello, world"' in tried.stdout
 
     engine = aws.running()
     assert engine is not None

@@ -43,8 +43,7 @@ class Content:
         return jsontext.dump(self.body)
 
     def patched(self, patch: Any) -> "Content":
-        """The content after a merge patch (RFC 7396). Raises Problem 422 or 413."""
-        contract.require("NotePatch", patch)
+        """The content after a merge patch (RFC 7396) that fits the schema NotePatch. Raises Problem 413."""
         return Content.of(_merged({"title": self.title, "body": self.body, "tags": [*self.tags]}, patch))
 
     @property

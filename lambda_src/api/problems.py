@@ -22,7 +22,7 @@ TITLES: Mapping[int, str] = {
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's own name
-    """Why a request is not carried out. The gateway's own errors have the same members (stacks/api.py)."""
+    """Why a request is not carried out. The gateway's own errors have the same members (stacks/api_problems.py)."""
 
     def __init__(
         self,

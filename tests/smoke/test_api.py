@@ -34,15 +34,16 @@ class Client:
     `patient`: told to slow down, it waits and tries again.
     """
 
-    def __init__(self, url: str, key: str, *, patient: bool = True) -> None:
+    def __init__(self, url: str, key: str, *, patient: bool = True, at_once: int = AT_ONCE) -> None:
         self.url = url
         self.key = {"X-Api-Key": key}
+        self.created: set[str] = set()
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update({**self.key, "Origin": "https://notes.example.com"})
         retry = Retry(total=20, read=0, status_forcelist=[429], allowed_methods=None, raise_on_status=False)
         self._session.mount(
-            url, HTTPAdapter(pool_maxsize=AT_ONCE, pool_block=True, max_retries=retry if patient else 0)
+            url, HTTPAdapter(pool_maxsize=at_once, pool_block=True, max_retries=retry if patient else 0)
         )
 
     def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
@@ -52,6 +53,8 @@ class Client:
             assert answer.json().get("status", answer.status_code) == answer.status_code
             assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        if answer.status_code == 201:
+            self.created.add(answer.json()["id"])
         return answer
 
     def create(self, **content: Any) -> requests.Response:
@@ -66,10 +69,8 @@ def call(deployed: Deployment) -> Iterator[Client]:
     # A key takes some time to be known everywhere after it was made.
     until(lambda: client("GET", "/notes").status_code == 200, "the API to know its key")
     yield client
-    for page in pages(client):
-        for summary in page["notes"]:
-            if summary["title"].startswith("smoke"):
-                client("DELETE", f"/notes/{summary['id']}")
+    for note_id in client.created:
+        client("DELETE", f"/notes/{note_id}")
 
 
 def pages(call: Client, limit: int = 100) -> Iterator[Any]:

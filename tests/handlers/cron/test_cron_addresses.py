@@ -52,6 +52,7 @@ PRIVATE = [
     "2001:db8::1",
     "2002:a00:1::1",  # 10.0.0.1 through 6to4
     "2002:808:808::1",
+    "3fff::1",  # for documents
     "fc00::1",
     "fd00:ec2::254",  # EC2's metadata
     "fe80::1",
@@ -132,5 +133,5 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         addresses.addresses("slow.example", 80, seconds=0.2, allow_private=False)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     released.set()
