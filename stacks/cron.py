@@ -18,7 +18,7 @@ from constructs import Construct
 from stacks._alarms import alarm_topic, notify
 from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
 from stacks._nag import accept
-from stacks._stores import keep_policy
+from stacks._stores import dead_letter_queue
 
 TIMEOUT_SECONDS = 10
 """A site that takes longer for its first page has no visitors left."""
@@ -62,7 +62,7 @@ class CronStack(Stack):
         patience = _between(Duration.minutes(1), period, Duration.hours(1) if by_the_clock else Duration.days(1))
 
         results = self._table("Results", recovery=retain_data)
-        dead_letters = self._queue("DeadLetters")
+        dead_letters = dead_letter_queue(self, "DeadLetters", removal=self._removal)
         log_group = self._log_group("Logs", log_retention)
         function = self._function(
             "Function",
@@ -113,19 +113,6 @@ class CronStack(Stack):
         if not recovery:
             accept(table, "AwsSolutions-DDB3", "The sandbox's results are of no use once it is gone.")
         return table
-
-    def _queue(self, id_: str) -> sqs.Queue:
-        queue = sqs.Queue(
-            self,
-            id_,
-            enforce_ssl=True,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            retention_period=Duration.days(14),  # the longest there is: somebody has to read them
-            removal_policy=self._removal,
-        )
-        keep_policy(queue, self._removal)
-        accept(queue, "AwsSolutions-SQS3", "It is the dead-letter queue, of the schedule and of the function.")
-        return queue
 
     def _log_group(self, id_: str, retention: logs.RetentionDays) -> logs.LogGroup:
         return logs.LogGroup(self, id_, retention=retention, removal_policy=self._removal)

@@ -18,7 +18,7 @@ from stacks._alarms import alarm_topic, notify
 from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
 from stacks._helpers import log_cdk_helpers
 from stacks._nag import accept
-from stacks._stores import keep_policy
+from stacks._stores import dead_letter_queue, keep_policy
 
 MAX_BYTES = 50 * 1024**2
 """Larger uploads are rejected unread: a 50 MP JPEG of the best quality has some 30 MB."""
@@ -54,7 +54,7 @@ class ThumbnailStack(Stack):
         uploads = self._bucket("Uploads", keep_versions=retain_data)
         thumbnails = self._bucket("Thumbnails")
         metadata = self._table("Metadata", recovery=retain_data)
-        dead_letters = self._queue("DeadLetters")
+        dead_letters = dead_letter_queue(self, "DeadLetters", removal=self._removal)
         log_group = self._log_group("Logs", log_retention)
 
         function = self._function(
@@ -126,19 +126,6 @@ class ThumbnailStack(Stack):
         if not recovery:
             accept(table, "AwsSolutions-DDB3", "The sandbox's items can be made again from the uploads.")
         return table
-
-    def _queue(self, id_: str) -> sqs.Queue:
-        queue = sqs.Queue(
-            self,
-            id_,
-            enforce_ssl=True,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            retention_period=Duration.days(14),  # the longest there is: somebody has to read them
-            removal_policy=self._removal,
-        )
-        keep_policy(queue, self._removal)
-        accept(queue, "AwsSolutions-SQS3", "It is the dead-letter queue: the function's on-failure destination.")
-        return queue
 
     def _log_group(self, id_: str, retention: logs.RetentionDays) -> logs.LogGroup:
         return logs.LogGroup(
