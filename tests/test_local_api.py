@@ -103,17 +103,21 @@ def test_fifty_patches_at_once_lose_nothing(call: Client) -> None:
     created = call.create(body={})
     note = f"/notes/{created.json()['id']}"
 
-    def add(number: int) -> None:
+    def add(number: int) -> str:
         seen = created.headers["ETag"]
         while (patched := _patch(call, note, number, seen)).status_code != 200:
             assert patched.status_code == 412
             seen = patched.headers["ETag"]  # a merge patch holds for any version: it adds a member
+        return patched.headers["ETag"]
 
     with ThreadPoolExecutor(50) as pool:
-        list(pool.map(add, range(50)))
+        versions = list(pool.map(add, range(50)))
     patched = call("GET", note).json()
     assert patched["body"] == {str(number): number for number in range(50)}
-    assert patched["version"] == 51
+    # Each made a version of its own. There may be more: a change whose answer DynamoDB sent too late for the function
+    # counts as unmet when the next one has been made on top of it, and is made again.
+    assert len({*versions}) == 50
+    assert f'"{patched["version"]}"' in versions
     call("DELETE", note)
 
 
