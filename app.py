@@ -13,6 +13,9 @@ from cdk_nag import AwsSolutionsChecks
 from config import ConfigError, from_context
 from stacks.api import ApiStack
 from stacks.cron import CronStack
+from stacks.ecr import EcrStack
+from stacks.ecs_ec2 import EcsEc2Stack
+from stacks.fargate import FargateStack
 from stacks.thumbnail import ThumbnailStack
 
 ROOT = Path(__file__).resolve().parent
@@ -29,17 +32,19 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
 
     def stack(stem: str) -> dict[str, Any]:
         return {
-            "id": f"{config.prefix}-{stem}",
+            "id": f"{config.prefix}-{stem.replace('_', '-')}",  # CloudFormation takes no underscores
             "tags": {"project": PROJECT, "example": stem, "profile": config.profile},
             "termination_protection": config.retain_data,
             "retain_data": config.retain_data,
             "log_retention": config.log_retention,
-            "alarm_email": config.alarm_email,
         }
+
+    watched: dict[str, Any] = {"alarm_email": config.alarm_email}
 
     ThumbnailStack(
         app,
         **stack("thumbnail"),
+        **watched,
         description="Lambda: a picture put into S3 becomes a thumbnail in S3 and an item in DynamoDB",
         max_edge=config.thumbnail_max_edge,
         concurrency=config.thumbnail_concurrency,
@@ -47,6 +52,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     CronStack(
         app,
         **stack("cron"),
+        **watched,
         description="Lambda: a schedule checks web sites and writes the results to DynamoDB",
         urls=config.cron_urls,
         schedule=config.cron_schedule,
@@ -57,8 +63,37 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     ApiStack(
         app,
         **stack("api"),
+        **watched,
         description="API Gateway: a REST API for notes, with keys, throttling and a dashboard, on Lambda and DynamoDB",
         allowed_origin=config.api_allowed_origin,
+    )
+
+    EcrStack(
+        app,
+        **stack("ecr"),
+        description="ECR: a private registry, with the image of the web service in it",
+        architecture=config.architecture,
+        publish=config.publish_web_image,
+    )
+    web: dict[str, Any] = {
+        "image": config.web_image,
+        "architecture": config.architecture,
+        "certificate_arn": config.web_certificate_arn,
+        "container_insights": config.container_insights,
+    }
+    EcsEc2Stack(
+        app,
+        **stack("ecs_ec2"),
+        **watched,
+        **web,
+        description="ECS on EC2: a web service in containers on an Auto Scaling group, behind a load balancer",
+    )
+    FargateStack(
+        app,
+        **stack("fargate"),
+        **watched,
+        **web,
+        description="Fargate: the same web service in containers without instances, behind a load balancer",
     )
 
     _tag_resources(app)

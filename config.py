@@ -21,6 +21,11 @@ MAX_PERIOD_MINUTES = 5040
 """Three and a half days: CloudWatch looks back a week, and a missed run shows after two periods.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
 UTC = "Etc/UTC"
+ARCHITECTURES = ("arm64", "x86_64")
+_IMAGE = re.compile(
+    r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
+)
+_CERTIFICATE = re.compile(r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+")
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 _URL = re.compile(rf"[!-~]{{1,{MAX_URL}}}")
 _CRON = re.compile(r"cron\([0-9A-Z*?,/LW#-]+( [0-9A-Z*?,/LW#-]+){5}\)")
@@ -79,6 +84,19 @@ class Config:
     cron_allow_private: bool = False
     """Whether private and link-local addresses may be requested, too, where only the function can reach them."""
 
+    architecture: str = "arm64"
+    """Of the container images and what runs them: `arm64`, a fifth cheaper, or `x86_64`."""
+    web_image: str | None = None
+    """What both web services run: `<repository>:<tag>`, of this account or with its registry before it. None builds
+    containers/web."""
+    publish_web_image: bool = True
+    """Whether deploying the registry puts the web image into it. That takes Docker, as building does."""
+    web_certificate_arn: str | None = None
+    """A certificate of ACM's in the same region. With it the web services speak HTTPS, and HTTP only redirects."""
+    container_insights: bool
+    """Metrics of each task and container, about $8 a month and service. ECS writes them to a log group that it makes
+    itself and that outlives the stack."""
+
     @property
     def cron_period_minutes(self) -> int:
         """The longest time between two runs."""
@@ -86,6 +104,7 @@ class Config:
 
     def __post_init__(self) -> None:
         self._check_cron()
+        self._check_web()
         _require(
             re.fullmatch(r"\*|https?://[a-z0-9.-]+(:\d{1,5})?", self.api_allowed_origin) is not None,
             f"api_allowed_origin: {self.api_allowed_origin!r} is neither '*' nor like https://notes.example.com",
@@ -105,6 +124,21 @@ class Config:
         _require(
             self.alarm_email is None or re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", self.alarm_email) is not None,
             f"alarm_email: {self.alarm_email!r} is not an e-mail address (name@example.com)",
+        )
+
+    def _check_web(self) -> None:
+        _require(
+            self.architecture in ARCHITECTURES,
+            f"architecture: {self.architecture!r} is not one of: {', '.join(ARCHITECTURES)}",
+        )
+        _require(
+            self.web_image is None or _IMAGE.fullmatch(self.web_image) is not None,
+            f"web_image: {self.web_image!r} is not like repository:tag or repository@sha256:…",
+        )
+        _require(
+            self.web_certificate_arn is None or _CERTIFICATE.fullmatch(self.web_certificate_arn) is not None,
+            f"web_certificate_arn: {self.web_certificate_arn!r} is not like "
+            "arn:aws:acm:<region>:<account>:certificate/<id>",
         )
 
     def _check_cron(self) -> None:
@@ -202,11 +236,13 @@ PROFILES: Mapping[str, Config] = {
         profile="sandbox",
         retain_data=False,
         log_retention=RetentionDays.ONE_WEEK,  # a week is as long as one remembers an experiment
+        container_insights=False,  # they would cost as much as the tasks, and leave a log group behind
     ),
     "production": Config(
         profile="production",
         retain_data=True,
         log_retention=RetentionDays.THREE_MONTHS,  # a quarter, for questions about last month's incident
+        container_insights=True,
     ),
 }
 
@@ -243,6 +279,11 @@ OVERRIDES: Mapping[str, Callable[[str, str], Any]] = {
     "cron_time_zone": _text,
     "cron_longest_gap": _whole_number,
     "cron_allow_private": _truth,
+    "architecture": _text,
+    "web_image": _text,
+    "publish_web_image": _truth,
+    "web_certificate_arn": _text,
+    "container_insights": _truth,
 }
 """What `-c name=value` may set beside the profile, and how its text is read."""
 

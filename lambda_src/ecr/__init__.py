@@ -1,0 +1,1 @@
+"""Copies the web image into the example's own repository when the stack is deployed."""
