@@ -17,3 +17,7 @@ for package in lambda_src/*/requirements.in; do
         --no-emit-package six --no-emit-package urllib3 \
         --output-file "${package%.in}.txt"
 done
+
+# Every hash of every file: the image is built for two processors, and tried out on an older Python.
+compile containers/web/requirements.in --generate-hashes --only-binary :all: --universal --python-version 3.11 \
+    --no-emit-package colorama --output-file containers/web/requirements.txt

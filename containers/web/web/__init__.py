@@ -1,0 +1,1 @@
+"""A small web service that shows where it runs."""

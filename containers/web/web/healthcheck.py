@@ -1,0 +1,24 @@
+"""`python -m web.healthcheck`: 0 while the server answers, 1 otherwise. For Docker's HEALTHCHECK and for ECS."""
+
+import http.client
+import os
+import sys
+
+TIMEOUT_SECONDS = 3
+"""Below the 5 s after which ECS counts a check as failed."""
+
+
+def is_healthy(port: int) -> bool:
+    """Whether the server on this machine's `port` says that it is alive."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    sys.exit(not is_healthy(int(os.environ.get("PORT", "8080"))))

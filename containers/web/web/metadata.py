@@ -1,0 +1,140 @@
+"""Where this process runs, from the task metadata endpoint of ECS, version 4.
+
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4.html
+"""
+
+import asyncio
+import http.client
+import json
+import re
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from platform import machine, python_version, system
+from socket import gethostname
+from typing import Any
+
+TIMEOUT_SECONDS = 1
+"""The endpoint is on the same host."""
+RETRY_SECONDS = 5
+"""How long a failure is remembered, so that an endpoint that hangs does not make every page slow."""
+MAX_BYTES = 256 * 1024
+"""A task of ten containers, the most there can be, fills about 20 KB."""
+CPU_UNITS = 1024
+"""Of a container, to one virtual CPU."""
+
+_ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where this process runs. What is not known is None."""
+
+    on_ecs: bool
+    problem: str | None = None
+    launch_type: str | None = None
+    cluster: str | None = None
+    task: str | None = None
+    task_definition: str | None = None
+    availability_zone: str | None = None
+    vcpu: float | None = None
+    memory_mib: int | None = None
+    image: str | None = None
+    hostname: str = gethostname()
+    platform: str = f"{system()} {machine()}"
+    python: str = python_version()
+
+    @property
+    def identity(self) -> str:
+        """What tells this task, or this machine, from the others."""
+        return self.task or self.hostname
+
+
+class Locator:
+    """Finds out where this process runs when somebody first asks, and remembers it."""
+
+    def __init__(self, endpoint: str | None) -> None:
+        self._endpoint = endpoint
+        self._place: Place | None = None
+        self._expires = 0.0
+        self._lock = asyncio.Lock()  # requests that come meanwhile wait for the same answer
+
+    async def place(self) -> Place:
+        """Where this process runs. When the endpoint fails, `problem` says so."""
+        async with self._lock:
+            if self._place is None or time.monotonic() > self._expires:
+                self._place = await self._look()
+                self._expires = time.monotonic() + (RETRY_SECONDS if self._place.problem else float("inf"))
+            return self._place
+
+    async def _look(self) -> Place:
+        if self._endpoint is None:
+            return Place(on_ecs=False)
+        try:
+            task, container = await asyncio.gather(
+                asyncio.to_thread(_fetch, f"{self._endpoint}/task"), asyncio.to_thread(_fetch, self._endpoint)
+            )
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            return Place(on_ecs=True, problem=f"the task metadata endpoint did not answer ({type(error).__name__})")
+        return place_of(task, container)
+
+
+def _fetch(url: str) -> Mapping[str, Any]:
+    with _direct.open(url, timeout=TIMEOUT_SECONDS) as response:
+        found = json.loads(response.read(MAX_BYTES))
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    return found
+
+
+def place_of(task: Mapping[str, Any], container: Mapping[str, Any]) -> Place:
+    """What the two answers of the endpoint tell: of the task, and of this container in it."""
+    family, revision = _text(task, "Family"), _text(task, "Revision")
+    of_task, of_container = _limits(task), _limits(container)
+    return Place(
+        on_ecs=True,
+        launch_type=_text(task, "LaunchType"),
+        cluster=_short(_text(task, "Cluster")),
+        task=_short(_text(task, "TaskARN")),
+        task_definition=f"{family}:{revision}" if family and revision else family,
+        availability_zone=_text(task, "AvailabilityZone"),
+        # The limits of a task are in virtual CPUs, those of a container in units. Without a limit it is 0 or left out.
+        vcpu=_number(of_task, "CPU") or _vcpu(_number(of_container, "CPU")),
+        memory_mib=_whole(_number(of_task, "Memory") or _number(of_container, "Memory")),
+        image=_without_account(_text(container, "Image")),
+    )
+
+
+def _text(values: Mapping[str, Any], name: str) -> str | None:
+    value = values.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _number(values: Mapping[str, Any], name: str) -> float | None:
+    value = values.get(name)
+    return value if isinstance(value, int | float) and value > 0 else None
+
+
+def _limits(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    limits = values.get("Limits")
+    return limits if isinstance(limits, dict) else {}
+
+
+def _vcpu(units: float | None) -> float | None:
+    return units and round(units / CPU_UNITS, 3)
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else round(number)
+
+
+def _short(name: str | None) -> str | None:
+    # A cluster is named by its ARN on Fargate and by its name on EC2; a task's ARN ends with its id.
+    return name and name.rpartition("/")[2]
+
+
+def _without_account(image: str | None) -> str | None:
+    # The page is public. The account's number stands in the registry's host, and in the name of CDK's own repository.
+    return image and _ACCOUNT.sub("…", image.partition("/")[2] if ".amazonaws.com" in image else image)

@@ -1,0 +1,119 @@
+"""The page: no script, no external resource, and a colour for each task."""
+
+import base64
+import hashlib
+from html import escape
+from http import HTTPStatus
+from pathlib import Path
+from string import Template
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse
+
+from web.metadata import Place
+
+_FOLDER = Path(__file__).parent
+_PAGE = Template((_FOLDER / "page.html").read_text(encoding="utf-8"))
+_STYLE = Template((_FOLDER / "page.css").read_text(encoding="utf-8"))
+
+SHORT = 8
+"""Characters of a task's id that a person can compare."""
+UNKNOWN = "not said"
+NO_LIMIT = "no limit"
+NEUTRAL = 215
+"""The hue of a page that tells of no task."""
+
+
+def page(place: Place) -> HTMLResponse:
+    """Where the process runs, for a person."""
+    return _render(
+        title=f"{place.identity[:SHORT]} · {_kind(place)}",
+        kind=_kind(place),
+        name=place.identity[:SHORT] if place.task else place.identity,
+        lead=_lead(place),
+        facts=_facts(place),
+        hue=hue_of(place.identity),
+    )
+
+
+def error_page(error: HTTPException) -> HTMLResponse:
+    """What went wrong, and the way back. Nothing of the request is repeated."""
+    return _render(
+        title=HTTPStatus(error.status_code).phrase,
+        kind=f"Error {error.status_code}",
+        name=HTTPStatus(error.status_code).phrase,
+        lead="There is one page here, and this is not it."
+        if error.status_code == HTTPStatus.NOT_FOUND
+        else error.detail,
+        facts={},
+        hue=NEUTRAL,
+        status=error.status_code,
+        headers=error.headers,
+    )
+
+
+def hue_of(identity: str) -> int:
+    """The degree on the colour wheel that stands for a task."""
+    return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:2], "big") % 360
+
+
+def _kind(place: Place) -> str:
+    if not place.on_ecs:
+        return "Not on ECS"
+    return {"FARGATE": "ECS on Fargate", "EC2": "ECS on EC2"}.get(place.launch_type or "", "ECS")
+
+
+def _lead(place: Place) -> str:
+    if place.problem:
+        return f"Where this runs is not known: {place.problem}. Ask again in a few seconds."
+    if not place.on_ecs:
+        return "This process runs outside ECS, so there is no task to tell of: only the machine that it is on."
+    return "This task answered. Ask again: the load balancer lets the tasks take turns, and each has its own colour."
+
+
+def _facts(place: Place) -> dict[str, str]:
+    here = {"Host name": place.hostname, "Platform": place.platform, "Python": place.python}
+    if not place.on_ecs or place.problem:
+        return here
+    return {
+        "Availability zone": place.availability_zone or UNKNOWN,
+        "Cluster": place.cluster or UNKNOWN,
+        "Task": place.task or UNKNOWN,
+        "Task definition": place.task_definition or UNKNOWN,
+        "CPU": NO_LIMIT if place.vcpu is None else f"{place.vcpu:g} vCPU",
+        "Memory": NO_LIMIT if place.memory_mib is None else f"{place.memory_mib} MiB",
+        "Image": place.image or UNKNOWN,
+        **here,
+    }
+
+
+def _render(
+    *,
+    title: str,
+    kind: str,
+    name: str,
+    lead: str,
+    facts: dict[str, str],
+    hue: int,
+    status: int = 200,
+    headers: "dict[str, str] | None" = None,
+) -> HTMLResponse:
+    style = _STYLE.substitute(hue=hue)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    rows = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(value)}</dd></div>\n" for term, value in facts.items())
+    icon = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="4" fill="hsl({hue} 60% 45%)"/></svg>'
+    body = _PAGE.substitute(
+        title=escape(title),
+        icon=f"data:image/svg+xml,{quote(icon)}",
+        style=style,
+        kind=escape(kind),
+        name=escape(name),
+        lead=escape(lead),
+        facts=f"<dl>\n{rows}</dl>" if rows else "",
+    )
+    return HTMLResponse(body, status, {**(headers or {}), "Content-Security-Policy": policy})
