@@ -30,9 +30,16 @@ def templates(profile: str) -> dict[str, Template]:
     """The profile's templates by the stem of their stack: `thumbnail`."""
     files = sorted(assembly(profile).glob("*.template.json"))
     return {
-        file.name.removeprefix("compute-").removesuffix(".template.json"): json.loads(file.read_text())
+        file.name.removeprefix("compute-").removesuffix(".template.json").replace("-", "_"): json.loads(
+            file.read_text()
+        )
         for file in files
     }
+
+
+def stack_name(stem: str) -> str:
+    """The name of an example's stack."""
+    return f"compute-{stem.replace('_', '-')}"
 
 
 def resources(template: Template, kind: str) -> dict[str, dict[str, Any]]:

@@ -18,10 +18,10 @@ from constructs import Construct, IConstruct
 from app import build_app
 from config import PROFILES, ConfigError, from_context
 from stacks import _bundling
-from tests.apps import EVERY_STACK, NO_BUNDLING, ROOT, assembly, resources, templates
+from tests.apps import EVERY_STACK, NO_BUNDLING, ROOT, assembly, resources, stack_name, templates
 
 every_stack = pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
-SOURCES = ("app.py", "config.py", "cdk.json", "stacks", "lambda_src")
+SOURCES = ("app.py", "config.py", "cdk.json", "stacks", "lambda_src", "containers")
 
 
 # -- settings
@@ -44,6 +44,11 @@ def test_the_sandbox_is_the_default() -> None:
         ({"profil": "production"}, "profil: no such setting; did you mean 'profile'?"),
         ({"alarm_email": "me@here"}, "alarm_email: 'me@here' is not an e-mail address"),
         ({"thumbnail_concurrency": "0"}, "thumbnail_concurrency: 0 is not a number above 0"),
+        ({"architecture": "arm"}, "architecture: 'arm' is not one of: arm64, x86_64"),
+        ({"web_image": "web"}, "web_image: 'web' is not like repository:tag or repository@sha256:…"),
+        ({"web_image": "Web:v 1"}, "is not like repository:tag"),
+        ({"publish_web_image": "no"}, "publish_web_image: 'no' is not true or false"),
+        ({"web_certificate_arn": "mine"}, "web_certificate_arn: 'mine' is not like arn:aws:acm:<region>:<account>:"),
         ({"retain_data": "true"}, "retain_data: set it in config.py; -c takes profile, prefix,"),
     ],
 )
@@ -200,7 +205,7 @@ def test_the_strict_validation_and_cdk_nag_stop_a_bad_template(
 
 @every_stack
 def test_cfn_lint_finds_nothing(profile: str, stem: str) -> None:
-    template = assembly(profile) / f"compute-{stem}.template.json"
+    template = assembly(profile) / f"{stack_name(stem)}.template.json"
     regions = ("us-east-1", "eu-west-1", "ap-southeast-2")
     # W3005 tells of a DependsOn that a reference implies already; CDK writes those, and they do no harm.
     options = ("--ignore-checks", "W3005", "--regions", *regions, "--", str(template))
@@ -222,7 +227,7 @@ def test_no_stack_needs_another(profile: str, stem: str) -> None:
 def test_everything_is_tagged(profile: str, stem: str) -> None:
     wanted = {"project": "aws-compute-examples", "example": stem, "profile": profile}
     manifest = json.loads((assembly(profile) / "manifest.json").read_text())
-    assert manifest["artifacts"][f"compute-{stem}"]["properties"]["tags"] == wanted
+    assert manifest["artifacts"][stack_name(stem)]["properties"]["tags"] == wanted
     for name, resource in templates(profile)[stem]["Resources"].items():
         tags = resource.get("Properties", {}).get("Tags")
         if tags is not None:
@@ -252,12 +257,15 @@ def test_a_destroyed_sandbox_leaves_nothing(stem: str) -> None:
         for custom in resources(template, "Custom::S3AutoDeleteObjects").values()
     }
     assert emptied == set(resources(template, "AWS::S3::Bucket"))
+    for name, repository in resources(template, "AWS::ECR::Repository").items():
+        assert repository["Properties"]["EmptyOnDelete"] is True, name
 
 
 STORES = (
     "AWS::S3::Bucket",
     "AWS::S3::BucketPolicy",  # a store that is kept without it would take requests without TLS
     "AWS::DynamoDB::Table",
+    "AWS::ECR::Repository",
     "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",
 )
@@ -274,7 +282,7 @@ def test_production_keeps_its_data(stem: str) -> None:
         assert table["Properties"]["DeletionProtectionEnabled"], name
     assert resources(template, "Custom::S3AutoDeleteObjects") == {}
     manifest = json.loads((assembly("production") / "manifest.json").read_text())
-    assert manifest["artifacts"][f"compute-{stem}"]["properties"]["terminationProtection"] is True
+    assert manifest["artifacts"][stack_name(stem)]["properties"]["terminationProtection"] is True
 
 
 # -- the tools of these tests
