@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
@@ -21,36 +23,42 @@ SHORT = 8
 """Characters of a task's id that a person can compare."""
 UNKNOWN = "not said"
 NO_LIMIT = "no limit"
+NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The content security policy that a page's own style and icon are excepted from."""
 NEUTRAL = 215
 """The hue of a page that tells of no task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Content:
+    title: str
+    kind: str
+    name: str
+    lead: str
+    hue: int
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def page(place: Place) -> HTMLResponse:
     """Where the process runs, for a person."""
     return _render(
-        title=f"{place.identity[:SHORT]} · {_kind(place)}",
-        kind=_kind(place),
-        name=place.identity[:SHORT] if place.task else place.identity,
-        lead=_lead(place),
-        facts=_facts(place),
-        hue=hue_of(place.identity),
+        _Content(
+            title=f"{place.identity[:SHORT]} · {_kind(place)}",
+            kind=_kind(place),
+            name=place.identity[:SHORT] if place.task else place.identity,
+            lead=_lead(place),
+            hue=hue_of(place.identity),
+            facts=_facts(place),
+        )
     )
 
 
 def error_page(error: HTTPException) -> HTMLResponse:
     """What went wrong, and the way back. Nothing of the request is repeated."""
-    return _render(
-        title=HTTPStatus(error.status_code).phrase,
-        kind=f"Error {error.status_code}",
-        name=HTTPStatus(error.status_code).phrase,
-        lead="There is one page here, and this is not it."
-        if error.status_code == HTTPStatus.NOT_FOUND
-        else error.detail,
-        facts={},
-        hue=NEUTRAL,
-        status=error.status_code,
-        headers=error.headers,
-    )
+    phrase = HTTPStatus(error.status_code).phrase
+    lead = "There is one page here, and this is not it." if error.status_code == HTTPStatus.NOT_FOUND else error.detail
+    content = _Content(title=phrase, kind=f"Error {error.status_code}", name=phrase, lead=lead, hue=NEUTRAL)
+    return _render(content, error.status_code, error.headers)
 
 
 def hue_of(identity: str) -> int:
@@ -88,32 +96,30 @@ def _facts(place: Place) -> dict[str, str]:
     }
 
 
-def _render(
-    *,
-    title: str,
-    kind: str,
-    name: str,
-    lead: str,
-    facts: dict[str, str],
-    hue: int,
-    status: int = 200,
-    headers: "dict[str, str] | None" = None,
-) -> HTMLResponse:
-    style = _STYLE.substitute(hue=hue)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    rows = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(value)}</dd></div>\n" for term, value in facts.items())
-    icon = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="4" fill="hsl({hue} 60% 45%)"/></svg>'
+def _render(content: _Content, status: int = 200, headers: Mapping[str, str] | None = None) -> HTMLResponse:
+    style = _STYLE.substitute(hue=content.hue)
     body = _PAGE.substitute(
-        title=escape(title),
-        icon=f"data:image/svg+xml,{quote(icon)}",
+        title=escape(content.title),
+        icon=_icon(content.hue),
         style=style,
-        kind=escape(kind),
-        name=escape(name),
-        lead=escape(lead),
-        facts=f"<dl>\n{rows}</dl>" if rows else "",
+        kind=escape(content.kind),
+        name=escape(content.name),
+        lead=escape(content.lead),
+        facts=_list(content.facts),
     )
-    return HTMLResponse(body, status, {**(headers or {}), "Content-Security-Policy": policy})
+    return HTMLResponse(body, status, {**(headers or {}), "Content-Security-Policy": _policy(style)})
+
+
+def _icon(hue: int) -> str:
+    circle = f'<circle cx="4" cy="4" r="4" fill="hsl({hue} 60% 45%)"/>'
+    return "data:image/svg+xml," + quote(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">{circle}</svg>')
+
+
+def _list(facts: Mapping[str, str]) -> str:
+    rows = [f"<div><dt>{escape(term)}</dt><dd>{escape(value)}</dd></div>" for term, value in facts.items()]
+    return "\n".join(["<dl>", *rows, "</dl>"]) if rows else ""
+
+
+def _policy(style: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"{NOTHING}; style-src 'sha256-{digest}'; img-src data:"
