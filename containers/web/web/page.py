@@ -1,6 +1,7 @@
 """The page: no script, no external resource, and a colour for each task."""
 
 import base64
+import colorsys
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ UNKNOWN = "not said"
 NO_LIMIT = "no limit"
 NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """The content security policy that a page's own style and icon are excepted from."""
+CONTRAST = 5
+"""To white: WCAG 2 asks for 4.5."""
+SATURATION = 0.7
 NEUTRAL = 215
 """The hue of a page that tells of no task."""
 
@@ -36,6 +40,7 @@ class _Content:
     name: str
     lead: str
     hue: int
+    button: str
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -44,10 +49,11 @@ def page(place: Place) -> HTMLResponse:
     return _render(
         _Content(
             title=f"{place.identity[:SHORT]} · {_kind(place)}",
-            kind=_kind(place),
+            kind=" · ".join(filter(None, [_kind(place), place.availability_zone])),
             name=place.identity[:SHORT] if place.task else place.identity,
             lead=_lead(place),
             hue=hue_of(place.identity),
+            button="Ask again",
             facts=_facts(place),
         )
     )
@@ -57,13 +63,30 @@ def error_page(error: HTTPException) -> HTMLResponse:
     """What went wrong, and the way back. Nothing of the request is repeated."""
     phrase = HTTPStatus(error.status_code).phrase
     lead = "There is one page here, and this is not it." if error.status_code == HTTPStatus.NOT_FOUND else error.detail
-    content = _Content(title=phrase, kind=f"Error {error.status_code}", name=phrase, lead=lead, hue=NEUTRAL)
+    content = _Content(
+        title=phrase, kind=f"Error {error.status_code}", name=phrase, lead=lead, hue=NEUTRAL, button="To the page"
+    )
     return _render(content, error.status_code, error.headers)
 
 
 def hue_of(identity: str) -> int:
     """The degree on the colour wheel that stands for a task."""
     return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:2], "big") % 360
+
+
+def colour_of(hue: int) -> str:
+    """The brightest colour of a hue on which white text can be read, as #rrggbb."""
+    for lightness in range(60, 0, -1):
+        channels = colorsys.hls_to_rgb(hue / 360, lightness / 100, SATURATION)
+        if contrast_with_white(channels) >= CONTRAST:
+            break
+    return "#" + "".join(f"{round(channel * 255):02x}" for channel in channels)
+
+
+def contrast_with_white(channels: tuple[float, float, float]) -> float:
+    """The contrast ratio of white to a colour, as WCAG 2 defines it, from 1 to 21."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)  # noqa: PLR2004
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
 
 
 def _kind(place: Place) -> str:
@@ -97,7 +120,7 @@ def _facts(place: Place) -> dict[str, str]:
 
 
 def _render(content: _Content, status: int = 200, headers: Mapping[str, str] | None = None) -> HTMLResponse:
-    style = _STYLE.substitute(hue=content.hue)
+    style = _STYLE.substitute(hue=content.hue, colour=colour_of(content.hue))
     body = _PAGE.substitute(
         title=escape(content.title),
         icon=_icon(content.hue),
@@ -105,13 +128,14 @@ def _render(content: _Content, status: int = 200, headers: Mapping[str, str] | N
         kind=escape(content.kind),
         name=escape(content.name),
         lead=escape(content.lead),
+        button=escape(content.button),
         facts=_list(content.facts),
     )
     return HTMLResponse(body, status, {**(headers or {}), "Content-Security-Policy": _policy(style)})
 
 
 def _icon(hue: int) -> str:
-    circle = f'<circle cx="4" cy="4" r="4" fill="hsl({hue} 60% 45%)"/>'
+    circle = f'<circle cx="4" cy="4" r="4" fill="{colour_of(hue)}"/>'
     return "data:image/svg+xml," + quote(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">{circle}</svg>')
 
 
