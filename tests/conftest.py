@@ -38,9 +38,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class OneDeployment(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
-    """Runs all tests of what is deployed in one process, so that it is deployed once; the others anywhere."""
+    """Runs all tests of what is deployed in one process, so that it is deployed once; the others anywhere.
+
+    Those of a container stay together file by file: they share its image, a server or a browser.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith("tests/containers/"):
+            return nodeid.partition("::")[0]
         return "deployed" if nodeid.startswith(OF_THE_DEPLOYMENT) else nodeid
 
 

@@ -14,15 +14,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from web.drain import Drain
 from web.logs import HEALTH_CHECKS, AccessLog
 from web.metadata import Locator
-from web.page import error_page, page
+from web.page import NOTHING, error_page, page
 
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": NOTHING,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
 """Of every answer; a page allows its own style on top."""
+MAX_HEADER_BYTES = 16 * 1024
+"""Request line and headers; the load balancer would let four times as much through."""
+TOO_LARGE = HTTPException(431, "The headers are too large.", headers={"Connection": "close"})
 HAS_BODY = HTTPException(413, "Nothing here takes a body.", headers={"Connection": "close"})
 
 
@@ -56,7 +59,7 @@ def create_app(drain: Drain, metadata_endpoint: str | None) -> ASGIApp:
 
 
 class Manners:
-    """What holds for every answer: its headers, no body in a request, and a farewell while the server drains."""
+    """What holds for every request: its limits, the answer's headers, and a farewell while the server drains."""
 
     def __init__(self, app: ASGIApp, drain: Drain) -> None:
         self._app = app
@@ -76,15 +79,19 @@ class Manners:
                     headers["Connection"] = "close"  # the client's next request finds another task
             await send(message)
 
-        if _has_body(scope):
-            await _answer(scope, HAS_BODY)(scope, receive, finish)
-        else:
-            await self._app(scope, receive, finish)
+        objection = _objection(scope)
+        answer = _answer(scope, objection) if objection else self._app
+        await answer(scope, receive, finish)
 
 
-def _has_body(scope: Scope) -> bool:
+def _objection(scope: Scope) -> HTTPException | None:
+    # uvicorn's limit is for headers that are not complete yet; what arrives at once passes it.
+    size = len(scope["raw_path"]) + len(scope["query_string"]) + sum(len(n) + len(v) for n, v in scope["headers"])
+    if size > MAX_HEADER_BYTES:
+        return TOO_LARGE
     headers = dict(scope["headers"])
-    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+    has_body = b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+    return HAS_BODY if has_body else None
 
 
 async def _refuse(request: Request, error: Any) -> Response:

@@ -85,7 +85,7 @@ def _fetch(url: str) -> Mapping[str, Any]:
     with _direct.open(url, timeout=TIMEOUT_SECONDS) as response:
         found = json.loads(response.read(MAX_BYTES))
     if not isinstance(found, dict):
-        raise ValueError("not a JSON object")
+        raise ValueError("not a JSON object")  # noqa: TRY004 - as for what is no JSON
     return found
 
 

@@ -1,7 +1,10 @@
 """The page: no script, no external resource, and a colour for each task."""
 
 import base64
+import colorsys
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
@@ -21,41 +24,69 @@ SHORT = 8
 """Characters of a task's id that a person can compare."""
 UNKNOWN = "not said"
 NO_LIMIT = "no limit"
+NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The content security policy that a page's own style and icon are excepted from."""
+CONTRAST = 5
+"""To white: WCAG 2 asks for 4.5."""
+SATURATION = 0.7
 NEUTRAL = 215
 """The hue of a page that tells of no task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Content:
+    title: str
+    kind: str
+    name: str
+    lead: str
+    hue: int
+    button: str
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def page(place: Place) -> HTMLResponse:
     """Where the process runs, for a person."""
     return _render(
-        title=f"{place.identity[:SHORT]} · {_kind(place)}",
-        kind=_kind(place),
-        name=place.identity[:SHORT] if place.task else place.identity,
-        lead=_lead(place),
-        facts=_facts(place),
-        hue=hue_of(place.identity),
+        _Content(
+            title=f"{place.identity[:SHORT]} · {_kind(place)}",
+            kind=" · ".join(filter(None, [_kind(place), place.availability_zone])),
+            name=place.identity[:SHORT] if place.task else place.identity,
+            lead=_lead(place),
+            hue=hue_of(place.identity),
+            button="Ask again",
+            facts=_facts(place),
+        )
     )
 
 
 def error_page(error: HTTPException) -> HTMLResponse:
     """What went wrong, and the way back. Nothing of the request is repeated."""
-    return _render(
-        title=HTTPStatus(error.status_code).phrase,
-        kind=f"Error {error.status_code}",
-        name=HTTPStatus(error.status_code).phrase,
-        lead="There is one page here, and this is not it."
-        if error.status_code == HTTPStatus.NOT_FOUND
-        else error.detail,
-        facts={},
-        hue=NEUTRAL,
-        status=error.status_code,
-        headers=error.headers,
+    phrase = HTTPStatus(error.status_code).phrase
+    lead = "There is one page here, and this is not it." if error.status_code == HTTPStatus.NOT_FOUND else error.detail
+    content = _Content(
+        title=phrase, kind=f"Error {error.status_code}", name=phrase, lead=lead, hue=NEUTRAL, button="To the page"
     )
+    return _render(content, error.status_code, error.headers)
 
 
 def hue_of(identity: str) -> int:
     """The degree on the colour wheel that stands for a task."""
     return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:2], "big") % 360
+
+
+def colour_of(hue: int) -> str:
+    """The brightest colour of a hue on which white text can be read, as #rrggbb."""
+    for lightness in range(60, 0, -1):
+        channels = colorsys.hls_to_rgb(hue / 360, lightness / 100, SATURATION)
+        if contrast_with_white(channels) >= CONTRAST:
+            break
+    return "#" + "".join(f"{round(channel * 255):02x}" for channel in channels)
+
+
+def contrast_with_white(channels: tuple[float, float, float]) -> float:
+    """The contrast ratio of white to a colour, as WCAG 2 defines it, from 1 to 21."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)  # noqa: PLR2004
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
 
 
 def _kind(place: Place) -> str:
@@ -88,32 +119,31 @@ def _facts(place: Place) -> dict[str, str]:
     }
 
 
-def _render(
-    *,
-    title: str,
-    kind: str,
-    name: str,
-    lead: str,
-    facts: dict[str, str],
-    hue: int,
-    status: int = 200,
-    headers: "dict[str, str] | None" = None,
-) -> HTMLResponse:
-    style = _STYLE.substitute(hue=hue)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    rows = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(value)}</dd></div>\n" for term, value in facts.items())
-    icon = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="4" fill="hsl({hue} 60% 45%)"/></svg>'
+def _render(content: _Content, status: int = 200, headers: Mapping[str, str] | None = None) -> HTMLResponse:
+    style = _STYLE.substitute(hue=content.hue, colour=colour_of(content.hue))
     body = _PAGE.substitute(
-        title=escape(title),
-        icon=f"data:image/svg+xml,{quote(icon)}",
+        title=escape(content.title),
+        icon=_icon(content.hue),
         style=style,
-        kind=escape(kind),
-        name=escape(name),
-        lead=escape(lead),
-        facts=f"<dl>\n{rows}</dl>" if rows else "",
+        kind=escape(content.kind),
+        name=escape(content.name),
+        lead=escape(content.lead),
+        button=escape(content.button),
+        facts=_list(content.facts),
     )
-    return HTMLResponse(body, status, {**(headers or {}), "Content-Security-Policy": policy})
+    return HTMLResponse(body, status, {**(headers or {}), "Content-Security-Policy": _policy(style)})
+
+
+def _icon(hue: int) -> str:
+    circle = f'<circle cx="4" cy="4" r="4" fill="{colour_of(hue)}"/>'
+    return "data:image/svg+xml," + quote(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">{circle}</svg>')
+
+
+def _list(facts: Mapping[str, str]) -> str:
+    rows = [f"<div><dt>{escape(term)}</dt><dd>{escape(value)}</dd></div>" for term, value in facts.items()]
+    return "\n".join(["<dl>", *rows, "</dl>"]) if rows else ""
+
+
+def _policy(style: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"{NOTHING}; style-src 'sha256-{digest}'; img-src data:"

@@ -9,7 +9,7 @@ from types import FrameType
 
 import uvicorn
 
-from web.app import create_app
+from web.app import MAX_HEADER_BYTES, create_app
 from web.drain import Drain
 from web.logs import configure_logging
 
@@ -21,7 +21,6 @@ FINISH_SECONDS = 8
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 s of an Application Load Balancer: the side that sends must be the one that closes, or a request
 meets a connection that is just being closed, and the client sees a 502."""
-MAX_HEADER_BYTES = 16 * 1024
 MAX_CONNECTIONS = 900
 """Below the 1024 open files that a container has by default."""
 
