@@ -61,10 +61,12 @@ class Deployment:
     prefix: str
     url: Callable[[str], str] = str
     """Where the URL in an output is reached: on AWS, there."""
+    is_local: bool = False
+    """Whether it is the local AWS, which does not do everything."""
 
     def outputs(self, stem: str) -> dict[str, str]:
         """The outputs of one example's stack."""
-        name = f"{self.prefix}-{stem}"
+        name = f"{self.prefix}-{stem.replace('_', '-')}"
         found = {stack["StackName"]: stack for stack in self.client("cloudformation").describe_stacks()["Stacks"]}
         if name not in found:
             pytest.skip(f"{name} is not deployed")
@@ -101,7 +103,9 @@ def _in_the_account(prefix: str) -> Deployment:
     if not any(name.startswith(f"{prefix}-") for name in stacks):
         pytest.exit(f"no stack {prefix}-… in account {account}; deploy first: make deploy", returncode=1)
     endpoint = os.environ.get("AWS_ENDPOINT_URL")  # the local AWS, standing in for an account
-    return Deployment(client=_client, prefix=prefix, url=_through(endpoint) if endpoint else str)
+    return Deployment(
+        client=_client, prefix=prefix, url=_through(endpoint) if endpoint else str, is_local=endpoint is not None
+    )
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +121,10 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     before = inventory(aws, engine)
     cdk.deploy()
     yield Deployment(
-        client=lambda service: aws.client(service, engine), prefix="compute", url=_through(engine.endpoint)
+        client=lambda service: aws.client(service, engine),
+        prefix="compute",
+        url=_through(engine.endpoint),
+        is_local=True,
     )
     cdk.destroy()
     assert inventory(aws, engine) == before, "destroying left something behind"
