@@ -30,7 +30,7 @@ from stacks._web import (
 CPU_UNITS = 256
 """Of a task: a quarter of a vCPU, as on Fargate. A share when the instance is busy; idle, a task may take it all."""
 MEMORY_MIB = 256
-"""Of a task: the server takes 50, and three tasks go into an instance's 900 or so. What takes more is killed."""
+"""Of a task: the server takes 30, and three tasks go into an instance's 900 or so. What takes more is killed."""
 MAX_INSTANCES = 7
 """Ten tasks at three an instance, and three more instances that a deployment can roll through."""
 DISK_GB = 30

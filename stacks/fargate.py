@@ -28,7 +28,7 @@ CPU = {"arm64": ecs.CpuArchitecture.ARM64, "x86_64": ecs.CpuArchitecture.X86_64}
 CPU_UNITS = 256
 """A quarter of a vCPU, the least there is. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html"""
 MEMORY_MIB = 512
-"""The least that goes with it; the server takes 50."""
+"""The least that goes with it; the server takes 30."""
 
 
 class FargateStack(Stack):

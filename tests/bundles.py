@@ -34,6 +34,11 @@ BUNDLES: Mapping[str, Bundle] = {
     "cron": Bundle(
         environment={"RESULTS_TABLE": "x", "KEEP_DAYS": "1", "TIMEOUT_SECONDS": "1", "ALLOW_PRIVATE": "false"}
     ),
+    "ecr": Bundle(
+        of_wheels=frozenset({"aws_lambda_powertools", "typing_extensions.py"}),
+        compiled=(),
+        environment={"SOURCE_REPOSITORY": "x", "TARGET_REPOSITORY": "x", "IMAGE_TAG": "x"},
+    ),
     "thumbnail": Bundle(
         of_wheels=POWERTOOLS | {"PIL", "pillow.libs"},
         compiled=("PIL", "pillow.libs", "wrapt"),

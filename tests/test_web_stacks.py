@@ -140,7 +140,7 @@ def test_two_to_ten_tasks_follow_cpu_and_requests(template: Template) -> None:
             for one in resources(template, "AWS::ApplicationAutoScaling::ScalingPolicy").values()
         )
     }
-    assert tracked == {"ECSServiceAverageCPUUtilization": 60, "ALBRequestCountPerTarget": 1500}
+    assert tracked == {"ECSServiceAverageCPUUtilization": 60, "ALBRequestCountPerTarget": 12_000}
 
 
 # -- the load balancer
