@@ -214,9 +214,10 @@ def test_with_a_certificate_http_only_redirects(stem: str, otherwise: Path) -> N
 
 
 @each
-def test_only_production_pays_for_a_nat_gateway_in_each_zone(stem: str) -> None:
+def test_only_production_pays_for_a_nat_gateway_and_one_address_of_the_accounts_five(stem: str) -> None:
     assert resources(templates("sandbox")[stem], "AWS::EC2::NatGateway") == {}
-    assert len(resources(templates("production")[stem], "AWS::EC2::NatGateway")) == 2
+    assert len(resources(templates("production")[stem], "AWS::EC2::NatGateway")) == 1
+    assert len(resources(templates("production")[stem], "AWS::EC2::EIP")) == 1
 
 
 @every
