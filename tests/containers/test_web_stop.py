@@ -1,5 +1,6 @@
 """Stopping: no request is lost, however the load balancer and its clients behave, and the exit status is 0."""
 
+import asyncio
 import http.client
 import os
 import signal
@@ -9,13 +10,15 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.containers.servers import PATIENCE, WEB, Answer, Balancer, Load, answers, ask, ask_on, metadata, web
 from tests.waiting import until
+from web.app import create_app
 from web.drain import Drain
-from web.server import FINISH_SECONDS, KEEP_ALIVE_SECONDS, LIMIT_SECONDS, QUIET_SECONDS
+from web.server import LIMIT_SECONDS, QUIET_SECONDS, configuration
 
 QUICK = {"DRAIN_QUIET_SECONDS": "0.5", "DRAIN_LIMIT_SECONDS": "5"}
 STOP_TIMEOUT = 30
@@ -179,6 +182,24 @@ def test_the_drain_ends_when_nobody_asks_and_in_any_case_in_time(monkeypatch: py
 
 
 def test_the_times_fit_the_load_balancer_and_the_task() -> None:
-    assert KEEP_ALIVE_SECONDS > 60, "an Application Load Balancer keeps an idle connection for so long"
+    config = configuration(Drain(quiet=QUIET_SECONDS, limit=LIMIT_SECONDS))
+    assert config.timeout_keep_alive > 60, "an Application Load Balancer keeps an idle connection for so long"
     assert QUIET_SECONDS < LIMIT_SECONDS
-    assert LIMIT_SECONDS + FINISH_SECONDS <= STOP_TIMEOUT - 5
+    assert config.timeout_graceful_shutdown
+    assert 5 <= config.timeout_graceful_shutdown <= STOP_TIMEOUT - 5 - LIMIT_SECONDS
+
+
+@pytest.mark.parametrize(("path", "counts"), [("/", True), ("/healthz", False), ("/readyz", False)])
+def test_a_request_keeps_the_server_open_and_a_health_check_does_not(
+    path: str, monkeypatch: pytest.MonkeyPatch, *, counts: bool
+) -> None:
+    drain = Drain(quiet=5, limit=15)
+    noted: list[None] = []
+    monkeypatch.setattr(drain, "note_request", lambda: noted.append(None))
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": b"", "query_string": b"", "headers": []}
+
+    async def ignore(*_: Any) -> dict[str, str]:
+        return {}
+
+    asyncio.run(create_app(drain, None)({**scope, "client": None}, ignore, ignore))  # type: ignore[arg-type]
+    assert bool(noted) is counts

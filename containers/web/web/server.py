@@ -57,7 +57,12 @@ def serve() -> None:
         quiet=float(os.environ.get("DRAIN_QUIET_SECONDS", QUIET_SECONDS)),
         limit=float(os.environ.get("DRAIN_LIMIT_SECONDS", LIMIT_SECONDS)),
     )
-    config = uvicorn.Config(
+    Server(configuration(drain), drain).run()
+
+
+def configuration(drain: Drain) -> uvicorn.Config:
+    """How uvicorn is set up."""
+    return uvicorn.Config(
         create_app(drain, os.environ.get("ECS_CONTAINER_METADATA_URI_V4")),
         host=os.environ.get("HOST", "127.0.0.1"),
         port=int(os.environ.get("PORT", "8080")),
@@ -74,4 +79,3 @@ def serve() -> None:
         limit_concurrency=MAX_CONNECTIONS,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
-    Server(config, drain).run()
