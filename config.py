@@ -132,6 +132,7 @@ class Config:
 
     def __post_init__(self) -> None:
         self._check_cron()
+        self._check_lightsail()
         self._check_web()
         _require(
             re.fullmatch(r"\*|https?://[a-z0-9.-]+(:\d{1,5})?", self.api_allowed_origin) is not None,
