@@ -4,11 +4,16 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore import xform_name
+from botocore.loaders import Loader
+from botocore.model import ServiceModel, StructureShape
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 import config
@@ -16,10 +21,12 @@ from app import build_app
 from local.lightsail_sandbox import Sandbox, sandbox
 from stacks import lightsail
 from tests.apps import NO_BUNDLING, ROOT, resources, templates
+from tests.test_docs import section
 
 SANDBOX = templates("sandbox")["lightsail"]
 PRODUCTION = templates("production")["lightsail"]
 both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
+LESSON = (ROOT / "docs" / "lightsail.md").read_text()
 EVERYTHING = {"lightsail_disk": "true", "lightsail_database": "postgres_16", "lightsail_bucket": "true"}
 
 
@@ -28,9 +35,12 @@ def the(template: dict[str, Any], kind: str) -> dict[str, Any]:
     return dict(found["Properties"])
 
 
-def deployed_with(tmp_path: Path, **settings: str) -> dict[str, Any]:
-    build_app({**settings, **NO_BUNDLING}, outdir=str(tmp_path)).synth()
-    return dict(json.loads((tmp_path / "compute-lightsail.template.json").read_text()))
+@cache
+def deployed_with(*, prefix: str = "compute", **settings: str) -> dict[str, Any]:
+    """The template of the sandbox with these settings."""
+    with tempfile.TemporaryDirectory() as folder:
+        build_app({"prefix": prefix, **settings, **NO_BUNDLING}, outdir=folder).synth()
+        return dict(json.loads((Path(folder) / f"{prefix}-lightsail.template.json").read_text()))
 
 
 # -- the server and its address
@@ -60,8 +70,8 @@ def test_the_web_is_open_and_ssh_is_closed(template: dict[str, Any]) -> None:
     ("cidr", "wanted"),
     [("192.0.2.44/32", {"Cidrs": ["192.0.2.44/32"]}), ("2001:db8::/48", {"Ipv6Cidrs": ["2001:db8::/48"]})],
 )
-def test_ssh_is_open_to_whom_it_is_configured_for(tmp_path: Path, cidr: str, wanted: Mapping[str, Any]) -> None:
-    ports = the(deployed_with(tmp_path, lightsail_ssh_cidr=cidr), "Instance")["Networking"]["Ports"]
+def test_ssh_is_open_to_whom_it_is_configured_for(cidr: str, wanted: Mapping[str, Any]) -> None:
+    ports = the(deployed_with(lightsail_ssh_cidr=cidr), "Instance")["Networking"]["Ports"]
     assert ports[-1] == {"FromPort": 22, "ToPort": 22, "Protocol": "tcp", **wanted}
     assert [port["FromPort"] for port in ports] == [80, 443, 22]
 
@@ -79,8 +89,8 @@ def test_the_server_is_tagged_by_itself(template: dict[str, Any]) -> None:
     assert {tag["Key"] for tag in the(template, "Instance")["Tags"]} == {"project", "example", "profile"}
 
 
-def test_production_keeps_the_server_its_address_and_its_data(tmp_path: Path) -> None:
-    template = deployed_with(tmp_path, profile="production", **EVERYTHING)
+def test_production_keeps_the_server_its_address_and_its_data() -> None:
+    template = deployed_with(profile="production", **EVERYTHING)
     kept = {name for name, found in template["Resources"].items() if found.get("DeletionPolicy") == "Retain"}
     assert kept == {"Server", "Address", "Disk", "Database", "Bucket"}
     assert all(template["Resources"][name]["UpdateReplacePolicy"] == "Retain" for name in kept)
@@ -110,31 +120,35 @@ REPLACING = {
 
 
 @pytest.mark.parametrize("kind", REPLACING)
-def test_nothing_changes_that_would_replace_what_has_data(tmp_path: Path, kind: str) -> None:
-    properties = the(deployed_with(tmp_path, **EVERYTHING), kind)
+def test_nothing_changes_that_would_replace_what_has_data(kind: str) -> None:
+    properties = the(deployed_with(**EVERYTHING), kind)
     assert {name: properties[name] for name in create_only(kind) & set(properties)} == REPLACING[kind], (
         "this replaces the resource and what is on it: CloudFormation refuses it for a deployment that exists, under "
         "another name it makes an empty one. See docs/lightsail.md, 'What is deployed', before you accept it"
     )
 
 
-def test_the_ids_of_what_has_data_never_change(tmp_path: Path) -> None:
+def test_the_ids_of_what_has_data_never_change() -> None:
     """Another id is another resource, whose name is taken."""
-    template = deployed_with(tmp_path, **EVERYTHING)
+    template = deployed_with(**EVERYTHING)
     ours = {name for name, found in template["Resources"].items() if found["Type"].startswith("AWS::Lightsail")}
     assert {name for name in ours if not name.endswith("Alarm")} == {"Server", "Address", "Disk", "Database", "Bucket"}
 
 
-def test_the_lesson_lists_every_property_that_replaces_the_server_or_the_disk() -> None:
-    text = (ROOT / "docs" / "lightsail.md").read_text()
-    told = re.findall(r"^\| `(\w+)\.(\w+)` \| refused \|", text, re.MULTILINE)
-    assert {*told} == {(kind, name) for kind in ("Instance", "Disk") for name in create_only(kind)}
+def test_the_lesson_lists_every_property_that_replaces_the_server_its_address_or_its_disk() -> None:
+    told = re.findall(r"^\| `(\w+)\.(\w+)` \| (refused|replaced) \|", LESSON, re.MULTILINE)
+    assert {*told} == {
+        # Under its old name there can be no replacement; under another there can.
+        (kind, name, "replaced" if name in {"InstanceName", "StaticIpName", "DiskName"} else "refused")
+        for kind in ("Instance", "StaticIp", "Disk")
+        for name in create_only(kind)
+    }
 
 
-def test_two_deployments_and_all_types_have_names_of_their_own(tmp_path: Path) -> None:
+def test_two_deployments_and_all_types_have_names_of_their_own() -> None:
     names = set()
     for prefix in ("compute", "mine"):
-        template = json.loads(json.dumps(_template_of(tmp_path / prefix, prefix)))
+        template = deployed_with(prefix=prefix, **EVERYTHING)
         for found in template["Resources"].values():
             names |= {
                 json.dumps(value)
@@ -146,12 +160,9 @@ def test_two_deployments_and_all_types_have_names_of_their_own(tmp_path: Path) -
     assert len(names) == 2 * 7
 
 
-def _template_of(folder: Path, prefix: str) -> Any:
-    build_app({"prefix": prefix, **EVERYTHING, **NO_BUNDLING}, outdir=str(folder)).synth()
-    return json.loads((folder / f"{prefix}-lightsail.template.json").read_text())
-
-
 # -- the alarms
+
+ALARM = "AWS::Lightsail::Alarm"
 
 
 def test_the_alarms_and_what_sets_them_off() -> None:
@@ -170,11 +181,8 @@ def test_the_alarms_and_what_sets_them_off() -> None:
         assert "ContactProtocols" not in alarm, "nobody asked for mail"
 
 
-ALARM = "AWS::Lightsail::Alarm"
-
-
-def test_the_alarms_mail_when_an_address_is_configured_which_lightsail_keeps(tmp_path: Path) -> None:
-    template = deployed_with(tmp_path, alarm_email="me@example.com", lightsail_bundle="small_3_0")
+def test_the_alarms_mail_when_an_address_is_configured_which_lightsail_keeps() -> None:
+    template = deployed_with(alarm_email="me@example.com", lightsail_bundle="small_3_0")
     alarms = [one["Properties"] for one in resources(template, ALARM).values()]
     assert [alarm["ContactProtocols"] for alarm in alarms] == [["Email"]] * 3
     assert [alarm["NotificationTriggers"] for alarm in alarms] == [["ALARM", "OK"]] * 3
@@ -185,14 +193,14 @@ def test_the_alarms_mail_when_an_address_is_configured_which_lightsail_keeps(tmp
 # -- choices
 
 
-def test_wordpress_is_one_value_away(tmp_path: Path) -> None:
-    server = the(deployed_with(tmp_path, lightsail_blueprint="wordpress"), "Instance")
+def test_wordpress_is_one_value_away() -> None:
+    server = the(deployed_with(lightsail_blueprint="wordpress"), "Instance")
     assert (server["BlueprintId"], server["BundleId"]) == ("wordpress", "micro_3_0")
     assert "UserData" not in server, "our script would put nginx on the port of its Apache"
 
 
-def test_a_disk_is_attached_to_the_server(tmp_path: Path) -> None:
-    template = deployed_with(tmp_path, lightsail_disk="true")
+def test_a_disk_is_attached_to_the_server() -> None:
+    template = deployed_with(lightsail_disk="true")
     assert the(template, "Instance")["Hardware"]["Disks"] == [{"DiskName": {"Ref": "Disk"}, "Path": "/dev/xvdf"}]
     assert the(template, "Disk")["AddOns"][0]["AddOnType"] == "AutoSnapshot"
     # Both are given the first zone of Lightsail's list; were one set, the other could be elsewhere.
@@ -200,8 +208,8 @@ def test_a_disk_is_attached_to_the_server(tmp_path: Path) -> None:
     assert "AvailabilityZone" not in the(template, "Instance")
 
 
-def test_a_database_is_private_and_its_password_in_no_template(tmp_path: Path) -> None:
-    template = deployed_with(tmp_path, lightsail_database="postgres_16")
+def test_a_database_is_private_and_its_password_in_no_template() -> None:
+    template = deployed_with(lightsail_database="postgres_16")
     database = the(template, "Database")
     assert database["PubliclyAccessible"] is False
     assert database["BackupRetention"] is True
@@ -209,8 +217,8 @@ def test_a_database_is_private_and_its_password_in_no_template(tmp_path: Path) -
     assert template["Outputs"]["DatabaseName"]["Value"] == {"Ref": "Database"}
 
 
-def test_a_bucket_is_private_and_open_to_the_server(tmp_path: Path) -> None:
-    template = deployed_with(tmp_path, lightsail_bucket="true")
+def test_a_bucket_is_private_and_open_to_the_server() -> None:
+    template = deployed_with(lightsail_bucket="true")
     bucket = the(template, "Bucket")
     assert bucket["AccessRules"] == {"GetObject": "private", "AllowPublicOverrides": False}
     assert bucket["ResourcesReceivingAccess"] == [{"Ref": "Server"}]
@@ -339,3 +347,47 @@ def test_a_launch_script_that_fails_says_so(server: Sandbox, broken: str, script
     run = server.run(SCRIPT)
     assert run.returncode != 0
     assert "the page is served" not in run.stdout
+
+
+# -- the lesson
+
+
+def test_the_lessons_figures_are_the_stacks_and_add_up() -> None:
+    costs, together = section(LESSON, "What it costs").split("**together**")
+    parts = re.findall(r"\| \$(\d+\.\d\d) \|", costs)
+    assert f"**${sum(map(float, parts)):.2f}**" in together
+    assert f"{lightsail.TRANSFER_GB['nano_3_0']:,} GB of transfer" in costs
+    assert f"| disk, {lightsail.DISK_GB} GB | ${lightsail.DISK_GB * 0.10:.2f} | EBS gp3 | $0.64 |" in together
+    assert f"EC2 t3.nano $3.80, EBS gp3 $1.60, public IPv4 $3.65 | ${3.80 + 1.60 + 3.65:.2f}," in together
+    assert f"RDS db.t4g.micro $11.68, gp3 $4.60 | ${11.68 + 4.60:.2f} |" in together
+    assert f"from EC2 it would be ${(1024 - 100) * 0.09:.0f}" in together
+    megabits = 1024**4 / lightsail.FIVE_MINUTES_IN_THREE_DAYS / 300 * 8 / 1_000_000
+    assert f"{megabits:.0f} Mbit/s for 1,024 GB" in LESSON
+    assert lightsail.SNAPSHOT_AT in LESSON
+
+
+def test_the_lesson_has_every_setting_and_alarm() -> None:
+    told = re.findall(r"^\| `(lightsail_\w+)`", LESSON, re.MULTILINE)
+    assert {*told} == {name for name in config.OVERRIDES if name.startswith("lightsail_")}
+    alarms = {one["Properties"]["MetricName"] for one in resources(SANDBOX, ALARM).values()}
+    assert {*re.findall(r"^\| ([A-Z]\w+) \|", section(LESSON, "Watch it"), re.MULTILINE)} == alarms
+
+
+def test_the_lessons_commands_for_an_account_exist() -> None:
+    """They cannot run here. Their names and options are those of Lightsail's own model."""
+    model = ServiceModel(Loader().load_service_model("lightsail", "service-2"))
+    options = {
+        xform_name(name, "-"): {f"--{xform_name(member, '-')}" for member in _members(model, name)}
+        for name in model.operation_names
+    }
+    commands = re.findall(r"aws lightsail ([a-z-]+)([^\n`|]*)", LESSON)
+    assert len(commands) > 10
+    for name, rest in commands:
+        used = set(re.findall(r"--[a-z-]+", rest)) - {"--query", "--output"}
+        assert used <= options[name], name
+
+
+def _members(model: ServiceModel, operation: str) -> set[str]:
+    shape = model.operation_model(operation).input_shape
+    assert isinstance(shape, StructureShape)
+    return set(shape.members)
