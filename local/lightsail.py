@@ -19,7 +19,7 @@ def exercise(scene: Scene, outputs: dict[str, str]) -> None:
     recorded = {
         found["LogicalResourceId"]: found["PhysicalResourceId"]
         for found in cloudformation.describe_stack_resources(StackName="compute-lightsail")["StackResources"]
-        if found["ResourceStatus"] == "CREATE_COMPLETE"
+        if found["ResourceStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
     }
     if missing := NEEDS - set(recorded):
         raise LocalError(f"the local AWS has no record of {', '.join(sorted(missing))}")
