@@ -16,6 +16,7 @@ from stacks.cron import CronStack
 from stacks.ecr import EcrStack
 from stacks.ecs_ec2 import EcsEc2Stack
 from stacks.fargate import FargateStack
+from stacks.lightsail import LightsailStack
 from stacks.thumbnail import ThumbnailStack
 
 ROOT = Path(__file__).resolve().parent
@@ -36,14 +37,15 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
             "tags": {"project": PROJECT, "example": stem, "profile": config.profile},
             "termination_protection": config.retain_data,
             "retain_data": config.retain_data,
-            "log_retention": config.log_retention,
         }
 
+    logged: dict[str, Any] = {"log_retention": config.log_retention}
     watched: dict[str, Any] = {"alarm_email": config.alarm_email}
 
     ThumbnailStack(
         app,
         **stack("thumbnail"),
+        **logged,
         **watched,
         description="Lambda: a picture put into S3 becomes a thumbnail in S3 and an item in DynamoDB",
         max_edge=config.thumbnail_max_edge,
@@ -52,6 +54,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     CronStack(
         app,
         **stack("cron"),
+        **logged,
         **watched,
         description="Lambda: a schedule checks web sites and writes the results to DynamoDB",
         urls=config.cron_urls,
@@ -63,6 +66,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     ApiStack(
         app,
         **stack("api"),
+        **logged,
         **watched,
         description="API Gateway: a REST API for notes, with keys, throttling and a dashboard, on Lambda and DynamoDB",
         allowed_origin=config.api_allowed_origin,
@@ -71,6 +75,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     EcrStack(
         app,
         **stack("ecr"),
+        **logged,
         description="ECR: a private registry, with the image of the web service in it",
         architecture=config.architecture,
         publish=config.publish_web_image,
@@ -84,6 +89,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     EcsEc2Stack(
         app,
         **stack("ecs_ec2"),
+        **logged,
         **watched,
         **web,
         description="ECS on EC2: a web service in containers on an Auto Scaling group, behind a load balancer",
@@ -91,9 +97,22 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     FargateStack(
         app,
         **stack("fargate"),
+        **logged,
         **watched,
         **web,
         description="Fargate: the same web service in containers without instances, behind a load balancer",
+    )
+    LightsailStack(
+        app,
+        **stack("lightsail"),
+        **watched,
+        description="Lightsail: a virtual server with a static address, a firewall, snapshots and alarms",
+        blueprint=config.lightsail_blueprint,
+        bundle=config.lightsail_plan,
+        ssh_cidr=config.lightsail_ssh_cidr,
+        disk=config.lightsail_disk,
+        database=config.lightsail_database,
+        bucket=config.lightsail_bucket,
     )
 
     _tag_resources(app)

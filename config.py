@@ -20,6 +20,15 @@ MAX_URL = 1024
 MAX_PERIOD_MINUTES = 5040
 """Three and a half days: CloudWatch looks back a week, and a missed run shows after two periods.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+LIGHTSAIL_BUNDLES: Mapping[str, str] = {"ubuntu_24_04": "nano_3_0", "wordpress": "micro_3_0"}
+"""What the server can be, and the smallest plan that it is given unless another is set. 512 MB hold nginx. WordPress
+would start in them (its blueprint's minPower is 0), but with its database it outgrows them.
+https://docs.aws.amazon.com/cli/latest/reference/lightsail/get-blueprints.html
+https://docs.aws.amazon.com/cli/latest/reference/lightsail/get-bundles.html"""
+LIGHTSAIL_PLANS = ("nano_3_0", "micro_3_0", "small_3_0")
+"""$5, $7 and $12 a month, with a public IPv4 address."""
+WIDEST_SSH = {4: 8, 6: 32}
+"""Prefix lengths by IP version: what one company or provider has. Anything wider is half the world."""
 UTC = "Etc/UTC"
 ARCHITECTURES = ("arm64", "x86_64")
 _IMAGE = re.compile(
@@ -97,6 +106,25 @@ class Config:
     """Metrics of each task and container, about $8 a month and service. ECS writes them to a log group that it makes
     itself and that outlives the stack."""
 
+    lightsail_blueprint: str = "ubuntu_24_04"
+    """What is on the server: `ubuntu_24_04`, which serves a page of ours, or `wordpress`."""
+    lightsail_bundle: str | None = None
+    """Its plan, that is size and price; None takes the smallest for the blueprint."""
+    lightsail_ssh_cidr: str | None = None
+    """Who may connect by SSH: `192.0.2.44/32` for one address. None is nobody."""
+    lightsail_disk: bool = False
+    """A second disk, $0.80 a month, which can be moved to another server."""
+    lightsail_database: str | None = None
+    """A managed database, $15 a month: the engine, as `aws lightsail get-relational-database-blueprints` names it now
+    (`postgres_16`), since engines come and go. None is none."""
+    lightsail_bucket: bool = False
+    """A bucket that the server can use without keys, $1 a month."""
+
+    @property
+    def lightsail_plan(self) -> str:
+        """The bundle that is deployed."""
+        return self.lightsail_bundle or LIGHTSAIL_BUNDLES[self.lightsail_blueprint]
+
     @property
     def cron_period_minutes(self) -> int:
         """The longest time between two runs."""
@@ -104,6 +132,7 @@ class Config:
 
     def __post_init__(self) -> None:
         self._check_cron()
+        self._check_lightsail()
         self._check_web()
         _require(
             re.fullmatch(r"\*|https?://[a-z0-9.-]+(:\d{1,5})?", self.api_allowed_origin) is not None,
@@ -140,6 +169,28 @@ class Config:
             f"web_certificate_arn: {self.web_certificate_arn!r} is not like "
             "arn:aws:acm:<region>:<account>:certificate/<id>",
         )
+
+    def _check_lightsail(self) -> None:
+        _require(
+            self.lightsail_blueprint in LIGHTSAIL_BUNDLES,
+            f"lightsail_blueprint: {self.lightsail_blueprint!r} is not one of: {', '.join(LIGHTSAIL_BUNDLES)}",
+        )
+        _require(
+            self.lightsail_plan in LIGHTSAIL_PLANS,
+            f"lightsail_bundle: {self.lightsail_bundle!r} is not one of: {', '.join(LIGHTSAIL_PLANS)}",
+        )
+        _require(
+            self.lightsail_plan != "nano_3_0" or self.lightsail_blueprint != "wordpress",
+            "lightsail_bundle: WordPress and its database need more than the 512 MB of nano_3_0; take micro_3_0",
+        )
+        _require(
+            self.lightsail_database is None
+            or re.fullmatch(r"(mysql|postgres)_\d+(_\d+)?", self.lightsail_database) is not None,
+            f"lightsail_database: {self.lightsail_database!r} is not an engine like postgres_16 or mysql_8_0; "
+            "aws lightsail get-relational-database-blueprints lists them",
+        )
+        if self.lightsail_ssh_cidr is not None:
+            _check_ssh(self.lightsail_ssh_cidr)
 
     def _check_cron(self) -> None:
         self._check_urls()
@@ -194,6 +245,19 @@ class Config:
             f"cron_longest_gap: only for cron(...); {self.cron_schedule} says it itself",
         )
         _require(self.cron_time_zone == UTC, f"cron_time_zone: only for cron(...), not for {self.cron_schedule}")
+
+
+def _check_ssh(cidr: str) -> None:
+    try:
+        network = ipaddress.ip_network(cidr)
+    except ValueError as error:
+        raise ConfigError(f"lightsail_ssh_cidr: {error}; 192.0.2.44/32 is one address") from None
+    widest = WIDEST_SSH[network.version]
+    _require(
+        network.prefixlen >= widest,
+        f"lightsail_ssh_cidr: {cidr} would let {'everybody' if network.prefixlen == 0 else 'too many'} try to log in; "
+        f"name your own address (curl https://checkip.amazonaws.com), or a network of /{widest} at most",
+    )
 
 
 def _fault_of(url: str) -> str | None:
@@ -279,6 +343,12 @@ OVERRIDES: Mapping[str, Callable[[str, str], Any]] = {
     "cron_time_zone": _text,
     "cron_longest_gap": _whole_number,
     "cron_allow_private": _truth,
+    "lightsail_blueprint": _text,
+    "lightsail_bundle": _text,
+    "lightsail_ssh_cidr": _text,
+    "lightsail_disk": _truth,
+    "lightsail_database": _text,
+    "lightsail_bucket": _truth,
     "architecture": _text,
     "web_image": _text,
     "publish_web_image": _truth,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import api, cron, thumbnail
+from local import api, cron, lightsail, thumbnail
 from local.aws import PORT, Engine, LocalAws, LocalError
 from local.cdk import Cdk
 from local.environment import ROOT
@@ -20,7 +20,7 @@ from local.inventory import LISTINGS, inventory
 from local.scene import Example, Scene
 
 FOLDER = ROOT / ".local"
-EXAMPLES: Mapping[str, Example] = {"thumbnail": thumbnail, "cron": cron, "api": api}
+EXAMPLES: Mapping[str, Example] = {"thumbnail": thumbnail, "cron": cron, "api": api, "lightsail": lightsail}
 PREFIX = "compute-"
 """What the names of the examples' stacks begin with, and those of most that is in them."""
 TOOLKIT = "CDKToolkit"

@@ -1,0 +1,81 @@
+#!/bin/sh
+# What the server runs as root at its first start: nginx, automatic updates, and a page that tells what it runs on.
+# Lightsail puts this text behind a script of its own, which sh runs: so no bash, and no #cloud-config. What it says is
+# in /var/log/cloud-init-output.log. It can run again. BLUEPRINT and BUNDLE come from the stack.
+set -eu
+
+export DEBIAN_FRONTEND=noninteractive
+# The first start has updates of its own under way, which hold apt's locks.
+tries=30
+until apt-get update; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || { echo "launch: apt-get update failed for five minutes" >&2; exit 1; }
+    sleep 10
+done
+apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=600 curl nginx unattended-upgrades
+
+# Security updates every day, with a restart where one is needed, an hour after the snapshot (UTC).
+cat > /etc/apt/apt.conf.d/52-launch << 'END'
+APT::Periodic::Update-Package-Lists "1";
+APT::Periodic::Unattended-Upgrade "1";
+Unattended-Upgrade::Automatic-Reboot "true";
+Unattended-Upgrade::Automatic-Reboot-Time "04:00";
+END
+
+metadata=http://169.254.169.254/latest
+token=$(curl --fail --silent --show-error --retry 10 --retry-all-errors --request PUT \
+    --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' "$metadata/api/token")
+fact() {
+    curl --fail --silent --show-error --retry 10 --header "X-aws-ec2-metadata-token: $token" "$metadata/meta-data/$1"
+}
+region=$(fact placement/region)
+zone=$(fact placement/availability-zone)
+machine=$(fact instance-type)
+name=$(uname -n)
+
+# Written aside and moved, so that no visitor sees half a page.
+cat > /var/www/html/index.html.new << END
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>$name</title>
+<style>
+:root { --page: #f4f6f8; --card: #fff; --text: #1c2733; --soft: #5b6b7b; --line: #dfe5ea; --mark: #c45500; }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #10161c; --card: #18212a; --text: #e8edf2; --soft: #9fb0c0; --line: #2a3642; --mark: #ffad5c; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem; background: var(--page);
+  color: var(--text); font: 1rem/1.6 system-ui, sans-serif; }
+main { width: 100%; max-width: 36rem; padding: clamp(1.25rem, 5vw, 2.5rem); background: var(--card);
+  border: 1px solid var(--line); border-top: 4px solid var(--mark); border-radius: .75rem; }
+h1 { margin: 0 0 .5rem; font-size: clamp(1.5rem, 6vw, 2rem); line-height: 1.2; }
+p { margin: 0 0 1.5rem; color: var(--soft); }
+dl { margin: 0; }
+div { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1rem; padding: .6rem 0;
+  border-top: 1px solid var(--line); }
+dt { color: var(--soft); }
+dd { margin: 0; font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
+</style>
+<main>
+<h1>A virtual server, ready</h1>
+<p>Its launch script installed nginx and wrote this page at the first start.</p>
+<dl>
+<div><dt>Host</dt><dd>$name</dd></div>
+<div><dt>Region</dt><dd>$region</dd></div>
+<div><dt>Availability zone</dt><dd>$zone</dd></div>
+<div><dt>Blueprint</dt><dd>$BLUEPRINT</dd></div>
+<div><dt>Bundle</dt><dd>$BUNDLE</dd></div>
+<div><dt>Machine underneath</dt><dd>$machine</dd></div>
+</dl>
+</main>
+</html>
+END
+mv /var/www/html/index.html.new /var/www/html/index.html
+
+systemctl enable --now nginx
+curl --fail --silent --show-error --output /dev/null --retry 10 --retry-connrefused http://127.0.0.1/
+echo "launch: the page is served"
