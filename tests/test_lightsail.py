@@ -200,7 +200,7 @@ def test_wordpress_is_one_value_away() -> None:
 
 
 def test_a_disk_is_attached_to_the_server() -> None:
-    template = deployed_with(lightsail_disk="true")
+    template = deployed_with(**EVERYTHING)
     assert the(template, "Instance")["Hardware"]["Disks"] == [{"DiskName": {"Ref": "Disk"}, "Path": "/dev/xvdf"}]
     assert the(template, "Disk")["AddOns"][0]["AddOnType"] == "AutoSnapshot"
     # Both are given the first zone of Lightsail's list; were one set, the other could be elsewhere.
@@ -209,7 +209,7 @@ def test_a_disk_is_attached_to_the_server() -> None:
 
 
 def test_a_database_is_private_and_its_password_in_no_template() -> None:
-    template = deployed_with(lightsail_database="postgres_16")
+    template = deployed_with(**EVERYTHING)
     database = the(template, "Database")
     assert database["PubliclyAccessible"] is False
     assert database["BackupRetention"] is True
@@ -218,7 +218,7 @@ def test_a_database_is_private_and_its_password_in_no_template() -> None:
 
 
 def test_a_bucket_is_private_and_open_to_the_server() -> None:
-    template = deployed_with(lightsail_bucket="true")
+    template = deployed_with(**EVERYTHING)
     bucket = the(template, "Bucket")
     assert bucket["AccessRules"] == {"GetObject": "private", "AllowPublicOverrides": False}
     assert bucket["ResourcesReceivingAccess"] == [{"Ref": "Server"}]
