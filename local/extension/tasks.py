@@ -18,7 +18,7 @@ from local.tasks import Runner, Started
 
 HEALTHY_SECONDS = 30
 """For a new task to answer the load balancer, on a machine that is busy deploying."""
-STEADY_SECONDS = 90
+STEADY_SECONDS = 45
 _placing = threading.Lock()
 _addresses = itertools.count(10)
 _stopping: list[threading.Thread] = []
