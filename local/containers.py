@@ -115,7 +115,7 @@ def _podman(folder: Path) -> Tool:
         why="docker's engine does not answer, podman works",
         command=command,
         build=(*chroot, "--format", "docker"),  # the other one has no health check
-        run=_LIMITS,
+        run=(*_LIMITS, "--no-healthcheck"),  # ECS's own and the load balancer's are asked; podman's wants systemd
         plain_http=("--tls-verify=false",),
         limits="memory" in controllers,
     )

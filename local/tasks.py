@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,19 @@ class ImageError(RuntimeError):
 class Started:
     """A container, or the process in its place."""
 
-    def __init__(self, name: str, command: list[str], environment: Mapping[str, str], port: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        environment: Mapping[str, str],
+        port: int,
+        killing: Sequence[str] = (),
+    ) -> None:
+        """`killing` is the command that ends a container whose client does not."""
         self.id = secrets.token_hex(32)
         self.name = name
         self.address = (HOST, port)
-        self.labels: dict[str, str] = {}
+        self._killing = killing
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(LEASH), *command],
@@ -88,7 +96,9 @@ class Started:
             self.kill()
 
     def kill(self) -> None:
-        """End it at once, by the end of its leash where that still holds."""
+        """End it at once."""
+        if self._killing:
+            subprocess.run(self._killing, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         self._process.kill()
         self._process.wait()
 
@@ -160,7 +170,8 @@ class Containers:
             port = _free_port()
             told = {**environment, "HOST": HOST, "PORT": str(port), **HURRY}
             if self._tool:
-                started = Started(name, self._container(image, name, told, how), dict(os.environ), port)
+                command = self._container(image, name, told, how)
+                started = Started(name, command, os.environ, port, [*self._tool.command, "rm", "--force", name])
             else:
                 here = {**inherited(), **told, "PYTHONPATH": str(WEB), "PYTHONUNBUFFERED": "1"}
                 started = Started(name, [sys.executable, "-m", "web", *(how.get("command") or ())], here, port)

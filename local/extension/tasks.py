@@ -10,15 +10,15 @@ from typing import Any
 from ministack.core.concurrency import resource_lock
 from ministack.core.responses import get_account_id, get_region, new_uuid, request_scope
 from ministack.services import ec2, ecs, ecs_metadata
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import provisioners, stacks
 
 from local.extension import balancing
 from local.extension.cluster import instances_of
 from local.tasks import Runner, Started
 
-HEALTHY_SECONDS = 30
+HEALTHY_SECONDS = 60
 """For a new task to answer the load balancer, on a machine that is busy deploying."""
-STEADY_SECONDS = 45
+STEADY_SECONDS = 90
 _placing = threading.Lock()
 _addresses = itertools.count(10)
 _stopping: list[threading.Thread] = []
@@ -39,6 +39,9 @@ def run_tasks(runner: Runner) -> None:
     }.items():
         setattr(ecs, name, mend)
     ecs._ACTION_MAP["StopTask"] = ecs._stop_task
+    # The engine serves nothing while it makes most types; a task pulls its image from it.
+    threaded = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda kind: kind == "AWS::ECS::Service" or threaded(kind)
     handlers = provisioners._RESOURCE_HANDLERS["AWS::ECS::Service"]
     handlers.update(
         create=_await_creation(handlers["create"]),
