@@ -47,7 +47,16 @@ class Cdk:
 
     def deploy(self) -> None:
         """Deploy every stack of the assembly."""
-        self._run("deploy", "--all", "--require-approval", "never", *self._from_assembly(), what="deploying")
+        self._run(
+            "deploy",
+            "--all",
+            "--concurrency",
+            "8",
+            "--require-approval",
+            "never",
+            *self._from_assembly(),
+            what="deploying",
+        )
 
     def destroy(self) -> None:
         """Delete every stack of the assembly."""
