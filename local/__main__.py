@@ -12,7 +12,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import api, cron, lightsail, thumbnail
+from local import api, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
 from local.aws import PORT, Engine, LocalAws, LocalError
 from local.cdk import Cdk
 from local.environment import ROOT
@@ -20,7 +20,15 @@ from local.inventory import LISTINGS, inventory
 from local.scene import Example, Scene
 
 FOLDER = ROOT / ".local"
-EXAMPLES: Mapping[str, Example] = {"thumbnail": thumbnail, "cron": cron, "api": api, "lightsail": lightsail}
+EXAMPLES: Mapping[str, Example] = {
+    "thumbnail": thumbnail,
+    "cron": cron,
+    "api": api,
+    "ecr": ecr,
+    "ecs_ec2": ecs_ec2,
+    "fargate": fargate,
+    "lightsail": lightsail,
+}
 PREFIX = "compute-"
 """What the names of the examples' stacks begin with, and those of most that is in them."""
 TOOLKIT = "CDKToolkit"
@@ -46,11 +54,11 @@ def up(aws: LocalAws, photo: Path) -> None:
     scene = Scene(aws=aws, engine=engine, photo=photo)
     for stem, example in EXAMPLES.items():
         step(f"the {stem} example: {example.TITLE}")
-        example.exercise(scene, deployed[f"{PREFIX}{stem}"])
+        example.exercise(scene, deployed[_stack_of(stem)])
     step(f"ready after {time.monotonic() - started:.0f} s, and left running at {engine.endpoint}. To try next:")
     print(f"    . {shlex.quote(str(aws.env_file))}")
     for stem, example in EXAMPLES.items():
-        for command in example.suggestions(scene, deployed[f"{PREFIX}{stem}"]):
+        for command in example.suggestions(scene, deployed[_stack_of(stem)]):
             print(f"    {command}")
     print("    make local-down   # destroy it all")
 
@@ -87,6 +95,10 @@ def _destroy(aws: LocalAws, engine: Engine) -> None:
         print("    but what you made yourself, which goes with the engine: " + ", ".join(sorted(left)))
 
 
+def _stack_of(stem: str) -> str:
+    return f"{PREFIX}{stem.replace('_', '-')}"
+
+
 def step(text: str) -> None:
     """Print what is done next."""
     print(f"==> {text}", flush=True)
@@ -104,6 +116,7 @@ def _engine(aws: LocalAws) -> Engine:
     if engine.port != PORT:
         step(f"port {PORT} is taken by another process: using {engine.port}")
     step(f"started the local AWS at {engine.endpoint} (log: {aws.log})")
+    print(f"    containers: {engine.tool.name} ({engine.tool.why})")
     return engine
 
 
@@ -125,6 +138,11 @@ def _unbootstrap(aws: LocalAws, engine: Engine) -> None:
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
             s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+    registry = aws.client("ecr", engine)
+    repository = toolkit["ImageRepositoryName"]
+    images = registry.list_images(repositoryName=repository)["imageIds"]
+    if images:
+        registry.batch_delete_image(repositoryName=repository, imageIds=images)
     cloudformation.delete_stack(StackName=TOOLKIT)
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=TOOLKIT, WaiterConfig={"Delay": 1})
     s3.delete_bucket(Bucket=bucket)  # the bootstrap template retains it

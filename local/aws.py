@@ -14,14 +14,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
-from local import environment
+from local import cdk_docker, containers, environment
+from local.containers import Tool
 from local.environment import ACCESS_KEY, REGION, ROOT
 
 PORT = 4566
@@ -42,6 +43,8 @@ class Engine:
     port: int
     site_port: int = 0
     """0 for one that an older version of this project started."""
+    tool: Tool = field(default_factory=lambda: Tool(name="none", why="not looked for"))
+    """What runs the containers."""
 
     @property
     def endpoint(self) -> str:
@@ -87,7 +90,8 @@ class LocalAws:
         except FileNotFoundError:
             return None
         except BlockingIOError:
-            return Engine(**json.loads(self._state.read_text()))
+            told = json.loads(self._state.read_text())
+            return Engine(**{**told, "tool": Tool.from_json(told["tool"])}) if "tool" in told else Engine(**told)
         return None
 
     def start(self) -> Engine:
@@ -103,10 +107,12 @@ class LocalAws:
     def _started(self) -> Engine:
         port, site_port = _free_ports(2)
         port = PORT if _free(PORT) else port
+        site = ("--site-port", str(site_port), "--site-down", str(self.site_is_down))
+        tool = containers.find(self.folder)
         with self.log.open("wb") as log, self._state.open("w") as state:
             fcntl.flock(state, fcntl.LOCK_EX)
             self._process = subprocess.Popen(
-                [*self._command, "--site-port", str(site_port), "--site-down", str(self.site_is_down)],
+                [*self._command, *site, "--tool", tool.to_json(), "--folder", str(self.folder)],
                 cwd=ROOT,
                 env={**environment.inherited(), **environment.of_engine(port, self.folder)},
                 stdin=subprocess.DEVNULL,
@@ -115,7 +121,7 @@ class LocalAws:
                 start_new_session=True,  # Ctrl-C is for the command; the engine outlives it
                 pass_fds=[state.fileno()],  # and with it the lock
             )
-            engine = Engine(pid=self._process.pid, port=port, site_port=site_port)
+            engine = Engine(pid=self._process.pid, port=port, site_port=site_port, tool=tool)
             json.dump(asdict(engine), state)
         self._wait_until_it_answers(self._process, engine)
         return engine
@@ -132,6 +138,8 @@ class LocalAws:
             self._end_group(self._process.pid)
             self._process.wait()
             self._process = None
+        if (self.folder / "containers").exists():
+            containers.remove_all(engine.tool if engine else containers.find(self.folder), self.folder)
         self._state.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         self.env_file.unlink(missing_ok=True)
@@ -188,7 +196,11 @@ class LocalAws:
 
     def environment(self, engine: Engine) -> dict[str, str]:
         """The environment in which the CDK CLI and every SDK reach the local AWS, and the person's account never."""
-        return {**environment.inherited(), **environment.of_clients(engine.endpoint, self.folder)}
+        return {
+            **environment.inherited(),
+            **environment.of_clients(engine.endpoint, self.folder),
+            **cdk_docker.environment(engine.tool, self.folder, engine.port),
+        }
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], engine: Engine) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from local import containers
 from local.aws import Engine, LocalAws, LocalError
 from local.environment import ACCOUNT, REGION, ROOT
 
@@ -15,7 +16,14 @@ CLI = ROOT / "node_modules" / ".bin" / "cdk"
 
 def settings(engine: Engine) -> Mapping[str, str]:
     """What is configured otherwise than in config.py. Settings alone: the templates are AWS's."""
-    return {"cron_urls": engine.site, "cron_schedule": "rate(1 minute)", "cron_allow_private": "true"}
+    return {
+        "cron_urls": engine.site,
+        "cron_schedule": "rate(1 minute)",
+        "cron_allow_private": "true",
+        "architecture": containers.architecture(),
+        # Nothing is there to build an image: one is named that AWS has, and in its place runs containers/web.
+        **({} if engine.tool else {"web_image": containers.base_image(), "publish_web_image": "false"}),
+    }
 
 
 class Cdk:
@@ -39,7 +47,16 @@ class Cdk:
 
     def deploy(self) -> None:
         """Deploy every stack of the assembly."""
-        self._run("deploy", "--all", "--require-approval", "never", *self._from_assembly(), what="deploying")
+        self._run(
+            "deploy",
+            "--all",
+            "--concurrency",
+            "8",
+            "--require-approval",
+            "never",
+            *self._from_assembly(),
+            what="deploying",
+        )
 
     def destroy(self) -> None:
         """Delete every stack of the assembly."""

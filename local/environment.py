@@ -21,12 +21,14 @@ _FILE = r"""# `. ` this file, and `aws`, `cdk`, `curl` and boto3 talk to the loc
 export PATH={tools}:"$PATH"
 # Version 1 of the AWS CLI takes no endpoint for SQS from the environment.
 aws() {{ command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }}
-# The host names of API Gateway lead to AWS.
+# The host names of API Gateway and of load balancers lead to AWS.
 curl() {{
+  here=$AWS_ENDPOINT_URL
   for argument do
     shift
     set -- "$@" "$(printf %s "$argument" |
-      sed -E "s|^https://([a-z0-9]+)[.]execute-api[.][a-z0-9-]+[.]amazonaws[.]com|$AWS_ENDPOINT_URL/_aws/execute-api/\1|")"
+      sed -E -e "s|^https://([a-z0-9]+)[.]execute-api[.][a-z0-9-]+[.]amazonaws[.]com|$here/_aws/execute-api/\1|" \
+        -e "s|^http://([a-zA-Z0-9-]+)-[a-z0-9]+[.][a-z0-9-]+[.]elb[.]amazonaws[.]com|$here/_alb/\1|")"
   done
   command curl "$@"
 }}
@@ -35,7 +37,7 @@ curl() {{
 
 def inherited() -> dict[str, str]:
     """The environment of this process, without what would lead elsewhere, and with the set-up in its PATH."""
-    foreign = ("AWS_", "CDK_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_")
+    foreign = ("AWS_", "CDK_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_", "LOCAL_AWS_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return {**kept, "PATH": os.pathsep.join([*map(str, _TOOLS), os.environ["PATH"]])}
 

@@ -12,6 +12,11 @@ def _stacks(page: Any) -> Iterable[str]:
     return (found["StackName"] for found in page["StackSummaries"] if found["StackStatus"] != "DELETE_COMPLETE")
 
 
+def _named(found: Any, key: str) -> str:
+    names = [tag["Value"] for tag in found.get("Tags", []) if tag["Key"] == "Name"]
+    return f"{found[key]} {' '.join(names)}".rstrip()
+
+
 LISTINGS: Mapping[str, Listing] = {
     "stack": ("cloudformation", "list_stacks", _stacks),
     "bucket": ("s3", "list_buckets", lambda page: (found["Name"] for found in page["Buckets"])),
@@ -37,6 +42,47 @@ LISTINGS: Mapping[str, Listing] = {
     "delivery stream": ("firehose", "list_delivery_streams", lambda page: page["DeliveryStreamNames"]),
     "role": ("iam", "list_roles", lambda page: (found["RoleName"] for found in page["Roles"])),
     "repository": ("ecr", "describe_repositories", lambda page: (r["repositoryName"] for r in page["repositories"])),
+    "cluster": (
+        "ecs",
+        "list_clusters",
+        lambda page: (arn for arn in page["clusterArns"]),
+    ),
+    "task definition": ("ecs", "list_task_definitions", lambda page: page["taskDefinitionArns"]),
+    "capacity provider": (
+        "ecs",
+        "describe_capacity_providers",
+        lambda page: (found["name"] for found in page["capacityProviders"] if not found["name"].startswith("FARGATE")),
+    ),
+    "load balancer": (
+        "elbv2",
+        "describe_load_balancers",
+        lambda page: (found["LoadBalancerName"] for found in page["LoadBalancers"]),
+    ),
+    "target group": (
+        "elbv2",
+        "describe_target_groups",
+        lambda page: (found["TargetGroupName"] for found in page["TargetGroups"]),
+    ),
+    "VPC": (
+        "ec2",
+        "describe_vpcs",
+        lambda page: (_named(vpc, "VpcId") for vpc in page["Vpcs"] if not vpc["IsDefault"]),
+    ),
+    "security group": (
+        "ec2",
+        "describe_security_groups",
+        lambda page: (found["GroupName"] for found in page["SecurityGroups"] if found["GroupName"] != "default"),
+    ),
+    "launch template": (
+        "ec2",
+        "describe_launch_templates",
+        lambda page: (found["LaunchTemplateName"] for found in page["LaunchTemplates"]),
+    ),
+    "Auto Scaling group": (
+        "autoscaling",
+        "describe_auto_scaling_groups",
+        lambda page: (found["AutoScalingGroupName"] for found in page["AutoScalingGroups"]),
+    ),
     "parameter": ("ssm", "describe_parameters", lambda page: (found["Name"] for found in page["Parameters"])),
 }
 

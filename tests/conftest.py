@@ -14,6 +14,7 @@ from local.api import base_url
 from local.aws import Engine, LocalAws
 from local.cdk import Cdk
 from local.inventory import inventory
+from local.web import reached_at
 
 OF_THE_DEPLOYMENT = (
     "tests/smoke/",
@@ -91,7 +92,7 @@ def engine(local_aws: LocalAws) -> Engine:
 
 
 def _through(endpoint: str) -> Callable[[str], str]:
-    return lambda url: base_url(url, endpoint)
+    return lambda url: reached_at(base_url(url, endpoint), endpoint)
 
 
 def _in_the_account(prefix: str) -> Deployment:

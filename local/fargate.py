@@ -1,0 +1,7 @@
+"""Shows the Fargate example at work."""
+
+from local.web import exercise, suggestions
+
+__all__ = ["TITLE", "exercise", "suggestions"]
+
+TITLE = "the same web service without machines, behind a load balancer"
