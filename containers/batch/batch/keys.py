@@ -49,7 +49,7 @@ def name(key: str, etag: str) -> str:
 
 
 def compared(pictures: Iterable[Picture], names: Iterable[str]) -> Iterator[tuple[Picture, bool]]:
-    """Each picture, and whether its thumbnail is there. Both have to be sorted as S3 does; both are gone through once."""
+    """Each picture, and whether its thumbnail is there. Both sorted as S3 does, and gone through once."""
     groups = groupby(names, key=lambda one: one.rpartition("!")[0])
     current, there = next(groups, (None, iter(())))
     for picture in pictures:
