@@ -20,9 +20,10 @@ DECODING_SECONDS = 60
 class Decoders:
     """`count` processes, each with one picture at a time. Its methods are for threads."""
 
-    def __init__(self, count: int, limits: Limits) -> None:
+    def __init__(self, count: int, limits: Limits, *, seconds: int = DECODING_SECONDS) -> None:
         self._count = count
         self._limits = limits
+        self._seconds = seconds
         # Forked from a process without threads, and with all modules loaded: 10 ms each.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__])
@@ -42,7 +43,7 @@ class Decoders:
                 return self._made(data)
             except BrokenProcessPool:
                 raise Rejected(
-                    f"The picture crashes its decoder, or keeps it busy for more than {DECODING_SECONDS} seconds."
+                    f"The picture crashes its decoder, or keeps it busy for more than {self._seconds} seconds."
                 ) from None
 
     def close(self) -> None:
@@ -53,7 +54,7 @@ class Decoders:
     def _made(self, data: bytes) -> Thumbnail:
         process = self._idle.get()
         try:
-            return process.submit(_thumbnail, data, self._limits).result()
+            return process.submit(_thumbnail, data, self._limits, self._seconds).result()
         except BrokenProcessPool:
             process.shutdown()
             process = self._process()
@@ -87,8 +88,8 @@ def _end_with_the_job() -> None:
     os._exit(1)
 
 
-def _thumbnail(data: bytes, limits: Limits) -> Thumbnail:
-    signal.alarm(DECODING_SECONDS)  # nobody handles it: the kernel ends the process, whatever the decoder is doing
+def _thumbnail(data: bytes, limits: Limits, seconds: int) -> Thumbnail:
+    signal.alarm(seconds)  # nobody handles it: the kernel ends the process, whatever the decoder is doing
     try:
         return limits.thumbnail(data)
     finally:

@@ -88,6 +88,7 @@ class Job:
 
     def _finish(self) -> None:
         self._collect(at_most=0)
+        self._pending = {future for future in self._pending if not future.cancel()}  # what no thread has begun
         deadline = time.monotonic() + STOP_SECONDS
         while self._pending and time.monotonic() < deadline:
             self._take(seconds=deadline - time.monotonic())
