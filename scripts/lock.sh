@@ -22,6 +22,5 @@ done
 compile containers/web/requirements.in --generate-hashes --only-binary :all: --universal --python-version 3.11 \
     --no-emit-package colorama --output-file containers/web/requirements.txt
 
-# Every hash of every file: the image is built for two processors.
 compile containers/batch/requirements.in --constraints requirements-dev.txt --generate-hashes --only-binary :all: \
     --universal --python-version 3.11 --output-file containers/batch/requirements.txt
