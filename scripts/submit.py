@@ -71,6 +71,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.children not in CHILDREN:
         parser.error(f"--children {arguments.children}: {CHILDREN[0]} to {CHILDREN[-1]:,}")
+    if not arguments.keys.endswith("*") or arguments.keys.count("*") > 1:
+        parser.error(f"--keys {arguments.keys!r} is not like holiday/* or *: S3 lists by what keys begin with")
     job_id = None
     try:
         batch, deployed = boto3.client("batch"), outputs(arguments.prefix)
