@@ -18,7 +18,7 @@ def show_manifests(s3: "S3Client", bucket: str, job_id: str, children: int) -> b
 
     Raises botocore's errors.
     """
-    found = _last_attempts(s3, bucket, f"manifests/{job_id}/")
+    found = last_attempts(s3, bucket, f"manifests/{job_id}/")
     sums = Counter({outcome: sum(one[outcome] for one in found.values()) for outcome in OUTCOMES})
     print("    " + ", ".join(f"{sums[outcome]:,} {outcome}" for outcome in OUTCOMES))
     for line in _not_made(s3, bucket, found):
@@ -31,8 +31,11 @@ def show_manifests(s3: "S3Client", bucket: str, job_id: str, children: int) -> b
     return not unsettled and not sums["failed"]
 
 
-def _last_attempts(s3: "S3Client", bucket: str, prefix: str) -> dict[int, dict[str, Any]]:
-    # A child that lost its host has a manifest for each attempt that could write one.
+def last_attempts(s3: "S3Client", bucket: str, prefix: str) -> dict[int, dict[str, Any]]:
+    """The sums of each child's last attempt: one that lost its host has a manifest of each that could write one.
+
+    Raises botocore's errors.
+    """
     last: dict[int, tuple[int, str]] = {}
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for key in (found["Key"] for found in page.get("Contents", []) if found["Key"].endswith(".json")):
