@@ -119,6 +119,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     BatchStack(
         app,
         **stack("batch"),
+        **logged,
         **watched,
         description="Batch: an array job makes the thumbnails of a whole bucket, on Spot instances",
         architecture=config.architecture,
