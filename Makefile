@@ -6,17 +6,19 @@ PROFILE ?= sandbox
 PREFIX ?= compute
 CONTEXT ?=
 PHOTO ?= local/photo.jpg
+KEYS ?= *
+CHILDREN ?= 4
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
-export PHOTO
+export PHOTO KEYS
 BIN := .venv/bin
 CDK := node_modules/.bin/cdk
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadscope
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local local-down test test-fast synth deploy smoke destroy bench lint lock snapshots clean
+.PHONY: help setup local local-down test test-fast synth deploy smoke destroy submit bench lint lock snapshots clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -48,6 +50,9 @@ smoke: setup ## try out what is deployed in your AWS account
 
 destroy: setup ## delete it from your AWS account (options as for deploy)
 	@$(CDK) destroy $(STACK) $(SETTINGS)
+
+submit: setup ## run the batch example's job in your AWS account and follow it (KEYS="holiday/*", CHILDREN=4)
+	@$(BIN)/python -m scripts.submit --prefix $(PREFIX) --keys "$$KEYS" --children $(CHILDREN)
 
 bench: setup .venv/.bench ## measure the handlers: speed, start, memory
 	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done

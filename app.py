@@ -12,6 +12,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from config import ConfigError, from_context
 from stacks.api import ApiStack
+from stacks.batch import BatchStack
 from stacks.cron import CronStack
 from stacks.ecr import EcrStack
 from stacks.ecs_ec2 import EcsEc2Stack
@@ -113,6 +114,20 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
         disk=config.lightsail_disk,
         database=config.lightsail_database,
         bucket=config.lightsail_bucket,
+    )
+
+    BatchStack(
+        app,
+        **stack("batch"),
+        **logged,
+        **watched,
+        description="Batch: an array job makes the thumbnails of a whole bucket, on Spot instances",
+        architecture=config.architecture,
+        max_vcpus=config.batch_max_vcpus,
+        max_edge=config.thumbnail_max_edge,
+        monthly_budget=config.batch_monthly_budget,
+        image=config.batch_image,
+        schedule=config.batch_schedule,
     )
 
     _tag_resources(app)

@@ -20,6 +20,9 @@ MAX_URL = 1024
 MAX_PERIOD_MINUTES = 5040
 """Three and a half days: CloudWatch looks back a week, and a missed run shows after two periods.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+BATCH_VCPUS = range(4, 10_001)
+"""Less is no array of two children; ten thousand children are the most there are."""
+
 LIGHTSAIL_BUNDLES: Mapping[str, str] = {"ubuntu_24_04": "nano_3_0", "wordpress": "micro_3_0"}
 """What the server can be, and the smallest plan that it is given unless another is set. 512 MB hold nginx. WordPress
 would start in them (its blueprint's minPower is 0), but with its database it outgrows them.
@@ -106,6 +109,16 @@ class Config:
     """Metrics of each task and container, about $8 a month and service. ECS writes them to a log group that it makes
     itself and that outlives the stack."""
 
+    batch_max_vcpus: int = 16
+    """The most that jobs run on at once, of Spot and of on-demand instances each: eight children of two. A new account
+    may have fewer, and its jobs then wait for each other."""
+    batch_schedule: str | None = None
+    """When a job over the whole bucket is submitted, in UTC: `cron(0 3 * * ? *)` for every night. None: never."""
+    batch_monthly_budget: int = 10
+    """Dollars a month for the whole account. Above them, or when they are foreseen, a mail goes to alarm_email."""
+    batch_image: str | None = None
+    """What the job runs instead of containers/batch: an image of a public registry, `<registry>/<repository>:<tag>`."""
+
     lightsail_blueprint: str = "ubuntu_24_04"
     """What is on the server: `ubuntu_24_04`, which serves a page of ours, or `wordpress`."""
     lightsail_bundle: str | None = None
@@ -134,6 +147,7 @@ class Config:
         self._check_cron()
         self._check_lightsail()
         self._check_web()
+        self._check_batch()
         _require(
             re.fullmatch(r"\*|https?://[a-z0-9.-]+(:\d{1,5})?", self.api_allowed_origin) is not None,
             f"api_allowed_origin: {self.api_allowed_origin!r} is neither '*' nor like https://notes.example.com",
@@ -168,6 +182,19 @@ class Config:
             self.web_certificate_arn is None or _CERTIFICATE.fullmatch(self.web_certificate_arn) is not None,
             f"web_certificate_arn: {self.web_certificate_arn!r} is not like "
             "arn:aws:acm:<region>:<account>:certificate/<id>",
+        )
+
+    def _check_batch(self) -> None:
+        _require(
+            self.batch_max_vcpus in BATCH_VCPUS,
+            f"batch_max_vcpus: {self.batch_max_vcpus} is not between {BATCH_VCPUS[0]} and {BATCH_VCPUS[-1]}",
+        )
+        if self.batch_schedule is not None:
+            _check_expression("batch_schedule", self.batch_schedule)
+        _require(self.batch_monthly_budget > 0, f"batch_monthly_budget: {self.batch_monthly_budget} is not above 0")
+        _require(
+            self.batch_image is None or _IMAGE.fullmatch(self.batch_image) is not None,
+            f"batch_image: {self.batch_image!r} is not like registry/repository:tag",
         )
 
     def _check_lightsail(self) -> None:
@@ -223,23 +250,14 @@ class Config:
             _require(self.cron_urls.count(url) == 1, f"cron_urls: {url!r} is there twice")
 
     def _check_clock(self) -> None:
-        # What stands in the fields is for AWS to judge.
-        _require(
-            _CRON.fullmatch(self.cron_schedule) is not None,
-            f"cron_schedule: {self.cron_schedule!r} has not six fields, like cron(0 8-18 ? * MON-FRI *)",
-        )
-        fields = self.cron_schedule[len("cron(") : -1].split(" ")
-        _require(
-            (fields[2] == "?") is not (fields[4] == "?"),
-            f"cron_schedule: {self.cron_schedule!r} needs a ? for the day of the month or for that of the week",
-        )
+        _check_expression("cron_schedule", self.cron_schedule)
         _require(
             self.cron_longest_gap is not None,
             "cron_longest_gap: a cron(...) schedule needs the longest time between two runs, in minutes",
         )
 
     def _check_rate(self) -> None:
-        _minutes_of(self.cron_schedule)
+        _check_expression("cron_schedule", self.cron_schedule)
         _require(
             self.cron_longest_gap is None,
             f"cron_longest_gap: only for cron(...); {self.cron_schedule} says it itself",
@@ -288,10 +306,26 @@ def _is_time_zone(name: str) -> bool:
     return name in known or not known  # a machine without any leaves it to AWS
 
 
-def _minutes_of(rate: str) -> int:
+def _check_expression(name: str, schedule: str) -> None:
+    if not schedule.startswith("cron("):
+        _minutes_of(schedule, name)
+        return
+    # What stands in the fields is for AWS to judge.
+    _require(
+        _CRON.fullmatch(schedule) is not None,
+        f"{name}: {schedule!r} has not six fields, like cron(0 8-18 ? * MON-FRI *)",
+    )
+    fields = schedule[len("cron(") : -1].split(" ")
+    _require(
+        (fields[2] == "?") is not (fields[4] == "?"),
+        f"{name}: {schedule!r} needs a ? for the day of the month or for that of the week",
+    )
+
+
+def _minutes_of(rate: str, name: str = "cron_schedule") -> int:
     found = _RATE.fullmatch(rate)
     if found is None or (found[1] == "1") is (found[3] == "s"):
-        raise ConfigError(f"cron_schedule: {rate!r} is neither like rate(1 hour) or rate(15 minutes) nor cron(...)")
+        raise ConfigError(f"{name}: {rate!r} is neither like rate(1 hour) or rate(15 minutes) nor cron(...)")
     return int(found[1]) * _MINUTES[found[2]]
 
 
@@ -354,6 +388,10 @@ OVERRIDES: Mapping[str, Callable[[str, str], Any]] = {
     "publish_web_image": _truth,
     "web_certificate_arn": _text,
     "container_insights": _truth,
+    "batch_max_vcpus": _whole_number,
+    "batch_schedule": _text,
+    "batch_monthly_budget": _whole_number,
+    "batch_image": _text,
 }
 """What `-c name=value` may set beside the profile, and how its text is read."""
 

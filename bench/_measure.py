@@ -15,6 +15,16 @@ IMPORTS = 9
 Target = tuple[str, float | None, float, Callable[[float, float], bool]]
 """What it is about, what was measured (None where that was not possible), what is wanted, and how they compare."""
 
+# On Linux not by ru_maxrss, which a new process inherits from the one that started it.
+PEAK = """
+try:
+    with open("/proc/self/status") as status:
+        print(next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM")))
+except OSError:
+    import resource
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
+"""
+
 _TIME = """
 import time
 started = time.perf_counter()

@@ -15,24 +15,20 @@ import importlib.util
 import io
 import operator
 import os
-import random
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from _measure import LAMBDA_SRC, ROOT, Target, all_met, imports, print_imports, print_table, progress, run_python
-
-if TYPE_CHECKING:
-    from PIL import Image
+from _measure import LAMBDA_SRC, PEAK, Target, all_met, imports, print_imports, print_table, progress, run_python
+from _painting import HEIGHT, WIDTH, picture
 
 sys.path.insert(0, str(LAMBDA_SRC))
 os.environ["VIPS_CONCURRENCY"] = "1"  # libvips reads it when it is loaded; the others use one thread, too
 
-WIDTH, HEIGHT, EDGE = 4000, 3000, 256
+EDGE = 256
 QUALITY, METHOD = 80, 4
 TURNS = 11
 SETTINGS = {
@@ -74,15 +70,6 @@ def libvips(data: bytes) -> bytes:
 
 CONTENDERS: Mapping[str, Callable[[bytes], bytes]] = {"ours": ours, "load+resize": load_and_resize, "libvips": libvips}
 
-# On Linux not by ru_maxrss, which a new process inherits from the one that started it.
-PEAK = """
-try:
-    with open("/proc/self/status") as status:
-        print(next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM")))
-except OSError:
-    import resource
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
-"""
 HANDLER = "import thumbnail.handler"
 CLIENTS = "import boto3; boto3.client('s3'); boto3.client('dynamodb')"
 
@@ -151,41 +138,6 @@ def measure(file_format: str) -> Row:
 
 def find_libvips() -> bool:
     return importlib.util.find_spec("pyvips") is not None
-
-
-def picture(file_format: str) -> Path:
-    """The painting in a format. Kept in .build, for painting takes seconds."""
-    file = ROOT / ".build" / "bench" / f"thumbnail.{file_format.lower()}"
-    if not file.exists():
-        progress(f"12 MP {file_format}: painting, once")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        options: Mapping[str, Any] = {"quality": 90, "method": 2}  # each format takes what it knows
-        unfinished = file.with_suffix(".unfinished")
-        painting().save(unfinished, file_format, **options)
-        unfinished.replace(file)
-    return file
-
-
-def painting() -> "Image.Image":
-    """12 megapixels as a camera sees them: soft and fine structures, edges, writing, and the sensor's noise."""
-    from PIL import Image, ImageDraw
-
-    chance = random.Random(12)  # noqa: S311 - the same picture every time
-    size = (WIDTH, HEIGHT)
-    ramp = Image.linear_gradient("L").resize(size)
-    image = Image.merge("RGB", [ramp, Image.eval(ramp, lambda value: 160 - value // 2), ramp.rotate(180)])
-    for scale, weight in ((500, 0.4), (120, 0.3), (30, 0.25), (8, 0.15), (2, 0.1), (1, 0.06)):
-        small = (WIDTH // scale, HEIGHT // scale)
-        noise = Image.frombytes("RGB", small, chance.randbytes(small[0] * small[1] * 3))
-        image = Image.blend(image, noise.resize(size, Image.Resampling.BICUBIC), weight)
-    draw = ImageDraw.Draw(image)
-    for number in range(150):
-        x, y = chance.randrange(WIDTH), chance.randrange(HEIGHT)
-        colour = (chance.randrange(256), chance.randrange(256), chance.randrange(256))
-        box = (x, y, x + chance.randrange(20, 400), y + chance.randrange(20, 300))
-        draw.rectangle(box, outline=colour, width=chance.randrange(2, 12))
-        draw.text((y, x // 2), f"Thumbnail {number}", fill=colour, font_size=chance.randrange(20, 120))
-    return image
 
 
 def print_rows(rows: list[Row]) -> None:

@@ -21,3 +21,6 @@ done
 # Every hash of every file: the image is built for two processors, and tried out on an older Python.
 compile containers/web/requirements.in --generate-hashes --only-binary :all: --universal --python-version 3.11 \
     --no-emit-package colorama --output-file containers/web/requirements.txt
+
+compile containers/batch/requirements.in --constraints requirements-dev.txt --generate-hashes --only-binary :all: \
+    --universal --python-version 3.11 --output-file containers/batch/requirements.txt

@@ -16,6 +16,37 @@ def keep_policy(store: s3.Bucket | sqs.Queue, removal: RemovalPolicy) -> None:
     cast("CfnResource", policy).apply_removal_policy(removal)
 
 
+def private_bucket(scope: Construct, id_: str, *, removal: RemovalPolicy, keep_versions: bool = False) -> s3.Bucket:
+    """An encrypted bucket that nobody outside the account can read; destroyed, with all that is in it."""
+    made = s3.Bucket(
+        scope,
+        id_,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        enforce_ssl=True,
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        versioned=keep_versions,
+        lifecycle_rules=[
+            s3.LifecycleRule(
+                # Parts of an upload that broke off are invisible, and billed until they are aborted.
+                abort_incomplete_multipart_upload_after=Duration.days(1),
+                # A month to notice that a picture was overwritten or deleted by mistake.
+                noncurrent_version_expiration=Duration.days(30) if keep_versions else None,
+                expired_object_delete_marker=keep_versions or None,
+            )
+        ],
+        removal_policy=removal,
+        auto_delete_objects=removal is RemovalPolicy.DESTROY,
+    )
+    accept(
+        made,
+        "AwsSolutions-S1",
+        "Only the account's own principals get in; a record of their access is the account's CloudTrail to keep.",
+    )
+    keep_policy(made, removal)
+    return made
+
+
 def dead_letter_queue(scope: Construct, id_: str, *, removal: RemovalPolicy) -> sqs.Queue:
     """A queue for what failed in the end, until somebody has looked at it."""
     queue = sqs.Queue(

@@ -18,15 +18,9 @@ from stacks._alarms import alarm_topic, notify
 from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
 from stacks._helpers import log_cdk_helpers
 from stacks._nag import accept
-from stacks._stores import dead_letter_queue, keep_policy
+from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
+from stacks._stores import dead_letter_queue, private_bucket
 
-MAX_BYTES = 50 * 1024**2
-"""Larger uploads are rejected unread: a 50 MP JPEG of the best quality has some 30 MB."""
-MAX_PIXELS = 50_000_000
-"""Larger pictures are rejected undecoded. Today's phones make 12 to 50 MP."""
-MAX_DECODING_BYTES = 1200 * 1024**2
-"""A picture that takes more is rejected, not the function killed. 50 MP need 1,130 MiB in the worst format measured,
-an animated lossless WebP with its 22.6 MiB a megapixel; a JPEG needs 10 to 385."""
 MEMORY_MB = 1769
 """One whole vCPU: less is slower for the same price, more is idle, for one picture is decoded by one thread.
 It also holds MAX_DECODING_BYTES, MAX_BYTES and the 90 MB of the runtime, with 400 to spare.
@@ -51,8 +45,8 @@ class ThumbnailStack(Stack):
         super().__init__(scope, id, **stack)
         self._removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
 
-        uploads = self._bucket("Uploads", keep_versions=retain_data)
-        thumbnails = self._bucket("Thumbnails")
+        uploads = private_bucket(self, "Uploads", removal=self._removal, keep_versions=retain_data)
+        thumbnails = private_bucket(self, "Thumbnails", removal=self._removal)
         metadata = self._table("Metadata", recovery=retain_data)
         dead_letters = dead_letter_queue(self, "DeadLetters", removal=self._removal)
         log_group = self._log_group("Logs", log_retention)
@@ -81,35 +75,6 @@ class ThumbnailStack(Stack):
         CfnOutput(self, "ThumbnailsBucketName", value=thumbnails.bucket_name)
         CfnOutput(self, "MetadataTableName", value=metadata.table_name)
         CfnOutput(self, "DeadLetterQueueUrl", value=dead_letters.queue_url)
-
-    def _bucket(self, id_: str, *, keep_versions: bool = False) -> s3.Bucket:
-        bucket = s3.Bucket(
-            self,
-            id_,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            versioned=keep_versions,
-            lifecycle_rules=[
-                s3.LifecycleRule(
-                    # Parts of an upload that broke off are invisible, and billed until they are aborted.
-                    abort_incomplete_multipart_upload_after=Duration.days(1),
-                    # A month to notice that a picture was overwritten or deleted by mistake.
-                    noncurrent_version_expiration=Duration.days(30) if keep_versions else None,
-                    expired_object_delete_marker=keep_versions or None,
-                )
-            ],
-            removal_policy=self._removal,
-            auto_delete_objects=self._removal is RemovalPolicy.DESTROY,
-        )
-        accept(
-            bucket,
-            "AwsSolutions-S1",
-            "Only the account's own principals get in; a record of their access is the account's CloudTrail to keep.",
-        )
-        keep_policy(bucket, self._removal)
-        return bucket
 
     def _table(self, id_: str, *, recovery: bool) -> dynamodb.Table:
         table = dynamodb.Table(

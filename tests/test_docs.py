@@ -9,7 +9,7 @@ import pytest
 from config import MAX_URLS, OVERRIDES
 from cron.check import MAX_BODY_BYTES
 from local.environment import SECONDS_A_MINUTE
-from stacks import api, cron, thumbnail
+from stacks import _pictures, api, cron, thumbnail
 from tests.apps import ROOT, resources, templates
 
 STEMS = sorted(templates("sandbox"))
@@ -78,7 +78,7 @@ def _code(document: Path) -> str:
 
 def test_the_thumbnail_lessons_figures_are_the_stacks() -> None:
     text = lesson("thumbnail")
-    assert f"each up to {thumbnail.MAX_BYTES // 1024**2} MiB and {thumbnail.MAX_PIXELS // 1_000_000} megapixels" in text
+    assert f"each up to {_pictures.MAX_BYTES // 1024**2} MiB and {_pictures.MAX_PIXELS // 1_000_000} megapixels" in text
     assert f"comes with {thumbnail.MEMORY_MB:,} MB" in text
     gb_seconds = 1000 * 0.3 * thumbnail.MEMORY_MB / 1024
     assert f"{gb_seconds:.0f} GB-seconds" in text

@@ -2,7 +2,6 @@
 
 import os
 import time
-from io import BytesIO
 from typing import Any
 
 import boto3
@@ -12,18 +11,20 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from thumbnail.events import Change, changes
-from thumbnail.imaging import Rejected, Thumbnail, make_thumbnail
-from thumbnail.memory import bounded_memory
+from thumbnail.imaging import Rejected, Thumbnail
+from thumbnail.limits import Limits
 from thumbnail.store import LookAgainError, Removed, Store, Superseded, Upload
 
 logger = Logger()
 metrics = Metrics()
 tracer = Tracer(patch_modules=["botocore"])
 
-MAX_EDGE = int(os.environ["MAX_EDGE"])
-MAX_BYTES = int(os.environ["MAX_BYTES"])
-MAX_PIXELS = int(os.environ["MAX_PIXELS"])
-MAX_DECODING_BYTES = int(os.environ["MAX_DECODING_BYTES"])
+limits = Limits(
+    max_edge=int(os.environ["MAX_EDGE"]),
+    max_bytes=int(os.environ["MAX_BYTES"]),
+    max_pixels=int(os.environ["MAX_PIXELS"]),
+    max_decoding_bytes=int(os.environ["MAX_DECODING_BYTES"]),
+)
 
 # Three tries of 5 s end before the function's 30 s do, so that a slow AWS is an error in the log and not a time-out.
 _aws = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
@@ -118,15 +119,7 @@ def describe(key: str, upload: Upload) -> tuple[dict[str, Any], Thumbnail | None
 
 
 def _thumbnail(key: str, upload: Upload) -> Thumbnail:
-    if upload.size == 0:
-        raise Rejected("This is a folder, not a file." if key.endswith("/") else "The file is empty.")
-    if upload.size > MAX_BYTES:
-        raise Rejected(f"The file has {upload.size:,} bytes; the limit is {MAX_BYTES:,}.")
+    limits.check_size(key, upload.size)
     if upload.body is None:
         raise Rejected("The file is in an archive; its thumbnail is made when it is restored.")
-    file = BytesIO(upload.body.read())
-    try:
-        with bounded_memory(MAX_DECODING_BYTES):
-            return make_thumbnail(file, max_edge=MAX_EDGE, max_pixels=MAX_PIXELS)
-    except MemoryError as error:  # any honest picture of MAX_PIXELS fits
-        raise Rejected("The picture needs more memory than one of its size should.") from error
+    return limits.thumbnail(upload.body.read())

@@ -146,7 +146,7 @@ def test_a_picture_that_needs_too_much_memory_is_rejected(world: World, monkeypa
     def greedy(*_: Any, **__: Any) -> bytearray:
         return bytearray(1 << 30)
 
-    monkeypatch.setattr(world.function, "make_thumbnail", greedy)
+    monkeypatch.setattr("thumbnail.limits.make_thumbnail", greedy)
     world.deliver(world.put("a.jpg", photo()))
     assert (world.item("a.jpg") or {})["reason"] == "The picture needs more memory than one of its size should."
 
@@ -486,7 +486,7 @@ def test_whatever_the_order_the_end_is_true_to_the_bucket(function: ModuleType, 
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
         world = World(function)
         interleaved = Interleaved(lambda count: data.draw(st.integers(0, count - 1), label="next"))
-        patch.setattr(function, "make_thumbnail", _echo)
+        patch.setattr("thumbnail.limits.make_thumbnail", _echo)
         for client in ("_s3", "_dynamodb"):
             patch.setattr(function.store, client, Pausing(getattr(function.store, client), interleaved.pause))
         records: dict[int, dict[str, Any]] = {}

@@ -1,0 +1,115 @@
+"""The command line, the environment, the signals and the exit code of one child."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batch.buckets import Buckets
+from batch.decoders import Decoders
+from batch.job import THREADS, Job, say
+from batch.keys import prefix_of
+from batch.manifest import Manifest
+from thumbnail.limits import Limits
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+AWS_FAILED = 1
+STOPPED = 128 + signal.SIGTERM
+"""143, by which the job definition knows that the host is going."""
+
+
+def main() -> int:
+    """Run one child. 0: every picture is settled, the bad ones too. 1: AWS failed. 143: it was told to stop."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    try:
+        return _run(_arguments(os.environ), os.environ, stopping)
+    except (BotoCoreError, ClientError) as error:
+        say("AWS failed", error=str(error))
+        return AWS_FAILED
+
+
+def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping: threading.Event) -> int:
+    started = time.monotonic()
+    vcpus = int(environment.get("VCPUS", "0")) or len(os.sched_getaffinity(0))
+    limits = Limits(
+        max_edge=int(environment["MAX_EDGE"]),
+        max_bytes=int(environment["MAX_BYTES"]),
+        max_pixels=int(environment["MAX_PIXELS"]),
+        max_decoding_bytes=int(environment["MAX_DECODING_BYTES"]),
+    )
+    decoders = Decoders(vcpus, limits)
+    s3, output = _client(vcpus), environment["OUTPUT_BUCKET"]
+    run, attempt = environment["AWS_BATCH_JOB_ID"].partition(":")[0], int(environment["AWS_BATCH_JOB_ATTEMPT"])
+    manifest = Manifest(s3, output, f"manifests/{run}/{arguments.child:05}.{attempt}")
+    job = Job(
+        prefix=arguments.prefix,
+        child=arguments.child,
+        children=arguments.children,
+        vcpus=vcpus,
+        buckets=Buckets(
+            s3, pictures=environment["INPUT_BUCKET"], thumbnails=output, folder=f"thumbnails/{limits.max_edge}/"
+        ),
+        limits=limits,
+        decoders=decoders,
+        manifest=manifest,
+        stopping=stopping,
+    )
+    complete = job.run()
+    manifest.close(
+        complete=complete,
+        child=arguments.child,
+        children=arguments.children,
+        attempt=attempt,
+        seconds=round(time.monotonic() - started, 1),
+    )
+    code = STOPPED if stopping.is_set() else AWS_FAILED if not complete or manifest.counts["failed"] else 0
+    if job.abandoned:
+        sys.stdout.flush()
+        os._exit(code)  # the usual way would wait for what was abandoned
+    decoders.close()
+    return code
+
+
+def _arguments(environment: Mapping[str, str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m batch", description=main.__doc__)
+    parser.add_argument("--keys", required=True, help="holiday/* for what begins so, * for all")
+    parser.add_argument("--children", type=int, required=True, help="the array's size; 1 for a job without an array")
+    arguments = parser.parse_args()
+    try:
+        arguments.prefix = prefix_of(arguments.keys)
+    except ValueError as error:
+        parser.error(f"--keys: {error}")
+    # AWS Batch tells a child its number, but not how many there are.
+    arguments.child = int(environment.get("AWS_BATCH_JOB_ARRAY_INDEX", "0"))
+    if not 0 <= arguments.child < arguments.children:
+        parser.error(f"child {arguments.child} of {arguments.children}: --children has to be the array's size")
+    return arguments
+
+
+def _client(vcpus: int) -> "S3Client":
+    return boto3.client(
+        "s3",
+        config=Config(
+            connect_timeout=5,
+            read_timeout=20,
+            retries={"mode": "standard", "total_max_attempts": 5},  # half a minute of "slow down"
+            max_pool_connections=THREADS * vcpus + 1,  # and one for the lists
+        ),
+    )

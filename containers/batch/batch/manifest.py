@@ -1,0 +1,64 @@
+"""What a child has done, written while it goes on: a line for each picture, then the sums."""
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+PART_BYTES = 5 * 1024**2
+"""The least that S3 takes for a part, and all that is kept in memory. S3 takes 10,000 parts: some 500 million lines."""
+Outcome = Literal["made", "skipped", "rejected", "failed"]
+
+
+@dataclass
+class Manifest:
+    """`<name>.jsonl` with a line for each picture; it appears when it is closed. Not for threads."""
+
+    s3: "S3Client"
+    bucket: str
+    name: str
+    counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(get_args(Outcome), 0))
+    """Pictures by outcome."""
+
+    def __post_init__(self) -> None:
+        self._buffer = bytearray()
+        self._upload: str | None = None
+        self._parts: list[CompletedPartTypeDef] = []
+
+    def add(self, outcome: Outcome, key: str, **more: Any) -> None:
+        """Add the line of one picture."""
+        self.counts[outcome] += 1
+        line = {"outcome": outcome, "key": key, **more}
+        self._buffer += json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        if len(self._buffer) >= PART_BYTES:
+            self._send_part()
+
+    def close(self, **sums: Any) -> None:
+        """Write what is left, and last `<name>.json` with the sums."""
+        if self._upload is None:
+            self.s3.put_object(**self._object("jsonl"), Body=bytes(self._buffer), ContentType="application/jsonl")
+        else:
+            if self._buffer:
+                self._send_part()
+            self.s3.complete_multipart_upload(
+                **self._object("jsonl"), UploadId=self._upload, MultipartUpload={"Parts": self._parts}
+            )
+        body = json.dumps({**sums, **self.counts})
+        self.s3.put_object(**self._object("json"), Body=body.encode(), ContentType="application/json")
+
+    def _send_part(self) -> None:
+        if self._upload is None:
+            begun = self.s3.create_multipart_upload(**self._object("jsonl"), ContentType="application/jsonl")
+            self._upload = begun["UploadId"]
+        number = len(self._parts) + 1
+        part = self.s3.upload_part(
+            **self._object("jsonl"), UploadId=self._upload, PartNumber=number, Body=bytes(self._buffer)
+        )
+        self._parts.append({"ETag": part["ETag"], "PartNumber": number})
+        self._buffer.clear()
+
+    def _object(self, suffix: str) -> dict[str, Any]:
+        return {"Bucket": self.bucket, "Key": f"{self.name}.{suffix}"}

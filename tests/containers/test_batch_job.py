@@ -1,0 +1,359 @@
+"""One child of the array job in this process, on moto's S3; its decoders are processes, as ever."""
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from moto import mock_aws
+from PIL import Image
+
+from batch import job
+from batch.buckets import Buckets
+from batch.decoders import Decoders
+from batch.job import Job
+from batch.keys import name
+from batch.manifest import PART_BYTES, Manifest
+from tests.handlers.thumbnail import pictures
+from tests.keys import ODD_KEYS
+from thumbnail.limits import Limits
+
+LIMITS = Limits(max_edge=64, max_bytes=300_000, max_pixels=1_000_000, max_decoding_bytes=10**8)
+INPUT, OUTPUT, FOLDER = "input", "output", "thumbnails/64/"
+DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+
+
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[Decoders]:
+    decoders = Decoders(1, LIMITS)
+    yield decoders
+    decoders.close()
+
+
+@dataclass
+class World:
+    """Both buckets, and children over them."""
+
+    decoders: Decoders
+    s3: Any = field(default_factory=lambda: boto3.client("s3", region_name="us-east-1"))
+    stopping: threading.Event = field(default_factory=threading.Event)
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        self.s3.create_bucket(Bucket=INPUT)
+        self.s3.create_bucket(Bucket=OUTPUT)
+        self.buckets = Buckets(self.s3, pictures=INPUT, thumbnails=OUTPUT, folder=FOLDER)
+
+    def put(self, key: str, body: bytes, **options: Any) -> None:
+        self.s3.put_object(Bucket=INPUT, Key=key, Body=body, **options)
+
+    def run(self, *, prefix: str = "", child: int = 0, children: int = 1) -> dict[str, dict[str, Any]]:
+        """The lines of the child's manifest, by key."""
+        self.runs += 1
+        child_job = Job(
+            prefix=prefix,
+            child=child,
+            children=children,
+            vcpus=1,
+            buckets=self.buckets,
+            limits=LIMITS,
+            decoders=self.decoders,
+            manifest=Manifest(self.s3, OUTPUT, f"manifests/{self.runs}"),
+            stopping=self.stopping,
+        )
+        self.complete = child_job.run()
+        child_job.manifest.close(complete=self.complete)
+        lines = [json.loads(line) for line in self.read(f"manifests/{self.runs}.jsonl").splitlines()]
+        self.sums = json.loads(self.read(f"manifests/{self.runs}.json"))
+        outcomes = [line["outcome"] for line in lines]
+        assert self.sums == {
+            "complete": self.complete,
+            **{outcome: outcomes.count(outcome) for outcome in ("made", "skipped", "rejected", "failed")},
+        }
+        return {line.pop("key"): line for line in lines}
+
+    def read(self, key: str) -> bytes:
+        return bytes(self.s3.get_object(Bucket=OUTPUT, Key=key)["Body"].read())
+
+    def thumbnails(self) -> set[str]:
+        return {one["Key"] for one in self.s3.list_objects_v2(Bucket=OUTPUT, Prefix="thumbnails/").get("Contents", [])}
+
+    def calls(self, operation: str) -> list[str]:
+        """From now on, the keys with which an operation is called."""
+        keys: list[str] = []
+        self.s3.meta.events.register(
+            f"provide-client-params.s3.{operation}", lambda params, **_: keys.append(params["Key"])
+        )
+        return keys
+
+
+@pytest.fixture
+def world(decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(variable, "test")
+    with mock_aws():
+        yield World(decoders)
+
+
+# -- what is made
+
+
+def test_every_picture_has_a_thumbnail_and_a_line(world: World) -> None:
+    for key in ODD_KEYS:
+        world.put(key, pictures.jpeg())
+    lines = world.run()
+    assert world.complete
+    assert {line["outcome"] for line in lines.values()} == {"made"}
+    assert set(lines) == set(ODD_KEYS)
+    assert {line["thumbnail"] for line in lines.values()} == world.thumbnails()
+    for key in ODD_KEYS:
+        shown = Image.open(io.BytesIO(world.read(lines[key]["thumbnail"])))
+        assert (shown.format, shown.size) == ("WEBP", (64, 40))
+
+
+def test_what_is_done_is_not_even_looked_at_again(world: World) -> None:
+    for key in ODD_KEYS:
+        world.put(key, pictures.jpeg())
+    world.run()
+    read, written = world.calls("GetObject"), world.calls("PutObject")
+    lines = world.run()
+    assert {line["outcome"] for line in lines.values()} == {"skipped"}
+    assert [key for key in read if not key.startswith("manifests/")] == []
+    assert [key for key in written if not key.startswith("manifests/")] == []
+
+
+def test_a_replaced_picture_is_made_again_and_nothing_is_deleted(world: World) -> None:
+    world.put("a.jpg", pictures.jpeg())
+    first = world.run()["a.jpg"]["thumbnail"]
+    world.put("a.jpg", pictures.jpeg((100, 300)))
+    second = world.run()["a.jpg"]["thumbnail"]
+    assert world.thumbnails() == {first, second}
+    assert Image.open(io.BytesIO(world.read(second))).size == (21, 64)
+
+
+def test_a_picture_that_is_replaced_meanwhile_goes_under_the_name_of_what_was_read(world: World) -> None:
+    """Or the next run would take the old one's thumbnail for the new one's."""
+    world.put("a.jpg", pictures.jpeg())
+    read = world.buckets.read
+
+    def replaced_before(key: str, limits: Limits) -> tuple[bytes, str]:
+        world.put("a.jpg", pictures.jpeg((100, 300)))
+        return read(key, limits)
+
+    world.buckets.read = replaced_before  # type: ignore[method-assign]
+    etag = world.s3.get_object(Bucket=INPUT, Key="a.jpg")["ETag"]
+    made = world.run()["a.jpg"]["thumbnail"]
+    assert made != FOLDER + name("a.jpg", etag.strip('"'))
+    world.buckets.read = read  # type: ignore[method-assign]
+    assert world.run()["a.jpg"]["outcome"] == "skipped"
+
+
+def test_a_prefix_is_no_more_than_that(world: World) -> None:
+    for key in ("holiday 1/a.jpg", "holiday 1/b.jpg", "holiday/a.jpg", "a.jpg"):
+        world.put(key, pictures.jpeg())
+    assert set(world.run(prefix="holiday 1/")) == {"holiday 1/a.jpg", "holiday 1/b.jpg"}
+    assert {key: line["outcome"] for key, line in world.run(prefix="holiday").items()} == {
+        "holiday 1/a.jpg": "skipped",
+        "holiday 1/b.jpg": "skipped",
+        "holiday/a.jpg": "made",
+    }
+
+
+def test_children_share_and_any_other_number_of_them_finds_what_is_done(world: World) -> None:
+    keys = {f"{number}.jpg" for number in range(20)}
+    for key in keys:
+        world.put(key, pictures.jpeg())
+    shares = [set(world.run(child=child, children=3)) for child in range(3)]
+    assert all(shares)
+    assert sum(map(len, shares)) == len(keys)
+    assert set().union(*shares) == keys
+    assert {line["outcome"] for child in (0, 1) for line in world.run(child=child, children=2).values()} == {"skipped"}
+
+
+# -- what is not
+
+
+BAD: dict[str, tuple[bytes, str]] = {
+    "empty.jpg": (b"", "The file is empty."),
+    "folder/": (b"", "This is a folder, not a file."),
+    "letter.jpg": (b"Dear Sir or Madam", "not a picture"),
+    "cut.jpg": (pictures.jpeg()[:900], "damaged"),
+    "bomb.png": (pictures.bomb("PNG"), "The picture has 120,000,000 pixels; the limit is 1,000,000."),
+    "huge.jpg": (bytes(300_001), "The file has 300,001 bytes; the limit is 300,000."),
+    "k" * 1000: (pictures.jpeg(), "Its thumbnail's key would have 1,052 bytes; S3 takes 1,024."),
+}
+
+
+def test_bad_pictures_are_rejected_with_a_reason_and_the_others_made(world: World) -> None:
+    for key, (body, _) in BAD.items():
+        world.put(key, body)
+    world.put("good.jpg", pictures.jpeg())
+    world.put("old.jpg", pictures.jpeg(), StorageClass="GLACIER")
+    lines = world.run()
+    assert world.complete
+    assert lines.pop("good.jpg")["outcome"] == "made"
+    assert lines.pop("old.jpg") == {"outcome": "rejected", "reason": "The file is in an archive; restore it first."}
+    assert set(lines) == set(BAD)
+    for key, (_, reason) in BAD.items():
+        assert lines[key]["outcome"] == "rejected"
+        assert reason in lines[key]["reason"], key
+
+
+def test_a_picture_that_is_removed_meanwhile_is_no_failure(world: World) -> None:
+    world.put("a.jpg", pictures.jpeg())
+    _before_reading(world, lambda: world.s3.delete_object(Bucket=INPUT, Key="a.jpg"))
+    assert world.run()["a.jpg"] == {"outcome": "skipped", "reason": "It was removed meanwhile."}
+    assert world.complete
+
+
+def _before_reading(world: World, then: Callable[[], object]) -> None:
+    read = world.buckets.read
+
+    def and_then_read(key: str, limits: Limits) -> tuple[bytes, str]:
+        then()
+        return read(key, limits)
+
+    world.buckets.read = and_then_read  # type: ignore[method-assign]
+
+
+# -- when AWS fails
+
+
+def test_what_aws_failed_at_is_in_the_manifest_and_the_rest_is_made(world: World) -> None:
+    for number in range(8):
+        world.put(f"{number}.jpg", pictures.jpeg())
+    read = world.buckets.read
+
+    def denied(key: str, limits: Limits) -> tuple[bytes, str]:
+        if key == "3.jpg":
+            raise DENIED
+        return read(key, limits)
+
+    world.buckets.read = denied  # type: ignore[method-assign]
+    lines = world.run()
+    assert lines["3.jpg"]["outcome"] == "failed"
+    assert "AccessDenied" in lines["3.jpg"]["reason"]
+    assert world.sums["made"] == 7
+
+
+def test_when_aws_fails_at_everything_there_is_no_use_in_going_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        world.put(f"{number}.jpg", b"x")
+    monkeypatch.setattr(job, "MAX_FAILURES", 5)
+
+    def denied(*_: Any) -> tuple[bytes, str]:
+        raise DENIED
+
+    monkeypatch.setattr(world.buckets, "read", denied)
+    world.run()
+    assert not world.complete
+    assert 5 <= world.sums["failed"] <= 5 + job.IN_FLIGHT
+
+
+def test_a_list_that_fails_is_no_end_of_the_list(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put("a.jpg", pictures.jpeg())
+    whole = world.buckets.pictures
+
+    def breaks_off(prefix: str) -> Iterator[Any]:
+        yield from whole(prefix)
+        raise DENIED
+
+    monkeypatch.setattr(world.buckets, "pictures", breaks_off)
+    assert world.run()["a.jpg"]["outcome"] == "made"
+    assert not world.complete
+
+
+@pytest.mark.parametrize(("breaks", "outcome"), [(2, "made"), (3, "failed")])
+def test_an_answer_that_breaks_off_is_asked_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, breaks: int, outcome: str
+) -> None:
+    world.put("a.jpg", pictures.jpeg())
+    read, tried = world.buckets._read, []
+
+    def broken(key: str, limits: Limits) -> tuple[bytes, str]:
+        tried.append(key)
+        if len(tried) <= breaks:
+            raise ReadTimeoutError(endpoint_url="https://s3")
+        return read(key, limits)
+
+    monkeypatch.setattr(world.buckets, "_read", broken)
+    assert world.run()["a.jpg"]["outcome"] == outcome
+
+
+def test_a_bug_is_no_bad_picture(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put("a.jpg", pictures.jpeg())
+
+    def bug(*_: Any) -> str:
+        raise KeyError("bug")
+
+    monkeypatch.setattr(world.buckets, "write", bug)
+    with pytest.raises(KeyError):
+        world.run()
+
+
+# -- when it has to stop
+
+
+def test_what_is_in_work_is_finished_and_nothing_is_begun(world: World) -> None:
+    for number in range(30):
+        world.put(f"{number:02}.jpg", pictures.jpeg())
+    read = world.buckets.read
+    _before_reading(world, world.stopping.set)
+    lines = world.run()
+    assert not world.complete
+    assert 1 <= world.sums["made"] <= job.THREADS
+    assert world.thumbnails() == {line["thumbnail"] for line in lines.values()}
+    world.stopping.clear()
+    world.buckets.read = read  # type: ignore[method-assign]
+    assert {line["outcome"] for line in world.run().values()} == {"made", "skipped"}
+    assert len(world.thumbnails()) == 30
+
+
+def test_what_takes_too_long_is_abandoned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put("a.jpg", pictures.jpeg())
+    released = threading.Event()
+
+    def stop_and_wait() -> None:
+        world.stopping.set()
+        released.wait()
+
+    _before_reading(world, stop_and_wait)
+    monkeypatch.setattr(job, "STOP_SECONDS", 0.1)
+    assert world.run() == {}
+    released.set()
+
+
+# -- the manifest
+
+
+def test_a_long_manifest_is_sent_while_it_is_written(world: World) -> None:
+    manifest = Manifest(world.s3, OUTPUT, "manifests/long")
+    largest = 0
+    for number in range(100_000):
+        manifest.add("skipped", f"{'a' * 200}/{number:06}")
+        largest = max(largest, len(manifest._buffer))
+    assert largest <= PART_BYTES + 300
+    manifest.close(complete=True)
+    lines = world.read("manifests/long.jsonl").splitlines()
+    assert len(lines) == 100_000
+    assert json.loads(lines[99_999]) == {"outcome": "skipped", "key": f"{'a' * 200}/099999"}
+
+
+def test_progress_is_told_every_few_seconds(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(5):
+        world.put(f"{number}.jpg", pictures.jpeg())
+    monkeypatch.setattr(job, "PROGRESS_SECONDS", 0)
+    world.run()
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["message"] for line in told[-2:]] == ["progress", "ended"]
+    assert told[-1]["made"] == 5
+    assert [line["made"] for line in told] == sorted(line["made"] for line in told)

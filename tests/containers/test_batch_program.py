@@ -1,0 +1,142 @@
+"""The program as a container runs it: a process, its environment, signals and exit codes; against the local AWS."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from local.aws import Engine, LocalAws
+from local.jobs import PROGRAM
+from tests.handlers.thumbnail import pictures
+from tests.waiting import until
+
+PICTURES = 40
+
+
+@dataclass
+class World:
+    """Two buckets of their own, and a program over them."""
+
+    s3: Any
+    environment: dict[str, str]
+    name: str
+
+    def put(self, pictures_: int) -> None:
+        body = pictures.jpeg((1200, 900))  # some 10 ms each: time enough to be stopped in between
+        for number in range(pictures_):
+            self.s3.put_object(Bucket=f"{self.name}-in", Key=f"{number:03}.jpg", Body=body)
+
+    def start(self, *arguments: str, attempt: int = 1, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "batch", *(arguments or ("--keys", "*", "--children", "1"))],
+            env={
+                **self.environment,
+                "PYTHONPATH": PROGRAM,
+                "INPUT_BUCKET": f"{self.name}-in",
+                "OUTPUT_BUCKET": f"{self.name}-out",
+                "MAX_EDGE": "64",
+                "MAX_BYTES": "1000000",
+                "MAX_PIXELS": "2000000",
+                "MAX_DECODING_BYTES": "100000000",
+                "VCPUS": "1",
+                "AWS_BATCH_JOB_ID": "job",
+                "AWS_BATCH_JOB_ATTEMPT": str(attempt),
+                **environment,
+            },
+            cwd="/",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def versions(self) -> list[str]:
+        """The key of every thumbnail, as often as it was written."""
+        found = self.s3.list_object_versions(Bucket=f"{self.name}-out", Prefix="thumbnails/").get("Versions", [])
+        return [one["Key"] for one in found]
+
+    def sums(self, attempt: int) -> dict[str, Any]:
+        key = f"manifests/job/00000.{attempt}.json"
+        return dict(json.load(self.s3.get_object(Bucket=f"{self.name}-out", Key=key)["Body"]))
+
+
+@pytest.fixture
+def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
+    world = World(local_aws.client("s3", engine), local_aws.environment(engine), f"batch-{uuid.uuid4()}")
+    for bucket in (f"{world.name}-in", f"{world.name}-out"):
+        world.s3.create_bucket(Bucket=bucket)
+    world.s3.put_bucket_versioning(Bucket=f"{world.name}-out", VersioningConfiguration={"Status": "Enabled"})
+    yield world
+    for bucket in (f"{world.name}-in", f"{world.name}-out"):
+        for version in world.s3.list_object_versions(Bucket=bucket).get("Versions", []):
+            world.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+        world.s3.delete_bucket(Bucket=bucket)
+
+
+@pytest.mark.parametrize(
+    ("sign", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)], ids=["told to stop", "killed"]
+)
+def test_a_job_that_loses_its_host_goes_on_where_it_was(world: World, sign: signal.Signals, code: int) -> None:
+    world.put(PICTURES)
+    first = world.start()
+    until(lambda: len(world.versions()) >= 5, "some thumbnails")
+    first.send_signal(sign)
+    words = first.communicate(timeout=30)
+    assert first.returncode == code, words
+    until(lambda: _gone(first.pid), "its decoders to end with it", seconds=10)
+    before = world.versions()
+    assert 5 <= len(before) < PICTURES
+    if sign is signal.SIGTERM:
+        assert world.sums(1)["complete"] is False
+        assert world.sums(1)["made"] == len(before)
+
+    second = world.start(attempt=2)
+    words = second.communicate(timeout=60)
+    assert second.returncode == 0, words
+    sums = world.sums(2)
+    assert (sums["complete"], sums["made"], sums["skipped"]) == (True, PICTURES - len(before), len(before))
+    versions = world.versions()
+    assert len(versions) == len(set(versions)) == PICTURES, "one was lost, or done twice"
+
+
+def _gone(group: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, 0)
+        return False
+    return True
+
+
+def test_when_aws_fails_the_exit_code_says_so(world: World) -> None:
+    world.put(1)
+    run = world.start(OUTPUT_BUCKET="no-such-bucket-as-this")
+    assert run.communicate(timeout=30)
+    assert run.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "index", "said"),
+    [
+        (("--keys", "*.jpg", "--children", "1"), "0", "'*.jpg' is not like holiday/* or *"),
+        (("--keys", "*", "--children", "2"), "2", "child 2 of 2: --children has to be the array's size"),
+    ],
+)
+def test_a_job_that_was_submitted_wrongly_says_so(
+    world: World, arguments: tuple[str, ...], index: str, said: str
+) -> None:
+    run = world.start(*arguments, AWS_BATCH_JOB_ARRAY_INDEX=index)
+    assert said in run.communicate(timeout=30)[1]
+    assert run.returncode == 2
+
+
+def test_a_decoders_process_does_not_carry_the_sdk() -> None:
+    """It is forked from what has imported the imaging alone: 30 MB less for each vCPU."""
+    program = "import sys, batch.decoders, batch.__main__; sys.exit('botocore' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": PROGRAM}, check=True)
