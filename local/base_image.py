@@ -1,7 +1,7 @@
-"""A base for the web image, made of this machine's own Python, for where no registry of images answers.
+"""A base for the images, made of this machine's own Python, for where no registry of images answers.
 
-`python -m local.base_image base.tar requirements.txt` writes a file system for `docker import` or `podman import`.
-In it are Python with pip, the few programs that the Dockerfile runs, and the wheels that it installs.
+`python -m local.base_image base.tar containers/*/requirements.txt` writes a file system for `docker import` or `podman import`.
+In it are Python with pip, the few programs that the Dockerfiles run, and the wheels that they install.
 """
 
 import argparse
@@ -34,14 +34,15 @@ _NOT_NEEDED = (
 _NEITHER = re.compile(r"_tkinter|_test|xxlimited|_curses|readline")
 
 
-def make(target: Path, requirements: Path) -> None:
+def make(target: Path, *requirements: Path) -> None:
     """Write the base. Raises CalledProcessError when pip cannot download the wheels."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         library = _add_python(root)
         _add_programs(root)
         _add_libraries(root, [*root.glob("usr/local/bin/python3"), *root.glob("bin/*"), *library.rglob("*.so")])
-        _add_wheels(root / "wheels", requirements)
+        for lock in requirements:
+            _add_wheels(root / "wheels", lock)
         for directory in ("tmp", "etc", "proc", "sys", "dev"):
             (root / directory).mkdir(exist_ok=True)
         (root / "etc" / "passwd").write_text("root:x:0:0::/root:/bin/sh\n")
@@ -110,10 +111,10 @@ def main() -> None:
     """Parse the command line and write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", type=Path)
-    parser.add_argument("requirements", type=Path)
+    parser.add_argument("requirements", type=Path, nargs="+")
     arguments = parser.parse_args()
     os.umask(0o022)
-    make(arguments.target, arguments.requirements)
+    make(arguments.target, *arguments.requirements)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def _base(tool: Tool, folder: Path) -> list[str]:
     archive = folder / "containers" / "base.tar"
     if not archive.exists():
         archive.parent.mkdir(parents=True, exist_ok=True)
-        base_image.make(archive, containers.WEB / "requirements.txt")
+        base_image.make(archive, *sorted((ROOT / "containers").glob("*/requirements.txt")))
         changes = [*base_image.CHANGES, f"LABEL {containers.LABEL}={folder}"]
         imported = tool("import", *(part for change in changes for part in ("--change", change)), str(archive), BASE)
         if imported.returncode:
