@@ -12,7 +12,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import api, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
+from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
 from local.aws import PORT, Engine, LocalAws, LocalError
 from local.cdk import Cdk
 from local.environment import ROOT
@@ -27,6 +27,7 @@ EXAMPLES: Mapping[str, Example] = {
     "ecr": ecr,
     "ecs_ec2": ecs_ec2,
     "fargate": fargate,
+    "batch": batch,
     "lightsail": lightsail,
 }
 PREFIX = "compute-"

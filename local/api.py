@@ -1,12 +1,12 @@
 """Shows the API example at work: a note is written, changed and found, and who has no key stays out."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import requests
 
 from local.aws import LocalError
+from local.hosts import reached_at
 from local.scene import Scene
 
 TITLE = "a note is written, changed and listed"
@@ -18,7 +18,7 @@ def exercise(scene: Scene, outputs: dict[str, str]) -> None:
 
     Raises LocalError for an answer that is not the expected one.
     """
-    notes = f"{base_url(outputs['ApiUrl'], scene.engine.endpoint)}v1/notes"
+    notes = f"{reached_at(outputs['ApiUrl'], scene.engine.endpoint)}v1/notes"
     key = {"X-Api-Key": api_key(scene.client("apigateway"), outputs)}
     created = _call("POST", notes, 201, "", key, {"title": "Hello", "body": {"pi": 3.14159}, "tags": ["first"]})
     note, seen = f"{notes}/{created.json()['id']}", {"If-Match": created.headers["ETag"]}
@@ -43,17 +43,8 @@ def suggestions(scene: Scene, outputs: dict[str, str]) -> list[str]:
     key = outputs["ApiKeyId"]
     return [
         f"KEY=$(aws apigateway get-api-key --api-key {key} --include-value --query value --output text)",
-        f'curl -i -H "X-Api-Key: $KEY" {base_url(outputs["ApiUrl"], scene.engine.endpoint)}v1/notes',
+        f'curl -i -H "X-Api-Key: $KEY" {reached_at(outputs["ApiUrl"], scene.engine.endpoint)}v1/notes',
     ]
-
-
-def base_url(url: str, endpoint: str) -> str:
-    """Where the engine at `endpoint` answers for an API of API Gateway, whose own host name leads to AWS."""
-    found = re.fullmatch(r"https://([a-z0-9]+)\.execute-api\.[^/]+(/.*)", url)
-    if not found:
-        raise LocalError(f"not the URL of an API: {url}")
-    api, path = found.groups()
-    return f"{endpoint}/_aws/execute-api/{api}{path}"
 
 
 def api_key(apigateway: Any, outputs: Mapping[str, str]) -> str:

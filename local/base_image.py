@@ -1,6 +1,6 @@
 """A base for the images, made of this machine's own Python, for where no registry of images answers.
 
-`python -m local.base_image base.tar containers/*/requirements.txt` writes a file system for `docker import` or `podman import`.
+`python -m local.base_image base.tar containers/*/requirements.txt` writes a file system for `podman import`.
 In it are Python with pip, the few programs that the Dockerfiles run, and the wheels that they install.
 """
 

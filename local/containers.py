@@ -177,12 +177,6 @@ def remove_all(tool: Tool, folder: Path) -> None:
     shutil.rmtree(folder / "containers", ignore_errors=True)
 
 
-def containers_of(tool: Tool, folder: Path) -> list[str]:
-    """The names of the containers that run for `folder`."""
-    label = f"label={LABEL}={folder}"
-    return tool("ps", "--format", "{{.Names}}", "--filter", label).stdout.split() if tool else []
-
-
 def architecture() -> str:
     """Of this machine, as the configuration names it."""
     return "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"

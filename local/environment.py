@@ -5,6 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from local.hosts import HOSTS
+
 ROOT = Path(__file__).resolve().parent.parent
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -26,9 +28,7 @@ curl() {{
   here=$AWS_ENDPOINT_URL
   for argument do
     shift
-    set -- "$@" "$(printf %s "$argument" |
-      sed -E -e "s|^https://([a-z0-9]+)[.]execute-api[.][a-z0-9-]+[.]amazonaws[.]com|$here/_aws/execute-api/\1|" \
-        -e "s|^http://([a-zA-Z0-9-]+)-[a-z0-9]+[.][a-z0-9-]+[.]elb[.]amazonaws[.]com|$here/_alb/\1|")"
+    set -- "$@" "$(printf %s "$argument" | sed -E {hosts})"
   done
   command curl "$@"
 }}
@@ -86,4 +86,5 @@ def of_engine(port: int, folder: Path) -> dict[str, str]:
 def file_for_shells(endpoint: str, folder: Path) -> str:
     """The text of a file that a shell sources to reach the local AWS."""
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in of_clients(endpoint, folder).items())
-    return _FILE.format(exports=exports, tools=shlex.quote(os.pathsep.join(map(str, _TOOLS))))
+    hosts = " ".join(f'-e "s|^{host}|$here{path}|"' for host, path in HOSTS.items())
+    return _FILE.format(exports=exports, hosts=hosts, tools=shlex.quote(os.pathsep.join(map(str, _TOOLS))))

@@ -5,7 +5,6 @@ Each task is a child of the engine's process either way, and shares the network 
 """
 
 import os
-import platform
 import queue
 import secrets
 import signal
@@ -221,8 +220,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def is_native(architecture: str) -> bool:
-    """Whether this machine's processor is of that kind (`arm64`, `x86_64`)."""
-    return (platform.machine().lower() in ("arm64", "aarch64")) is (architecture == "arm64")

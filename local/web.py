@@ -1,6 +1,5 @@
 """Shows the web service of both container examples at work, through its load balancer."""
 
-import re
 import threading
 import time
 import urllib.request
@@ -9,17 +8,12 @@ from typing import Any
 
 from local import cdk_docker
 from local.aws import LocalError
+from local.hosts import reached_at
 from local.scene import Scene
 
-_BALANCER = re.compile(r"^http://([A-Za-z0-9-]+)-[a-z0-9]+\.[a-z0-9-]+\.elb\.amazonaws\.com")
 PATIENCE_SECONDS = 60
 TASKS = 2
 """At least; somebody may have asked for more."""
-
-
-def reached_at(url: str, endpoint: str) -> str:
-    """Where the URL of a load balancer is reached in the engine; any other URL as it is."""
-    return _BALANCER.sub(rf"{endpoint}/_alb/\1", url)
 
 
 def exercise(scene: Scene, outputs: dict[str, str]) -> None:

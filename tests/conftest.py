@@ -10,11 +10,10 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from xdist.scheduler import LoadScopeScheduling
 
-from local.api import base_url
 from local.aws import Engine, LocalAws
 from local.cdk import Cdk
+from local.hosts import reached_at
 from local.inventory import inventory
-from local.web import reached_at
 
 OF_THE_DEPLOYMENT = (
     "tests/smoke/",
@@ -92,7 +91,7 @@ def engine(local_aws: LocalAws) -> Engine:
 
 
 def _through(endpoint: str) -> Callable[[str], str]:
-    return lambda url: reached_at(base_url(url, endpoint), endpoint)
+    return lambda url: reached_at(url, endpoint)
 
 
 def _in_the_account(prefix: str) -> Deployment:

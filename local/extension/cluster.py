@@ -75,6 +75,9 @@ def _keep_platform(properties: Properties, arn: str) -> None:
     for name in ("RuntimePlatform", "EphemeralStorage"):
         if name in properties:
             definition[name[0].lower() + name[1:]] = camel(properties[name])
+    for kept, said in zip(definition["containerDefinitions"], properties["ContainerDefinitions"], strict=True):
+        if "HealthCheck" in said:
+            kept["healthCheck"] = camel(said["HealthCheck"])
 
 
 def _keep_choices(properties: Properties, arn: str) -> None:
