@@ -63,10 +63,11 @@ class Service:
     def is_steady(self) -> bool:
         """Whether no deployment is under way, and as many tasks run as should."""
         state = self.state()
-        (deployment, *others) = state["deployments"]
+        deployments = {one["status"]: one for one in state["deployments"]}
+        primary = deployments.pop("PRIMARY")
         return (
-            not others
-            and deployment["rolloutState"] == "COMPLETED"
+            primary["rolloutState"] == "COMPLETED"
+            and not any(one["desiredCount"] or one["runningCount"] for one in deployments.values())
             and state["runningCount"] == state["desiredCount"] >= 2
         )
 
