@@ -21,6 +21,7 @@ from batch.keys import name
 from batch.manifest import PART_BYTES, Manifest
 from tests.handlers.thumbnail import pictures
 from tests.keys import ODD_KEYS
+from tests.waiting import until
 from thumbnail.limits import Limits
 
 LIMITS = Limits(max_edge=64, max_bytes=300_000, max_pixels=1_000_000, max_decoding_bytes=10**8)
@@ -55,7 +56,7 @@ class World:
     def run(self, *, prefix: str = "", child: int = 0, children: int = 1) -> dict[str, dict[str, Any]]:
         """The lines of the child's manifest, by key."""
         self.runs += 1
-        child_job = Job(
+        self.job = Job(
             prefix=prefix,
             child=child,
             children=children,
@@ -66,8 +67,8 @@ class World:
             manifest=Manifest(self.s3, OUTPUT, f"manifests/{self.runs}"),
             stopping=self.stopping,
         )
-        self.complete = child_job.run()
-        child_job.manifest.close(complete=self.complete)
+        self.complete = self.job.run()
+        self.job.manifest.close(complete=self.complete)
         lines = [json.loads(line) for line in self.read(f"manifests/{self.runs}.jsonl").splitlines()]
         self.sums = json.loads(self.read(f"manifests/{self.runs}.json"))
         outcomes = [line["outcome"] for line in lines]
@@ -305,10 +306,15 @@ def test_what_is_in_work_is_finished_and_nothing_is_begun(world: World) -> None:
     for number in range(30):
         world.put(f"{number:02}.jpg", pictures.jpeg())
     read = world.buckets.read
-    _before_reading(world, world.stopping.set)
+
+    def stop_when_some_wait() -> None:
+        until(lambda: len(world.job._pending) > job.IN_FLIGHT or world.stopping.is_set(), "pictures that wait")
+        world.stopping.set()
+
+    _before_reading(world, stop_when_some_wait)
     lines = world.run()
     assert not world.complete
-    assert 1 <= world.sums["made"] <= job.THREADS
+    assert world.sums["made"] == job.THREADS
     assert world.thumbnails() == {line["thumbnail"] for line in lines.values()}
     world.stopping.clear()
     world.buckets.read = read  # type: ignore[method-assign]
