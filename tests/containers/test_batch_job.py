@@ -21,6 +21,7 @@ from batch.keys import name
 from batch.manifest import PART_BYTES, Manifest
 from tests.handlers.thumbnail import pictures
 from tests.keys import ODD_KEYS
+from tests.waiting import until
 from thumbnail.limits import Limits
 
 LIMITS = Limits(max_edge=64, max_bytes=300_000, max_pixels=1_000_000, max_decoding_bytes=10**8)
@@ -55,7 +56,7 @@ class World:
     def run(self, *, prefix: str = "", child: int = 0, children: int = 1) -> dict[str, dict[str, Any]]:
         """The lines of the child's manifest, by key."""
         self.runs += 1
-        child_job = Job(
+        self.job = Job(
             prefix=prefix,
             child=child,
             children=children,
@@ -66,8 +67,8 @@ class World:
             manifest=Manifest(self.s3, OUTPUT, f"manifests/{self.runs}"),
             stopping=self.stopping,
         )
-        self.complete = child_job.run()
-        child_job.manifest.close(complete=self.complete)
+        self.complete = self.job.run()
+        self.job.manifest.close(complete=self.complete)
         lines = [json.loads(line) for line in self.read(f"manifests/{self.runs}.jsonl").splitlines()]
         self.sums = json.loads(self.read(f"manifests/{self.runs}.json"))
         outcomes = [line["outcome"] for line in lines]
@@ -308,7 +309,7 @@ def test_what_is_in_work_is_finished_and_nothing_is_begun(world: World) -> None:
     _before_reading(world, world.stopping.set)
     lines = world.run()
     assert not world.complete
-    assert 1 <= world.sums["made"] <= job.THREADS
+    assert 1 <= world.sums["made"] <= job.IN_FLIGHT + 1
     assert world.thumbnails() == {line["thumbnail"] for line in lines.values()}
     world.stopping.clear()
     world.buckets.read = read  # type: ignore[method-assign]
@@ -316,18 +317,26 @@ def test_what_is_in_work_is_finished_and_nothing_is_begun(world: World) -> None:
     assert len(world.thumbnails()) == 30
 
 
-def test_what_takes_too_long_is_abandoned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.put("a.jpg", pictures.jpeg())
-    released = threading.Event()
+def test_what_takes_too_long_is_abandoned_and_what_waits_is_not_begun(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(10):
+        world.put(f"{number}.jpg", pictures.jpeg())
+    released, begun = threading.Event(), []
 
-    def stop_and_wait() -> None:
+    def stop_when_some_wait() -> None:
+        begun.append(1)
+        until(lambda: len(world.job._pending) > job.IN_FLIGHT, "pictures that wait")
         world.stopping.set()
         released.wait()
 
-    _before_reading(world, stop_and_wait)
+    _before_reading(world, stop_when_some_wait)
     monkeypatch.setattr(job, "STOP_SECONDS", 0.1)
     assert world.run() == {}
+    assert world.job.abandoned
     released.set()
+    until(lambda: all(future.done() for future in world.job._pending), "the abandoned ones")
+    assert len(begun) == job.THREADS
 
 
 # -- the manifest
