@@ -36,6 +36,18 @@ def section(text: str, heading: str) -> str:
     return text.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
 
 
+def asked_outputs(text: str) -> set[str]:
+    """The outputs of its stack that a lesson's commands ask for."""
+    return set(re.findall(r"\$\(output (\w+)\)", text))
+
+
+@every_lesson
+def test_the_outputs_and_resources_that_commands_name_exist(stem: str) -> None:
+    template = templates("sandbox")[stem]
+    assert asked_outputs(lesson(stem)) <= set(template["Outputs"])
+    assert set(re.findall(r"--logical-resource-id (\w+)", lesson(stem))) <= set(template["Resources"])
+
+
 @every_lesson
 def test_every_stack_has_a_lesson_with_all_headings(stem: str) -> None:
     assert re.findall(r"^## (.*)$", lesson(stem), flags=re.MULTILINE) == HEADINGS
