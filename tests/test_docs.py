@@ -37,8 +37,8 @@ def section(text: str, heading: str) -> str:
 
 
 def asked_outputs(text: str) -> set[str]:
-    """The outputs of its stack that a lesson's commands ask for."""
-    return set(re.findall(r"\$\(output (\w+)\)", text))
+    """The outputs of its stack that a lesson's commands ask for, where a test runs them."""
+    return set(re.findall(r"\$\(output (\w+)\)", section(text, "Try it") + section(text, "Break it")))
 
 
 @every_lesson
