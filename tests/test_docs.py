@@ -37,8 +37,9 @@ def section(text: str, heading: str) -> str:
 
 
 def asked_outputs(text: str) -> set[str]:
-    """The outputs of its stack that a lesson's commands ask for."""
-    return set(re.findall(r"\$\(output (\w+)\)", text))
+    """The outputs of its stack that a lesson's commands ask for, in those that a test runs."""
+    blocks = re.findall(r"```sh\n(.*?)```", section(text, "Try it") + section(text, "Break it"), re.DOTALL)
+    return set(re.findall(r"\$\(output (\w+)\)", "\n".join(blocks)))
 
 
 @every_lesson
