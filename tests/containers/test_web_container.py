@@ -1,0 +1,112 @@
+"""The image, built and run as ECS runs it, where there is a container tool."""
+
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import base_image, containers
+from tests.bundles import locked
+from tests.containers.servers import PATIENCE, WEB, ask
+from tests.waiting import until
+
+NAME = f"localhost/web-under-test-{os.getpid()}"
+BASE = f"{NAME}-base"
+
+
+@pytest.fixture(scope="module")
+def tool() -> Iterator[containers.Tool]:
+    folder = Path(tempfile.mkdtemp())  # podman refuses a path as long as pytest's
+    found = containers.find(folder)
+    if not found:
+        pytest.skip(f"no container tool: {found.why}")
+    yield found
+    found("rmi", "--force", NAME, BASE)
+    containers.remove_all(found, folder)
+
+
+def succeed(tool: containers.Tool, *arguments: str) -> str:
+    run = tool(*arguments)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def image(tool: containers.Tool, tmp_path_factory: pytest.TempPathFactory) -> str:
+    base: tuple[str, ...] = ()
+    if not containers.is_reachable(containers.base_image()):
+        archive = tmp_path_factory.mktemp("base") / "base.tar"
+        base_image.make(archive, WEB / "requirements.txt")
+        changes = [option for change in base_image.CHANGES for option in ("--change", change)]
+        succeed(tool, "import", *changes, str(archive), BASE)
+        base = ("--build-arg", f"BASE_IMAGE={BASE}")
+    succeed(tool, "build", *tool.build, *base, "--tag", NAME, str(WEB))
+    return NAME
+
+
+def test_it_says_how_it_runs(tool: containers.Tool, image: str) -> None:
+    (found,) = json.loads(succeed(tool, "image", "inspect", image))
+    config: dict[str, Any] = {"Healthcheck": found.get("Healthcheck"), **found["Config"]}  # podman has it outside
+    assert config["User"] == "65532:65532", "not root, and a number"
+    assert config["Cmd"] == ["python", "-m", "web"]
+    assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "web.healthcheck"]
+    assert config["StopSignal"] in ("SIGTERM", "15")
+    assert list(config["ExposedPorts"]) == ["8080/tcp"]
+    assert config["Labels"]["org.opencontainers.image.licenses"] == "MIT-0"
+
+
+LOOK = """
+import json, os, pathlib
+app = [path for path in pathlib.Path("/app").rglob("*")]
+print(json.dumps({
+    "names": sorted({path.relative_to("/app").parts[0] for path in app}),
+    "writable": [str(path) for path in app if os.access(path, os.W_OK)],
+    "unreadable": [str(path) for path in app if not os.access(path, os.R_OK)],
+    "not compiled": [str(path) for path in app if path.suffix == ".py"
+                     and not list((path.parent / "__pycache__").glob(path.stem + ".*.pyc"))],
+    "build": os.path.exists("/build"),
+    "user": os.getuid(),
+}))
+"""
+
+
+def test_nothing_is_in_it_but_what_is_locked(tool: containers.Tool, image: str) -> None:
+    found = json.loads(succeed(tool, "run", "--rm", "--network", "host", *tool.run, image, "python", "-c", LOOK))
+    packages = {name.replace("-", "_") for name in locked(WEB / "requirements.txt")}
+    names = {name.partition(".")[0] for name in found["names"] if not name.endswith(".dist-info")}
+    assert names - {"__pycache__"} <= packages | {"web"}
+    assert {"web", "starlette", "uvicorn"} <= names
+    assert (found["writable"], found["unreadable"], found["not compiled"]) == ([], [], [])
+    assert (found["build"], found["user"]) == (False, 65532)
+
+
+def test_it_serves_and_stops_as_ecs_runs_it(tool: containers.Tool, image: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = ("--env", f"PORT={port}", "--env", "DRAIN_QUIET_SECONDS=0.2")
+    hardened = ("--read-only", "--cap-drop", "ALL", "--network", "host", *tool.run)
+    name = f"web-under-test-{os.getpid()}"
+    succeed(tool, "run", "--detach", "--name", name, *hardened, *settings, image)
+    try:
+        until(lambda: _answers(port), "the server", seconds=PATIENCE)
+        assert b"Not on ECS" in ask(port, "/").body
+        succeed(tool, "exec", name, "python", "-m", "web.healthcheck")
+        succeed(tool, "stop", "--time", "20", name)
+        (state,) = json.loads(succeed(tool, "inspect", "--format", "[{{json .State}}]", name))
+        assert state["ExitCode"] == 0
+        log = [json.loads(line) for line in succeed(tool, "logs", name).splitlines()]
+        assert [line["path"] for line in log if line["message"] == "request"] == ["/"]
+    finally:
+        tool("rm", "--force", name)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return ask(port, "/readyz").status == 200
+    except OSError:
+        return False
