@@ -1,0 +1,109 @@
+"""The image of the Batch job, built and run where there is a tool for it."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import base_image, containers
+from local.aws import Engine, LocalAws
+from local.containers import Tool
+from local.thumbnail import PHOTO
+from stacks.batch import DOCKERFILE
+from tests.apps import ROOT
+
+TEXT = (ROOT / DOCKERFILE).read_text()
+BUCKETS = ("batch-image-in", "batch-image-out")
+
+
+def test_an_image_for_arm_can_be_built_on_x86() -> None:
+    """Without emulation, because nothing runs in the stage that is for the other processor."""
+    build, image = TEXT.split("\nFROM ")[1:]
+    assert build.startswith("--platform=$BUILDPLATFORM ")
+    assert not re.search(r"^RUN", image, re.MULTILINE)
+
+
+def test_both_images_have_the_same_base() -> None:
+    assert f"ARG BASE_IMAGE={containers.base_image()}\n" in TEXT
+
+
+@pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
+def test_the_lock_holds_for_both_processors(processor: str, tmp_path: Path) -> None:
+    found = re.search(r"python:(3\.\d+)\.\d+-slim", TEXT)
+    assert found
+    platform = ("--platform", f"manylinux_2_28_{processor}", "--implementation", "cp", "--python-version", found[1])
+    options = ("--only-binary", ":all:", "--require-hashes", "--no-deps", "--target", str(tmp_path))
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", *platform, *options]
+    subprocess.run([*command, "--requirement", str(ROOT / "containers/batch/requirements.txt")], check=True)
+
+
+@pytest.fixture(scope="module")
+def tool() -> Iterator[Tool]:
+    folder = Path(tempfile.mkdtemp(prefix="image-"))  # podman takes no long paths
+    tool = containers.find(folder)
+    if not tool:
+        pytest.skip(f"no container tool: {tool.why}")
+    yield tool
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def image(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The image's name; on a base of this machine's Python where the real one is out of reach."""
+    base: tuple[str, ...] = ()
+    if not containers.is_reachable(containers.base_image()):
+        archive = tmp_path_factory.mktemp("base") / "base.tar"
+        base_image.make(archive, ROOT / "containers/batch/requirements.txt")
+        changes = [part for change in base_image.CHANGES for part in ("--change", change)]
+        _done(tool("import", *changes, str(archive), "localhost/batch-test-base:1"))
+        base = ("--build-arg", "BASE_IMAGE=localhost/batch-test-base:1")
+    context = tmp_path_factory.mktemp("context")  # as the CDK stages it, which knows no ignore file beside a Dockerfile
+    for folder in ("containers/batch", "lambda_src/thumbnail"):
+        shutil.copytree(ROOT / folder, context / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    _done(tool("build", *tool.build, *base, "--file", str(context / DOCKERFILE), "--tag", "batch-test:1", str(context)))
+    return "batch-test:1"
+
+
+def _done(run: subprocess.CompletedProcess[str]) -> str:
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+@pytest.mark.timeout(300)
+def test_the_image_makes_thumbnails_without_root_and_without_a_disk(
+    tool: Tool, image: str, local_aws: LocalAws, engine: Engine
+) -> None:
+    s3: Any = local_aws.client("s3", engine)
+    for bucket in BUCKETS:
+        s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=BUCKETS[0], Key="coffee cup.jpg", Body=PHOTO.read_bytes())
+    environment = {
+        **{name: value for name, value in local_aws.environment(engine).items() if name.startswith("AWS_")},
+        "INPUT_BUCKET": BUCKETS[0],
+        "OUTPUT_BUCKET": BUCKETS[1],
+        "MAX_EDGE": "256",
+        "MAX_BYTES": "50000000",
+        "MAX_PIXELS": "50000000",
+        "MAX_DECODING_BYTES": "1258291200",
+        "VCPUS": "2",
+        "AWS_BATCH_JOB_ID": "job",
+        "AWS_BATCH_JOB_ATTEMPT": "1",
+    }
+    settings = [part for name, value in environment.items() for part in ("--env", f"{name}={value}")]
+    as_on_aws = ("--read-only", "--tmpfs", "/tmp:size=64m", "--cap-drop", "all", "--network", "host")  # noqa: S108
+    said = _done(tool("run", "--rm", *tool.run, *as_on_aws, *settings, image, "--keys", "*", "--children", "1"))
+    assert '"made": 1' in said
+    (made,) = s3.list_objects_v2(Bucket=BUCKETS[1], Prefix="thumbnails/")["Contents"]
+    assert made["Key"].startswith("thumbnails/256/coffee'20cup.jpg!")
+    user = _done(tool("image", "inspect", "--format", "{{.Config.User}}", image)).strip()
+    assert user == "65532:65532"
+    for bucket in BUCKETS:
+        for found in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+            s3.delete_object(Bucket=bucket, Key=found["Key"])
+        s3.delete_bucket(Bucket=bucket)
