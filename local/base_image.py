@@ -43,6 +43,7 @@ def make(target: Path, *requirements: Path) -> None:
         _add_libraries(root, [*root.glob("usr/local/bin/python3"), *root.glob("bin/*"), *library.rglob("*.so")])
         for lock in requirements:
             _add_wheels(root / "wheels", lock)
+        _add_libraries_of_wheels(root)
         for directory in ("tmp", "etc", "proc", "sys", "dev"):
             (root / directory).mkdir(exist_ok=True)
         (root / "etc" / "passwd").write_text("root:x:0:0::/root:/bin/sh\n")
@@ -75,10 +76,21 @@ def _add_programs(root: Path) -> None:
         shutil.copy(Path(found).resolve(), root / "bin" / name)
 
 
-def _add_libraries(root: Path, binaries: list[Path]) -> None:
+def _add_libraries_of_wheels(root: Path) -> None:
+    # A wheel brings its own libraries, but takes those of the C library for granted.
+    with tempfile.TemporaryDirectory() as folder:
+        for wheel in (root / "wheels").glob("*.whl"):
+            shutil.unpack_archive(wheel, folder, "zip")
+        _add_libraries(root, [*Path(folder).rglob("*.so*")], besides=Path(folder))
+
+
+def _add_libraries(root: Path, binaries: list[Path], *, besides: Path | None = None) -> None:
     # Every one goes where the loader looks by itself: beside the C library.
     told = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False).stdout
     named = {Path(word) for word in told.split() if word.startswith("/") and not word.endswith(":")}
+    named = {path for path in named if besides is None or besides not in path.parents}
+    if not named:
+        return
     (home,) = {path.parent for path in named if path.name == "libc.so.6"}
     for library in named:
         keeps_its_place = library.name.startswith("ld-")

@@ -83,6 +83,16 @@ LISTINGS: Mapping[str, Listing] = {
         "describe_auto_scaling_groups",
         lambda page: (found["AutoScalingGroupName"] for found in page["AutoScalingGroups"]),
     ),
+    "compute environment": (
+        "batch",
+        "describe_compute_environments",
+        lambda page: (found["computeEnvironmentName"] for found in page["computeEnvironments"]),
+    ),
+    "job queue": (
+        "batch",
+        "describe_job_queues",
+        lambda page: (found["jobQueueName"] for found in page["jobQueues"]),
+    ),
     "parameter": ("ssm", "describe_parameters", lambda page: (found["Name"] for found in page["Parameters"])),
 }
 

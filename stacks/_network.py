@@ -12,9 +12,10 @@ def small_vpc(stack: Stack, *, private: bool, log_retention: logs.RetentionDays)
     """A VPC of two zones, with a record of the packets that its security groups refused.
 
     Not `private`: all are in public subnets with public addresses, $3.65 a month each. `private`: what serves is in
-    private subnets, behind one NAT gateway for $33. Without its zone the other serves on, for what comes in does not
-    pass it, and only pulls no new images. One in each zone for three examples would take more Elastic IP addresses
-    than the five that an account has. https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
+    private subnets, behind one NAT gateway, $36.50 a month with its address. When its zone fails, tasks in the other
+    go on answering, for what comes in does not pass it, but neither log nor start anew. One in each zone for three
+    examples would take more Elastic IP addresses than the five that an account has.
+    https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
     """
     public = ec2.SubnetConfiguration(
         name="Public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=24, map_public_ip_on_launch=not private

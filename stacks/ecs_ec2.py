@@ -67,7 +67,7 @@ class EcsEc2Stack(Stack):
             removal_policy=RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY,
         )
         # Bridge: each task is given a port of its instance. With awsvpc each would need an interface of the
-        # instance's, of which the smallest have two to spare, and had no way to the internet in a public subnet.
+        # instance's, of which the smallest have one to spare, and had no way to the internet in a public subnet.
         task = ecs.Ec2TaskDefinition(self, "Task", network_mode=ecs.NetworkMode.BRIDGE)
         add_web_container(task, web_image(self, image, architecture), log_group, cpu=CPU_UNITS, memory_mib=MEMORY_MIB)
         service = self._service(ecs_cluster, task, capacity)
@@ -102,7 +102,9 @@ class EcsEc2Stack(Stack):
             security_group=group,
             require_imdsv2=True,
             http_put_response_hop_limit=1,  # not the second, into a container: tasks have no use for the machine's role
-            cpu_credits=ec2.CpuCredits.STANDARD,  # out of credits it gets slow, instead of dear
+            # It begins without credits, and would start and pull on a fifth of a vCPU. What it borrows it earns back
+            # when it is idle; only what is busy for days costs more: $0.04 an hour and vCPU.
+            cpu_credits=ec2.CpuCredits.UNLIMITED,
             block_devices=[
                 ec2.BlockDevice(
                     device_name="/dev/xvda",

@@ -38,7 +38,7 @@ def run_tasks(runner: Runner) -> None:
         "_stop_task": _stop_gently(ecs._stop_task),
     }.items():
         setattr(ecs, name, mend)
-    ecs._ACTION_MAP["StopTask"] = ecs._stop_task
+    ecs._ACTION_MAP["StopTask"] = lambda asked: ecs._stop_task({**asked, "by_somebody": True})
     # The engine serves nothing while it makes most types; a task pulls its image from it.
     threaded = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda kind: kind == "AWS::ECS::Service" or threaded(kind)
@@ -241,7 +241,7 @@ def _stop_gently(stop: Any) -> Any:
         ending.start()
         _stopping.append(ending)
         service = _service_of(task)
-        if service and service["status"] == "ACTIVE" and "by user" in reason:
+        if service and service["status"] == "ACTIVE" and data.get("by_somebody"):
             ecs._reconcile_service_tasks(cluster, f"{cluster}/{service['serviceName']}")
         return ecs.json_response({"task": ecs._sanitize({**task, "desiredStatus": "STOPPED"})})
 
