@@ -49,7 +49,7 @@ smoke: setup ## try out what is deployed in your AWS account
 	@$(BIN)/pytest tests/smoke --live --prefix $(PREFIX)
 
 destroy: setup ## delete it from your AWS account (options as for deploy)
-	@$(CDK) destroy $(STACK) $(SETTINGS)
+	@$(CDK) destroy $(STACK) $(SETTINGS) --concurrency 8
 
 submit: setup ## run the batch example's job in your AWS account and follow it (KEYS="holiday/*", CHILDREN=4)
 	@$(BIN)/python -m scripts.submit --prefix $(PREFIX) --keys "$$KEYS" --children $(CHILDREN)

@@ -73,14 +73,15 @@ def down(aws: LocalAws) -> None:
         elif aws.half_done:
             step("the last deployment broke off half done: it goes with the engine, which keeps everything in memory")
         else:
-            _destroy(aws, engine)
+            destroy(aws, engine)
     finally:
         aws.stop()
     if engine:
         step("the engine has stopped; no process is left")
 
 
-def _destroy(aws: LocalAws, engine: Engine) -> None:
+def destroy(aws: LocalAws, engine: Engine) -> None:
+    """Destroy every stack through the CLI, and what it deployed with. Raises LocalError if something is left."""
     step("destroy with the CDK CLI")
     Cdk(aws, engine).destroy()
     _unbootstrap(aws, engine)
@@ -160,6 +161,10 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a kill, and a terminal that is closed."""
+
+
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -171,7 +176,7 @@ def main() -> None:
     parser.add_argument("--photo", type=Path, default=thumbnail.PHOTO, help="a picture of your own to upload")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything that it writes goes")
     arguments = parser.parse_args()
-    for sign in (signal.SIGINT, signal.SIGTERM):
+    for sign in _ENDINGS:
         signal.signal(sign, _interrupt)
     aws = LocalAws(arguments.folder.resolve())
     try:
@@ -183,7 +188,7 @@ def main() -> None:
     except (LocalError, BotoCoreError, ClientError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        for sign in (signal.SIGINT, signal.SIGTERM):
+        for sign in _ENDINGS:
             signal.signal(sign, signal.SIG_IGN)  # a second one must not keep it from cleaning up
         aws.stop()
         sys.exit("stopped; nothing is left running")

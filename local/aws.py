@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -24,11 +23,11 @@ from botocore.config import Config
 from local import cdk_docker, containers, environment
 from local.containers import Tool
 from local.environment import ACCESS_KEY, REGION, ROOT
+from local.groups import end_group
 
 PORT = 4566
 """The port that local AWS engines use by custom."""
 START_SECONDS = 30
-STOP_SECONDS = 5
 
 
 class LocalError(RuntimeError):
@@ -90,9 +89,16 @@ class LocalAws:
         except FileNotFoundError:
             return None
         except BlockingIOError:
-            told = json.loads(self._state.read_text())
-            return Engine(**{**told, "tool": Tool.from_json(told["tool"])}) if "tool" in told else Engine(**told)
+            return self._told()
         return None
+
+    def _told(self) -> Engine | None:
+        # Of the engine that was started last, dead or alive. None if the file is not there, or was cut off.
+        try:
+            told = json.loads(self._state.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        return Engine(**{**told, "tool": Tool.from_json(told["tool"])}) if "tool" in told else Engine(**told)
 
     def start(self) -> Engine:
         """Start an engine on its usual port, or on a free one when that is taken. Raises LocalError if it will not."""
@@ -131,41 +137,27 @@ class LocalAws:
 
         Raises LocalError if a process survives.
         """
-        engine = self.recorded()
+        engine, told = self.recorded(), self._told()
         if engine:
-            self._end_group(engine.pid)
+            self._end(engine.pid)
         if self._process:  # started by this very command, so its number is still its own, even if it is dead
-            self._end_group(self._process.pid)
+            self._end(self._process.pid)
             self._process.wait()
             self._process = None
-        if (self.folder / "containers").exists():
-            containers.remove_all(engine.tool if engine else containers.find(self.folder), self.folder)
+        if told:
+            containers.remove_all(told.tool, self.folder)
         self._state.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         self.env_file.unlink(missing_ok=True)
         self.site_is_down.unlink(missing_ok=True)
         self._unfinished.unlink(missing_ok=True)
 
-    def _end_group(self, group: int) -> None:
+    def _end(self, group: int) -> None:
         # The engine leads a session of its own, and the functions it runs are in its group.
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(group, sign)
-            if self._gone(group):
-                return
-        raise LocalError(f"processes of the local AWS survive in group {group}; end them by hand: kill -9 -- -{group}")
-
-    def _gone(self, group: int) -> bool:
-        deadline = time.monotonic() + STOP_SECONDS
-        while time.monotonic() < deadline:
-            if self._process:
-                self._process.poll()  # an ended child is in its group until it is asked for
-            try:
-                os.killpg(group, 0)
-            except ProcessLookupError:
-                return True
-            time.sleep(0.05)
-        return False
+        if not end_group(group, self._process):
+            raise LocalError(
+                f"processes of the local AWS survive in group {group}; end them by hand: kill -9 -- -{group}"
+            )
 
     # -- a deployment that broke off
 

@@ -5,6 +5,7 @@ In it are Python with pip, the few programs that the Dockerfiles run, and the wh
 """
 
 import argparse
+import hashlib
 import importlib.resources
 import os
 import re
@@ -15,6 +16,8 @@ import sysconfig
 import tarfile
 import tempfile
 from pathlib import Path
+
+from local.environment import ROOT
 
 CHANGES = ("ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV PIP_NO_INDEX=1", "ENV PIP_FIND_LINKS=/wheels")
 """What `import` has to add, one `--change` each."""
@@ -32,6 +35,22 @@ _NOT_NEEDED = (
     "dist-packages",
 )
 _NEITHER = re.compile(r"_tkinter|_test|xxlimited|_curses|readline")
+
+
+def archive() -> Path:
+    """The base for every Dockerfile of containers/, made when there is none of these wheels and this Python yet."""
+    requirements = sorted((ROOT / "containers").glob("*/requirements.txt"))
+    made_of = [sys.version.encode(), Path(__file__).read_bytes(), *(path.read_bytes() for path in requirements)]
+    folder = ROOT / ".build"
+    found = folder / f"base-{hashlib.sha256(b''.join(made_of)).hexdigest()[:16]}.tar"
+    if not found.exists():
+        folder.mkdir(exist_ok=True)
+        for old in folder.glob("base-*.tar"):
+            old.unlink()
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            make(Path(unfinished) / "base.tar", *requirements)
+            (Path(unfinished) / "base.tar").rename(found)
+    return found
 
 
 def make(target: Path, *requirements: Path) -> None:

@@ -31,16 +31,16 @@ def exercise(scene: Scene, outputs: dict[str, str]) -> None:
         keys=f"{FOLDER}*",
         children=CHILDREN,
     )
-    first = job.start(attempt=1)
-    _wait_for_half(s3, outputs, first)
-    for child in first:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
+    with job.started(attempt=1) as first:
+        _wait_for_half(s3, outputs, first)
+        for child in first:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
     before = _thumbnails(s3, outputs)
     print(f"    {CHILDREN} children shared {PICTURES} pictures, and were killed when {len(before)} were done")
     started = time.monotonic()
-    second = job.start(attempt=2)
-    words = [child.communicate(timeout=PATIENCE_SECONDS)[0] for child in second]
+    with job.started(attempt=2) as second:
+        words = [child.communicate(timeout=PATIENCE_SECONDS)[0] for child in second]
     if any(child.returncode for child in second):
         raise LocalError("the job failed:\n" + "".join(words))
     print(f"    a second attempt took {time.monotonic() - started:.1f} s. What its children say:")

@@ -10,6 +10,7 @@ from pathlib import Path
 from local import containers
 from local.aws import Engine, LocalAws, LocalError
 from local.environment import ACCOUNT, REGION, ROOT
+from local.groups import end_group
 
 CLI = ROOT / "node_modules" / ".bin" / "cdk"
 
@@ -49,23 +50,14 @@ class Cdk:
 
     def deploy(self) -> None:
         """Deploy every stack of the assembly."""
-        self._run(
-            "deploy",
-            "--all",
-            "--concurrency",
-            "8",
-            "--require-approval",
-            "never",
-            *self._from_assembly(),
-            what="deploying",
-        )
+        self._run("deploy", "--require-approval", "never", *self._all_at_once(), what="deploying")
 
     def destroy(self) -> None:
         """Delete every stack of the assembly."""
-        self._run("destroy", "--all", "--force", *self._from_assembly(), what="destroying")
+        self._run("destroy", "--force", *self._all_at_once(), what="destroying")
 
-    def _from_assembly(self) -> tuple[str, ...]:
-        return "--app", str(self.assembly), "--progress", "events"
+    def _all_at_once(self) -> tuple[str, ...]:
+        return "--all", "--concurrency", "8", "--app", str(self.assembly), "--progress", "events"
 
     def _run(self, *arguments: str, what: str) -> None:
         started = time.monotonic()
@@ -81,6 +73,7 @@ class Cdk:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
+                start_new_session=True,  # or what it starts in turn would outlive it: node, an image's build
             ) as process,
         ):
             assert process.stdout is not None  # noqa: S101 - for the type checker
@@ -90,7 +83,7 @@ class Cdk:
                     log.write(line)
                     _show_progress(what, line)
             except BaseException:
-                process.terminate()  # or leaving the block would wait for the deployment's end
+                end_group(process.pid, process)  # or leaving the block would wait for the deployment's end
                 raise
         _show_progress(what, "")
         if ended.is_set():
@@ -107,7 +100,7 @@ class Cdk:
             while process.poll() is None:
                 if self._aws.recorded() is None:
                     ended.set()
-                    process.terminate()
+                    end_group(process.pid, process)
                 time.sleep(0.5)
 
         threading.Thread(target=watch, daemon=True).start()

@@ -58,15 +58,15 @@ def is_base_made_here(folder: Path) -> bool:
 def _base(tool: Tool, folder: Path) -> list[str]:
     if containers.is_reachable(containers.base_image()):
         return []
-    archive = folder / "containers" / "base.tar"
-    if not archive.exists():
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        base_image.make(archive, *sorted((ROOT / "containers").glob("*/requirements.txt")))
+    base = folder / "containers" / "base.tar"
+    if not base.exists():
+        base.parent.mkdir(parents=True, exist_ok=True)
+        archive = base_image.archive()
         changes = [*base_image.CHANGES, f"LABEL {containers.LABEL}={folder}"]
         imported = tool("import", *(part for change in changes for part in ("--change", change)), str(archive), BASE)
         if imported.returncode:
-            archive.unlink()
             raise RuntimeError(imported.stderr)
+        base.symlink_to(archive)
     return ["--build-arg", f"BASE_IMAGE={BASE}"]
 
 

@@ -1,11 +1,13 @@
 """Which container tool is at hand: docker, whose engine must answer, else podman, else none."""
 
+import hashlib
 import json
 import os
 import platform
 import re
 import shutil
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -42,6 +44,8 @@ class Tool:
     """What `push` and `pull` need for a registry without TLS on this machine."""
     limits: bool = False
     """Whether processor and memory limits are enforced."""
+    storage: tuple[str, ...] = ()
+    """Its folders that are for this local AWS alone."""
 
     def __bool__(self) -> bool:
         return bool(self.command)
@@ -90,17 +94,24 @@ def find(folder: Path, environment: Mapping[str, str] = os.environ) -> Tool:
 
 
 def _docker(_folder: Path) -> Tool:
-    info = _info("docker", "info", "--format", "{{json .}}")
+    context = _info("docker", "context", "inspect", "--format", "{{json .Endpoints.docker}}")
+    if isinstance(context, str):
+        return Tool(name="none", why=context)
+    host = str(context.get("Host"))
+    if not host.startswith("unix://"):
+        return Tool(name="none", why=f"docker's engine is not on this machine, but at {host}")
+    command = ("docker", "--host", host)  # by name: in the local AWS's own environment DOCKER_HOST leads nowhere
+    info = _info(*command, "info", "--format", "{{json .}}")
     if isinstance(info, str):
         return Tool(name="none", why=info)
     if "rootless" in str(info.get("SecurityOptions")) or "Desktop" in str(info.get("OperatingSystem")):
         return Tool(name="none", why="docker runs in a machine or network of its own (Desktop or rootless)")
-    return Tool(name="docker", why="its engine answers", command=("docker",), limits=bool(info.get("MemoryLimit")))
+    return Tool(name="docker", why="its engine answers", command=command, limits=bool(info.get("MemoryLimit")))
 
 
 def _podman(folder: Path) -> Tool:
-    storage = folder / "containers"
-    command = ("podman", "--root", str(storage / "root"), "--runroot", str(storage / "run"))
+    storage = (str(folder / "containers" / "root"), str(_run_root(folder)))
+    command = ("podman", "--root", storage[0], "--runroot", storage[1])
     chroot: tuple[str, ...] = ()
     if os.geteuid() == 0 and not Path("/run/systemd/system").exists():  # a container or sandbox itself
         runc = shutil.which("runc", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
@@ -118,7 +129,14 @@ def _podman(folder: Path) -> Tool:
         run=(*_LIMITS, "--no-healthcheck"),  # ECS's own and the load balancer's are asked; podman's wants systemd
         plain_http=("--tls-verify=false",),
         limits="memory" in controllers,
+        storage=storage,
     )
+
+
+def _run_root(folder: Path) -> Path:
+    # podman refuses one of more than 50 characters, which the folder of many a person has: there are sockets in it.
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"local-aws-{name}"
 
 
 def _info(program: str, *arguments: str) -> dict[str, Any] | str:
@@ -174,7 +192,10 @@ def remove_all(tool: Tool, folder: Path) -> None:
         images = tool("images", "--quiet", "--filter", label).stdout.split()
         if images:
             tool("rmi", "--force", *dict.fromkeys(images))
-    shutil.rmtree(folder / "containers", ignore_errors=True)
+    if tool.storage and os.geteuid():
+        tool("unshare", "rm", "-rf", *tool.storage)  # some of it belongs to users that exist only for podman
+    for path in (*map(Path, tool.storage), folder / "containers"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def architecture() -> str:

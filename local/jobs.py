@@ -10,13 +10,15 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 
 from local.environment import ROOT
+from local.groups import end_group
 from scripts.manifests import show_manifests
 from scripts.submit import outputs
 
@@ -36,8 +38,17 @@ class ArrayJob:
     children: int
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
-    def start(self, *, attempt: int = 1) -> list[subprocess.Popen[str]]:
-        """Start every child, as a group of processes of its own."""
+    @contextmanager
+    def started(self, *, attempt: int = 1) -> Iterator[list[subprocess.Popen[str]]]:
+        """Start every child, as a group of processes of its own. Those that run at the end of the block are ended."""
+        children = self._start(attempt)
+        try:
+            yield children
+        finally:
+            for child in children:
+                end_group(child.pid, child)
+
+    def _start(self, attempt: int) -> list[subprocess.Popen[str]]:
         definition = self._definition()
         parameters = {"Ref::keys": self.keys, "Ref::children": str(self.children)}
         command = [parameters.get(word, word) for word in definition["command"]]
@@ -88,11 +99,11 @@ def main() -> int:
     deployed = outputs("compute")
     job = ArrayJob(client=_client, environment=os.environ, deployed=deployed, keys=keys, children=children)
     print(f"==> job {job.id}: {keys}, {children} children")
-    started = job.start()
-    for child in started:
-        print(child.communicate()[0], end="")
+    with job.started() as processes:
+        for child in processes:
+            print(child.communicate()[0], end="")
     settled = show_manifests(_client("s3"), deployed["OutputBucketName"], job.id, children)
-    return 0 if settled and not any(child.returncode for child in started) else 1
+    return 0 if settled and not any(child.returncode for child in processes) else 1
 
 
 def _client(service: str) -> Any:

@@ -50,8 +50,8 @@ class Sandbox:
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run the script with this machine's sh, in which Lightsail runs it."""
         for there, here in {
-            "/etc/": f"{self.folder}/etc/",
-            "/var/": f"{self.folder}/var/",
+            "/etc/": "./etc/",
+            "/var/": "./var/",
             "http://169.254.169.254/": self.url,
             "http://127.0.0.1/": self.url,
         }.items():
@@ -59,6 +59,7 @@ class Sandbox:
         return subprocess.run(
             ["sh"],
             input=script,
+            cwd=self.folder,
             env={
                 "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
                 "COMMANDS": str(self.folder / "commands"),

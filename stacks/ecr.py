@@ -81,6 +81,7 @@ class EcrStack(Stack):
             "ecr:UploadLayerPart",
             "ecr:CompleteLayerUpload",
             "ecr:PutImage",
+            "ecr:BatchGetImage",  # whose a tag is that is taken
         )
         timeout = Duration.minutes(5)  # a minute for each 100 MB is slow; an image has 50
         # Invoked when the stack is deployed, and again whenever the function has changed: the tag is in it.

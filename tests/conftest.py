@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from xdist.scheduler import LoadScopeScheduling
 
+from local.__main__ import destroy
 from local.aws import Engine, LocalAws
 from local.cdk import Cdk
 from local.hosts import reached_at
@@ -116,9 +117,9 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
         return
     aws, engine = request.getfixturevalue("local_aws"), request.getfixturevalue("engine")
     cdk = Cdk(aws, engine)
+    before = inventory(aws, engine)
     cdk.synth()
     cdk.bootstrap()
-    before = inventory(aws, engine)
     cdk.deploy()
     yield Deployment(
         client=lambda service: aws.client(service, engine),
@@ -126,5 +127,5 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
         url=_through(engine.endpoint),
         is_local=True,
     )
-    cdk.destroy()
+    destroy(aws, engine)
     assert inventory(aws, engine) == before, "destroying left something behind"

@@ -175,8 +175,8 @@ def test_the_ecr_lessons_figures_are_the_stacks() -> None:
     assert f"| ${30 * ecr.MEMORY_MB / 1024 * LAMBDA_GB_SECOND:.4f} | some 30 seconds of {ecr.MEMORY_MB} MB" in text
     policy = resources(template("ecr"), "AWS::IAM::Policy")["RoleDefaultPolicy5FFB7DAB"]
     write_log, read, write = policy["Properties"]["PolicyDocument"]["Statement"]
-    assert [len(statement["Action"]) for statement in (read, write, write_log)] == [2, 5, 2]
-    assert "read from the one repository (two actions), write to the other (five), and write its log (two)" in text
+    assert [len(statement["Action"]) for statement in (read, write, write_log)] == [2, 6, 2]
+    assert "read from the one repository (two actions), write to the other (six), and write its log (two)" in text
 
 
 @pytest.mark.parametrize("stem", SERVICES)

@@ -91,6 +91,7 @@ def test_the_publisher_may_read_one_repository_and_add_to_the_other(template: di
     assert "container-assets" in allowed[read]
     assert write == (
         "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
         "ecr:CompleteLayerUpload",
         "ecr:InitiateLayerUpload",
         "ecr:PutImage",

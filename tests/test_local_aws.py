@@ -7,7 +7,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws import Engine
+from local import ecr, ecs_ec2, fargate, thumbnail
+from local.aws import Engine, LocalAws
+from local.scene import Example as Exercise
+from local.scene import Scene
 from tests.conftest import Deployment
 from tests.handlers.thumbnail import pictures
 from tests.smoke.test_cron import Example as Cron
@@ -121,3 +124,20 @@ def test_a_run_that_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(d
     assert item["up"] is True
     # Letters of other runs during the outage may be on their way; no other test looks at this queue.
     sqs.purge_queue(QueueUrl=queue)
+
+
+@pytest.mark.parametrize("example", [ecr, ecs_ec2, fargate], ids=lambda module: module.__name__.split(".")[1])
+def test_the_exercise_says_what_was_real(
+    example: Exercise, deployed: Deployment, engine: Engine, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `make local` shows it, with a container tool where there is one; elsewhere tests/test_local_life.py does."""
+    scene = Scene(aws=local_aws, engine=engine, photo=thumbnail.PHOTO)
+    example.exercise(scene, deployed.outputs(example.__name__.split(".")[1]))  # type: ignore[attr-defined] # a module
+    told = capsys.readouterr().out
+    if not engine.tool:
+        assert "no image can be built here" in told or "its image is but a name" in told
+    elif example is ecr:
+        assert " is empty" not in told
+    else:
+        assert f"each task is a container of {engine.tool.name}'s, its image built from containers/web" in told
+        assert "requests went on meanwhile, none failed, and a new task is there" in told

@@ -24,6 +24,11 @@ def program(folder: Path, name: str, script: str) -> None:
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
+def docker(*, info: str, host: str = "unix:///run/docker.sock") -> str:
+    """A script that answers as the client does, which knows where the engine is before it asks it."""
+    return f"""case "$1" in context) echo '{{"Host": "{host}"}}' ;; *) echo '{info}' ;; esac"""
+
+
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -42,9 +47,11 @@ def test_dockers_client_alone_is_not_enough(tools: Path) -> None:
 
 
 def test_docker_is_taken_before_podman(tools: Path) -> None:
-    program(tools, "docker", "echo '{\"MemoryLimit\": true}'")
+    program(tools, "docker", docker(info='{"MemoryLimit": true}'))
     program(tools, "podman", 'echo \'{"host": {"cgroupControllers": []}}\'')
-    assert containers.find(tools, {}).name == "docker"
+    found = containers.find(tools, {})
+    assert (found.name, found.limits) == ("docker", True)
+    assert found.command == ("docker", "--host", "unix:///run/docker.sock"), "though DOCKER_HOST is another there"
     podman = containers.find(tools, {"LOCAL_CONTAINERS": "podman"})
     assert (podman.name, podman.limits) == ("podman", False)
     assert str(tools / "containers") in " ".join(podman.command), "among the person's own"
@@ -53,8 +60,23 @@ def test_docker_is_taken_before_podman(tools: Path) -> None:
 
 @pytest.mark.parametrize("system", ['{"OperatingSystem": "Docker Desktop"}', '{"SecurityOptions": ["name=rootless"]}'])
 def test_docker_in_a_network_of_its_own_is_not_taken(tools: Path, system: str) -> None:
-    program(tools, "docker", f"echo '{system}'")
-    assert not containers.find(tools, {})
+    program(tools, "docker", docker(info=system))
+    assert "in a machine or network of its own" in containers.find(tools, {}).why
+
+
+def test_docker_on_another_machine_is_not_taken(tools: Path) -> None:
+    program(tools, "docker", docker(host="ssh://me@elsewhere", info="{}"))
+    assert "docker's engine is not on this machine, but at ssh://me@elsewhere" in containers.find(tools, {}).why
+
+
+def test_podmans_sockets_have_short_names(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses a folder of more than 50 characters."""
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", "/tmp")  # noqa: S108
+    program(tools, "podman", "echo '{\"host\": {}}'")
+    runs = [containers.find(tools / name, {}).storage[1] for name in ("a" * 60, "b" * 60, "a" * 60)]
+    assert len(runs[0]) <= 50
+    assert runs[0] == runs[2] != runs[1]
 
 
 def test_what_a_tool_is_survives_the_way_to_another_process() -> None:

@@ -6,6 +6,7 @@ import json
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -166,9 +167,35 @@ def test_bundles_for_lambdas_processor_run_here(stock: Client, extended: Client)
 
 def test_only_packages_with_compiled_code_are_left_out() -> None:
     with zipfile.ZipFile(io.BytesIO(runnable(bundle_for_another_processor()))) as kept:
-        assert kept.namelist() == ["index.py"]
-    pure = zipped({"index.py": "", "package/__init__.py": ""})
-    assert runnable(pure) == pure
+        assert sorted(name for name in kept.namelist() if name.endswith(".py")) == ["index.py"]
+    pure = {"index.py": "", "package/__init__.py": ""}
+    with zipfile.ZipFile(io.BytesIO(runnable(zipped(pure)))) as kept:
+        assert {name for name in kept.namelist() if name.endswith(".py")} == {*pure}
+        assert len([name for name in kept.namelist() if name.endswith(".pyc")]) == len(pure)
+
+
+# -- bound_environments
+
+PROCESS = "import os, time\ndef handler(event, context):\n    time.sleep(0.3)\n    return os.getpid()"
+
+
+def environments_for(client: Client, requests_: int) -> int:
+    """How many environments serve so many requests at once."""
+    functions = client("lambda")
+    role = role_of_a_function(client, "process")
+    code = {"ZipFile": zipped({"index.py": PROCESS})}
+    functions.create_function(
+        FunctionName="process", Runtime="python3.14", Handler="index.handler", Role=role, Code=code, Timeout=30
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName="process", WaiterConfig={"Delay": 1})
+    with ThreadPoolExecutor(requests_) as pool:
+        answers = pool.map(lambda _: functions.invoke(FunctionName="process")["Payload"].read(), range(requests_))
+        return len({*answers})
+
+
+def test_fifty_requests_do_not_start_fifty_processes(stock: Client, extended: Client) -> None:
+    assert environments_for(stock, 12) > 8
+    assert environments_for(extended, 12) <= 8
 
 
 # -- validate_request_bodies, tell_functions_the_api_key

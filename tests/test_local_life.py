@@ -25,7 +25,9 @@ pytestmark = pytest.mark.local
 
 
 @pytest.fixture
-def aws(tmp_path: Path) -> Iterator[LocalAws]:
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
+    # Tasks are processes here. They are containers, where there is a tool, in what the smoke tests try.
+    monkeypatch.setenv("LOCAL_CONTAINERS", "none")
     aws = LocalAws(tmp_path / "it's here")
     yield aws
     aws.stop()
@@ -184,18 +186,20 @@ def test_up_and_down_as_a_person_does_it(aws: LocalAws, tmp_path: Path) -> None:
     assert re.search(r"GET   /v1/notes      -> 403 Forbidden +without the key", up.stdout)
     assert (folder / "my `photo` ünd + %.webp").read_bytes()[8:12] == b"WEBP"
 
-    commands = [line.strip() for line in up.stdout.split("To try next:")[1].splitlines() if "your-photo" not in line]
+    shown = up.stdout.split("To try next:")[1].replace("your-photo.jpg", shlex.quote(str(photo)))
+    commands = [line.strip() for line in shown.splitlines()]
     script = "\n".join(
         [
             "set -e",
-            *(line for line in commands if line.startswith((". ", "aws ", "KEY=", "curl "))),
+            *(line for line in commands if line.startswith((". ", "aws ", "KEY=", "curl ", "python "))),
             "aws s3 mb s3://mine",
         ]
     )
-    tried = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    tried = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert tried.returncode == 0, tried.stderr
     assert "delete: s3://" in tried.stdout
     assert '"title":"Hello, world"' in tried.stdout
+    assert "thumbnails/256/holiday/my'20`photo`'20ünd'20+'20'25.png!" in tried.stdout
 
     engine = aws.running()
     assert engine is not None

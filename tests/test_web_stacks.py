@@ -280,8 +280,8 @@ def test_the_image_may_come_from_a_registry(
 @each
 def test_a_configured_image_is_run_and_none_is_built(stem: str, otherwise: Path) -> None:
     assert _joined(container(template_in(otherwise, stem))["Image"]).endswith("/compute-ecr-web-1a2b:v1")
-    for assets in otherwise.glob("*.assets.json"):
-        assert json.loads(assets.read_text()).get("dockerImages", {}) == {}, assets
+    assets = json.loads((otherwise / f"{stack_name(stem)}.assets.json").read_text())
+    assert assets.get("dockerImages", {}) == {}
 
 
 def test_x86_if_it_is_asked_for(otherwise: Path) -> None:

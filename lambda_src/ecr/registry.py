@@ -111,4 +111,8 @@ class Registry:
         except self._ecr.exceptions.ImageAlreadyExistsException:
             logger.info("the image is there already", digest=digest)
         except self._ecr.exceptions.ImageTagAlreadyExistsException as error:
-            raise CopyError(f"tag {tag} of {repository} is another image's, and cannot be moved: {error}") from None
+            # ECR says so of the same image, too, where tags are immutable.
+            # https://github.com/aws/containers-roadmap/issues/2179
+            if self._image(repository, {"imageTag": tag})["imageId"]["imageDigest"] != digest:
+                raise CopyError(f"tag {tag} of {repository} is another image's, and cannot be moved: {error}") from None
+            logger.info("the image is there already", digest=digest)

@@ -1,7 +1,13 @@
 """Mends of Lambda."""
 
+import compileall
+import functools
 import io
+import py_compile
+import tempfile
+import threading
 import zipfile
+from pathlib import Path
 from typing import Any
 
 from ministack.core import lambda_runtime
@@ -24,19 +30,54 @@ def run_foreign_bundles() -> None:
     lambda_runtime.Worker._spawn = spawn_runnable
 
 
+@functools.cache
 def runnable(bundle: bytes) -> bytes:
-    """The zipped bundle without the packages that hold compiled code, or itself where there are none."""
-    with zipfile.ZipFile(io.BytesIO(bundle)) as source:
-        names = source.namelist()
-        compiled = {name.split("/")[0] for name in names if "/" in name and ".so" in name.rsplit("/", 1)[-1]}
-        if not compiled:
-            return bundle
+    """The zipped bundle without the packages that hold compiled code, and with the bytecode of the others.
+
+    Each environment has a copy of its own, and would compile it anew when it starts.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(io.BytesIO(bundle)) as source:
+            names = source.namelist()
+            compiled = {name.split("/")[0] for name in names if "/" in name and ".so" in name.rsplit("/", 1)[-1]}
+            source.extractall(folder, [name for name in names if name.split("/")[0] not in compiled])
+        compileall.compile_dir(
+            folder,
+            quiet=2,
+            stripdir=folder,
+            prependdir="/var/task",  # as Lambda's tracebacks have it
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
         kept = io.BytesIO()
         with zipfile.ZipFile(kept, "w") as target:
-            for name in names:
-                if name.split("/")[0] not in compiled:
-                    target.writestr(source.getinfo(name), source.read(name))
+            for path in sorted(Path(folder).rglob("*")):
+                target.write(path, path.relative_to(folder))
     return kept.getvalue()
+
+
+def bound_environments(at_once: int = 8) -> None:
+    """Let no function have more environments than that. Who comes when all are at work waits for the first free one.
+
+    AWS would start another. On a machine with a few processors fifty that start at once take longer than eight that
+    then serve fifty requests.
+    """
+    acquire, release = lambda_runtime.acquire_worker, lambda_runtime.release_worker
+    freed = threading.Condition()
+
+    def acquire_or_wait(*arguments: Any, **options: Any) -> Any:
+        with freed:
+            while True:
+                worker, reason = acquire(*arguments, **{**options, "max_concurrency": at_once})
+                if worker:
+                    return worker, reason
+                freed.wait()
+
+    def release_and_tell(worker: Any) -> None:
+        release(worker)
+        with freed:
+            freed.notify_all()
+
+    lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_or_wait, release_and_tell
 
 
 def make_no_log_groups() -> None:

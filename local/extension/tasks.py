@@ -21,7 +21,7 @@ HEALTHY_SECONDS = 60
 STEADY_SECONDS = 90
 _placing = threading.Lock()
 _addresses = itertools.count(10)
-_stopping: list[threading.Thread] = []
+_STOPPING = "stopping a task"
 
 
 def run_tasks(runner: Runner) -> None:
@@ -235,11 +235,8 @@ def _stop_gently(stop: Any) -> Any:
         cluster = task["clusterArn"].rsplit("/", 1)[-1]
         ecs._refresh_service_state(cluster, task["group"])
         reason = data.get("reason", "Task stopped by user")
-        ending = threading.Thread(
-            target=_end, args=(task, reason, get_account_id(), get_region()), name="stopping a task"
-        )
+        ending = threading.Thread(target=_end, args=(task, reason, get_account_id(), get_region()), name=_STOPPING)
         ending.start()
-        _stopping.append(ending)
         service = _service_of(task)
         if service and service["status"] == "ACTIVE" and data.get("by_somebody"):
             ecs._reconcile_service_tasks(cluster, f"{cluster}/{service['serviceName']}")
@@ -299,9 +296,9 @@ def _await_update(update: Any) -> Any:
 def _await_deletion(delete: Any) -> Any:
     def delete_and_wait(arn: str, properties: Any) -> None:
         delete(arn, properties)
-        for ending in list(_stopping):
-            ending.join()
-            _stopping.remove(ending)
+        for thread in threading.enumerate():
+            if thread.name == _STOPPING:
+                thread.join()
 
     return delete_and_wait
 

@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,13 +43,13 @@ def test_the_lock_holds_for_both_processors(processor: str, tmp_path: Path) -> N
 
 
 @pytest.fixture(scope="module")
-def tool() -> Iterator[Tool]:
-    folder = Path(tempfile.mkdtemp(prefix="image-"))  # podman takes no long paths
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
+    folder = tmp_path_factory.mktemp("containers")
     tool = containers.find(folder)
     if not tool:
         pytest.skip(f"no container tool: {tool.why}")
     yield tool
-    shutil.rmtree(folder, ignore_errors=True)
+    containers.remove_all(tool, folder)
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +57,8 @@ def image(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The image's name; on a base of this machine's Python where the real one is out of reach."""
     base: tuple[str, ...] = ()
     if not containers.is_reachable(containers.base_image()):
-        archive = tmp_path_factory.mktemp("base") / "base.tar"
-        base_image.make(archive, ROOT / "containers/batch/requirements.txt")
         changes = [part for change in base_image.CHANGES for part in ("--change", change)]
-        _done(tool("import", *changes, str(archive), "localhost/batch-test-base:1"))
+        _done(tool("import", *changes, str(base_image.archive()), "localhost/batch-test-base:1"))
         base = ("--build-arg", "BASE_IMAGE=localhost/batch-test-base:1")
     context = tmp_path_factory.mktemp("context")  # as the CDK stages it, which knows no ignore file beside a Dockerfile
     for folder in ("containers/batch", "lambda_src/thumbnail"):

@@ -3,9 +3,7 @@
 import json
 import os
 import socket
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +18,8 @@ BASE = f"{NAME}-base"
 
 
 @pytest.fixture(scope="module")
-def tool() -> Iterator[containers.Tool]:
-    folder = Path(tempfile.mkdtemp())  # podman refuses a path as long as pytest's
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[containers.Tool]:
+    folder = tmp_path_factory.mktemp("containers")
     found = containers.find(folder)
     if not found:
         pytest.skip(f"no container tool: {found.why}")
@@ -37,13 +35,11 @@ def succeed(tool: containers.Tool, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def image(tool: containers.Tool, tmp_path_factory: pytest.TempPathFactory) -> str:
+def image(tool: containers.Tool) -> str:
     base: tuple[str, ...] = ()
     if not containers.is_reachable(containers.base_image()):
-        archive = tmp_path_factory.mktemp("base") / "base.tar"
-        base_image.make(archive, WEB / "requirements.txt")
         changes = [option for change in base_image.CHANGES for option in ("--change", change)]
-        succeed(tool, "import", *changes, str(archive), BASE)
+        succeed(tool, "import", *changes, str(base_image.archive()), BASE)
         base = ("--build-arg", f"BASE_IMAGE={BASE}")
     succeed(tool, "build", *tool.build, *base, "--tag", NAME, str(WEB))
     return NAME

@@ -53,8 +53,9 @@ class Example:
                 keys=keys,
                 children=CHILDREN,
             )
-            for child in job.start():
-                assert (child.communicate()[0], child.returncode)[1] == 0
+            with job.started() as children:
+                for child in children:
+                    assert (child.communicate()[0], child.returncode)[1] == 0
             job_id = job.id
         assert show_manifests(self.s3, self.outputs["OutputBucketName"], job_id, CHILDREN)
         found = last_attempts(self.s3, self.outputs["OutputBucketName"], f"manifests/{job_id}/")

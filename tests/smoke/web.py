@@ -60,6 +60,10 @@ class Service:
         """The tasks that answer twenty requests."""
         return {self.who()["task"] for _ in range(20)}
 
+    def failures(self) -> set[str]:
+        """The events that say that a deployment failed."""
+        return {event["id"] for event in self.state()["events"] if "deployment failed" in event["message"]}
+
     def is_steady(self) -> bool:
         """Whether no deployment is under way, and as many tasks run as should."""
         state = self.state()
@@ -117,11 +121,12 @@ def the_tasks_take_turns_in_two_zones(service: Service) -> None:
 def a_bad_image_rolls_back(service: Service) -> None:
     """The circuit breaker gives up, and the page is served all the while."""
     until(service.is_steady, "the service to be steady", seconds=PATIENCE_SECONDS)
+    before = service.failures()
 
     def rolled_back() -> bool:
         assert service.get().status_code == 200
-        return service.state()["taskDefinition"] == good and service.is_steady()
+        failed = service.failures() - before  # else it may not have begun
+        return bool(failed) and service.state()["taskDefinition"] == good and service.is_steady()
 
     with service.with_bad_image() as good:
-        assert service.state()["taskDefinition"] != good
         until(rolled_back, "the deployment to be rolled back", seconds=PATIENCE_SECONDS)

@@ -66,6 +66,8 @@ class Ecr:
         self.repositories = {"source": Repository(), "target": Repository()}
         self.uploads: dict[str, bytes] = {}
         self.uploaded: list[str] = []
+        self.refusal: type[Exception] = AlreadyExistsError
+        """Of an image that has that tag already; both have been seen."""
         self._url = url
 
     def batch_get_image(self, *, repositoryName: str, imageIds: list[Any], acceptedMediaTypes: list[str]) -> Any:  # noqa: N803
@@ -126,9 +128,11 @@ class Ecr:
             "ReferencedImagesNotFound"
         )
         tag = id_.get("imageTag")
-        if repository.tags.get(tag or "", digest) != digest:
+        if repository.tags.get(tag or "") == digest:
+            raise self.refusal(digest)
+        if tag in repository.tags:
             raise TagAlreadyExistsError(tag)
-        if digest in repository.images and (tag is None or tag in repository.tags):
+        if digest in repository.images and tag is None:
             raise AlreadyExistsError(digest)
         repository.images[digest] = (imageManifest, imageManifestMediaType)
         if tag:
@@ -184,8 +188,10 @@ def test_an_index_is_copied_with_all_its_images(ecr: Ecr, copy: Callable[[str], 
     assert len(ecr.uploaded) == len({*ecr.uploaded}), "what both share is copied once"
 
 
-def test_what_is_there_is_not_copied_again(ecr: Ecr, copy: Callable[[str], str]) -> None:
+@pytest.mark.parametrize("refusal", [AlreadyExistsError, TagAlreadyExistsError])
+def test_what_is_there_is_not_copied_again(ecr: Ecr, copy: Callable[[str], str], refusal: type[Exception]) -> None:
     source, target = ecr.repositories.values()
+    ecr.refusal = refusal
     source.add_image(b"base", b"old", tag="v1")
     copy("v1")
     ecr.uploaded.clear()

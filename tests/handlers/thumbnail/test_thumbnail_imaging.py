@@ -11,6 +11,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -79,9 +80,9 @@ def assert_sound(made: Thumbnail, max_edge: int = MAX_EDGE) -> None:
     assert made.source_format in FORMATS
     longest = max(made.source_width, made.source_height)
     assert max(made.width, made.height) == min(longest, max_edge)
-    scale = min(1, max_edge / longest)
-    assert abs(made.width - max(1, made.source_width * scale)) <= 0.5
-    assert abs(made.height - max(1, made.source_height * scale)) <= 0.5
+    scale = Fraction(min(longest, max_edge), longest)
+    assert abs(made.width - max(Fraction(1), made.source_width * scale)) <= 0.5
+    assert abs(made.height - max(Fraction(1), made.source_height * scale)) <= 0.5
 
 
 def assert_readable(reason: str) -> None:

@@ -1,0 +1,32 @@
+"""Ends groups of processes: what was started, and all that it started in turn."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+
+STOP_SECONDS = 5
+
+
+def end_group(group: int, leader: subprocess.Popen[bytes] | subprocess.Popen[str] | None = None) -> bool:
+    """Ask the group to end, then kill it, and answer whether it is gone. Give its `leader` if it is a child of ours."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, sign)
+        if _gone(group, leader):
+            return True
+    return False
+
+
+def _gone(group: int, leader: subprocess.Popen[bytes] | subprocess.Popen[str] | None) -> bool:
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline:
+        if leader:
+            leader.poll()  # an ended child is in its group until it is asked for
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
