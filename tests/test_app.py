@@ -156,21 +156,6 @@ def _bundle_name(edited: Path | None = None) -> str:
         return _bundling.digest_of(ROOT / "lambda_src" / "thumbnail")
 
 
-def test_the_cli_synthesizes_what_python_does(tmp_path: Path) -> None:
-    project = _copy(tmp_path / "project")
-    assert _app(project).returncode == 0
-    subprocess.run(
-        [ROOT / "node_modules" / ".bin" / "cdk", "synth", "--quiet", "--output", "by-cli"],
-        cwd=project,
-        env=_environment(),
-        check=True,
-        capture_output=True,
-    )
-    by_python = json.loads((project / "cdk.out" / "compute-thumbnail.template.json").read_text())
-    by_cli = json.loads((project / "by-cli" / "compute-thumbnail.template.json").read_text())
-    assert by_python == by_cli
-
-
 # -- every stack
 
 

@@ -1,14 +1,17 @@
 """What only an AWS on this machine lets one try: to break it, and to look inside."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from app import build_app
 from local import ecr, ecs_ec2, fargate, thumbnail
 from local.aws import Engine, LocalAws
+from local.cdk import settings
 from local.scene import Example as Exercise
 from local.scene import Scene
 from tests.conftest import Deployment
@@ -141,3 +144,16 @@ def test_the_exercise_says_what_was_real(
     else:
         assert f"each task is a container of {engine.tool.name}'s, its image built from containers/web" in told
         assert "requests went on meanwhile, none failed, and a new task is there" in told
+
+
+def test_the_cli_synthesizes_what_python_does(
+    deployed: Deployment, engine: Engine, local_aws: LocalAws, tmp_path: Path
+) -> None:
+    assert deployed.is_local
+    build_app(settings(engine), outdir=str(tmp_path)).synth()
+    by_python = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.template.json")}
+    by_cli = {
+        path.name: json.loads(path.read_text()) for path in (local_aws.folder / "cdk.out").glob("*.template.json")
+    }
+    assert by_cli
+    assert by_python == by_cli

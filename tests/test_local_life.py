@@ -20,6 +20,7 @@ from local.cdk import Cdk
 from local.environment import of_engine
 from tests.apps import ROOT
 from tests.handlers.thumbnail import pictures
+from tests.waiting import until
 
 pytestmark = pytest.mark.local
 
@@ -238,8 +239,12 @@ def test_an_engine_that_cannot_start_says_why(aws: LocalAws, monkeypatch: pytest
     assert aws.running() is None
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_deployment_leaves_nothing_running(aws: LocalAws, sign: signal.Signals) -> None:
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes where Linux lists them")
+@pytest.mark.parametrize(
+    ("sign", "after"), [(signal.SIGINT, "    synthesizing: "), (signal.SIGHUP, "==> synthesize and deploy")]
+)
+def test_an_interrupted_deployment_leaves_nothing_running(aws: LocalAws, sign: signal.Signals, after: str) -> None:
+    """Ctrl-C while the CLI deploys, and a terminal that is closed while it synthesizes."""
     with subprocess.Popen(
         [sys.executable, "-m", "local", "up", "--folder", str(aws.folder)],
         cwd=ROOT,
@@ -251,17 +256,27 @@ def test_an_interrupted_deployment_leaves_nothing_running(aws: LocalAws, sign: s
         assert up.stdout is not None
         assert up.stderr is not None
         for line in up.stdout:
-            if line.startswith("    synthesizing"):
+            if line.startswith(after):
                 break
         engine = aws.running()
-        os.killpg(up.pid, sign)  # as a terminal does: to the CLI too
+        until(lambda: len(_processes_of(aws)) > 2, "the CLI to run beside the engine and the command")
+        os.killpg(up.pid, sign)  # as a terminal does
         assert "nothing is left running" in up.stderr.read()
         assert up.wait() == 1
     assert engine is not None
     assert not alive(engine.pid)
-    with pytest.raises(ProcessLookupError):
-        os.killpg(up.pid, 0)
+    assert _processes_of(aws) == []
     assert aws.running() is None
+
+
+def _processes_of(aws: LocalAws) -> list[str]:
+    # Each has the folder in its arguments or, what the CLI starts, in its environment.
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if os.fsencode(aws.folder) in (process / "cmdline").read_bytes() + (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text())
+    return found
 
 
 def test_the_persons_own_aws_settings_are_not_used(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
