@@ -22,6 +22,8 @@ from stacks.thumbnail import ThumbnailStack
 
 ROOT = Path(__file__).resolve().parent
 PROJECT = "aws-compute-examples"
+REPEATABLE = {"aws:cdk:disable-creation-stack-traces": True}
+"""Keeps the paths of jsii's temporary files out of the assembly. In cdk.json the CLI would warn of it."""
 
 
 def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = None) -> cdk.App:
@@ -29,7 +31,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
 
     `context` comes on top of cdk.json's, as `-c` does. Raises ConfigError for a bad setting.
     """
-    app = cdk.App(context={**_cdk_json_context(), **(context or {})}, outdir=outdir)
+    app = cdk.App(context={**_cdk_json_context(), **REPEATABLE, **(context or {})}, outdir=outdir)
     config = from_context(app.node.get_all_context())
 
     def stack(stem: str) -> dict[str, Any]:

@@ -102,6 +102,11 @@ def test_settings_reach_the_templates(tmp_path: Path) -> None:
     assert statements["Allow"]["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
+def test_the_cli_has_nothing_to_warn_of_in_cdk_json() -> None:
+    keys = json.loads((ROOT / "cdk.json").read_text())["context"]
+    assert [key for key in keys if key.startswith("aws:")] == [], "keys of the CDK's own are given in app.py"
+
+
 # -- the same bytes everywhere
 
 
