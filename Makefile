@@ -11,6 +11,8 @@ CHILDREN ?= 4
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
+# It would recommend 3.0.0, which was published by accident: https://github.com/aws/aws-cdk/issues/38113
+export CDK_DISABLE_VERSION_CHECK := true
 export PHOTO KEYS
 BIN := .venv/bin
 CDK := node_modules/.bin/cdk
