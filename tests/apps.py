@@ -1,7 +1,9 @@
 """The app as it is deployed, synthesized once for each profile and run of the tests."""
 
 import atexit
+import fcntl
 import json
+import os
 import shutil
 import tempfile
 from functools import cache
@@ -17,13 +19,46 @@ ROOT = Path(__file__).resolve().parent.parent
 NO_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
 
 
+SHARED = "TESTS_ASSEMBLIES"
+"""The environment variable that names the folder of all processes of a run (tests/conftest.py)."""
+
+
 @cache
 def assembly(profile: str) -> Path:
-    """The folder of the profile's cloud assembly. Bundling is off: it is not the templates' business."""
+    """The folder of the profile's cloud assembly. Bundling is off: it is not the templates' business.
+
+    The first process of the run that asks for it makes it.
+    """
+    folder = _assemblies() / profile
+    with Path(f"{folder}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            unfinished = Path(f"{folder}.unfinished")
+            build_app({"profile": profile, **NO_BUNDLING}, outdir=str(unfinished)).synth()
+            unfinished.rename(folder)
+    return folder
+
+
+@cache
+def _assemblies() -> Path:
+    if SHARED in os.environ:
+        return Path(os.environ[SHARED])
     folder = tempfile.mkdtemp(prefix="cdk.out-")
     atexit.register(shutil.rmtree, folder)
-    build_app({"profile": profile, **NO_BUNDLING}, outdir=folder).synth()
     return Path(folder)
+
+
+@cache
+def template_with(stem: str, *, prefix: str = "compute", **settings: str) -> Template:
+    """The template of one example with these settings; the others are not synthesized. It is not to be changed."""
+    wanted = f"{prefix}-{stem.replace('_', '-')}"
+    with tempfile.TemporaryDirectory() as folder:
+        app = build_app({"prefix": prefix, **settings, **NO_BUNDLING}, outdir=folder)
+        for node in [child.node for child in app.node.children]:
+            if node.id.startswith(f"{prefix}-") and node.id != wanted:
+                app.node.try_remove_child(node.id)
+        app.synth()
+        return dict(json.loads((Path(folder) / f"{wanted}.template.json").read_text()))
 
 
 def templates(profile: str) -> dict[str, Template]:

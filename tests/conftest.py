@@ -1,6 +1,8 @@
 """One local AWS for the whole run, deployed into by the real CDK CLI; or the person's account, with `--live`."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,7 @@ from local.aws import Engine, LocalAws
 from local.cdk import Cdk
 from local.hosts import reached_at
 from local.inventory import inventory
+from tests.apps import SHARED
 
 OF_THE_DEPLOYMENT = (
     "tests/smoke/",
@@ -29,6 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--live", action="store_true", help="smoke-test what is deployed in the account of your credentials"
     )
     parser.addoption("--prefix", default="compute", help="the deployment's prefix (with --live)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if SHARED not in os.environ:  # the process that starts the others
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="cdk.out-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED)))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

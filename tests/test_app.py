@@ -18,7 +18,7 @@ from constructs import Construct, IConstruct
 from app import build_app
 from config import PROFILES, ConfigError, from_context
 from stacks import _bundling
-from tests.apps import EVERY_STACK, NO_BUNDLING, ROOT, assembly, resources, stack_name, templates
+from tests.apps import EVERY_STACK, NO_BUNDLING, ROOT, assembly, resources, stack_name, template_with, templates
 
 every_stack = pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
 SOURCES = ("app.py", "config.py", "cdk.json", "stacks", "lambda_src", "containers")
@@ -73,17 +73,9 @@ def test_settings_of_others_are_none_of_our_business() -> None:
     assert from_context({"@aws-cdk/core:x": True, "vpc-provider:account=1": {}, "owner": "me"}) == PROFILES["sandbox"]
 
 
-def test_settings_reach_the_templates(tmp_path: Path) -> None:
-    context = {
-        "prefix": "mine",
-        "thumbnail_max_edge": "128",
-        "thumbnail_concurrency": "50",
-        "alarm_email": "me@example.com",
-        **NO_BUNDLING,
-    }
-    run = _app(ROOT, CDK_CONTEXT_JSON=json.dumps(context), CDK_OUTDIR=str(tmp_path))
-    assert run.returncode == 0, run.stderr
-    template = json.loads((tmp_path / "mine-thumbnail.template.json").read_text())
+def test_settings_reach_the_templates() -> None:
+    settings = {"thumbnail_max_edge": "128", "thumbnail_concurrency": "50", "alarm_email": "me@example.com"}
+    template = template_with("thumbnail", prefix="mine", **settings)
     (function,) = [
         found for found in resources(template, "AWS::Lambda::Function").values() if "Environment" in found["Properties"]
     ]

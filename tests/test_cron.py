@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import config
-from app import build_app
 from cron import events
 from stacks.cron import FUNCTION_SECONDS, TIMEOUT_SECONDS
-from tests.apps import NO_BUNDLING, resources, templates
+from tests.apps import resources, template_with, templates
 
 SANDBOX = templates("sandbox")["cron"]
 PRODUCTION = templates("production")["cron"]
@@ -28,12 +26,6 @@ def the(template: dict[str, Any], kind: str, begins: str = "") -> dict[str, Any]
 def arn(begins: str, template: dict[str, Any]) -> dict[str, Any]:
     (name,) = [name for name in template["Resources"] if name.startswith(begins) and len(name) == len(begins) + 8]
     return {"Fn::GetAtt": [name, "Arn"]}
-
-
-def deployed_with(tmp_path: Path, **settings: str) -> dict[str, Any]:
-    """The template of the sandbox with these settings."""
-    build_app({**settings, **NO_BUNDLING}, outdir=str(tmp_path)).synth()
-    return dict(json.loads((tmp_path / "compute-cron.template.json").read_text()))
 
 
 @both
@@ -119,10 +111,8 @@ def test_scheduler_may_invoke_the_function_and_no_more(template: dict[str, Any])
     ],
     ids=lambda each: each.get("cron_schedule", ""),
 )
-def test_window_patience_and_alarm_follow_the_period(
-    tmp_path: Path, settings: Mapping[str, str], wanted: Mapping[str, Any]
-) -> None:
-    template = deployed_with(tmp_path, **settings)
+def test_window_patience_and_alarm_follow_the_period(settings: Mapping[str, str], wanted: Mapping[str, Any]) -> None:
+    template = template_with("cron", **settings)
     schedule = the(template, "AWS::Scheduler::Schedule")
     assert schedule["ScheduleExpression"] == settings["cron_schedule"]
     assert schedule["ScheduleExpressionTimezone"] == settings.get("cron_time_zone", "Etc/UTC")
@@ -135,8 +125,8 @@ def test_window_patience_and_alarm_follow_the_period(
     assert filled["Expression"] == "FILL(runs, 0)"
 
 
-def test_settings_reach_the_schedule_and_the_function(tmp_path: Path) -> None:
-    template = deployed_with(tmp_path, cron_urls="https://a.example/,http://b.example/?x=1", cron_allow_private="true")
+def test_settings_reach_the_schedule_and_the_function() -> None:
+    template = template_with("cron", cron_urls="https://a.example/,http://b.example/?x=1", cron_allow_private="true")
     urls = json.loads(the(template, "AWS::Scheduler::Schedule")["Target"]["Input"])["urls"]
     assert urls == ["https://a.example/", "http://b.example/?x=1"]
     assert the(template, "AWS::Lambda::Function")["Environment"]["Variables"]["ALLOW_PRIVATE"] == "true"

@@ -4,9 +4,7 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,9 @@ from botocore.model import ServiceModel, StructureShape
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 import config
-from app import build_app
 from local.lightsail_sandbox import Sandbox, sandbox
 from stacks import lightsail
-from tests.apps import NO_BUNDLING, ROOT, resources, templates
+from tests.apps import ROOT, resources, template_with, templates
 from tests.test_docs import section
 
 SANDBOX = templates("sandbox")["lightsail"]
@@ -33,14 +30,6 @@ EVERYTHING = {"lightsail_disk": "true", "lightsail_database": "postgres_16", "li
 def the(template: dict[str, Any], kind: str) -> dict[str, Any]:
     (found,) = resources(template, f"AWS::Lightsail::{kind}").values()
     return dict(found["Properties"])
-
-
-@cache
-def deployed_with(*, prefix: str = "compute", **settings: str) -> dict[str, Any]:
-    """The template of the sandbox with these settings."""
-    with tempfile.TemporaryDirectory() as folder:
-        build_app({"prefix": prefix, **settings, **NO_BUNDLING}, outdir=folder).synth()
-        return dict(json.loads((Path(folder) / f"{prefix}-lightsail.template.json").read_text()))
 
 
 # -- the server and its address
@@ -71,7 +60,7 @@ def test_the_web_is_open_and_ssh_is_closed(template: dict[str, Any]) -> None:
     [("192.0.2.44/32", {"Cidrs": ["192.0.2.44/32"]}), ("2001:db8::/48", {"Ipv6Cidrs": ["2001:db8::/48"]})],
 )
 def test_ssh_is_open_to_whom_it_is_configured_for(cidr: str, wanted: Mapping[str, Any]) -> None:
-    ports = the(deployed_with(lightsail_ssh_cidr=cidr), "Instance")["Networking"]["Ports"]
+    ports = the(template_with("lightsail", lightsail_ssh_cidr=cidr), "Instance")["Networking"]["Ports"]
     assert ports[-1] == {"FromPort": 22, "ToPort": 22, "Protocol": "tcp", **wanted}
     assert [port["FromPort"] for port in ports] == [80, 443, 22]
 
@@ -90,7 +79,7 @@ def test_the_server_is_tagged_by_itself(template: dict[str, Any]) -> None:
 
 
 def test_production_keeps_the_server_its_address_and_its_data() -> None:
-    template = deployed_with(profile="production", **EVERYTHING)
+    template = template_with("lightsail", profile="production", **EVERYTHING)
     kept = {name for name, found in template["Resources"].items() if found.get("DeletionPolicy") == "Retain"}
     assert kept == {"Server", "Address", "Disk", "Database", "Bucket"}
     assert all(template["Resources"][name]["UpdateReplacePolicy"] == "Retain" for name in kept)
@@ -121,7 +110,7 @@ REPLACING = {
 
 @pytest.mark.parametrize("kind", REPLACING)
 def test_nothing_changes_that_would_replace_what_has_data(kind: str) -> None:
-    properties = the(deployed_with(**EVERYTHING), kind)
+    properties = the(template_with("lightsail", **EVERYTHING), kind)
     assert {name: properties[name] for name in create_only(kind) & set(properties)} == REPLACING[kind], (
         "this replaces the resource and what is on it: CloudFormation refuses it for a deployment that exists, under "
         "another name it makes an empty one. See docs/lightsail.md, 'What is deployed', before you accept it"
@@ -130,7 +119,7 @@ def test_nothing_changes_that_would_replace_what_has_data(kind: str) -> None:
 
 def test_the_ids_of_what_has_data_never_change() -> None:
     """Another id is another resource, whose name is taken."""
-    template = deployed_with(**EVERYTHING)
+    template = template_with("lightsail", **EVERYTHING)
     ours = {name for name, found in template["Resources"].items() if found["Type"].startswith("AWS::Lightsail")}
     assert {name for name in ours if not name.endswith("Alarm")} == {"Server", "Address", "Disk", "Database", "Bucket"}
 
@@ -148,7 +137,7 @@ def test_the_lesson_lists_every_property_that_replaces_the_server_its_address_or
 def test_two_deployments_and_all_types_have_names_of_their_own() -> None:
     names = set()
     for prefix in ("compute", "mine"):
-        template = deployed_with(prefix=prefix, **EVERYTHING)
+        template = template_with("lightsail", prefix=prefix, **EVERYTHING)
         for found in template["Resources"].values():
             names |= {
                 json.dumps(value)
@@ -182,7 +171,7 @@ def test_the_alarms_and_what_sets_them_off() -> None:
 
 
 def test_the_alarms_mail_when_an_address_is_configured_which_lightsail_keeps() -> None:
-    template = deployed_with(alarm_email="me@example.com", lightsail_bundle="small_3_0")
+    template = template_with("lightsail", alarm_email="me@example.com", lightsail_bundle="small_3_0")
     alarms = [one["Properties"] for one in resources(template, ALARM).values()]
     assert [alarm["ContactProtocols"] for alarm in alarms] == [["Email"]] * 3
     assert [alarm["NotificationTriggers"] for alarm in alarms] == [["ALARM", "OK"]] * 3
@@ -194,13 +183,13 @@ def test_the_alarms_mail_when_an_address_is_configured_which_lightsail_keeps() -
 
 
 def test_wordpress_is_one_value_away() -> None:
-    server = the(deployed_with(lightsail_blueprint="wordpress"), "Instance")
+    server = the(template_with("lightsail", lightsail_blueprint="wordpress"), "Instance")
     assert (server["BlueprintId"], server["BundleId"]) == ("wordpress", "micro_3_0")
     assert "UserData" not in server, "our script would put nginx on the port of its Apache"
 
 
 def test_a_disk_is_attached_to_the_server() -> None:
-    template = deployed_with(**EVERYTHING)
+    template = template_with("lightsail", **EVERYTHING)
     assert the(template, "Instance")["Hardware"]["Disks"] == [{"DiskName": {"Ref": "Disk"}, "Path": "/dev/xvdf"}]
     assert the(template, "Disk")["AddOns"][0]["AddOnType"] == "AutoSnapshot"
     # Both are given the first zone of Lightsail's list; were one set, the other could be elsewhere.
@@ -209,7 +198,7 @@ def test_a_disk_is_attached_to_the_server() -> None:
 
 
 def test_a_database_is_private_and_its_password_in_no_template() -> None:
-    template = deployed_with(**EVERYTHING)
+    template = template_with("lightsail", **EVERYTHING)
     database = the(template, "Database")
     assert database["PubliclyAccessible"] is False
     assert database["BackupRetention"] is True
@@ -218,7 +207,7 @@ def test_a_database_is_private_and_its_password_in_no_template() -> None:
 
 
 def test_a_bucket_is_private_and_open_to_the_server() -> None:
-    template = deployed_with(**EVERYTHING)
+    template = template_with("lightsail", **EVERYTHING)
     bucket = the(template, "Bucket")
     assert bucket["AccessRules"] == {"GetObject": "private", "AllowPublicOverrides": False}
     assert bucket["ResourcesReceivingAccess"] == [{"Ref": "Server"}]
