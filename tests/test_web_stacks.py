@@ -11,7 +11,7 @@ from aws_cdk import aws_ecs as ecs
 from app import build_app
 from stacks._web import web_image
 from tests.apps import NO_BUNDLING, assembly, resources, stack_name, templates
-from tests.reach import faults
+from tests.contracts.reachable import faults
 
 Template = dict[str, Any]
 STEMS = ("ecs_ec2", "fargate")
