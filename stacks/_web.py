@@ -182,18 +182,33 @@ def load_balancer(stack: Stack, vpc: ec2.Vpc, *, retain_data: bool) -> elbv2.App
     return balancer
 
 
-def listener(balancer: elbv2.ApplicationLoadBalancer, certificate_arn: str | None) -> elbv2.ApplicationListener:
-    """The listener for what is passed on: HTTPS with a certificate, and then HTTP redirects there; else HTTP."""
+def listen(
+    balancer: elbv2.ApplicationLoadBalancer, targets: elbv2.ApplicationTargetGroup, certificate_arn: str | None
+) -> None:
+    """Pass on what comes by HTTP; with a certificate what comes by HTTPS, and then HTTP redirects there.
+
+    Port 80 has one and the same listener either way, so that what runs can be given a certificate: CloudFormation would
+    make another before it deletes the first, and a load balancer takes no second one for a port (aws-cdk #34235).
+    """
+    forward = elbv2.ListenerAction.forward([targets])
+    redirect = elbv2.ListenerAction.redirect(protocol="HTTPS", port="443", permanent=True)
+    http = balancer.add_listener(
+        "Http",
+        port=80,
+        protocol=elbv2.ApplicationProtocol.HTTP,
+        default_action=redirect if certificate_arn else forward,
+    )
     if certificate_arn is None:
-        return balancer.add_listener("Http", port=80, protocol=elbv2.ApplicationProtocol.HTTP)
-    balancer.add_redirect()
-    return balancer.add_listener(
+        return
+    https = balancer.add_listener(
         "Https",
         port=443,
         protocol=elbv2.ApplicationProtocol.HTTPS,
         certificates=[elbv2.ListenerCertificate.from_arn(certificate_arn)],
         ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS,
+        default_action=forward,
     )
+    http.node.add_dependency(https)  # nobody is sent to where nothing listens yet
 
 
 def _log_access(stack: Stack, balancer: elbv2.ApplicationLoadBalancer) -> None:
@@ -224,10 +239,12 @@ def _log_access(stack: Stack, balancer: elbv2.ApplicationLoadBalancer) -> None:
     balancer.node.add_dependency(bucket.node.find_child("Policy"))
 
 
-def balance(listener: elbv2.ApplicationListener, service: ecs.BaseService) -> elbv2.ApplicationTargetGroup:
-    """Let the listener's requests take turns among the service's tasks, and open the way to them."""
-    return listener.add_targets(
-        "Web",
+def target_group(vpc: ec2.Vpc, service: ecs.BaseService) -> elbv2.ApplicationTargetGroup:
+    """The service's tasks, among which requests take turns. A listener that forwards to it opens the way to them."""
+    return elbv2.ApplicationTargetGroup(
+        Stack.of(service),
+        "Targets",
+        vpc=vpc,
         port=PORT,
         protocol=elbv2.ApplicationProtocol.HTTP,
         targets=[service.load_balancer_target(container_name="Web", container_port=PORT)],

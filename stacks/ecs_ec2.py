@@ -17,12 +17,12 @@ from stacks._network import ZONES, serving_subnets, small_vpc
 from stacks._web import (
     ROLLING,
     add_web_container,
-    balance,
     cluster,
-    listener,
+    listen,
     load_balancer,
     scale,
     service_url,
+    target_group,
     web_alarms,
     web_image,
 )
@@ -76,7 +76,8 @@ class EcsEc2Stack(Stack):
         service.connections.add_security_group(*instances.connections.security_groups)
 
         balancer = load_balancer(self, vpc, retain_data=retain_data)
-        targets = balance(listener(balancer, certificate_arn), service)
+        targets = target_group(vpc, service)
+        listen(balancer, targets, certificate_arn)
         scale(service, targets)
         alarms = web_alarms(self, balancer, targets, service, lesson="ecs_ec2")
         notify(alarms, alarm_topic(self, alarm_email))

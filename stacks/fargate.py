@@ -14,12 +14,12 @@ from stacks._network import serving_subnets, small_vpc
 from stacks._web import (
     ROLLING,
     add_web_container,
-    balance,
     cluster,
-    listener,
+    listen,
     load_balancer,
     scale,
     service_url,
+    target_group,
     web_alarms,
     web_image,
 )
@@ -71,7 +71,8 @@ class FargateStack(Stack):
         service = self._service(vpc, ecs_cluster, task, private=retain_data)
 
         balancer = load_balancer(self, vpc, retain_data=retain_data)
-        targets = balance(listener(balancer, certificate_arn), service)
+        targets = target_group(vpc, service)
+        listen(balancer, targets, certificate_arn)
         scale(service, targets)
         alarms = web_alarms(self, balancer, targets, service, lesson="fargate")
         notify(alarms, alarm_topic(self, alarm_email))

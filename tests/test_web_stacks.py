@@ -210,6 +210,18 @@ def test_with_a_certificate_http_only_redirects(stem: str, otherwise: Path) -> N
     assert faults(template) == []
 
 
+@each
+def test_a_certificate_can_be_given_to_what_is_deployed(stem: str, otherwise: Path) -> None:
+    before, after = templates("sandbox")[stem], template_in(otherwise, stem)
+    (http,) = resources(before, "AWS::ElasticLoadBalancingV2::Listener")
+    listeners = resources(after, "AWS::ElasticLoadBalancingV2::Listener")
+    assert listeners[http]["Properties"]["Port"] == 80, "a second listener would be made for a port that has one"
+    (https,) = {*listeners} - {http}
+    assert https in listeners[http]["DependsOn"], "nobody is redirected to where nothing listens yet"
+    group = "AWS::ElasticLoadBalancingV2::TargetGroup"
+    assert {*resources(before, group)} == {*resources(after, group)}, "all tasks would have to move to the new one"
+
+
 # -- the network
 
 
