@@ -51,14 +51,13 @@ ROLLING: Mapping[str, Any] = {
 """How either service replaces its tasks. No desired count: each deployment would take back what scaling has added."""
 
 
-def cluster(stack: Stack, vpc: ec2.Vpc, *, container_insights: bool, fargate: bool = False) -> ecs.Cluster:
+def cluster(stack: Stack, vpc: ec2.Vpc, *, container_insights: bool) -> ecs.Cluster:
     """The cluster of one service."""
     made = ecs.Cluster(
         stack,
         "Cluster",
         vpc=vpc,
         container_insights_v2=ecs.ContainerInsights.ENABLED if container_insights else ecs.ContainerInsights.DISABLED,
-        enable_fargate_capacity_providers=fargate,
     )
     if not container_insights:
         accept(

@@ -76,6 +76,9 @@ class EcsEc2Stack(Stack):
         service.connections.add_security_group(*instances.connections.security_groups)
 
         balancer = load_balancer(self, vpc, retain_data=retain_data)
+        # In an account's first cluster ECS has just made its role, and cannot take it on for some seconds. The service
+        # waits for the load balancer anyway.
+        capacity.node.add_dependency(balancer)
         targets = target_group(vpc, service)
         listen(balancer, targets, certificate_arn)
         scale(service, targets)
@@ -195,4 +198,6 @@ class EcsEc2Stack(Stack):
         # Or the capacity provider would be taken from the cluster while the service still uses it, and no deletion of
         # the stack would come to its end.
         service.node.add_dependency(cluster)
+        # With another image the role is changed, too, and a task pulls as soon as it starts.
+        service.node.add_dependency(task.obtain_execution_role())
         return service

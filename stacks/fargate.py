@@ -6,7 +6,7 @@ from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from stacks._alarms import alarm_topic, notify
 from stacks._helpers import log_cdk_helpers
@@ -51,7 +51,7 @@ class FargateStack(Stack):
         super().__init__(scope, id, **stack)
 
         vpc = small_vpc(self, private=retain_data, log_retention=log_retention)
-        ecs_cluster = cluster(self, vpc, container_insights=container_insights, fargate=True)
+        ecs_cluster = cluster(self, vpc, container_insights=container_insights)
         log_group = logs.LogGroup(
             self,
             "Logs",
@@ -68,9 +68,13 @@ class FargateStack(Stack):
             ),
         )
         add_web_container(task, web_image(self, image, architecture), log_group)
-        service = self._service(vpc, ecs_cluster, task, private=retain_data)
-
         balancer = load_balancer(self, vpc, retain_data=retain_data)
+        capacity = self._capacity(ecs_cluster, after=balancer)
+        service = self._service(vpc, ecs_cluster, task, private=retain_data)
+        # Or the capacity providers would be taken from the cluster while the service still uses them, and no
+        # deletion of the stack would come to its end.
+        service.node.add_dependency(capacity)
+
         targets = target_group(vpc, service)
         listen(balancer, targets, certificate_arn)
         scale(service, targets)
@@ -81,6 +85,19 @@ class FargateStack(Stack):
         CfnOutput(self, "ServiceUrl", value=service_url(balancer, certificate_arn))
         CfnOutput(self, "ClusterName", value=ecs_cluster.cluster_name)
         CfnOutput(self, "ServiceName", value=service.service_name)
+
+    def _capacity(self, cluster: ecs.Cluster, *, after: IConstruct) -> ecs.CfnClusterCapacityProviderAssociations:
+        capacity = ecs.CfnClusterCapacityProviderAssociations(
+            self,
+            "Capacity",
+            cluster=cluster.cluster_name,
+            capacity_providers=["FARGATE", "FARGATE_SPOT"],
+            default_capacity_provider_strategy=[],
+        )
+        # CDK would do it as soon as there is a cluster. In an account's first, ECS has just made its role then, and
+        # fails with "Unable to assume the service linked role". The service waits for the load balancer anyway.
+        capacity.node.add_dependency(after)
+        return capacity
 
     def _service(
         self, vpc: ec2.Vpc, cluster: ecs.Cluster, task: ecs.FargateTaskDefinition, *, private: bool
@@ -102,8 +119,6 @@ class FargateStack(Stack):
             **ROLLING,
         )
         # A task pulls as soon as it starts.
+        service.node.add_dependency(task.obtain_execution_role())
         service.node.add_dependency(*(subnet.internet_connectivity_established for subnet in subnets))
-        # Or the capacity providers would be taken from the cluster while the service still uses them, and no
-        # deletion of the stack would come to its end.
-        service.node.add_dependency(cluster)
         return service
