@@ -320,7 +320,9 @@ def web_alarms(
         ),
         alarm(
             "UnhealthyTargets",
-            targets.metrics.unhealthy_host_count(period=minute, statistic="Minimum"),
+            # Each node of the load balancer counts for itself, and the least that one counts may be none.
+            # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
+            targets.metrics.unhealthy_host_count(period=minute, statistic="Maximum"),
             threshold=1,
             evaluation_periods=5,  # a task that starts is unhealthy for less
         ),

@@ -354,6 +354,9 @@ def test_somebody_hears_of_it(template: Template) -> None:
         "BalancerErrors": ("HTTPCode_ELB_5XX_Count", 5),
         "Cpu": ("CPUUtilization", 90),
     }
+    assert alarms["UnhealthyTargets"]["Statistic"] == "Maximum", (
+        "one node of the load balancer that misses it is enough"
+    )
     missing = {name: alarm["TreatMissingData"] for name, alarm in alarms.items()}
     assert missing.pop("NoTargets") == "breaching", "a load balancer without targets writes no such metric"
     assert {*missing.values()} == {"notBreaching"}
