@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
@@ -137,6 +137,9 @@ class EcsEc2Stack(Stack):
         )
         # An instance pulls as soon as it starts, and is to reach its cluster for as long as it lives.
         instances.node.add_dependency(*(subnet.internet_connectivity_established for subnet in subnets))
+        # ECS puts it on the group with the capacity provider. That is too late for the first instances, which start
+        # with the group, and managed scaling reckons wrongly with those without it (terraform-provider-aws #12582).
+        Tags.of(instances).add("AmazonECSManaged", "true")
         accept(instances, "AwsSolutions-AS3", "That it scales is daily business; what is not has alarms.")
         return instances
 

@@ -45,6 +45,12 @@ def test_ecs_scales_and_drains_the_instances_and_protects_none(template: dict[st
 
 
 @both
+def test_the_first_instances_are_ecss_too(template: dict[str, Any]) -> None:
+    tags = the(template, "AWS::AutoScaling::AutoScalingGroup")["Tags"]
+    assert {"Key": "AmazonECSManaged", "Value": "true", "PropagateAtLaunch": True} in tags
+
+
+@both
 def test_a_new_machine_image_is_rolled_out_one_instance_at_a_time(template: dict[str, Any]) -> None:
     (group,) = resources(template, "AWS::AutoScaling::AutoScalingGroup").values()
     update = group["UpdatePolicy"]["AutoScalingRollingUpdate"]
