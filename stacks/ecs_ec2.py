@@ -76,9 +76,6 @@ class EcsEc2Stack(Stack):
         service.connections.add_security_group(*instances.connections.security_groups)
 
         balancer = load_balancer(self, vpc, retain_data=retain_data)
-        # In an account's first cluster ECS has just made its role, and cannot take it on for some seconds. The service
-        # waits for the load balancer anyway.
-        capacity.node.add_dependency(balancer)
         targets = target_group(vpc, service)
         listen(balancer, targets, certificate_arn)
         scale(service, targets)

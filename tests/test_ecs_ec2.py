@@ -51,6 +51,12 @@ def test_the_first_instances_are_ecss_too(template: dict[str, Any]) -> None:
 
 
 @both
+def test_the_capacity_provider_waits_for_nothing_that_the_instances_do_not_wait_for(template: dict[str, Any]) -> None:
+    (provider,) = resources(template, "AWS::ECS::CapacityProvider").values()
+    assert "DependsOn" not in provider, "instances that are in the cluster before it is may get no tasks"
+
+
+@both
 def test_a_new_machine_image_is_rolled_out_one_instance_at_a_time(template: dict[str, Any]) -> None:
     (group,) = resources(template, "AWS::AutoScaling::AutoScalingGroup").values()
     update = group["UpdatePolicy"]["AutoScalingRollingUpdate"]

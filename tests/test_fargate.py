@@ -32,6 +32,13 @@ def test_one_task_is_always_on_demand_and_most_others_on_spot(template: dict[str
 
 
 @both
+def test_ecs_has_time_to_take_its_role_on_before_it_needs_it(template: dict[str, Any]) -> None:
+    (associations,) = resources(template, "AWS::ECS::ClusterCapacityProviderAssociations").values()
+    (balancer,) = resources(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
+    assert balancer in associations["DependsOn"]
+
+
+@both
 def test_the_smallest_task_there_is_on_arm(template: dict[str, Any]) -> None:
     assert (task(template)["Cpu"], task(template)["Memory"]) == ("256", "512")
     assert task(template)["RuntimePlatform"] == {"CpuArchitecture": "ARM64", "OperatingSystemFamily": "LINUX"}

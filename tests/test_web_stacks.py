@@ -130,14 +130,6 @@ def test_the_service_comes_after_the_capacity_providers_and_goes_before_them(tem
 
 
 @every
-def test_ecs_has_time_to_take_its_role_on_before_it_needs_it(template: Template) -> None:
-    (balancer,) = resources(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
-    associations = resources(template, "AWS::ECS::ClusterCapacityProviderAssociations")
-    (first,) = (resources(template, "AWS::ECS::CapacityProvider") or associations).values()
-    assert balancer in first["DependsOn"]
-
-
-@every
 def test_no_task_starts_before_its_image_may_be_pulled(template: Template) -> None:
     (policy,) = [name for name in resources(template, "AWS::IAM::Policy") if name.startswith("TaskExecutionRole")]
     assert policy in the(template, "AWS::ECS::Service")["DependsOn"]

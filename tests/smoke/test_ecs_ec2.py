@@ -21,5 +21,15 @@ def test_the_tasks_take_turns_in_two_zones(service: Service) -> None:
     the_tasks_take_turns_in_two_zones(service)
 
 
+def test_every_instance_is_the_capacity_providers(service: Service, deployed: Deployment) -> None:
+    if deployed.is_local:
+        pytest.skip("the local AWS records instances, and registers none")
+    arns = service.ecs.list_container_instances(cluster=service.cluster)["containerInstanceArns"]
+    found = service.ecs.describe_container_instances(cluster=service.cluster, containerInstances=arns)
+    providers = [instance.get("capacityProviderName") for instance in found["containerInstances"]]
+    assert len(providers) >= 2
+    assert all(providers), "what was in the cluster before the provider may get no tasks"
+
+
 def test_a_bad_image_rolls_back(service: Service) -> None:
     a_bad_image_rolls_back(service)
