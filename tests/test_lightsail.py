@@ -301,7 +301,7 @@ def test_the_launch_script_makes_a_page_that_tells_what_it_runs_on(server: Sandb
     }
     assert re.findall(r"(?:src|href)=\"(?!data:)|url\(|@import|http", page) == [], "it needs nothing from elsewhere"
     assert server.commands() == [
-        "apt-get update",
+        "apt-get update --error-on=any",
         "apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=600 curl nginx unattended-upgrades",
         "systemctl enable --now nginx",
     ]
