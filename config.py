@@ -112,8 +112,8 @@ class Config:
     itself and that outlives the stack."""
 
     batch_max_vcpus: int = 16
-    """The most that jobs run on at once, of Spot and of on-demand instances each: eight children of two. A new account
-    may have fewer, and its jobs then wait for each other."""
+    """The most that jobs run on at once, of Spot and of on-demand instances each: eight children of two. Better no more
+    than the account's quotas, often 5 at first: Batch may ask for an instance as large, and be refused it."""
     batch_schedule: str | None = None
     """When a job over the whole bucket is submitted, in UTC: `cron(0 3 * * ? *)` for every night. None: never."""
     batch_monthly_budget: int = 10
