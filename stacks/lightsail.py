@@ -45,7 +45,8 @@ class LightsailStack(Stack):
     ) -> None:
         """`alarm_email` only tells whether alarms mail: Lightsail keeps the address itself, one for each region."""
         super().__init__(scope, id, **stack)
-        self._removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
+        # Not RETAIN: what is left of a first deployment that failed would be paid for, and its names be taken.
+        self._removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain_data else RemovalPolicy.DESTROY
 
         server = self._server(
             "Server",
