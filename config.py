@@ -28,8 +28,9 @@ LIGHTSAIL_BUNDLES: Mapping[str, str] = {"ubuntu_24_04": "nano_3_0", "wordpress":
 would start in them (its blueprint's minPower is 0), but with its database it outgrows them.
 https://docs.aws.amazon.com/cli/latest/reference/lightsail/get-blueprints.html
 https://docs.aws.amazon.com/cli/latest/reference/lightsail/get-bundles.html"""
-LIGHTSAIL_PLANS = ("nano_3_0", "micro_3_0", "small_3_0")
-"""$5, $7 and $12 a month, with a public IPv4 address."""
+LIGHTSAIL_SIZES = ("nano", "micro", "small")
+"""$5, $7 and $12 a month, with a public IPv4 address. A plan is named by its size, its generation and a number for the
+region: nano_3_0 in most, nano_3_1 in Mumbai, nano_3_2 in Sydney."""
 WIDEST_SSH = {4: 8, 6: 32}
 """Prefix lengths by IP version: what one company or provider has. Anything wider is half the world."""
 UTC = "Etc/UTC"
@@ -38,6 +39,7 @@ _IMAGE = re.compile(
     r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
 )
 _CERTIFICATE = re.compile(r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+")
+_PLAN = re.compile(rf"({'|'.join(LIGHTSAIL_SIZES)})_3_[0-9]")
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 _URL = re.compile(rf"[!-~]{{1,{MAX_URL}}}")
 _CRON = re.compile(r"cron\([0-9A-Z*?,/LW#-]+( [0-9A-Z*?,/LW#-]+){5}\)")
@@ -110,8 +112,8 @@ class Config:
     itself and that outlives the stack."""
 
     batch_max_vcpus: int = 16
-    """The most that jobs run on at once, of Spot and of on-demand instances each: eight children of two. A new account
-    may have fewer, and its jobs then wait for each other."""
+    """The most that jobs run on at once, of Spot and of on-demand instances each: eight children of two. Better no more
+    than the account's quotas, often 5 at first: Batch may ask for an instance as large, and be refused it."""
     batch_schedule: str | None = None
     """When a job over the whole bucket is submitted, in UTC: `cron(0 3 * * ? *)` for every night. None: never."""
     batch_monthly_budget: int = 10
@@ -122,7 +124,7 @@ class Config:
     lightsail_blueprint: str = "ubuntu_24_04"
     """What is on the server: `ubuntu_24_04`, which serves a page of ours, or `wordpress`."""
     lightsail_bundle: str | None = None
-    """Its plan, that is size and price; None takes the smallest for the blueprint."""
+    """Its plan, that is size and price; None takes the smallest for the blueprint, by its name in most regions."""
     lightsail_ssh_cidr: str | None = None
     """Who may connect by SSH: `192.0.2.44/32` for one address. None is nobody."""
     lightsail_disk: bool = False
@@ -203,12 +205,14 @@ class Config:
             f"lightsail_blueprint: {self.lightsail_blueprint!r} is not one of: {', '.join(LIGHTSAIL_BUNDLES)}",
         )
         _require(
-            self.lightsail_plan in LIGHTSAIL_PLANS,
-            f"lightsail_bundle: {self.lightsail_bundle!r} is not one of: {', '.join(LIGHTSAIL_PLANS)}",
+            _PLAN.fullmatch(self.lightsail_plan) is not None,
+            f"lightsail_bundle: {self.lightsail_bundle!r} is not one of: "
+            f"{', '.join(f'{size}_3_0' for size in LIGHTSAIL_SIZES)}; some regions have another last number",
         )
         _require(
-            self.lightsail_plan != "nano_3_0" or self.lightsail_blueprint != "wordpress",
-            "lightsail_bundle: WordPress and its database need more than the 512 MB of nano_3_0; take micro_3_0",
+            not self.lightsail_plan.startswith("nano") or self.lightsail_blueprint != "wordpress",
+            f"lightsail_bundle: WordPress and its database need more than the 512 MB of {self.lightsail_plan}; "
+            "take micro",
         )
         _require(
             self.lightsail_database is None

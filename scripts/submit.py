@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -12,12 +13,14 @@ from scripts.manifests import show_manifests
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
-    from mypy_boto3_batch.type_defs import JobDetailTypeDef
+    from mypy_boto3_batch.type_defs import JobDetailTypeDef, JobSummaryTypeDef
 
 POLL_SECONDS = 5
 """A job takes minutes; Batch needs two or three of them to start an instance."""
 CHILDREN = range(1, 10_001)
 """https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html"""
+SHOWN = 5
+"""Failed children that are explained; it mostly is the same for all."""
 STATES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 
 
@@ -44,14 +47,28 @@ def follow(batch: "BatchClient", job_id: str) -> bool:
     """Print the job's progress until it has ended, and say whether it succeeded. Raises botocore's errors."""
     told = ""
     while True:
-        (job,) = batch.describe_jobs(jobs=[job_id])["jobs"]
-        progress = _progress(job)
-        if progress != told:
-            print(f"    {time.strftime('%H:%M:%S')}  {progress}", flush=True)
-            told = progress
-        if job["status"] in ("SUCCEEDED", "FAILED"):
-            return job["status"] == "SUCCEEDED"
+        for job in batch.describe_jobs(jobs=[job_id])["jobs"]:  # none, while Batch has not heard of it
+            progress = _progress(job)
+            if progress != told:
+                print(f"    {time.strftime('%H:%M:%S')}  {progress}", flush=True)
+                told = progress
+            if job["status"] in ("SUCCEEDED", "FAILED"):
+                return job["status"] == "SUCCEEDED"
         time.sleep(POLL_SECONDS)
+
+
+def explain(batch: "BatchClient", job_id: str, children: int) -> None:
+    """Print why children failed: those that never ran have no manifest to say so. Raises botocore's errors."""
+    failed: Sequence[JobSummaryTypeDef | JobDetailTypeDef]
+    if children > 1:
+        failed = batch.list_jobs(arrayJobId=job_id, jobStatus="FAILED", maxResults=SHOWN)["jobSummaryList"]
+    else:
+        failed = batch.describe_jobs(jobs=[job_id])["jobs"]
+    for job in failed:
+        child, container = job.get("arrayProperties", {}).get("index", 0), job.get("container", {})
+        code = f"exit code {container['exitCode']}" if "exitCode" in container else None
+        words = [job.get("statusReason"), code, container.get("reason")]
+        print(f"        child {child} failed: {'; '.join(filter(None, words)) or 'Batch gives no reason'}")
 
 
 def _progress(job: "JobDetailTypeDef") -> str:
@@ -73,24 +90,33 @@ def main() -> int:
         parser.error(f"--children {arguments.children}: {CHILDREN[0]} to {CHILDREN[-1]:,}")
     if not arguments.keys.endswith("*") or arguments.keys.count("*") > 1:
         parser.error(f"--keys {arguments.keys!r} is not like holiday/* or *: S3 lists by what keys begin with")
-    job_id = None
+    followed = None
     try:
         batch, deployed = boto3.client("batch"), outputs(arguments.prefix)
-        job_id = submit(batch, deployed, arguments.keys, arguments.children)
+        followed = job_id = submit(batch, deployed, arguments.keys, arguments.children)
         print(f"==> submitted {job_id}: {arguments.keys}, {arguments.children} children")
         succeeded = follow(batch, job_id)
+        followed = None
+        if not succeeded:
+            print("==> what Batch says")
+            explain(batch, job_id, arguments.children)
         print("==> what the children say")
         settled = show_manifests(boto3.client("s3"), deployed["OutputBucketName"], job_id, arguments.children)
     except (BotoCoreError, ClientError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {error}{_goes_on(followed)}")
     except KeyboardInterrupt:
-        print("\nno longer followed." + (_goes_on(job_id) if job_id else ""))
+        print(f"\nno longer followed.{_goes_on(followed)}")
         return 130
     return 0 if succeeded and settled else 1
 
 
-def _goes_on(job_id: str) -> str:
-    return f" The job goes on; to end it: aws batch terminate-job --job-id {job_id} --reason 'no longer wanted'"
+def _goes_on(job_id: str | None) -> str:
+    if job_id is None:
+        return ""
+    return (
+        f"\nThe job goes on; to look at it: aws batch describe-jobs --jobs {job_id}"
+        f"\nTo end it: aws batch terminate-job --job-id {job_id} --reason 'no longer wanted'"
+    )
 
 
 if __name__ == "__main__":

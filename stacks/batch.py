@@ -29,7 +29,7 @@ from stacks._stores import dead_letter_queue, private_bucket
 
 DOCKERFILE = "containers/batch/Dockerfile"
 VCPUS = 2
-"""Of a child: the smallest instance of each family has as many. More children are as good as larger ones."""
+"""Of a child: as many as a `large` instance of any family has. More children are as good as larger ones."""
 MEMORY_MIB = 3584
 """Of a child: two decoders with MAX_DECODING_BYTES and 160 MiB around each, and 850 for lists and pictures on their
 way. It fits into 4 GiB, less what the instance needs for itself."""
@@ -41,11 +41,10 @@ DISK_GB = 30
 """What the image of the machine asks for at least."""
 STOPPED = "143"
 """The job's exit code after SIGTERM, by which it learns first that its host is going."""
-FAMILIES = {
-    "arm64": (ec2.InstanceClass.C6G, ec2.InstanceClass.M6G, ec2.InstanceClass.C7G, ec2.InstanceClass.M7G),
-    "x86_64": (ec2.InstanceClass.C5, ec2.InstanceClass.M5, ec2.InstanceClass.C6I, ec2.InstanceClass.M6I),
-}
-"""The more pools of spare instances to choose from, the fewer are reclaimed. These are in every region."""
+FAMILIES = {"arm64": batch.DefaultInstanceClass.ARM64, "x86_64": batch.DefaultInstanceClass.X86_64}
+"""Batch's own lists, of the families that a region has: today c6g, m6g, r6g and c7g, or c6i, m6i, r6i and c7i. A list
+of ours would be refused where one of its families is not: c7g is not everywhere, nor are c5 and m6i.
+https://docs.aws.amazon.com/batch/latest/userguide/instance-type-compute-table.html"""
 
 
 class BatchStack(Stack):
@@ -128,8 +127,7 @@ class BatchStack(Stack):
                 security_groups=[group],
                 spot=spot,
                 allocation_strategy=strategy,
-                instance_classes=list(FAMILIES[architecture]),
-                use_optimal_instance_classes=False,  # that is x86, of the generations of 2016
+                default_instance_classes=[FAMILIES[architecture]],
                 images=[batch.EcsMachineImage(image_type=batch.EcsMachineImageType.ECS_AL2023)],
                 launch_template=template,
                 instance_role=role,
@@ -208,7 +206,7 @@ class BatchStack(Stack):
                 # What asks for more than there can ever be would stand before all others for ever.
                 cancel(batch.JobStateTimeLimitActionsReason.JOB_RESOURCE_REQUIREMENT, Duration.minutes(10)),
                 cancel(batch.JobStateTimeLimitActionsReason.COMPUTE_ENVIRONMENT_MAX_RESOURCE, Duration.minutes(10)),
-                # A day without Spot and on-demand instances alike, in two zones and four families.
+                # A day without Spot and on-demand instances alike, in two zones and several families.
                 cancel(batch.JobStateTimeLimitActionsReason.INSUFFICIENT_INSTANCE_CAPACITY, Duration.hours(24)),
             ],
         )

@@ -8,8 +8,8 @@ from aws_cdk import Aws, CfnOutput, CfnResource, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_lightsail as lightsail
 from constructs import Construct
 
-TRANSFER_GB = {"nano_3_0": 1024, "micro_3_0": 2048, "small_3_0": 3072}
-"""What a plan may send and receive in a month before each GB is billed; half of it in some regions, Mumbai and Sydney.
+TRANSFER_GB = {"nano": 1024, "micro": 2048, "small": 3072}
+"""What a size may send and receive in a month before each GB is billed; half of it in some regions, Mumbai and Sydney.
 https://docs.aws.amazon.com/cli/latest/reference/lightsail/get-bundles.html"""
 FIVE_MINUTES_IN_THREE_DAYS = 3 * 24 * 12
 DISK_GB = 8
@@ -45,7 +45,8 @@ class LightsailStack(Stack):
     ) -> None:
         """`alarm_email` only tells whether alarms mail: Lightsail keeps the address itself, one for each region."""
         super().__init__(scope, id, **stack)
-        self._removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
+        # Not RETAIN: what is left of a first deployment that failed would be paid for, and its names be taken.
+        self._removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain_data else RemovalPolicy.DESTROY
 
         server = self._server(
             "Server",
@@ -156,7 +157,7 @@ class LightsailStack(Stack):
         )
 
     def _alarms(self, server: lightsail.CfnInstance, bundle: str, *, mail: bool) -> None:
-        too_much = TRANSFER_GB[bundle] * 1024**3 // FIVE_MINUTES_IN_THREE_DAYS
+        too_much = TRANSFER_GB[bundle.partition("_")[0]] * 1024**3 // FIVE_MINUTES_IN_THREE_DAYS
         watched = {
             # Metric: comparison, threshold, five-minute periods in a row, what a gap is taken for
             "StatusCheckFailed": ("GreaterThanOrEqualToThreshold", 1, 2, "breaching"),  # stopped, it has no data

@@ -5,9 +5,10 @@
 set -eu
 
 export DEBIAN_FRONTEND=noninteractive
-# The first start has updates of its own under way, which hold apt's locks.
+# The first start has updates of its own under way, which hold apt's locks. A list that could not be fetched is only a
+# warning to apt, unless told otherwise: then there would be no nginx to install.
 tries=30
-until apt-get update; do
+until apt-get update --error-on=any; do
     tries=$((tries - 1))
     [ "$tries" -gt 0 ] || { echo "launch: apt-get update failed for five minutes" >&2; exit 1; }
     sleep 10

@@ -231,8 +231,8 @@ def test_every_function_writes_to_a_log_group_of_its_stack_and_can_make_no_other
 @pytest.mark.parametrize("stem", templates("sandbox"))
 def test_a_destroyed_sandbox_leaves_nothing(stem: str) -> None:
     template = templates("sandbox")[stem]
-    kept = [name for name, resource in template["Resources"].items() if resource.get("DeletionPolicy") == "Retain"]
-    assert kept == []
+    policies = {name: resource.get("DeletionPolicy", "Delete") for name, resource in template["Resources"].items()}
+    assert [name for name, policy in policies.items() if policy != "Delete"] == []
     emptied = {
         custom["Properties"]["BucketName"]["Ref"]
         for custom in resources(template, "Custom::S3AutoDeleteObjects").values()

@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 from moto import mock_aws
 
@@ -56,7 +57,9 @@ def test_a_job_is_followed_to_its_end(
 ) -> None:
     client, stubber = batch
     monkeypatch.setattr(submit, "POLL_SECONDS", 0)
+    unheard: dict[str, Any] = {"jobs": []}
     for answer in (
+        unheard,
         _job("PENDING", RUNNABLE=2),
         _job("PENDING", RUNNABLE=2),
         _job("PENDING", RUNNING=1, SUCCEEDED=1),
@@ -66,6 +69,35 @@ def test_a_job_is_followed_to_its_end(
     assert submit.follow(client, "id") is (end == "SUCCEEDED")
     told = [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines()]
     assert told == ["2 runnable", "1 running, 1 succeeded", f"2 {end.lower()}"]
+
+
+SUMMARY = {"jobId": "id", "jobName": "x"}
+
+
+def test_what_batch_knows_of_failed_children_is_said(
+    batch: tuple[Any, Stubber], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Children whose image could not be pulled leave no manifest and no log."""
+    client, stubber = batch
+    pull = {"statusReason": "Task failed to start", "container": {"reason": "CannotPullContainerError: no"}}
+    bug = {"statusReason": "Essential container in task exited", "container": {"exitCode": 1}}
+    children = [
+        {**SUMMARY, "arrayProperties": {"index": index}, **why} for index, why in ((0, pull), (3, bug), (4, {}))
+    ]
+    stubber.add_response(
+        "list_jobs", {"jobSummaryList": children}, {"arrayJobId": "id", "jobStatus": "FAILED", "maxResults": 5}
+    )
+    submit.explain(client, "id", 8)
+    one = _job("FAILED")
+    one["jobs"][0] |= bug
+    stubber.add_response("describe_jobs", one, {"jobs": ["id"]})
+    submit.explain(client, "id", 1)
+    assert capsys.readouterr().out.splitlines() == [
+        "        child 0 failed: Task failed to start; CannotPullContainerError: no",
+        "        child 3 failed: Essential container in task exited; exit code 1",
+        "        child 4 failed: Batch gives no reason",
+        "        child 0 failed: Essential container in task exited; exit code 1",
+    ]
 
 
 def put(s3: Any, child: int, attempt: int, *, complete: bool = True, **counts: int) -> None:
@@ -129,16 +161,39 @@ def test_what_cannot_be_submitted_is_said_before_anything_is(
     assert f"{option} " in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_ctrl_c_ends_the_looking_on_and_says_how_to_end_the_job(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [(KeyboardInterrupt(), 130), (EndpointConnectionError(endpoint_url="https://batch"), "error: Could not connect")],
+    ids=["ctrl-c", "the network"],
+)
+def test_who_looks_on_no_longer_learns_that_the_job_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problem: BaseException, code: int | str
 ) -> None:
     def interrupted(*_: Any) -> bool:
-        raise KeyboardInterrupt
+        raise problem
 
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(sys, "argv", ["submit"])
     monkeypatch.setattr(submit, "outputs", lambda _: DEPLOYED)
     monkeypatch.setattr(submit, "submit", lambda *_: "id")
     monkeypatch.setattr(submit, "follow", interrupted)
-    assert submit.main() == 130
-    assert "aws batch terminate-job --job-id id --reason" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(submit.main())
+    said = capsys.readouterr().out + str(ended.value.code)
+    assert str(code) in said
+    assert "aws batch describe-jobs --jobs id" in said
+    assert "aws batch terminate-job --job-id id --reason" in said
+
+
+def test_a_job_that_failed_is_explained_and_no_success(
+    s3: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(s3, 0, 1, made=1)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(sys, "argv", ["submit", "--children", "1"])
+    monkeypatch.setattr(submit, "outputs", lambda _: DEPLOYED)
+    monkeypatch.setattr(submit, "submit", lambda *_: "id")
+    monkeypatch.setattr(submit, "follow", lambda *_: False)
+    monkeypatch.setattr(submit, "explain", lambda *_: print("why"))
+    assert submit.main() == 1
+    assert capsys.readouterr().out.splitlines()[1:4] == ["==> what Batch says", "why", "==> what the children say"]

@@ -63,6 +63,12 @@ class World:
         found = self.s3.list_object_versions(Bucket=f"{self.name}-out", Prefix="thumbnails/").get("Versions", [])
         return [one["Key"] for one in found]
 
+    def drop(self, which: str) -> None:
+        bucket = f"{self.name}-{which}"
+        for version in self.s3.list_object_versions(Bucket=bucket).get("Versions", []):
+            self.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+        self.s3.delete_bucket(Bucket=bucket)
+
     def sums(self, attempt: int) -> dict[str, Any]:
         key = f"manifests/job/00000.{attempt}.json"
         return dict(json.load(self.s3.get_object(Bucket=f"{self.name}-out", Key=key)["Body"]))
@@ -75,10 +81,8 @@ def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
         world.s3.create_bucket(Bucket=bucket)
     world.s3.put_bucket_versioning(Bucket=f"{world.name}-out", VersioningConfiguration={"Status": "Enabled"})
     yield world
-    for bucket in (f"{world.name}-in", f"{world.name}-out"):
-        for version in world.s3.list_object_versions(Bucket=bucket).get("Versions", []):
-            world.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-        world.s3.delete_bucket(Bucket=bucket)
+    world.drop("in")
+    world.drop("out")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +109,21 @@ def test_a_job_that_loses_its_host_goes_on_where_it_was(world: World, sign: sign
     assert (sums["complete"], sums["made"], sums["skipped"]) == (True, PICTURES - len(before), len(before))
     versions = world.versions()
     assert len(versions) == len(set(versions)) == PICTURES, "one was lost, or done twice"
+
+
+def test_a_host_that_takes_s3_along_is_a_lost_host_all_the_same(world: World) -> None:
+    """Batch retries no exit code but 143: with another, the child that could not write its manifest would be lost."""
+    world.put(PICTURES)
+    run = world.start()
+    until(lambda: len(world.versions()) >= 5, "some thumbnails")
+    run.send_signal(signal.SIGSTOP)
+    world.drop("out")
+    run.send_signal(signal.SIGTERM)
+    run.send_signal(signal.SIGCONT)
+    words = run.communicate(timeout=30)
+    world.s3.create_bucket(Bucket=f"{world.name}-out")
+    assert run.returncode == 143, words
+    assert "NoSuchBucket" in words[0]
 
 
 def _gone(group: int) -> bool:

@@ -42,7 +42,7 @@ def main() -> int:
         return _run(_arguments(os.environ), os.environ, stopping)
     except (BotoCoreError, ClientError) as error:
         say("AWS failed", error=str(error))
-        return AWS_FAILED
+        return STOPPED if stopping.is_set() else AWS_FAILED
 
 
 def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping: threading.Event) -> int:
@@ -72,17 +72,19 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping
         stopping=stopping,
     )
     complete = job.run()
-    manifest.close(
-        complete=complete,
-        child=arguments.child,
-        children=arguments.children,
-        attempt=attempt,
-        seconds=round(time.monotonic() - started, 1),
-    )
+    try:
+        manifest.close(
+            complete=complete,
+            child=arguments.child,
+            children=arguments.children,
+            attempt=attempt,
+            seconds=round(time.monotonic() - started, 1),
+        )
+    finally:
+        if job.abandoned:
+            sys.stdout.flush()
+            os._exit(STOPPED)  # the usual way would wait for what was abandoned
     code = STOPPED if stopping.is_set() else AWS_FAILED if not complete or manifest.counts["failed"] else 0
-    if job.abandoned:
-        sys.stdout.flush()
-        os._exit(code)  # the usual way would wait for what was abandoned
     decoders.close()
     return code
 
