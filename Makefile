@@ -8,6 +8,7 @@ CONTEXT ?=
 PHOTO ?= local/photo.jpg
 KEYS ?= *
 CHILDREN ?= 4
+MEANT ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -62,8 +63,8 @@ bench: setup .venv/.bench ## measure the handlers: speed, start, memory
 lint: setup ## format and check the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
 
-snapshots: setup ## accept the templates as they are now
-	@$(BIN)/pytest tests/test_snapshots.py --snapshot-update
+snapshots: setup ## accept the templates as they are now (MEANT="compute-api/Notes5BB3582F": and the loss of that store)
+	@$(BIN)/pytest tests/test_snapshots.py --snapshot-update --meant "$(MEANT)"
 
 lock: setup ## compile pyproject.toml and lambda_src/*/requirements.in into the pinned requirements
 	@sh scripts/lock.sh
