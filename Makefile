@@ -21,7 +21,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadscope
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local local-down test test-fast synth deploy smoke destroy submit bench lint lock snapshots clean
+.PHONY: help setup local local-down test test-fast synth deploy smoke destroy submit bench lint lock snapshots docs clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -65,6 +65,9 @@ lint: setup ## format and check the code
 
 snapshots: setup ## accept the templates as they are now (MEANT="compute-api/Notes5BB3582F": and the loss of that store)
 	@$(BIN)/pytest tests/test_snapshots.py --snapshot-update --meant "$(MEANT)"
+
+docs: setup ## draw the pictures of the lessons from the templates
+	@$(BIN)/python -m scripts.pictures
 
 lock: setup ## compile pyproject.toml and lambda_src/*/requirements.in into the pinned requirements
 	@sh scripts/lock.sh
