@@ -125,8 +125,9 @@ def test_what_holds_data_is_known_without_a_list_of_ours() -> None:
 
 def test_the_complaint_says_how_to_go_on() -> None:
     text = complaint("compute-api", lost("api", _rename(TABLE)))
-    assert 'make snapshots MEANT="compute-api/Notes5BB3582F"' in text
-    assert 'override_logical_id("Notes5BB3582F")' in text
+    table = only(reviewed("api"), TABLE)
+    assert f'make snapshots MEANT="compute-api/{table}"' in text
+    assert f'override_logical_id("{table}")' in text
     heading = text.splitlines()[-1].partition('"')[2].rstrip('".')
     assert f"**{heading}.**" in (ROOT / "docs" / "decisions.md").read_text()
 
