@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -159,19 +160,13 @@ def test_no_update_of_snapshots_overwrites_one_that_still_has_the_store(tmp_path
     refused, accepted = (folder / f"test_one[{name}].json" for name in ("refused", "accepted"))
     for file in (refused, accepted):
         file.write_text(json.dumps({"Resources": {"Old": {"Type": BUCKET}}}, indent=2) + "\n")
-    options = [
-        "-q",
-        "-p",
-        "no:schemathesis",
-        "-p",
-        "no:hypothesispytest",
-        "--snapshot-update",
-        "--rootdir",
-        str(tmp_path),
-        str(tmp_path),
-    ]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", *options], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pytest", "-q", "-p", "syrupy", "--snapshot-update", "--rootdir", tmp_path, tmp_path],
+        cwd=ROOT,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # the others take seconds to import
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "1 failed, 1 passed" in run.stdout, run.stdout + run.stderr
     assert 'make snapshots MEANT="compute-it/Old"' in run.stdout
