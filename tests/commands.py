@@ -17,6 +17,7 @@ from awscli.clidriver import create_clidriver
 
 from config import OVERRIDES, ConfigError, from_context
 from tests.apps import EVERY_STACK, ROOT, stack_name, templates
+from tests.queries import shape_of, unknown_fields
 from tests.shell import COMPUTED, Command, Script
 
 STACKS = {stack_name(stem) for _, stem in EVERY_STACK}
@@ -169,18 +170,21 @@ def _aws(command: Command, whole: bool) -> Iterator[str]:  # noqa: FBT001
         options = {name: option for name, option in own.items() if option.cli_name.startswith("--")}
         needed = [name for name, option in options.items() if option.required and f"no-{name}" not in given]
         yield from (f"aws {' '.join(path)} needs --{name}" for name in needed if name not in given)
-    yield from _aws_values(words)
-
-
-def _aws_values(words: tuple[str, ...]) -> Iterator[str]:
     for name, value in itertools.pairwise(words):
-        if name == "--query":
-            try:
-                jmespath.compile(value.replace(COMPUTED, "x"))
-            except jmespath.exceptions.JMESPathError as error:
-                yield f"--query {value}: {error}"
         if name == "--stack-name":
             yield from _known_stack(value)
+        if name == "--query":
+            yield from _unanswered(value.replace(COMPUTED, "x"), path)
+
+
+def _unanswered(query: str, path: tuple[str, ...]) -> Iterator[str]:
+    answer = getattr(getattr(_aws_help(path), "obj", None), "output_shape", None)
+    try:
+        unknown = unknown_fields(query, shape_of(answer)) if answer else []
+    except jmespath.exceptions.JMESPathError as error:
+        yield f"--query {query}: {error}"
+    else:
+        yield from (f"aws {' '.join(path)} answers with no {field}" for field in unknown)
 
 
 # -- python
