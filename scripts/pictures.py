@@ -58,13 +58,16 @@ def _name(path: str) -> str:
 
 
 def pictures(assembly: Path) -> dict[str, str]:
-    """The picture of each stack in a cloud assembly, by the name of the stack."""
-    tree = json.loads((assembly / "tree.json").read_text(encoding="utf-8"))["tree"]
+    """The picture of each example in a cloud assembly, by its stem."""
+    tree, manifest = (
+        json.loads((assembly / f"{name}.json").read_text(encoding="utf-8")) for name in ("tree", "manifest")
+    )
     found = {}
-    for file in sorted(assembly.glob("*.template.json")):
-        name = file.name.removesuffix(".template.json")
-        paths = dict(_paths(tree["children"][name]))
-        found[name] = picture(json.loads(file.read_text(encoding="utf-8")), paths)
+    for name, stack in manifest["artifacts"].items():
+        if stack["type"] == "aws:cloudformation:stack":
+            template = json.loads((assembly / stack["properties"]["templateFile"]).read_text(encoding="utf-8"))
+            paths = dict(_paths(tree["tree"]["children"][name]))
+            found[stack["properties"]["tags"]["example"]] = picture(template, paths)
     return found
 
 
@@ -90,10 +93,10 @@ def renew(assembly: Path, docs: Path) -> None:
 
     Raises ValueError for a lesson that is missing or has no place for the picture.
     """
-    for stack, made in pictures(assembly).items():
-        lesson = docs / f"{stack.removeprefix('compute-').replace('-', '_')}.md"
+    for stem, made in pictures(assembly).items():
+        lesson = docs / f"{stem}.md"
         if not lesson.exists():
-            raise ValueError(f"{lesson.name}: {stack} has no lesson")
+            raise ValueError(f"{lesson.name}: {stem} has no lesson")
         try:
             lesson.write_text(renewed(lesson.read_text(encoding="utf-8"), made), encoding="utf-8")
         except ValueError as error:
