@@ -95,25 +95,29 @@ def architecture(template: Mapping[str, Any]) -> Architecture:
     nodes = {name: found for name, found in resources.items() if name not in helpers and is_drawn(found["Type"])}
     links = [link for name in resources for link in _links(name, resources) if link.target in resources]
     ways = [way for name in nodes for way in _ways(name, links, resources)]
-    reached = {way.target for way in ways}
-    watching = [
-        name
-        for name, found in resources.items()
-        if _is(WATCHING, found)
-        and (name in reached or not found["Type"].endswith("LogGroup"))  # helpers have logs, too
-    ]
-    inside = {way.source: _vpc(way.target, resources) for way in ways if _is(NETWORK, resources[way.target])}
-    for way in ways:  # what a service runs on is where it is
-        if way.target in inside and nodes[way.source]["Type"] == "AWS::ECS::Service":
-            inside[way.source] = inside[way.target]
+    watching = _watching(ways, resources)
     inner = [way for way in ways if way.target in nodes]
     watched = [Edge(way.source, WATCH, aside=True) for way in ways if way.target in watching]
     return Architecture(
         nodes=nodes,
         edges=_merged([*_from_outside(nodes, ways, resources), *inner, *watched]),
-        inside=inside,
+        inside=_inside(ways, resources),
         watching=[resources[name]["Type"] for name in watching],
     )
+
+
+def _watching(ways: list[Edge], resources: Resources) -> list[str]:
+    reached = {way.target for way in ways}  # not the logs of CDK's helpers
+    found = [name for name, resource in resources.items() if _is(WATCHING, resource)]
+    return [name for name in found if name in reached or not resources[name]["Type"].endswith("::LogGroup")]
+
+
+def _inside(ways: list[Edge], resources: Resources) -> dict[str, str]:
+    found = {way.source: _vpc(way.target, resources) for way in ways if _is(NETWORK, resources[way.target])}
+    for way in ways:  # what a service runs on is where it is
+        if way.target in found and resources[way.source]["Type"] == "AWS::ECS::Service":
+            found[way.source] = found[way.target]
+    return found
 
 
 def is_drawn(kind: str) -> bool:
@@ -172,8 +176,9 @@ def _links(name: str, resources: Resources) -> Iterator[Edge]:
 def _grants(policy: Mapping[str, Any]) -> Iterator[Edge]:
     for _, role in references(policy["Roles"]):
         for statement in policy["PolicyDocument"]["Statement"]:
-            for _, target in references(statement["Resource"]):
-                yield Edge(role, target, _verbs(statement["Action"]))
+            if statement["Effect"] == "Allow":
+                verbs = _verbs(statement.get("Action", []))
+                yield from (Edge(role, target, verbs) for _, target in references(statement.get("Resource")))
 
 
 def _verbs(actions: str | list[str]) -> str:

@@ -104,6 +104,12 @@ def _read_only(template: Template) -> None:
         policy["Statement"] = [one for one in policy["Statement"] if not re.search("Put|Delete", json.dumps(one))]
 
 
+def _deny(template: Template) -> None:
+    for policy in _policies(template):
+        for statement in policy["Statement"]:
+            statement["Effect"] = "Deny"
+
+
 def _each(kind: str, **properties: Any) -> Change:
     return lambda template: [found["Properties"].update(properties) for found in resources(template, kind).values()]
 
@@ -119,6 +125,7 @@ CHANGES: dict[str, tuple[str, Change, str, bool]] = {
     "the notification goes": ("thumbnail", _without("Custom::S3BucketNotifications"), "-- created, removed", False),
     "the destination goes": ("cron", _without("AWS::Lambda::EventInvokeConfig"), "when it fails", False),
     "the function may only read": ("thumbnail", _read_only, "writes", False),
+    "what was granted is denied": ("thumbnail", _deny, "reads", False),
     "the schedule changes": (
         "cron",
         _each("AWS::Scheduler::Schedule", ScheduleExpression="rate(5 minutes)"),
