@@ -39,11 +39,12 @@ def _own_logs(function: Any, retention: logs.RetentionDays) -> None:
     function.add_property_override("LoggingConfig", {"LogGroup": group.log_group_name})
     role = _cfn_role(provider)
     role.add_property_deletion_override("ManagedPolicyArns")
-    accept(
-        role,
-        f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{BASIC_EXECUTION}]",
-        "The line above takes it out of the template; cdk-nag looks at the role from before.",
-    )
+    if isinstance(role, iam.CfnRole):
+        accept(
+            role,
+            f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{BASIC_EXECUTION}]",
+            "The template does not have it: a policy for one log group stands in its place. cdk-nag does not see that.",
+        )
     policy = iam.CfnPolicy(
         provider,
         "LogsPolicy",

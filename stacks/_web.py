@@ -222,7 +222,7 @@ def _log_access(stack: Stack, balancer: elbv2.ApplicationLoadBalancer) -> None:
         removal_policy=RemovalPolicy.RETAIN,
     )
     keep_policy(bucket, RemovalPolicy.RETAIN)
-    accept(bucket, "AwsSolutions-S1", "It holds logs itself.")
+    accept(bucket, "AwsSolutions-S1", "It holds access logs itself; a log of who reads them is CloudTrail's.")
     # By hand: CDK's log_access_logs asks for a region, to name ELB's account there. This principal is good in each.
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
     bucket.add_to_resource_policy(

@@ -84,7 +84,7 @@ def _firehoses_role(stack: Stack, id_: str, bucket: s3.Bucket) -> iam.Role:
     accept(
         role,
         f"AwsSolutions-IAM5[Resource::<{stack.get_logical_id(cfn_bucket)}.Arn>/*]",
-        "Firehose names the objects by the hour.",
+        "Firehose names each object by the time it was written.",
     )
     return role
 

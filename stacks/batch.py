@@ -295,7 +295,11 @@ class BatchStack(Stack):
             role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))
         for bucket, keys in ((pictures, "*"), (made, "thumbnails/*"), (made, "manifests/*")):
             name = self.get_logical_id(cast("s3.CfnBucket", bucket.node.default_child))
-            accept(role, f"AwsSolutions-IAM5[Resource::<{name}.Arn>/{keys}]", "Any picture, and its thumbnail.")
+            accept(
+                role,
+                f"AwsSolutions-IAM5[Resource::<{name}.Arn>/{keys}]",
+                "The keys of the pictures, and so of what is made of them, are known only when the job runs.",
+            )
         return role
 
     def _empty_buckets_last(

@@ -137,7 +137,11 @@ class EcsEc2Stack(Stack):
         # ECS puts it on the group with the capacity provider. That is too late for the first instances, which start
         # with the group, and managed scaling reckons wrongly with those without it (terraform-provider-aws #12582).
         Tags.of(instances).add("AmazonECSManaged", "true")
-        accept(instances, "AwsSolutions-AS3", "That it scales is daily business; what is not has alarms.")
+        accept(
+            instances,
+            "AwsSolutions-AS3",
+            "Instances come and go every day, and nobody has to know. What somebody has to has alarms.",
+        )
         return instances
 
     def _instance_role(self) -> iam.Role:
@@ -158,8 +162,16 @@ class EcsEc2Stack(Stack):
                 resources=["*"],
             )
         )
-        accept(role, "AwsSolutions-IAM5[Resource::*]", "The agents of SSM and ECS ask for what knows no resources.")
-        accept(role, "AwsSolutions-IAM5[Action::ecs:Submit*]", "The ECS agent reports states; CDK's own statement.")
+        accept(
+            role,
+            "AwsSolutions-IAM5[Resource::*]",
+            "The agents of SSM and ECS ask for what knows no resources. CDK lets ECS write to any log group, too.",
+        )
+        accept(
+            role,
+            "AwsSolutions-IAM5[Action::ecs:Submit*]",
+            "How the ECS agent reports of tasks, containers and attachments; CDK limits it to this cluster.",
+        )
         return role
 
     def _capacity(self, cluster: ecs.Cluster, instances: autoscaling.AutoScalingGroup) -> ecs.AsgCapacityProvider:
