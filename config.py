@@ -217,7 +217,7 @@ class Config:
         _require(
             self.lightsail_database is None
             or re.fullmatch(r"(mysql|postgres)_\d+(_\d+)?", self.lightsail_database) is not None,
-            f"lightsail_database: {self.lightsail_database!r} is not an engine like postgres_16 or mysql_8_0; "
+            f"lightsail_database: {self.lightsail_database!r} is not an engine like postgres_16; "
             "aws lightsail get-relational-database-blueprints lists them",
         )
         if self.lightsail_ssh_cidr is not None:

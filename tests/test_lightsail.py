@@ -247,7 +247,7 @@ def test_every_plan_that_can_be_set_has_its_allowance() -> None:
         ({"lightsail_ssh_cidr": "2000::/3"}, "or a network of /32 at most"),
         ({"lightsail_ssh_cidr": "192.0.2.44/24"}, "lightsail_ssh_cidr: 192.0.2.44/24 has host bits set"),
         ({"lightsail_ssh_cidr": "home"}, "'home' does not appear to be an IPv4 or IPv6 network; 192.0.2.44/32 is one"),
-        ({"lightsail_database": "true"}, "lightsail_database: 'true' is not an engine like postgres_16 or mysql_8_0"),
+        ({"lightsail_database": "true"}, "lightsail_database: 'true' is not an engine like postgres_16"),
         ({"lightsail_disk": "8"}, "lightsail_disk: '8' is not true or false"),
     ],
 )

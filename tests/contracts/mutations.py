@@ -112,4 +112,53 @@ REACHABLE = [
     )
 ]
 
-MUTATIONS = [*REACHABLE]
+
+def _old_ecs_image(template: Template) -> None:
+    for parameter in template["Parameters"].values():
+        parameter["Default"] = parameter["Default"].replace("amazon-linux-2023/arm64", "amazon-linux-2/arm64")
+
+
+def _old_batch_image(template: Template) -> None:
+    for environment in resources(template, "AWS::Batch::ComputeEnvironment").values():
+        environment["Properties"]["ComputeResources"]["Ec2Configuration"] = [{"ImageType": "ECS_AL2"}]
+
+
+def _fixed_image(template: Template) -> None:
+    for launch in resources(template, "AWS::EC2::LaunchTemplate").values():
+        launch["Properties"]["LaunchTemplateData"]["ImageId"] = "ami-0abcdef1234567890"
+
+
+ALIVE = [
+    Mutation(name, "alive", stems, change, says)
+    for name, stems, change, says in (
+        (
+            "functions on an old Python",
+            ("thumbnail", "cron", "api", "ecr"),
+            put("AWS::Lambda::Function", "Runtime", "python3.9"),
+            "python3.9 is not in",
+        ),
+        (
+            "a runtime that only the deployment knows",
+            ("cron",),
+            put("AWS::Lambda::Function", "Runtime", {"Ref": "Runtime"}),
+            "is not in",
+        ),
+        ("instances on Amazon Linux 2", ("ecs_ec2",), _old_ecs_image, "optimized-ami/amazon-linux-2/"),
+        ("Batch on Amazon Linux 2", ("batch",), _old_batch_image, "ECS_AL2 is not in"),
+        ("an image that no update reaches", ("ecs_ec2",), _fixed_image, "ami-0abcdef1234567890 is not in"),
+        (
+            "a server on an old Ubuntu",
+            ("lightsail",),
+            put("AWS::Lightsail::Instance", "BlueprintId", "ubuntu_20_04"),
+            "ubuntu_20_04 is not in",
+        ),
+        (
+            "a plan that is retired",
+            ("lightsail",),
+            put("AWS::Lightsail::Instance", "BundleId", "nano_2_0"),
+            "nano_2_0 is not in",
+        ),
+    )
+]
+
+MUTATIONS = [*REACHABLE, *ALIVE]
