@@ -21,7 +21,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadscope
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local local-down test test-fast synth deploy smoke destroy submit bench lint lock snapshots docs clean
+.PHONY: help setup local local-down test test-fast synth deploy smoke destroy submit bench checkov lint lock upgrade snapshots docs clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -71,6 +71,9 @@ docs: setup ## draw the pictures of the lessons from the templates
 
 lock: setup ## compile pyproject.toml and lambda_src/*/requirements.in into the pinned requirements
 	@sh scripts/lock.sh
+
+upgrade: setup ## raise every pin to the newest version within its bounds (scripts/upgrade.py), and compile the locks
+	@$(BIN)/python -m scripts.upgrade && sh scripts/lock.sh --upgrade
 
 clean: local-down ## remove everything that the set-up made
 	rm -rf .venv node_modules .build .local cdk.out

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Compiles every lock. Run by `make lock`.
+# Compiles every lock: `make lock` keeps what is locked where it can, `make upgrade` takes the newest (--upgrade).
 set -eu
+newest=${1-}
 
-compile() { uv pip compile --quiet --no-header --annotation-style line "$@"; }
+compile() { uv pip compile --quiet --no-header --annotation-style line ${newest:+"$newest"} "$@"; }
 
 compile pyproject.toml --group dev --universal --python-version 3.11 --output-file requirements-dev.txt
 compile pyproject.toml --constraints requirements-dev.txt --universal --python-version 3.11 --output-file requirements.txt
