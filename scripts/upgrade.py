@@ -26,10 +26,16 @@ def main() -> None:
     """Rewrite the pins in place, and package.json with its lock. Raises CalledProcessError where nothing fits."""
     files = [file for pattern in PINNED for file in sorted(ROOT.glob(pattern))]
     packages = {pin["package"] for file in files for pin in _PIN.finditer(file.read_text(encoding="utf-8"))}
-    newest = {**resolve(packages - APART), **resolve(packages & APART)}
+    newest = newest_of(packages)
     for file in files:
         file.write_text(raised(file.read_text(encoding="utf-8"), newest), encoding="utf-8")
     upgrade_node()
+
+
+def newest_of(packages: AbstractSet[str]) -> Mapping[str, str]:
+    """The newest version of each package by name, whatever those that stand apart are content with."""
+    apart = resolve(packages & APART)
+    return {**resolve(packages - APART), **{name: apart[name] for name in packages & APART}}
 
 
 def resolve(packages: AbstractSet[str]) -> Mapping[str, str]:

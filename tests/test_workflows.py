@@ -75,6 +75,12 @@ def test_a_pin_is_raised_with_its_extras_and_comment() -> None:
     assert upgrade.raised(text, newest) == 'a = ["boto3==1.2", "moto[s3,sts]==6.0.1", # why\n "kept==2"]'
 
 
+def test_checkov_holds_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved = {frozenset({"checkov"}): {"checkov": "3", "boto3": "0.1"}, frozenset({"boto3"}): {"boto3": "1.2"}}
+    monkeypatch.setattr(upgrade, "resolve", lambda packages: resolved[frozenset(packages)])
+    assert upgrade.newest_of({"checkov", "boto3"}) == {"checkov": "3", "boto3": "1.2"}
+
+
 def test_every_bound_is_of_a_package_in_use() -> None:
     assert set(upgrade.BOUNDS) <= set(re.findall(r'"([a-z0-9-]+)==', (ROOT / "pyproject.toml").read_text()))
 
