@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from config import LIGHTSAIL_BUNDLES, LIGHTSAIL_PLANS
+from config import LIGHTSAIL_BUNDLES, LIGHTSAIL_SIZES
 from stacks import lightsail
 from tests.apps import EVERY_STACK, ROOT, templates
 from tests.contracts.alive import NOTICE, YEAR, Row, faults_of, in_use, table, today
@@ -65,7 +65,8 @@ def _pinned(lock: Path) -> list[str]:
 
 
 def _of_settings() -> Iterator[str]:
-    yield from (*LIGHTSAIL_BUNDLES, *LIGHTSAIL_PLANS, lightsail.DATABASE_BUNDLE, lightsail.BUCKET_BUNDLE)
+    yield from (*LIGHTSAIL_BUNDLES, *LIGHTSAIL_BUNDLES.values(), *(f"{size}_3_0" for size in LIGHTSAIL_SIZES))
+    yield from (lightsail.DATABASE_BUNDLE, lightsail.BUCKET_BUNDLE)
     for file in (ROOT / "config.py", ROOT / "docs" / "lightsail.md"):
         yield from _ENGINE.findall(file.read_text(encoding="utf-8"))
 

@@ -49,7 +49,7 @@ class Row:
 
     def covers(self, name: str) -> bool:
         """Whether the row is about what has this name."""
-        return name == self.name or (self.name.endswith("/") and name.startswith(self.name))
+        return name == self.name or (self.name.endswith(("/", "_")) and name.startswith(self.name))
 
 
 @cache
