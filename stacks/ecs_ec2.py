@@ -162,16 +162,8 @@ class EcsEc2Stack(Stack):
                 resources=["*"],
             )
         )
-        accept(
-            role,
-            "AwsSolutions-IAM5[Resource::*]",
-            "The agents of SSM and ECS ask for what knows no resources. CDK lets ECS write to any log group, too.",
-        )
-        accept(
-            role,
-            "AwsSolutions-IAM5[Action::ecs:Submit*]",
-            "How the ECS agent reports of tasks, containers and attachments; CDK limits it to this cluster.",
-        )
+        accept(role, "AwsSolutions-IAM5[Resource::*]", "The agents of SSM and ECS ask for what knows no resources.")
+        accept(role, "AwsSolutions-IAM5[Action::ecs:Submit*]", "The ECS agent reports states; CDK's own statement.")
         return role
 
     def _capacity(self, cluster: ecs.Cluster, instances: autoscaling.AutoScalingGroup) -> ecs.AsgCapacityProvider:
