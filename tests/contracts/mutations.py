@@ -384,6 +384,7 @@ MUTATIONS = [
     ),
     Mutation("a store in cfn-lint's list", "kept", ("api",), add("AWS::EFS::FileSystem"), "looks like a store"),
     Mutation("a store by its schema alone", "kept", ("api",), add("AWS::DSQL::Cluster"), "looks like a store"),
+    Mutation("what nobody knows", "kept", ("api",), add("AWS::New::Thing"), "looks like a store"),
     Mutation("a store by its name alone", "kept", ("api",), add("AWS::Timestream::Table"), "looks like a store"),
     # -- whose it is, and of nobody
     Mutation("a tag is missing", "tagged", ("cron", "batch"), lose_a_tag, "has no tag profile"),
