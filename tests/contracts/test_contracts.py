@@ -21,7 +21,8 @@ MODULES = {
 CONTRACTS = {name: module for name, module in MODULES.items() if hasattr(module, "faults")}
 
 
-def _profiles(contract: ModuleType) -> tuple[str, ...]:
+def profiles_of(contract: ModuleType) -> tuple[str, ...]:
+    """The profiles that a contract holds in."""
     return getattr(contract, "HELD_IN", tuple(PROFILES))
 
 
@@ -36,7 +37,7 @@ def _template(profile: str, stem: str) -> Template:
         (name, profile, stem)
         for name, contract in CONTRACTS.items()
         for profile, stem in EVERY_STACK
-        if profile in _profiles(contract)
+        if profile in profiles_of(contract)
     ],
 )
 def test_every_stack_keeps_the_contract(name: str, profile: str, stem: str) -> None:
@@ -46,7 +47,7 @@ def test_every_stack_keeps_the_contract(name: str, profile: str, stem: str) -> N
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: f"{mutation.contract}: {mutation.name}")
 def test_the_contract_notices(mutation: Mutation) -> None:
     contract = CONTRACTS[mutation.contract]
-    for profile in mutation.profiles or _profiles(contract):
+    for profile in mutation.profiles or profiles_of(contract):
         for stem in mutation.stems:
             original = _template(profile, stem)
             changed = copy.deepcopy(original)
