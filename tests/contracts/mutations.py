@@ -112,4 +112,70 @@ REACHABLE = [
     )
 ]
 
-MUTATIONS = [*REACHABLE]
+
+def _add(kind: str, **properties: Any) -> Change:
+    def change(template: Template) -> None:
+        template["Resources"]["Added"] = {"Type": kind, "Properties": properties}
+
+    return change
+
+
+def _keep_machines(template: Template) -> None:
+    for environment in resources(template, "AWS::Batch::ComputeEnvironment").values():
+        environment["Properties"]["ComputeResources"]["MinvCpus"] = 2
+
+
+def _take_a_larger_machine(template: Template) -> None:
+    for launch in resources(template, "AWS::EC2::LaunchTemplate").values():
+        launch["Properties"]["LaunchTemplateData"]["InstanceType"] = "u7i-12tb.224xlarge"
+
+
+def _mix_machines(template: Template) -> None:
+    for group in resources(template, "AWS::AutoScaling::AutoScalingGroup").values():
+        launch = group["Properties"].pop("LaunchTemplate")
+        group["Properties"]["MixedInstancesPolicy"] = {"LaunchTemplate": {"LaunchTemplateSpecification": launch}}
+
+
+PRICED = [
+    Mutation(name, "priced", stems, change, says)
+    for name, stems, change, says in (
+        ("a type that nobody has priced", ("cron",), _add("AWS::OpenSearchService::Domain"), "in [free] there"),
+        (
+            "capacity is provisioned",
+            ("thumbnail", "api", "cron"),
+            put("AWS::DynamoDB::Table", "BillingMode", "PROVISIONED"),
+            "provisioned capacity",
+        ),
+        ("the API has a cache", ("api",), put("AWS::ApiGateway::Stage", "CacheClusterEnabled", value=True), "cache"),
+        (
+            "functions are kept warm",
+            ("ecr",),
+            put("AWS::Lambda::Version", "ProvisionedConcurrencyConfig", {"ProvisionedConcurrentExecutions": 1}),
+            "provisioned concurrency",
+        ),
+        ("Batch keeps instances without a job", ("batch",), _keep_machines, "always keeps"),
+        ("instances of another type", ("ecs_ec2",), _take_a_larger_machine, "u7i-12tb.224xlarge"),
+        (
+            "a larger server",
+            ("lightsail",),
+            put("AWS::Lightsail::Instance", "BundleId", "2xlarge_3_0"),
+            "server-2xlarge",
+        ),
+        ("instances of many types", ("ecs_ec2",), _mix_machines, "only with 'LaunchTemplate'"),
+        (
+            "a load balancer of another kind",
+            WEB,
+            put("AWS::ElasticLoadBalancingV2::LoadBalancer", "Type", "network"),
+            "network load balancer",
+        ),
+        (
+            "insights of the dearer kind",
+            WEB,
+            put("AWS::ECS::Cluster", "ClusterSettings", [{"Name": "containerInsights", "Value": "enhanced"}]),
+            "enhanced",
+        ),
+        ("alarms that look every ten seconds", ("thumbnail",), put("AWS::CloudWatch::Alarm", "Period", 10), "minute"),
+    )
+]
+
+MUTATIONS = [*REACHABLE, *PRICED]
