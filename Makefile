@@ -21,7 +21,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadscope
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local local-down test test-fast synth deploy smoke destroy submit bench lint lock snapshots docs clean
+.PHONY: help setup local local-down test test-fast synth deploy smoke destroy submit cost bench lint lock snapshots docs clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,9 @@ destroy: setup ## delete it from your AWS account (options as for deploy)
 
 submit: setup ## run the batch example's job in your AWS account and follow it (KEYS="holiday/*", CHILDREN=4)
 	@$(BIN)/python -m scripts.submit --prefix $(PREFIX) --keys "$$KEYS" --children $(CHILDREN)
+
+cost: setup ## what the stacks cost idle and for their work (STACK=compute-fargate for its parts, CONTEXT="-c …")
+	@$(BIN)/python -m scripts.costs $(STACK) $(CONTEXT)
 
 bench: setup .venv/.bench ## measure the handlers: speed, start, memory
 	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done

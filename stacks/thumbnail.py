@@ -39,9 +39,11 @@ class ThumbnailStack(Stack):
         log_retention: logs.RetentionDays,
         max_edge: int,
         concurrency: int | None = None,
+        watch_closely: bool = False,
         alarm_email: str | None = None,
         **stack: Any,
     ) -> None:
+        """`watch_closely` adds alarms on what is retried, and so not lost yet."""
         super().__init__(scope, id, **stack)
         self._removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
 
@@ -68,7 +70,7 @@ class ThumbnailStack(Stack):
         self._grant(function, uploads, thumbnails, metadata)
         self._trigger(uploads, function)
         self._empty_buckets_last(uploads, thumbnails, function)
-        notify(self._alarms(function, dead_letters), alarm_topic(self, alarm_email))
+        notify(self._alarms(function, dead_letters, early=watch_closely), alarm_topic(self, alarm_email))
         log_cdk_helpers(self, retention=log_retention)
 
         CfnOutput(self, "UploadsBucketName", value=uploads.bucket_name)
@@ -175,15 +177,16 @@ class ThumbnailStack(Stack):
             )
             function.node.add_dependency(thumbnails.node.find_child("AutoDeleteObjectsCustomResource"))
 
-    def _alarms(self, function: lambda_.Function, dead_letters: sqs.Queue) -> list[cloudwatch.Alarm]:
+    def _alarms(self, function: lambda_.Function, dead_letters: sqs.Queue, *, early: bool) -> list[cloudwatch.Alarm]:
         five_minutes = Duration.minutes(5)
         metrics = {
-            "Errors": function.metric_errors(period=five_minutes, statistic="Sum"),
-            "Throttles": function.metric_throttles(period=five_minutes, statistic="Sum"),
             "DeadLettersVisible": dead_letters.metric_approximate_number_of_messages_visible(
                 period=five_minutes, statistic="Maximum"
             ),
         }
+        if early:  # what fails or is throttled three times is a dead letter some minutes later
+            metrics["Errors"] = function.metric_errors(period=five_minutes, statistic="Sum")
+            metrics["Throttles"] = function.metric_throttles(period=five_minutes, statistic="Sum")
         return [
             metric.create_alarm(
                 self,

@@ -55,6 +55,7 @@ def test_the_sandbox_is_the_default() -> None:
         ({"web_image": "Web:v 1"}, "is not like repository:tag"),
         ({"publish_web_image": "no"}, "publish_web_image: 'no' is not true or false"),
         ({"web_certificate_arn": "mine"}, "web_certificate_arn: 'mine' is not like arn:aws:acm:<region>:<account>:"),
+        ({"watch_closely": "yes"}, "watch_closely: 'yes' is not true or false"),
         ({"retain_data": "true"}, "retain_data: set it in config.py; -c takes profile, prefix,"),
     ],
 )

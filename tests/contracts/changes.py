@@ -173,3 +173,10 @@ def export(template: Template) -> None:
 
 def ask(template: Template) -> None:
     template["Parameters"]["Vpc"] = {"Type": "AWS::EC2::VPC::Id"}
+
+
+def mix_machines(template: Template) -> None:
+    """Let the group choose among types of instances."""
+    for group in resources(template, "AWS::AutoScaling::AutoScalingGroup").values():
+        launch = group["Properties"].pop("LaunchTemplate")
+        group["Properties"]["MixedInstancesPolicy"] = {"LaunchTemplate": {"LaunchTemplateSpecification": launch}}

@@ -16,6 +16,7 @@ from tests.contracts.changes import (
     lose_a_tag,
     make_log_groups,
     manage,
+    mix_machines,
     nat_gateway_inside,
     no_public_addresses,
     open_the_targets,
@@ -431,5 +432,63 @@ MUTATIONS = [
         ("batch",),
         put("AWS::Batch::JobQueue", "JobQueueName", "/home/me/project"),
         "a path of this machine",
+    ),
+    # -- what has a price
+    Mutation(
+        "a type that nobody has priced", "priced", ("cron",), add("AWS::OpenSearchService::Domain"), "in [free] there"
+    ),
+    Mutation(
+        "capacity is provisioned",
+        "priced",
+        ("thumbnail", "api", "cron"),
+        put(TABLE, "BillingMode", "PROVISIONED"),
+        "provisioned capacity",
+    ),
+    Mutation(
+        "the API has a cache", "priced", ("api",), put("AWS::ApiGateway::Stage", "CacheClusterEnabled", 1), "cache"
+    ),
+    Mutation(
+        "functions are kept warm",
+        "priced",
+        ("ecr",),
+        put("AWS::Lambda::Version", "ProvisionedConcurrencyConfig", {"ProvisionedConcurrentExecutions": 1}),
+        "provisioned concurrency",
+    ),
+    Mutation(
+        "Batch keeps instances without a job",
+        "priced",
+        ("batch",),
+        put("AWS::Batch::ComputeEnvironment", "ComputeResources.MinvCpus", 2),
+        "always keeps",
+    ),
+    Mutation(
+        "instances of another type",
+        "priced",
+        ("ecs_ec2",),
+        put("AWS::EC2::LaunchTemplate", "LaunchTemplateData.InstanceType", "u7i-12tb.224xlarge"),
+        "u7i-12tb.224xlarge",
+    ),
+    Mutation(
+        "a larger server",
+        "priced",
+        ("lightsail",),
+        put("AWS::Lightsail::Instance", "BundleId", "2xlarge_3_0"),
+        "server-2xlarge",
+    ),
+    Mutation("instances of many types", "priced", ("ecs_ec2",), mix_machines, "only with 'LaunchTemplate'"),
+    Mutation("another kind of load balancer", "priced", WEB, put(BALANCER, "Type", "network"), "network load balancer"),
+    Mutation(
+        "insights of the dearer kind",
+        "priced",
+        WEB,
+        put("AWS::ECS::Cluster", "ClusterSettings", [{"Name": "containerInsights", "Value": "enhanced"}]),
+        "enhanced",
+    ),
+    Mutation(
+        "alarms that look every ten seconds",
+        "priced",
+        ("thumbnail",),
+        put("AWS::CloudWatch::Alarm", "Period", 10),
+        "minute",
     ),
 ]
