@@ -18,7 +18,17 @@ from constructs import Construct, IConstruct
 from app import build_app
 from config import PROFILES, ConfigError, from_context
 from stacks import _bundling
-from tests.apps import EVERY_STACK, NO_BUNDLING, ROOT, assembly, resources, stack_name, template_with, templates
+from tests.apps import (
+    EVERY_STACK,
+    NO_BUNDLING,
+    ROOT,
+    Template,
+    assembly,
+    resources,
+    stack_name,
+    template_with,
+    templates,
+)
 
 every_stack = pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
 SOURCES = ("app.py", "config.py", "cdk.json", "stacks", "lambda_src", "containers")
@@ -198,72 +208,23 @@ def test_cfn_lint_finds_nothing(profile: str) -> None:
 
 
 @every_stack
-def test_no_stack_needs_another(profile: str, stem: str) -> None:
-    text = json.dumps(templates(profile)[stem])
-    assert "Fn::ImportValue" not in text
-    assert '"Export"' not in text
-
-
-@every_stack
-def test_everything_is_tagged(profile: str, stem: str) -> None:
+def test_every_stack_has_its_tags_and_the_protection_of_its_profile(profile: str, stem: str) -> None:
+    """What stands in the assembly alone; the rest is in tests/contracts."""
     wanted = {"project": "aws-compute-examples", "example": stem, "profile": profile}
     manifest = json.loads((assembly(profile) / "manifest.json").read_text())
-    assert manifest["artifacts"][stack_name(stem)]["properties"]["tags"] == wanted
-    for name, resource in templates(profile)[stem]["Resources"].items():
-        tags = resource.get("Properties", {}).get("Tags")
-        if tags is not None:
-            found = tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}  # Batch's are a map
-            assert wanted.items() <= found.items(), name
+    stack = manifest["artifacts"][stack_name(stem)]
+    assert stack["properties"]["tags"] == wanted
+    assert stack["properties"].get("terminationProtection", False) is PROFILES[profile].retain_data
+    assert [{"Key": key, "Value": value} for key, value in sorted(wanted.items())] in _tags(templates(profile)[stem])
+    assert [other for other in stack["dependencies"] if other.startswith("compute-") and not _is_assets(other)] == []
 
 
-@every_stack
-def test_every_function_writes_to_a_log_group_of_its_stack_and_can_make_no_other(profile: str, stem: str) -> None:
-    template = templates(profile)[stem]
-    groups = resources(template, "AWS::Logs::LogGroup")
-    assert all(group["Properties"]["RetentionInDays"] for group in groups.values())
-    for name, function in resources(template, "AWS::Lambda::Function").items():
-        assert function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] in groups, name
-    for name, role in resources(template, "AWS::IAM::Role").items():
-        assert "AWSLambdaBasicExecutionRole" not in json.dumps(role), f"{name} could make log groups that stay behind"
-    assert "logs:CreateLogGroup" not in json.dumps(template)
+def _tags(template: Template) -> list[Any]:
+    return [resource.get("Properties", {}).get("Tags") for resource in template["Resources"].values()]
 
 
-@pytest.mark.parametrize("stem", templates("sandbox"))
-def test_a_destroyed_sandbox_leaves_nothing(stem: str) -> None:
-    template = templates("sandbox")[stem]
-    policies = {name: resource.get("DeletionPolicy", "Delete") for name, resource in template["Resources"].items()}
-    assert [name for name, policy in policies.items() if policy != "Delete"] == []
-    emptied = {
-        custom["Properties"]["BucketName"]["Ref"]
-        for custom in resources(template, "Custom::S3AutoDeleteObjects").values()
-    }
-    assert emptied == set(resources(template, "AWS::S3::Bucket"))
-    for name, repository in resources(template, "AWS::ECR::Repository").items():
-        assert repository["Properties"]["EmptyOnDelete"] is True, name
-
-
-STORES = (
-    "AWS::S3::Bucket",
-    "AWS::S3::BucketPolicy",  # a store that is kept without it would take requests without TLS
-    "AWS::DynamoDB::Table",
-    "AWS::ECR::Repository",
-    "AWS::SQS::Queue",
-    "AWS::SQS::QueuePolicy",
-)
-
-
-@pytest.mark.parametrize("stem", templates("production"))
-def test_production_keeps_its_data(stem: str) -> None:
-    template = templates("production")[stem]
-    for kind in STORES:
-        for name, resource in resources(template, kind).items():
-            assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain", name
-    for name, table in resources(template, "AWS::DynamoDB::Table").items():
-        assert table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], name
-        assert table["Properties"]["DeletionProtectionEnabled"], name
-    assert resources(template, "Custom::S3AutoDeleteObjects") == {}
-    manifest = json.loads((assembly("production") / "manifest.json").read_text())
-    assert manifest["artifacts"][stack_name(stem)]["properties"]["terminationProtection"] is True
+def _is_assets(artifact: str) -> bool:
+    return artifact.endswith(".assets")
 
 
 # -- the tools of these tests
