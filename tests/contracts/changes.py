@@ -159,13 +159,11 @@ def manage(policy_name: str) -> Change:
 
 def lose_a_tag(template: Template) -> None:
     for resource in template["Resources"].values():
-        tags = resource.get("Properties", {}).get("Tags")
+        tags = resource.get("Properties", {}).get("Tags", [])
         if isinstance(tags, dict):
             del tags["profile"]
-            return
-        if isinstance(tags, list):
+        else:
             tags[:] = [tag for tag in tags if tag["Key"] != "profile"]
-            return
 
 
 def export(template: Template) -> None:

@@ -77,6 +77,9 @@ MUTATIONS = [
         "asks after the health of another port",
     ),
     Mutation(
+        "another port than the tasks'", "reachable", ("fargate",), put(TARGET_GROUP, "Port", 80), "nobody listens"
+    ),
+    Mutation(
         "the listener forwards to nobody",
         "reachable",
         WEB,
@@ -132,6 +135,13 @@ MUTATIONS = [
         NETWORKS,
         put(GROUP, "SecurityGroupEgress", [NOWHERE]),
         "may not reach the services that it calls",
+    ),
+    Mutation(
+        "machines without a launch template",
+        "reachable",
+        ("ecs_ec2",),
+        unset("AWS::AutoScaling::AutoScalingGroup", "LaunchTemplate"),
+        "has no security group",
     ),
     Mutation(
         "all in one zone", "reachable", NETWORKS, put(SUBNET, "AvailabilityZone", "us-east-1a"), "not in two zones"
@@ -256,6 +266,13 @@ MUTATIONS = [
         "does not log to a group",
     ),
     Mutation(
+        "a job of several containers",
+        "logged",
+        ("batch",),
+        unset("AWS::Batch::JobDefinition", "ContainerProperties"),
+        "has other containers",
+    ),
+    Mutation(
         "execution logs of the gateway",
         "logged",
         ("api",),
@@ -337,6 +354,19 @@ MUTATIONS = [
         ("ecr",),
         put("AWS::ECR::Repository", "ImageTagMutability", "MUTABLE"),
         "overwrite an image",
+    ),
+    Mutation(
+        "images go with their registry",
+        "kept",
+        ("ecr",),
+        put("AWS::ECR::Repository", "EmptyOnDelete", value=True),
+        "would be emptied",
+    ),
+    Mutation(
+        "a database without backups", "kept", ("lightsail",), add("AWS::Lightsail::Database"), "Added has no backups"
+    ),
+    Mutation(
+        "a bucket without versions", "kept", ("lightsail",), add("AWS::Lightsail::Bucket"), "Added keeps no versions"
     ),
     Mutation(
         "no snapshots of the server",

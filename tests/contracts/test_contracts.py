@@ -3,13 +3,14 @@
 import copy
 import importlib
 import pkgutil
+from functools import cache
 from types import ModuleType
 
 import pytest
 
 from config import PROFILES
 from tests import contracts
-from tests.apps import EVERY_STACK, templates
+from tests.apps import EVERY_STACK, Template, templates
 from tests.contracts.mutations import MUTATIONS, Mutation
 
 MODULES = {
@@ -24,6 +25,11 @@ def _profiles(contract: ModuleType) -> tuple[str, ...]:
     return getattr(contract, "HELD_IN", tuple(PROFILES))
 
 
+@cache
+def _template(profile: str, stem: str) -> Template:
+    return templates(profile)[stem]
+
+
 @pytest.mark.parametrize(
     ("name", "profile", "stem"),
     [
@@ -34,7 +40,7 @@ def _profiles(contract: ModuleType) -> tuple[str, ...]:
     ],
 )
 def test_every_stack_keeps_the_contract(name: str, profile: str, stem: str) -> None:
-    assert CONTRACTS[name].faults(templates(profile)[stem]) == []
+    assert CONTRACTS[name].faults(_template(profile, stem)) == []
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: f"{mutation.contract}: {mutation.name}")
@@ -42,7 +48,7 @@ def test_the_contract_notices(mutation: Mutation) -> None:
     contract = CONTRACTS[mutation.contract]
     for profile in mutation.profiles or _profiles(contract):
         for stem in mutation.stems:
-            original = templates(profile)[stem]
+            original = _template(profile, stem)
             changed = copy.deepcopy(original)
             mutation.change(changed)
             new = set(contract.faults(changed)) - set(contract.faults(original))
