@@ -25,6 +25,7 @@ OF_THE_DEPLOYMENT = (
     "tests/test_local_api.py",
     "tests/test_local_lessons.py",
 )
+FILE_BY_FILE = ("tests/containers/", "tests/test_extract.py", "tests/test_same_bytes.py")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,11 +54,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 class OneDeployment(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
     """Runs all tests of what is deployed in one process, so that it is deployed once; the others anywhere.
 
-    Those of a container stay together file by file: they share its image, a server or a browser.
+    Some stay together file by file: those of a container share its image, a server or a browser, others a synthesis.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith("tests/containers/"):
+        if nodeid.startswith(FILE_BY_FILE):
             return nodeid.partition("::")[0]
         return "deployed" if nodeid.startswith(OF_THE_DEPLOYMENT) else nodeid
 

@@ -1,9 +1,7 @@
 """What holds for the app as a whole, and for every stack in it, whatever it deploys."""
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -17,7 +15,6 @@ from constructs import Construct, IConstruct
 
 from app import build_app
 from config import PROFILES, ConfigError, from_context
-from stacks import _bundling
 from tests.apps import (
     EVERY_STACK,
     NO_BUNDLING,
@@ -31,7 +28,6 @@ from tests.apps import (
 )
 
 every_stack = pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
-SOURCES = ("app.py", "config.py", "cdk.json", "stacks", "lambda_src", "containers")
 
 
 # -- settings
@@ -70,7 +66,7 @@ def test_a_bad_setting_is_a_line_that_names_what_is_allowed(context: Mapping[str
 
 
 def test_a_bad_setting_on_the_command_line_is_one_line_and_no_traceback() -> None:
-    run = _app(ROOT, CDK_CONTEXT_JSON=json.dumps({"profile": "prod"}))
+    run = _app(CDK_CONTEXT_JSON=json.dumps({"profile": "prod"}))
     assert run.returncode == 1
     assert run.stderr == "error: profile: 'prod' is not one of: sandbox, production\n"
 
@@ -107,60 +103,6 @@ def test_settings_reach_the_templates() -> None:
 def test_the_cli_has_nothing_to_warn_of_in_cdk_json() -> None:
     keys = json.loads((ROOT / "cdk.json").read_text())["context"]
     assert [key for key in keys if key.startswith("aws:")] == [], "keys of the CDK's own are given in app.py"
-
-
-# -- the same bytes everywhere
-
-
-def test_the_same_bytes_for_every_user_folder_and_machine(tmp_path: Path) -> None:
-    """Two copies of the sources: other folder, user, home, locale, time zone, umask, hash seed, and stale caches."""
-    here, there = _copy(tmp_path / "here"), _copy(tmp_path / "somewhere else" / "ünïcode")
-    cached = there / "lambda_src" / "thumbnail" / "__pycache__"
-    cached.mkdir()
-    (cached / "handler.cpython-39.pyc").write_bytes(b"stale")
-    (there / "lambda_src" / "thumbnail" / "handler.py").touch()
-
-    first = _app(here)
-    second = _app(
-        there,
-        cwd=tmp_path,
-        umask=0o077,
-        USER="somebody",
-        LOGNAME="somebody",
-        TZ="Asia/Kathmandu",
-        LANG="C",
-        LC_ALL="C",
-        PYTHONHASHSEED="7",
-        PYTHONDONTWRITEBYTECODE="1",
-        AWS_PROFILE="none",
-        CDK_DEFAULT_ACCOUNT="123456789012",
-        CDK_DEFAULT_REGION="eu-west-1",
-    )
-    assert _digests(here / "cdk.out") == _digests(there / "cdk.out")
-    assert first.returncode == second.returncode == 0
-    everything = "".join(path.read_text() for path in sorted((there / "cdk.out").glob("*.json")))
-    assert str(tmp_path) not in everything
-    assert "123456789012" not in everything
-    (bundle,) = (path.parent for path in (there / "cdk.out").glob("asset.*/thumbnail"))
-    assert {path.stat().st_mode & 0o777 for path in bundle.rglob("*") if path.is_file()} == {0o644}, "or Lambda"
-    assert {path.stat().st_mode & 0o777 for path in bundle.rglob("*") if path.is_dir()} == {0o755}, "cannot read it"
-
-
-@pytest.mark.parametrize(
-    "edited", ["lambda_src/thumbnail/handler.py", "lambda_src/thumbnail/requirements.txt", "stacks/_bundling.py"]
-)
-def test_an_edit_of_what_is_bundled_is_deployed(edited: str) -> None:
-    """A function is deployed anew when its asset's name changes."""
-    assert _bundle_name() == _bundle_name()
-    source = ROOT / edited
-    assert _bundle_name(edited=source) != _bundle_name()
-
-
-def _bundle_name(edited: Path | None = None) -> str:
-    read = Path.read_bytes
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "read_bytes", lambda path: read(path) + (b"# edited" if path == edited else b""))
-        return _bundling.digest_of(ROOT / "lambda_src" / "thumbnail")
 
 
 # -- every stack
@@ -234,33 +176,12 @@ def _environment(**changes: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "CDK_DISABLE_CLI_TELEMETRY": "true", **changes}
 
 
-def _app(
-    folder: Path, *, cwd: Path | None = None, umask: int = 0o022, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """`python app.py` of the checkout in `folder`."""
+def _app(**environment: str) -> subprocess.CompletedProcess[str]:
+    """`python app.py`."""
     return subprocess.run(
-        [sys.executable, str(folder / "app.py")],
-        cwd=cwd or folder,
-        umask=umask,
+        [sys.executable, str(ROOT / "app.py")],
         env=_environment(**environment),
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def _copy(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    for source in SOURCES:
-        if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, folder / source, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / source, folder / source)
-    # What pip had installed for the bundles, so that the tests need no network.
-    shutil.copytree(ROOT / ".build" / "bundles", folder / ".build" / "bundles")
-    return folder
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
