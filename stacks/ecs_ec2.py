@@ -142,7 +142,8 @@ class EcsEc2Stack(Stack):
 
     def _instance_role(self, cluster: ecs.Cluster) -> iam.Role:
         role = iam.Role(self, "InstanceRole", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
-        # What the ECS agent does for the instance. For a task it pulls and logs as the task's execution role.
+        # What the ECS agent does for the instance. For a task it pulls and logs as the task's execution role, in the
+        # images of AWS's by default (ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE).
         # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/instance_IAM_role.html
         of_the_cluster = {"ArnEquals": {"ecs:cluster": cluster.cluster_arn}}
         for actions, resource, conditions in (
