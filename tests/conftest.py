@@ -18,7 +18,7 @@ from local.cdk import Cdk
 from local.hosts import reached_at
 from local.inventory import inventory
 from tests.apps import ROOT, SHARED
-from tests.permissions import Stack, differences, put_down, used
+from tests.permissions import USED, Stack, differences, put_down, used
 
 OF_THE_DEPLOYMENT = (
     "tests/smoke/",
@@ -150,8 +150,8 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     found, whole = used(aws.permissions, stacks), _is_whole(request.session)
     if request.config.getoption("--permissions-update"):
         assert whole, "not every test of the deployment has passed: what they use would be missing"
-        put_down(found, stacks)
-    assert differences(found, stacks, whole=whole) == []
+        put_down(found, stacks, USED)
+    assert differences(found, stacks, USED, whole=whole) == []
 
 
 def _is_whole(session: pytest.Session) -> bool:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from local.environment import ACCOUNT, REGION
-from tests.contracts.allowed import USED
 
 Used = dict[str, dict[str, dict[str, list[str]]]]
 """By example, role and action: what it was granted for."""
+
+USED = Path(__file__).with_name("contracts") / "allowed.json"
+"""What the roles use, as it was put down last."""
 
 _PSEUDO = {"arn:aws:": "arn:${AWS::Partition}:", ACCOUNT: "${AWS::AccountId}", REGION: "${AWS::Region}"}
 
@@ -77,9 +79,9 @@ def used(record: Path, stacks: Iterable[Stack]) -> Used:
     return found
 
 
-def differences(found: Used, stacks: Iterable[Stack], *, whole: bool) -> list[str]:
-    """What the roles use and allowed.json does not tell; if the run was `whole`, also what it tells and none uses."""
-    told, now = _flat(json.loads(USED.read_text())), _flat(found)
+def differences(found: Used, stacks: Iterable[Stack], file: Path, *, whole: bool) -> list[str]:
+    """What the roles use and the file does not tell; if the run was `whole`, also what it tells and none uses."""
+    told, now = _flat(json.loads(file.read_text())), _flat(found)
     deployed = {(stack.stem, role) for stack in stacks for role in stack.roles.values()}
     gone = {one for one in told - now if one[:2] in deployed} if whole else set()
     return [
@@ -88,15 +90,15 @@ def differences(found: Used, stacks: Iterable[Stack], *, whole: bool) -> list[st
     ]
 
 
-def put_down(found: Used, stacks: Iterable[Stack]) -> None:
-    """Write allowed.json anew. Roles that are not deployed here, for want of a container tool, stay as they are."""
+def put_down(found: Used, stacks: Iterable[Stack], file: Path) -> None:
+    """Write the file anew. Roles that are not deployed here, for want of a container tool, stay as they are."""
     deployed = {(stack.stem, role) for stack in stacks for role in stack.roles.values()}
     written: Used = {}
     for stem, role, action, granted in sorted(
-        {one for one in _flat(json.loads(USED.read_text())) if one[:2] not in deployed} | _flat(found)
+        {one for one in _flat(json.loads(file.read_text())) if one[:2] not in deployed} | _flat(found)
     ):
         written.setdefault(stem, {}).setdefault(role, {}).setdefault(action, []).append(granted)
-    USED.write_text(json.dumps(written, indent=2) + "\n")
+    file.write_text(json.dumps(written, indent=2) + "\n")
 
 
 def _flat(told: Used) -> set[tuple[str, str, str, str]]:

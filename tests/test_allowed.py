@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests import permissions
 from tests.apps import EVERY_STACK, templates
-from tests.contracts import allowed
 from tests.contracts.allowed import Grant, compare, example, grants, services_of
 from tests.contracts.allowed_reasons import REASONS, Reason, stale
-from tests.permissions import Stack, differences, put_down, used
+from tests.permissions import USED, Stack, differences, put_down, used
 
 GRANTED = [
     (stem, services_of(templates(profile)[stem])[grant.role], grant.action, grant.resource)
@@ -74,7 +72,7 @@ def test_a_template_tells_whose_it_is(profile: str, stem: str) -> None:
 
 
 def test_no_role_is_told_of_that_is_gone() -> None:
-    told = {(stem, role) for stem, roles in json.loads(allowed.USED.read_text()).items() for role in roles}
+    told = {(stem, role) for stem, roles in json.loads(USED.read_text()).items() for role in roles}
     assert told <= {(stem, role) for profile, stem in EVERY_STACK for role in services_of(templates(profile)[stem])}
 
 
@@ -149,18 +147,15 @@ def test_what_a_role_was_refused_fails(stack: Stack, tmp_path: Path) -> None:
         used(file, [stack])
 
 
-def test_what_is_new_and_what_is_used_no_more_is_noticed(
-    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = {"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/*"]}, "NotHere": {"ecr:PutImage": ["*"]}}}
-    monkeypatch.setattr(permissions, "USED", tmp_path / "allowed.json")
-    permissions.USED.write_text(json.dumps(told))
+def test_what_is_new_and_what_is_used_no_more_is_noticed(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "allowed.json"
+    file.write_text('{"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/*"]}, "NotHere": {"ecr:PutImage": ["*"]}}}')
     found = {"ecs_ec2": {"Role": {"s3:PutObject": ["${Uploads}/*"]}}}
-    (new,) = differences(found, [stack], whole=False)
+    (new,) = differences(found, [stack], file, whole=False)
     assert new.startswith("new: ecs_ec2 Role s3:PutObject ${Uploads}/*.")
-    _, gone = differences(found, [stack], whole=True)
+    _, gone = differences(found, [stack], file, whole=True)
     assert gone.startswith("used no more: ecs_ec2 Role s3:GetObject ${Uploads}/*.")
 
-    put_down(found, [stack])
-    assert differences(found, [stack], whole=True) == []
-    assert json.loads(permissions.USED.read_text())["ecs_ec2"]["NotHere"] == {"ecr:PutImage": ["*"]}
+    put_down(found, [stack], file)
+    assert differences(found, [stack], file, whole=True) == []
+    assert json.loads(file.read_text())["ecs_ec2"]["NotHere"] == {"ecr:PutImage": ["*"]}

@@ -143,7 +143,7 @@ def outcomes(aws: LocalAws) -> list[str]:
             return str(error.response["Error"]["Code"])
         return "done"
 
-    version = {"Objects": [{"Key": "a", "VersionId": "null"}]}
+    version: Any = {"Objects": [{"Key": "a", "VersionId": "null"}]}
     return [
         told(lambda: s3.get_object(Bucket="things", Key="gone")),
         told(lambda: s3.head_object(Bucket="things", Key="gone")),

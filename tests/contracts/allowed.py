@@ -7,14 +7,11 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 from tests.apps import Template, resources
 from tests.contracts.allowed_reasons import REASONS
-
-USED = Path(__file__).with_name("allowed.json")
-"""By example, role and action: what it was granted for, as the template has it."""
+from tests.permissions import USED
 
 
 @dataclass(frozen=True, order=True)
