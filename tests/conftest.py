@@ -145,6 +145,7 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
         is_local=True,
     )
     stacks = Stack.all(aws.client("cloudformation", engine))
+    _leave_something_in_every_bucket(aws.client("s3", engine))
     destroy(aws, engine)
     assert inventory(aws, engine) == before, "destroying left something behind"
     found, whole = used(aws.permissions, stacks), _is_whole(request.session)
@@ -152,6 +153,13 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
         assert whole, "not every test of the deployment has passed: what they use would be missing"
         put_down(found, stacks, USED)
     assert differences(found, stacks, USED, whole=whole) == []
+
+
+def _leave_something_in_every_bucket(s3: Any) -> None:
+    # So that each has to empty itself, whatever the tests have left.
+    for bucket in s3.list_buckets()["Buckets"]:
+        if bucket["Name"].startswith("compute-"):
+            s3.put_object(Bucket=bucket["Name"], Key="left behind")
 
 
 def _is_whole(session: pytest.Session) -> bool:
