@@ -7,16 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.apps import EVERY_STACK, templates
-from tests.contracts.allowed import Grant, compare, example, grants, services_of
+from tests.apps import EVERY_STACK, Template, template_with, templates
+from tests.contracts.allowed import Grant, compare, example, faults, grants, services_of
 from tests.contracts.allowed_reasons import REASONS, Reason, stale
 from tests.permissions import USED, Stack, differences, put_down, used
 
-GRANTED = [
-    (stem, services_of(templates(profile)[stem])[grant.role], grant.action, grant.resource)
-    for profile, stem in EVERY_STACK
-    for grant in grants(templates(profile)[stem])
-]
 READ = Grant("Role", "s3:GetObject", "${Uploads}/*")
 
 
@@ -31,13 +26,32 @@ def always(_grant: Grant) -> bool:
 # -- the reasons
 
 
-def test_every_reason_is_for_something_that_is_granted() -> None:
-    assert list(stale(REASONS, GRANTED)) == []
+@pytest.fixture(scope="module")
+def granted() -> list[tuple[str, str, str, str]]:
+    """Example, service, action and resource, in both profiles and with the setting that adds a role."""
+    all_templates = [(stem, templates(profile)[stem]) for profile, stem in EVERY_STACK]
+    return [
+        (stem, services_of(template)[grant.role], grant.action, grant.resource)
+        for stem, template in [*all_templates, ("batch", scheduled_batch())]
+        for grant in grants(template)
+    ]
 
 
-def test_a_reason_for_what_is_granted_no_more_is_noticed() -> None:
+def scheduled_batch() -> Template:
+    return template_with("batch", batch_schedule="rate(1 day)")
+
+
+def test_a_job_that_a_schedule_submits_needs_no_more() -> None:
+    assert faults(scheduled_batch()) == []
+
+
+def test_every_reason_is_for_something_that_is_granted(granted: list[tuple[str, str, str, str]]) -> None:
+    assert list(stale(REASONS, granted)) == []
+
+
+def test_a_reason_for_what_is_granted_no_more_is_noticed(granted: list[tuple[str, str, str, str]]) -> None:
     scan = Reason(service="lambda", actions=("dynamodb:Scan",), why="reports")
-    assert list(stale([*REASONS, scan], GRANTED)) == [
+    assert list(stale([*REASONS, scan], granted)) == [
         "no role of lambda is granted dynamodb:Scan: take it out of allowed_reasons.py"
     ]
 

@@ -38,9 +38,6 @@ def stale(reasons: Iterable[Reason], grants: Iterable[tuple[str, str, str, str]]
                 yield f"no role of {reason.service} is granted {action}: take it out of allowed_reasons.py"
 
 
-ASSETS = "*:repository/cdk-hnb659fds-container-assets-*"
-"""Where the CDK CLI pushes images."""
-
 REASONS = (
     Reason(
         service="lambda",
@@ -66,6 +63,14 @@ REASONS = (
         actions=("sqs:SendMessage",),
         why="The local AWS's schedules have no dead-letter queue. "
         "https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html",
+    ),
+    Reason(
+        service="scheduler",
+        actions=("batch:SubmitJob",),
+        resource="${*",
+        stem="batch",
+        why="With batch_schedule alone, and the local AWS's schedules submit no jobs. A job is submitted to a queue "
+        "from a definition. https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbatch.html",
     ),
     Reason(
         service="firehose",
@@ -94,7 +99,7 @@ REASONS = (
             "ecr:BatchGetImage",
             "ecr:GetDownloadUrlForLayer",
         ),
-        resource=ASSETS,
+        resource="arn:*:repository/*",
         why="Here the container tool pulls, in AWS the ECS agent, as the execution role. "
         "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html",
     ),
