@@ -21,7 +21,8 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadscope
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local local-down test test-fast synth deploy smoke destroy submit cost bench lint lock snapshots docs clean
+.PHONY: help setup local local-down test test-fast synth deploy smoke destroy submit cost bench lint lock permissions \
+	snapshots docs clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -71,6 +72,9 @@ snapshots: setup ## accept the templates as they are now (MEANT="compute-api/Not
 
 docs: setup ## draw the pictures of the lessons from the templates
 	@$(BIN)/python -m scripts.pictures
+
+permissions: setup ## put down which permissions the roles use, as seen in the local AWS
+	@$(BIN)/pytest --permissions-update tests/smoke tests/test_local_api.py tests/test_local_aws.py tests/test_local_lessons.py
 
 lock: setup ## compile pyproject.toml and lambda_src/*/requirements.in into the pinned requirements
 	@sh scripts/lock.sh

@@ -8,7 +8,6 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
@@ -18,7 +17,7 @@ from constructs import Construct
 from stacks._alarms import alarm_topic, notify
 from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
 from stacks._nag import accept
-from stacks._stores import dead_letter_queue
+from stacks._stores import FailuresTo, dead_letter_queue
 
 TIMEOUT_SECONDS = 10
 """A site that takes longer for its first page has no visitors left."""
@@ -150,7 +149,7 @@ class CronStack(Stack):
             timeout=Duration.seconds(FUNCTION_SECONDS),
             retry_attempts=2,  # after one minute, then two: past a throttle or a short outage
             max_event_age=patience,
-            on_failure=destinations.SqsDestination(dead_letters),
+            on_failure=FailuresTo(dead_letters),
             tracing=lambda_.Tracing.ACTIVE,
             role=role,
             log_group=log_group,

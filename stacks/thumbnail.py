@@ -7,7 +7,6 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_notifications as notifications
@@ -19,7 +18,7 @@ from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
 from stacks._helpers import log_cdk_helpers
 from stacks._nag import accept
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
-from stacks._stores import dead_letter_queue, private_bucket
+from stacks._stores import FailuresTo, dead_letter_queue, private_bucket
 
 MEMORY_MB = 1769
 """One whole vCPU: less is slower for the same price, more is idle, for one picture is decoded by one thread.
@@ -127,7 +126,7 @@ class ThumbnailStack(Stack):
             reserved_concurrent_executions=concurrency,
             retry_attempts=2,  # after one minute, then two: past a throttle or a short outage
             max_event_age=Duration.hours(6),  # the longest there is: an outage of AWS's may last
-            on_failure=destinations.SqsDestination(dead_letters),
+            on_failure=FailuresTo(dead_letters),
             tracing=lambda_.Tracing.ACTIVE,
             role=role,
             log_group=log_group,

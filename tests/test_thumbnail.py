@@ -70,8 +70,6 @@ def test_the_function_may_do_what_it_does_and_no_more(template: dict[str, Any]) 
         ("dynamodb:PutItem", "Metadata"),
         ("dynamodb:DeleteItem", "Metadata"),
         ("sqs:SendMessage", "DeadLetters"),
-        ("sqs:GetQueueAttributes", "DeadLetters"),  # CDK's grantSendMessages
-        ("sqs:GetQueueUrl", "DeadLetters"),
         ("logs:CreateLogStream", "Logs"),
         ("logs:PutLogEvents", "Logs"),
         ("xray:PutTraceSegments", "*"),

@@ -180,3 +180,53 @@ def mix_machines(template: Template) -> None:
     for group in resources(template, "AWS::AutoScaling::AutoScalingGroup").values():
         launch = group["Properties"].pop("LaunchTemplate")
         group["Properties"]["MixedInstancesPolicy"] = {"LaunchTemplate": {"LaunchTemplateSpecification": launch}}
+
+
+# -- what roles may
+
+
+def forbid(action: str) -> Change:
+    """Let no policy of the stack's allow an action."""
+
+    def change(template: Template) -> None:
+        for statement in _statements(template, "AWS::IAM::Policy"):
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            statement["Action"] = [one for one in actions if one != action]
+
+    return change
+
+
+def for_everything(template: Template) -> None:
+    for statement in _statements(template, "AWS::IAM::Policy"):
+        statement["Resource"] = "*"
+
+
+def every_action_of(service: str) -> Change:
+    """Let policies that allow some of a service's actions allow them all."""
+
+    def change(template: Template) -> None:
+        for statement in _statements(template, "AWS::IAM::Policy"):
+            if service in str(statement["Action"]):
+                statement["Action"] = f"{service}:*"
+
+    return change
+
+
+def all_but(action: str) -> Change:
+    """Let every role do everything else."""
+    statement = {"Effect": "Allow", "NotAction": action, "Resource": "*"}
+    return put("AWS::IAM::Role", "Policies", [{"PolicyName": "More", "PolicyDocument": {"Statement": [statement]}}])
+
+
+def by_the_buckets_policy(template: Template) -> None:
+    for statement in _statements(template, "AWS::S3::BucketPolicy"):
+        if statement["Effect"] == "Allow":
+            statement["Action"] = "s3:*"
+
+
+def _statements(template: Template, kind: str) -> list[Any]:
+    return [
+        statement
+        for found in resources(template, kind).values()
+        for statement in found["Properties"]["PolicyDocument"]["Statement"]
+    ]
