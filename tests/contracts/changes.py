@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.apps import Template, resources
+from tests.contracts.network import NOBODY
 
 Change = Callable[[Template], None]
-NOWHERE = {"CidrIp": "255.255.255.255/32", "IpProtocol": "icmp", "FromPort": 252, "ToPort": 86}
-"""CDK's rule for a security group that may reach nobody: without any, EC2 would let it reach everybody."""
+NOWHERE = {"CidrIp": NOBODY, "IpProtocol": "icmp", "FromPort": 252, "ToPort": 86}
+"""CDK's rule for a security group that may reach nobody."""
+DNS = {"CidrIp": "0.0.0.0/0", "IpProtocol": "udp", "FromPort": 53, "ToPort": 53}
 SSH = {"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tests.contracts.changes import (
+    DNS,
     NOWHERE,
     Change,
     add,
@@ -103,6 +104,16 @@ MUTATIONS = [
     Mutation("no service", "reachable", WEB, drop("AWS::ECS::Service"), "nothing registers with"),
     Mutation("a load balancer of another kind", "reachable", WEB, put(BALANCER, "Type", "network"), "knows no other"),
     Mutation("a load balancer from inside", "reachable", WEB, put(BALANCER, "Scheme", "internal"), "knows no other"),
+    Mutation(
+        "another protocol comes in",
+        "reachable",
+        WEB,
+        put(GROUP, "SecurityGroupIngress", [DNS]),
+        "where it does not listen",
+    ),
+    Mutation(
+        "another protocol goes out", "reachable", WEB, put(GROUP, "SecurityGroupEgress", [DNS]), "may reach 0.0.0.0/0"
+    ),
     # -- networks
     Mutation("SSH is open to the world", "reachable", WEB, open_the_targets, "is open to 0.0.0.0/0"),
     Mutation("SSH into a job's machine", "reachable", ("batch",), open_the_targets, "is open to 0.0.0.0/0"),

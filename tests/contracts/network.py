@@ -10,6 +10,10 @@ from tests.contracts.reading import name_of, names_of, properties
 WORLD = "0.0.0.0/0"
 ALL_PORTS = range(65536)
 HTTPS = range(443, 444)
+OTHER_PROTOCOL = range(-1, 0)
+"""Stands for what is not TCP: no port of a listener or a target."""
+NOBODY = "255.255.255.255/32"
+"""CDK's destination for a group that may reach nobody: a group without a rule could reach everybody."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def rules(template: Template, direction: str) -> Iterator[Rule]:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-ec2-securitygroup.html
     """
     found = list(_written(template, direction))
-    yield from found
+    yield from (rule for rule in found if rule.peer != NOBODY)
     if direction == "Egress":
         for name in resources(template, "AWS::EC2::SecurityGroup").keys() - {rule.group for rule in found}:
             yield Rule(name, WORLD, ALL_PORTS)
@@ -67,7 +71,7 @@ def _rule(group: str, found: Any) -> Rule:
     if found["IpProtocol"] == "-1":
         return Rule(group, peer, ALL_PORTS)
     if found["IpProtocol"] != "tcp":
-        return Rule(group, peer, range(0))  # CDK's "nothing": an ICMP rule to nowhere
+        return Rule(group, peer, OTHER_PROTOCOL)
     return Rule(group, peer, range(found["FromPort"], found["ToPort"] + 1))
 
 

@@ -43,6 +43,7 @@ FOLLOWED = {
     ),
 }
 """Types with a network that this contract follows, or that change nothing about it."""
+EVERYBODY = (WORLD, "::/0")
 FAMILIES = ("AWS::EC2::", "AWS::ElasticLoadBalancing")
 PLACED = re.compile(
     r"Vpc(Id|Config|Configuration|Options)?|VPC(Id|ZoneIdentifier)|(Db|DB|Cache)?Subnets?(Ids?|GroupName|Mappings)?"
@@ -98,10 +99,10 @@ def _open(template: Template, registered: Registered) -> Iterator[str]:
         for group in reached:
             let_in.setdefault(group, set()).update(groups)
         for rule in rules(template, "Ingress"):
-            if rule.group in groups and not (rule.peer == WORLD and {*rule.ports} <= listening(template, name)):
+            if rule.group in groups and not (rule.peer in EVERYBODY and {*rule.ports} <= listening(template, name)):
                 yield f"{name} is open to {rule.peer} at {rule.ports}, where it does not listen"
         for rule in rules(template, "Egress"):
-            if rule.group in groups and rule.ports and rule.peer not in reached:
+            if rule.group in groups and rule.peer not in reached:
                 yield f"{name} may reach {rule.peer}"
     for place in places(template):
         for rule in rules(template, "Ingress"):
