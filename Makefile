@@ -21,7 +21,8 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadscope
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local local-down test test-fast synth deploy smoke destroy submit bench checkov lint lock upgrade snapshots docs clean
+.PHONY: help setup local local-down test test-fast synth deploy smoke destroy submit cost bench checkov lint lock upgrade \
+	permissions snapshots docs clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -57,6 +58,9 @@ destroy: setup ## delete it from your AWS account (options as for deploy)
 submit: setup ## run the batch example's job in your AWS account and follow it (KEYS="holiday/*", CHILDREN=4)
 	@$(BIN)/python -m scripts.submit --prefix $(PREFIX) --keys "$$KEYS" --children $(CHILDREN)
 
+cost: setup ## what the stacks cost idle and for their work (STACK=compute-fargate for its parts, CONTEXT="-c …")
+	@$(BIN)/python -m scripts.costs $(STACK) $(CONTEXT)
+
 bench: setup .venv/.bench ## measure the handlers: speed, start, memory
 	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done
 
@@ -71,6 +75,9 @@ snapshots: setup ## accept the templates as they are now (MEANT="compute-api/Not
 
 docs: setup ## draw the pictures of the lessons from the templates
 	@$(BIN)/python -m scripts.pictures
+
+permissions: setup ## put down which permissions the roles use, as seen in the local AWS
+	@$(BIN)/pytest --permissions-update tests/smoke tests/test_local_api.py tests/test_local_aws.py tests/test_local_lessons.py
 
 lock: setup ## compile pyproject.toml and lambda_src/*/requirements.in into the pinned requirements
 	@sh scripts/lock.sh

@@ -44,12 +44,13 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
 
     logged: dict[str, Any] = {"log_retention": config.log_retention}
     watched: dict[str, Any] = {"alarm_email": config.alarm_email}
+    closely: dict[str, Any] = {**watched, "watch_closely": config.watch_closely}
 
     ThumbnailStack(
         app,
         **stack("thumbnail"),
         **logged,
-        **watched,
+        **closely,
         description="Lambda: a picture put into S3 becomes a thumbnail in S3 and an item in DynamoDB",
         max_edge=config.thumbnail_max_edge,
         concurrency=config.thumbnail_concurrency,
@@ -58,7 +59,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
         app,
         **stack("cron"),
         **logged,
-        **watched,
+        **closely,
         description="Lambda: a schedule checks web sites and writes the results to DynamoDB",
         urls=config.cron_urls,
         schedule=config.cron_schedule,
@@ -70,7 +71,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
         app,
         **stack("api"),
         **logged,
-        **watched,
+        **closely,
         description="API Gateway: a REST API for notes, with keys, throttling and a dashboard, on Lambda and DynamoDB",
         allowed_origin=config.api_allowed_origin,
     )

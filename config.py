@@ -14,9 +14,9 @@ from aws_cdk.aws_logs import RetentionDays
 MAX_EDGES = range(16, 2049)
 """Less is no picture, more is no thumbnail (pixels)."""
 MAX_URLS = 50
-"""What the function can check at once; each URL costs up to $0.90 a month for its three metrics."""
-MAX_URL = 1024
-"""Characters that a metric's dimension has room for."""
+"""What the function can check at once; each URL costs $0.40 a month for its metric and its alarm."""
+MAX_URL = 255
+"""Characters that CDK lets an alarm ask for in a metric's dimension; the dimension itself has room for 1,024."""
 MAX_PERIOD_MINUTES = 5040
 """Three and a half days: CloudWatch looks back a week, and a missed run shows after two periods.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
@@ -70,6 +70,10 @@ class Config:
     """Keep and protect buckets, tables and logs when a stack is deleted."""
     log_retention: RetentionDays
     """How long CloudWatch keeps a log event; it bills $0.03 per GB and month for keeping them."""
+    watch_closely: bool
+    """Whether to be told before something is lost, and to see more: alarms on errors that are retried, on throttles and
+    on slowness, the API's dashboard, speed and certificate of each site as metrics. All that is $4.00 a month; without
+    it, the alarms tell of what was lost."""
     alarm_email: str | None = None
     """Where alarms are sent; without it they only change colour in the console."""
     api_allowed_origin: str = "*"
@@ -108,8 +112,8 @@ class Config:
     web_certificate_arn: str | None = None
     """A certificate of ACM's in the same region. With it the web services speak HTTPS, and HTTP only redirects."""
     container_insights: bool
-    """Metrics of each task and container, about $8 a month and service. ECS writes them to a log group that it makes
-    itself and that outlives the stack."""
+    """Metrics of each task and container, $9.60 a month for a service on EC2 and $11.40 on Fargate. ECS writes them to
+    a log group that it makes itself and that outlives the stack."""
 
     batch_max_vcpus: int = 16
     """The most that jobs run on at once, of Spot and of on-demand instances each: eight children of two. Better no more
@@ -338,12 +342,14 @@ PROFILES: Mapping[str, Config] = {
         profile="sandbox",
         retain_data=False,
         log_retention=RetentionDays.ONE_WEEK,  # a week is as long as one remembers an experiment
+        watch_closely=False,  # it would cost four times what the three serverless examples do
         container_insights=False,  # they would cost as much as the tasks, and leave a log group behind
     ),
     "production": Config(
         profile="production",
         retain_data=True,
         log_retention=RetentionDays.THREE_MONTHS,  # a quarter, for questions about last month's incident
+        watch_closely=True,
         container_insights=True,
     ),
 }
@@ -372,6 +378,7 @@ def _truth(name: str, value: str) -> bool:
 
 OVERRIDES: Mapping[str, Callable[[str, str], Any]] = {
     "prefix": _text,
+    "watch_closely": _truth,
     "alarm_email": _text,
     "api_allowed_origin": _text,
     "thumbnail_max_edge": _whole_number,

@@ -67,6 +67,8 @@ class LocalAws:
         self.env_file = folder / "env"
         self.site_is_down = folder / "site-is-down"
         """While there is such a file, the site is down."""
+        self.permissions = folder / "tmp" / "permissions.jsonl"
+        """Which permissions the roles have used, as local/extension/permissions.py writes it; goes with the engine."""
         self._state = folder / "engine.json"
         self._unfinished = folder / "unfinished"
 
@@ -114,11 +116,12 @@ class LocalAws:
         port, site_port = _free_ports(2)
         port = PORT if _free(PORT) else port
         site = ("--site-port", str(site_port), "--site-down", str(self.site_is_down))
+        files = ("--folder", str(self.folder), "--permissions", str(self.permissions))
         tool = containers.find(self.folder)
         with self.log.open("wb") as log, self._state.open("w") as state:
             fcntl.flock(state, fcntl.LOCK_EX)
             self._process = subprocess.Popen(
-                [*self._command, *site, "--tool", tool.to_json(), "--folder", str(self.folder)],
+                [*self._command, *site, "--tool", tool.to_json(), *files],
                 cwd=ROOT,
                 env={**environment.inherited(), **environment.of_engine(port, self.folder)},
                 stdin=subprocess.DEVNULL,

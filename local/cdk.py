@@ -22,6 +22,7 @@ def settings(engine: Engine) -> Mapping[str, str]:
         "cron_schedule": "rate(1 minute)",
         "cron_allow_private": "true",
         "architecture": containers.architecture(),
+        "watch_closely": "true",  # it costs nothing here
         # No job runs its image here, so none is built: one is named that AWS has. What is tried is the program.
         "batch_image": containers.base_image(),
         # Nothing is there to build an image: one is named that AWS has, and in its place runs containers/web.

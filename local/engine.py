@@ -12,7 +12,7 @@ import ministack.app
 from local import site
 from local.cdk_docker import in_the_engine
 from local.containers import Tool, base_image
-from local.extension import digest_of, extend, run_tasks
+from local.extension import digest_of, extend, record_permissions, run_tasks
 from local.tasks import Runner
 
 
@@ -24,9 +24,11 @@ def main() -> None:
     parser.add_argument("--site-down", type=Path, required=True, help="the file that takes the site down")
     parser.add_argument("--tool", required=True, help="the container tool that runs tasks, as JSON")
     parser.add_argument("--folder", type=Path, required=True, help="where the container tool's files go")
+    parser.add_argument("--permissions", type=Path, required=True, help="the file that tells which were used")
     arguments = parser.parse_args()
     if not arguments.stock:
         extend()
+        record_permissions(arguments.permissions)
         run_tasks(
             Runner(
                 Tool.from_json(json.loads(arguments.tool)),

@@ -1,8 +1,10 @@
 """What outlives a production stack."""
 
-from typing import cast
+from typing import Any, cast
 
+import jsii
 from aws_cdk import CfnResource, Duration, RemovalPolicy
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -60,3 +62,19 @@ def dead_letter_queue(scope: Construct, id_: str, *, removal: RemovalPolicy) -> 
     keep_policy(queue, removal)
     accept(queue, "AwsSolutions-SQS3", "It is a dead-letter queue itself.")
     return queue
+
+
+@jsii.implements(lambda_.IDestination)
+class FailuresTo:
+    """A queue as a function's destination. With CDK's SqsDestination the function may ask for its settings, too.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
+
+    def __init__(self, queue: sqs.Queue) -> None:
+        self._queue = queue
+
+    def bind(self, scope: Construct, fn: lambda_.IFunction, *_: Any, **__: Any) -> lambda_.DestinationConfig:  # noqa: ARG002 - CDK's names
+        """Let the function send, and Lambda know where to (called by CDK)."""
+        self._queue.grant(fn, "sqs:SendMessage")
+        return lambda_.DestinationConfig(destination=self._queue.queue_arn)

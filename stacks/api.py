@@ -38,7 +38,7 @@ OPENAPI: Mapping[str, Any] = json.loads((LAMBDA_SRC / "api" / "openapi.json").re
 
 
 class ApiStack(Stack):
-    """Gateway (keys, rates, schema, access log) -> function -> table; alarms and a dashboard watch them."""
+    """Gateway (keys, rates, schema, access log) -> function -> table, which alarms and a dashboard watch."""
 
     def __init__(  # noqa: PLR0913 - every choice of the example, by name
         self,
@@ -48,9 +48,11 @@ class ApiStack(Stack):
         retain_data: bool,
         log_retention: logs.RetentionDays,
         allowed_origin: str,
+        watch_closely: bool = False,
         alarm_email: str | None = None,
         **stack: Any,
     ) -> None:
+        """`watch_closely` adds alarms on slowness and throttles, and the dashboard."""
         super().__init__(scope, id, **stack)
         self._removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
 
@@ -63,9 +65,10 @@ class ApiStack(Stack):
         add_problems(api, allowed_origin)
         key = self._key(api)
 
-        alarms = add_alarms(self, api, function)
+        alarms = add_alarms(self, api, function, early=watch_closely)
         notify(alarms, alarm_topic(self, alarm_email))
-        add_dashboard(self, "Dashboard", api, function, notes, alarms)
+        if watch_closely:
+            add_dashboard(self, "Dashboard", api, function, notes, alarms)
         log_cdk_helpers(self, retention=log_retention)
 
         CfnOutput(self, "ApiUrl", value=api.url)

@@ -11,16 +11,19 @@ from aws_cdk import aws_lambda as lambda_
 FIVE_MINUTES = Duration.minutes(5)
 
 
-def add_alarms(stack: Stack, api: apigateway.RestApi, function: lambda_.Function) -> list[cloudwatch.Alarm]:
-    """Alarms on server errors, slowness and throttled functions."""
+def add_alarms(
+    stack: Stack, api: apigateway.RestApi, function: lambda_.Function, *, early: bool
+) -> list[cloudwatch.Alarm]:
+    """Alarms on server errors; with `early` also on slowness and throttled functions, of which some become errors."""
     stage = api.deployment_stage
     watched = {
         # Name: metric, threshold, periods in a row
         "ServerErrors": (stage.metric_server_error(period=FIVE_MINUTES, statistic="Sum"), 1, 1),
-        # Two seconds are a cold start; a quarter of an hour of them is none.
-        "Latency": (stage.metric_latency(period=FIVE_MINUTES, statistic="p99"), 2000, 3),
-        "Throttles": (function.metric_throttles(period=FIVE_MINUTES, statistic="Sum"), 1, 1),
     }
+    if early:
+        # Two seconds are a cold start; a quarter of an hour of them is none.
+        watched["Latency"] = (stage.metric_latency(period=FIVE_MINUTES, statistic="p99"), 2000, 3)
+        watched["Throttles"] = (function.metric_throttles(period=FIVE_MINUTES, statistic="Sum"), 1, 1)
     return [
         metric.create_alarm(
             stack,

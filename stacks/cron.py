@@ -8,7 +8,6 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
@@ -18,7 +17,7 @@ from constructs import Construct
 from stacks._alarms import alarm_topic, notify
 from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
 from stacks._nag import accept
-from stacks._stores import dead_letter_queue
+from stacks._stores import FailuresTo, dead_letter_queue
 
 TIMEOUT_SECONDS = 10
 """A site that takes longer for its first page has no visitors left."""
@@ -32,6 +31,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 KEEP_DAYS = 90
 """A quarter, for the question how often a site was down last month. CloudWatch keeps the metrics for 15 months."""
 METRICS_NAMESPACE = "ComputeExamples"
+METRICS = ("Up", "Milliseconds", "CertificateDaysLeft")
+"""What the function can tell CloudWatch of a URL, at $0.30 a month each. The results have all of it in any case, and
+the alarms need the first."""
 
 
 class CronStack(Stack):
@@ -49,10 +51,14 @@ class CronStack(Stack):
         time_zone: str,
         period: Duration,
         allow_private: bool = False,
+        watch_closely: bool = False,
         alarm_email: str | None = None,
         **stack: Any,
     ) -> None:
-        """`schedule` is a rate(...) or cron(...) expression, and `period` the longest time between two of its runs."""
+        """`schedule` is a rate(...) or cron(...) expression, and `period` the longest time between two of its runs.
+
+        `watch_closely` adds two metrics for each URL to the one that its alarm needs.
+        """
         super().__init__(scope, id, **stack)
         self._removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
 
@@ -75,6 +81,7 @@ class CronStack(Stack):
                 "KEEP_DAYS": str(KEEP_DAYS),
                 "TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
                 "ALLOW_PRIVATE": "true" if allow_private else "false",
+                "METRICS": ",".join(METRICS if watch_closely else METRICS[:1]),
             },
         )
         results.grant(function, "dynamodb:PutItem")
@@ -89,7 +96,7 @@ class CronStack(Stack):
         )
         # Not before it may invoke the function, and the function knows its dead-letter queue: a rate fires at once.
         fired.node.add_dependency(role, function)
-        notify(self._alarms(function, dead_letters, period), alarm_topic(self, alarm_email))
+        notify(self._alarms(function, dead_letters, urls, period), alarm_topic(self, alarm_email))
 
         CfnOutput(self, "FunctionName", value=function.function_name)
         CfnOutput(self, "ResultsTableName", value=results.table_name)
@@ -142,7 +149,7 @@ class CronStack(Stack):
             timeout=Duration.seconds(FUNCTION_SECONDS),
             retry_attempts=2,  # after one minute, then two: past a throttle or a short outage
             max_event_age=patience,
-            on_failure=destinations.SqsDestination(dead_letters),
+            on_failure=FailuresTo(dead_letters),
             tracing=lambda_.Tracing.ACTIVE,
             role=role,
             log_group=log_group,
@@ -170,38 +177,53 @@ class CronStack(Stack):
             role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
         return role
 
-    def _alarms(self, function: lambda_.Function, dead_letters: sqs.Queue, period: Duration) -> list[cloudwatch.Alarm]:
+    def _alarms(
+        self, function: lambda_.Function, dead_letters: sqs.Queue, urls: Sequence[str], period: Duration
+    ) -> list[cloudwatch.Alarm]:
         five_minutes = Duration.minutes(5)
-        down = cloudwatch.Metric(
-            namespace=METRICS_NAMESPACE,
-            metric_name="Down",
-            dimensions_map={"service": self.stack_name},
-            statistic="Maximum",
-            period=five_minutes,
-        )
         silent = cloudwatch.TreatMissingData.NOT_BREACHING
         return [
-            # Between two runs there are no data: the alarm stays as the last run left it.
-            self._alarm("SiteDown", down, missing=cloudwatch.TreatMissingData.IGNORE),
+            *(self._site_down(url) for url in urls),
             self._alarm("Errors", function.metric_errors(period=five_minutes, statistic="Sum"), missing=silent),
             self._alarm(
                 "DeadLettersVisible",
                 dead_letters.metric_approximate_number_of_messages_visible(period=five_minutes, statistic="Maximum"),
                 missing=silent,
             ),
-            self._missed_run(down, period),
+            # A run stores a result for each URL or is an error, so that one URL tells of the run.
+            self._missed_run(self._up(urls[0], "SampleCount", Duration.seconds(max(period.to_seconds(), 300)))),
         ]
 
-    def _missed_run(self, down: cloudwatch.Metric, period: Duration) -> cloudwatch.Alarm:
-        # Shorter periods would be over before the metrics of a run are there.
-        period = Duration.seconds(max(period.to_seconds(), 300))
+    def _up(self, url: str, statistic: str, period: Duration) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=METRICS_NAMESPACE,
+            metric_name=METRICS[0],
+            dimensions_map={"service": self.stack_name, "url": url},
+            statistic=statistic,
+            period=period,
+        )
+
+    def _site_down(self, url: str) -> cloudwatch.Alarm:
+        # An alarm of each site names it, and with the metric that the site has anyway costs less than a metric of all.
+        return self._up(url, "Minimum", Duration.minutes(5)).create_alarm(
+            self,
+            f"SiteDown {url}",
+            threshold=1,
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            evaluation_periods=1,
+            # Between two runs there are no data: the alarm stays as the last run left it.
+            treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
+            alarm_description=f"{url} is down. {self._described('SiteDown')}",
+        )
+
+    def _missed_run(self, runs: cloudwatch.Metric) -> cloudwatch.Alarm:
         # Filled in, nothing is missing: CloudWatch looks back further than two periods for what is, and an alarm that
         # treats missing data as breaching stays silent until all of that is empty.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
         return cloudwatch.MathExpression(
             expression="FILL(runs, 0)",
-            using_metrics={"runs": down.with_(statistic="SampleCount", period=period)},
-            period=period,
+            using_metrics={"runs": runs},
+            period=runs.period,
             label="runs that stored a result",
         ).create_alarm(
             self,

@@ -58,7 +58,7 @@ class EcsEc2Stack(Stack):
 
         vpc = small_vpc(self, private=retain_data, log_retention=log_retention)
         ecs_cluster = cluster(self, vpc, container_insights=container_insights)
-        instances = self._instances(vpc, architecture)
+        instances = self._instances(vpc, ecs_cluster, architecture)
         capacity = self._capacity(ecs_cluster, instances)
         log_group = logs.LogGroup(
             self,
@@ -87,9 +87,9 @@ class EcsEc2Stack(Stack):
         CfnOutput(self, "ClusterName", value=ecs_cluster.cluster_name)
         CfnOutput(self, "ServiceName", value=service.service_name)
 
-    def _instances(self, vpc: ec2.Vpc, architecture: str) -> autoscaling.AutoScalingGroup:
+    def _instances(self, vpc: ec2.Vpc, cluster: ecs.Cluster, architecture: str) -> autoscaling.AutoScalingGroup:
         arm = architecture == "arm64"
-        role = self._instance_role()
+        role = self._instance_role(cluster)
         group = ec2.SecurityGroup(self, "InstancesGroup", vpc=vpc, description="The instances")
         template = ec2.LaunchTemplate(
             self,
@@ -99,7 +99,7 @@ class EcsEc2Stack(Stack):
                 ecs.AmiHardwareType.ARM if arm else ecs.AmiHardwareType.STANDARD
             ),
             user_data=ec2.UserData.for_linux(),
-            role=role,
+            role=role.without_policy_updates(),  # left to itself, CDK would let it log and pull for the tasks, too
             security_group=group,
             require_imdsv2=True,
             http_put_response_hop_limit=1,  # not the second, into a container: tasks have no use for the machine's role
@@ -144,9 +144,27 @@ class EcsEc2Stack(Stack):
         )
         return instances
 
-    def _instance_role(self) -> iam.Role:
-        # CDK adds what the ECS agent needs.
+    def _instance_role(self, cluster: ecs.Cluster) -> iam.Role:
         role = iam.Role(self, "InstanceRole", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
+        # What the ECS agent does for the instance. For a task it pulls and logs as the task's execution role, in the
+        # images of AWS's by default (ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE).
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/instance_IAM_role.html
+        of_the_cluster = {"ArnEquals": {"ecs:cluster": cluster.cluster_arn}}
+        for actions, resource, conditions in (
+            (["DiscoverPollEndpoint"], "*", None),
+            (["RegisterContainerInstance", "DeregisterContainerInstance"], cluster.cluster_arn, None),
+            (
+                ["SubmitContainerStateChange", "SubmitTaskStateChange", "SubmitAttachmentStateChanges"],
+                cluster.cluster_arn,
+                None,
+            ),
+            (["Poll", "StartTelemetrySession"], "*", of_the_cluster),
+        ):
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=[f"ecs:{action}" for action in actions], resources=[resource], conditions=conditions
+                )
+            )
         # A shell for those who may have one, without SSH, a key or an open port: `aws ssm start-session`.
         # AmazonSSMManagedInstanceCore would let the machine read every parameter of the account.
         # https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html
@@ -163,7 +181,6 @@ class EcsEc2Stack(Stack):
             )
         )
         accept(role, "AwsSolutions-IAM5[Resource::*]", "The agents of SSM and ECS ask for what knows no resources.")
-        accept(role, "AwsSolutions-IAM5[Action::ecs:Submit*]", "The ECS agent reports states; CDK's own statement.")
         return role
 
     def _capacity(self, cluster: ecs.Cluster, instances: autoscaling.AutoScalingGroup) -> ecs.AsgCapacityProvider:

@@ -7,7 +7,6 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_notifications as notifications
@@ -19,7 +18,7 @@ from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
 from stacks._helpers import log_cdk_helpers
 from stacks._nag import accept
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
-from stacks._stores import dead_letter_queue, private_bucket
+from stacks._stores import FailuresTo, dead_letter_queue, private_bucket
 
 MEMORY_MB = 1769
 """One whole vCPU: less is slower for the same price, more is idle, for one picture is decoded by one thread.
@@ -39,9 +38,11 @@ class ThumbnailStack(Stack):
         log_retention: logs.RetentionDays,
         max_edge: int,
         concurrency: int | None = None,
+        watch_closely: bool = False,
         alarm_email: str | None = None,
         **stack: Any,
     ) -> None:
+        """`watch_closely` adds alarms on what is retried, and so not lost yet."""
         super().__init__(scope, id, **stack)
         self._removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
 
@@ -68,7 +69,7 @@ class ThumbnailStack(Stack):
         self._grant(function, uploads, thumbnails, metadata)
         self._trigger(uploads, function)
         self._empty_buckets_last(uploads, thumbnails, function)
-        notify(self._alarms(function, dead_letters), alarm_topic(self, alarm_email))
+        notify(self._alarms(function, dead_letters, early=watch_closely), alarm_topic(self, alarm_email))
         log_cdk_helpers(self, retention=log_retention)
 
         CfnOutput(self, "UploadsBucketName", value=uploads.bucket_name)
@@ -125,7 +126,7 @@ class ThumbnailStack(Stack):
             reserved_concurrent_executions=concurrency,
             retry_attempts=2,  # after one minute, then two: past a throttle or a short outage
             max_event_age=Duration.hours(6),  # the longest there is: an outage of AWS's may last
-            on_failure=destinations.SqsDestination(dead_letters),
+            on_failure=FailuresTo(dead_letters),
             tracing=lambda_.Tracing.ACTIVE,
             role=role,
             log_group=log_group,
@@ -175,15 +176,16 @@ class ThumbnailStack(Stack):
             )
             function.node.add_dependency(thumbnails.node.find_child("AutoDeleteObjectsCustomResource"))
 
-    def _alarms(self, function: lambda_.Function, dead_letters: sqs.Queue) -> list[cloudwatch.Alarm]:
+    def _alarms(self, function: lambda_.Function, dead_letters: sqs.Queue, *, early: bool) -> list[cloudwatch.Alarm]:
         five_minutes = Duration.minutes(5)
         metrics = {
-            "Errors": function.metric_errors(period=five_minutes, statistic="Sum"),
-            "Throttles": function.metric_throttles(period=five_minutes, statistic="Sum"),
             "DeadLettersVisible": dead_letters.metric_approximate_number_of_messages_visible(
                 period=five_minutes, statistic="Maximum"
             ),
         }
+        if early:  # what fails or is throttled three times is a dead letter some minutes later
+            metrics["Errors"] = function.metric_errors(period=five_minutes, statistic="Sum")
+            metrics["Throttles"] = function.metric_throttles(period=five_minutes, statistic="Sum")
         return [
             metric.create_alarm(
                 self,

@@ -5,7 +5,10 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -70,6 +73,31 @@ def templates(profile: str) -> dict[str, Template]:
         )
         for file in files
     }
+
+
+def synthesize_alone(*folders: Path, umask: int = 0o022, context: Mapping[str, Any], **environment: str) -> None:
+    """Have the apps in these folders write `cdk.out/<profile>` there, where nothing of this project can be imported.
+
+    What AWS would say of the templates is not asked again: it takes longer than the synthesis.
+    """
+    run = subprocess.run(
+        [sys.executable, "-P", str(ROOT / "tests" / "alone.py"), *map(str, folders)],
+        cwd=folders[0].parent,
+        umask=umask,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ["HOME"],
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "CDK_CONTEXT_JSON": json.dumps(context),
+            "CDK_VALIDATION": "false",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        raise AssertionError(run.stderr)
 
 
 def stack_name(stem: str) -> str:

@@ -32,7 +32,13 @@ BUNDLES: Mapping[str, Bundle] = {
         environment={"NOTES_TABLE": "x", "ALLOWED_ORIGIN": "*"},
     ),
     "cron": Bundle(
-        environment={"RESULTS_TABLE": "x", "KEEP_DAYS": "1", "TIMEOUT_SECONDS": "1", "ALLOW_PRIVATE": "false"}
+        environment={
+            "RESULTS_TABLE": "x",
+            "KEEP_DAYS": "1",
+            "TIMEOUT_SECONDS": "1",
+            "ALLOW_PRIVATE": "false",
+            "METRICS": "Up",
+        }
     ),
     "ecr": Bundle(
         of_wheels=frozenset({"aws_lambda_powertools", "typing_extensions.py"}),

@@ -17,7 +17,8 @@ from local.aws import Engine, LocalAws
 from local.cdk import Cdk
 from local.hosts import reached_at
 from local.inventory import inventory
-from tests.apps import SHARED
+from tests.apps import ROOT, SHARED
+from tests.permissions import USED, Stack, differences, put_down, used
 
 OF_THE_DEPLOYMENT = (
     "tests/smoke/",
@@ -25,6 +26,7 @@ OF_THE_DEPLOYMENT = (
     "tests/test_local_api.py",
     "tests/test_local_lessons.py",
 )
+FILE_BY_FILE = ("tests/containers/", "tests/test_extract.py", "tests/test_same_bytes.py")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,6 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--prefix", default="compute", help="the deployment's prefix (with --live)")
     parser.addoption(
         "--meant", default="", help="stores whose loss is accepted with --snapshot-update: compute-api/Notes5BB3582F"
+    )
+    parser.addoption(
+        "--permissions-update", action="store_true", help="put down what roles use (tests/contracts/allowed.json)"
     )
 
 
@@ -53,11 +58,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 class OneDeployment(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
     """Runs all tests of what is deployed in one process, so that it is deployed once; the others anywhere.
 
-    Those of a container stay together file by file: they share its image, a server or a browser.
+    Some stay together file by file: those of a container share its image, a server or a browser, others a synthesis.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith("tests/containers/"):
+        if nodeid.startswith(FILE_BY_FILE):
             return nodeid.partition("::")[0]
         return "deployed" if nodeid.startswith(OF_THE_DEPLOYMENT) else nodeid
 
@@ -139,5 +144,28 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
         url=_through(engine.endpoint),
         is_local=True,
     )
+    stacks = Stack.all(aws.client("cloudformation", engine))
+    _leave_something_in_every_bucket(aws.client("s3", engine))
     destroy(aws, engine)
     assert inventory(aws, engine) == before, "destroying left something behind"
+    found, whole = used(aws.permissions, stacks), _is_whole(request.session)
+    if request.config.getoption("--permissions-update"):
+        assert whole, "not every test of the deployment has passed: what they use would be missing"
+        put_down(found, stacks, USED)
+    assert differences(found, stacks, USED, whole=whole) == []
+
+
+def _leave_something_in_every_bucket(s3: Any) -> None:
+    # So that each has to empty itself, whatever the tests have left.
+    for bucket in s3.list_buckets()["Buckets"]:
+        if bucket["Name"].startswith("compute-"):
+            s3.put_object(Bucket=bucket["Name"], Key="left behind")
+
+
+def _is_whole(session: pytest.Session) -> bool:
+    """Whether every test of the deployment has run to its end: what none of them uses is not used."""
+    files = {item.path for item in session.items if "deployed" in getattr(item, "fixturenames", [])}
+    chosen = any("::" in argument for argument in session.config.args) or session.config.getoption("keyword")
+    smoke = {*(ROOT / "tests" / "smoke").glob("test_*.py")}
+    others = {ROOT / path for path in OF_THE_DEPLOYMENT if path.endswith(".py")}
+    return not chosen and not session.testsfailed and files >= smoke | others

@@ -1,9 +1,7 @@
 """What holds for the app as a whole, and for every stack in it, whatever it deploys."""
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -17,11 +15,19 @@ from constructs import Construct, IConstruct
 
 from app import build_app
 from config import PROFILES, ConfigError, from_context
-from stacks import _bundling
-from tests.apps import EVERY_STACK, NO_BUNDLING, ROOT, assembly, resources, stack_name, template_with, templates
+from tests.apps import (
+    EVERY_STACK,
+    NO_BUNDLING,
+    ROOT,
+    Template,
+    assembly,
+    resources,
+    stack_name,
+    template_with,
+    templates,
+)
 
 every_stack = pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
-SOURCES = ("app.py", "config.py", "cdk.json", "stacks", "lambda_src", "containers")
 
 
 # -- settings
@@ -49,6 +55,7 @@ def test_the_sandbox_is_the_default() -> None:
         ({"web_image": "Web:v 1"}, "is not like repository:tag"),
         ({"publish_web_image": "no"}, "publish_web_image: 'no' is not true or false"),
         ({"web_certificate_arn": "mine"}, "web_certificate_arn: 'mine' is not like arn:aws:acm:<region>:<account>:"),
+        ({"watch_closely": "yes"}, "watch_closely: 'yes' is not true or false"),
         ({"retain_data": "true"}, "retain_data: set it in config.py; -c takes profile, prefix,"),
     ],
 )
@@ -60,7 +67,7 @@ def test_a_bad_setting_is_a_line_that_names_what_is_allowed(context: Mapping[str
 
 
 def test_a_bad_setting_on_the_command_line_is_one_line_and_no_traceback() -> None:
-    run = _app(ROOT, CDK_CONTEXT_JSON=json.dumps({"profile": "prod"}))
+    run = _app(CDK_CONTEXT_JSON=json.dumps({"profile": "prod"}))
     assert run.returncode == 1
     assert run.stderr == "error: profile: 'prod' is not one of: sandbox, production\n"
 
@@ -99,60 +106,6 @@ def test_the_cli_has_nothing_to_warn_of_in_cdk_json() -> None:
     assert [key for key in keys if key.startswith("aws:")] == [], "keys of the CDK's own are given in app.py"
 
 
-# -- the same bytes everywhere
-
-
-def test_the_same_bytes_for_every_user_folder_and_machine(tmp_path: Path) -> None:
-    """Two copies of the sources: other folder, user, home, locale, time zone, umask, hash seed, and stale caches."""
-    here, there = _copy(tmp_path / "here"), _copy(tmp_path / "somewhere else" / "ünïcode")
-    cached = there / "lambda_src" / "thumbnail" / "__pycache__"
-    cached.mkdir()
-    (cached / "handler.cpython-39.pyc").write_bytes(b"stale")
-    (there / "lambda_src" / "thumbnail" / "handler.py").touch()
-
-    first = _app(here)
-    second = _app(
-        there,
-        cwd=tmp_path,
-        umask=0o077,
-        USER="somebody",
-        LOGNAME="somebody",
-        TZ="Asia/Kathmandu",
-        LANG="C",
-        LC_ALL="C",
-        PYTHONHASHSEED="7",
-        PYTHONDONTWRITEBYTECODE="1",
-        AWS_PROFILE="none",
-        CDK_DEFAULT_ACCOUNT="123456789012",
-        CDK_DEFAULT_REGION="eu-west-1",
-    )
-    assert _digests(here / "cdk.out") == _digests(there / "cdk.out")
-    assert first.returncode == second.returncode == 0
-    everything = "".join(path.read_text() for path in sorted((there / "cdk.out").glob("*.json")))
-    assert str(tmp_path) not in everything
-    assert "123456789012" not in everything
-    (bundle,) = (path.parent for path in (there / "cdk.out").glob("asset.*/thumbnail"))
-    assert {path.stat().st_mode & 0o777 for path in bundle.rglob("*") if path.is_file()} == {0o644}, "or Lambda"
-    assert {path.stat().st_mode & 0o777 for path in bundle.rglob("*") if path.is_dir()} == {0o755}, "cannot read it"
-
-
-@pytest.mark.parametrize(
-    "edited", ["lambda_src/thumbnail/handler.py", "lambda_src/thumbnail/requirements.txt", "stacks/_bundling.py"]
-)
-def test_an_edit_of_what_is_bundled_is_deployed(edited: str) -> None:
-    """A function is deployed anew when its asset's name changes."""
-    assert _bundle_name() == _bundle_name()
-    source = ROOT / edited
-    assert _bundle_name(edited=source) != _bundle_name()
-
-
-def _bundle_name(edited: Path | None = None) -> str:
-    read = Path.read_bytes
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "read_bytes", lambda path: read(path) + (b"# edited" if path == edited else b""))
-        return _bundling.digest_of(ROOT / "lambda_src" / "thumbnail")
-
-
 # -- every stack
 
 
@@ -186,72 +139,23 @@ def test_the_strict_validation_and_cdk_nag_stop_a_bad_template(
 
 
 @every_stack
-def test_no_stack_needs_another(profile: str, stem: str) -> None:
-    text = json.dumps(templates(profile)[stem])
-    assert "Fn::ImportValue" not in text
-    assert '"Export"' not in text
-
-
-@every_stack
-def test_everything_is_tagged(profile: str, stem: str) -> None:
+def test_every_stack_has_its_tags_and_the_protection_of_its_profile(profile: str, stem: str) -> None:
+    """What stands in the assembly alone; the rest is in tests/contracts."""
     wanted = {"project": "aws-compute-examples", "example": stem, "profile": profile}
     manifest = json.loads((assembly(profile) / "manifest.json").read_text())
-    assert manifest["artifacts"][stack_name(stem)]["properties"]["tags"] == wanted
-    for name, resource in templates(profile)[stem]["Resources"].items():
-        tags = resource.get("Properties", {}).get("Tags")
-        if tags is not None:
-            found = tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}  # Batch's are a map
-            assert wanted.items() <= found.items(), name
+    stack = manifest["artifacts"][stack_name(stem)]
+    assert stack["properties"]["tags"] == wanted
+    assert stack["properties"].get("terminationProtection", False) is PROFILES[profile].retain_data
+    assert [{"Key": key, "Value": value} for key, value in sorted(wanted.items())] in _tags(templates(profile)[stem])
+    assert [other for other in stack["dependencies"] if other.startswith("compute-") and not _is_assets(other)] == []
 
 
-@every_stack
-def test_every_function_writes_to_a_log_group_of_its_stack_and_can_make_no_other(profile: str, stem: str) -> None:
-    template = templates(profile)[stem]
-    groups = resources(template, "AWS::Logs::LogGroup")
-    assert all(group["Properties"]["RetentionInDays"] for group in groups.values())
-    for name, function in resources(template, "AWS::Lambda::Function").items():
-        assert function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] in groups, name
-    for name, role in resources(template, "AWS::IAM::Role").items():
-        assert "AWSLambdaBasicExecutionRole" not in json.dumps(role), f"{name} could make log groups that stay behind"
-    assert "logs:CreateLogGroup" not in json.dumps(template)
+def _tags(template: Template) -> list[Any]:
+    return [resource.get("Properties", {}).get("Tags") for resource in template["Resources"].values()]
 
 
-@pytest.mark.parametrize("stem", templates("sandbox"))
-def test_a_destroyed_sandbox_leaves_nothing(stem: str) -> None:
-    template = templates("sandbox")[stem]
-    policies = {name: resource.get("DeletionPolicy", "Delete") for name, resource in template["Resources"].items()}
-    assert [name for name, policy in policies.items() if policy != "Delete"] == []
-    emptied = {
-        custom["Properties"]["BucketName"]["Ref"]
-        for custom in resources(template, "Custom::S3AutoDeleteObjects").values()
-    }
-    assert emptied == set(resources(template, "AWS::S3::Bucket"))
-    for name, repository in resources(template, "AWS::ECR::Repository").items():
-        assert repository["Properties"]["EmptyOnDelete"] is True, name
-
-
-STORES = (
-    "AWS::S3::Bucket",
-    "AWS::S3::BucketPolicy",  # a store that is kept without it would take requests without TLS
-    "AWS::DynamoDB::Table",
-    "AWS::ECR::Repository",
-    "AWS::SQS::Queue",
-    "AWS::SQS::QueuePolicy",
-)
-
-
-@pytest.mark.parametrize("stem", templates("production"))
-def test_production_keeps_its_data(stem: str) -> None:
-    template = templates("production")[stem]
-    for kind in STORES:
-        for name, resource in resources(template, kind).items():
-            assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain", name
-    for name, table in resources(template, "AWS::DynamoDB::Table").items():
-        assert table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], name
-        assert table["Properties"]["DeletionProtectionEnabled"], name
-    assert resources(template, "Custom::S3AutoDeleteObjects") == {}
-    manifest = json.loads((assembly("production") / "manifest.json").read_text())
-    assert manifest["artifacts"][stack_name(stem)]["properties"]["terminationProtection"] is True
+def _is_assets(artifact: str) -> bool:
+    return artifact.endswith(".assets")
 
 
 # -- the tools of these tests
@@ -261,33 +165,12 @@ def _environment(**changes: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "CDK_DISABLE_CLI_TELEMETRY": "true", **changes}
 
 
-def _app(
-    folder: Path, *, cwd: Path | None = None, umask: int = 0o022, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """`python app.py` of the checkout in `folder`."""
+def _app(**environment: str) -> subprocess.CompletedProcess[str]:
+    """`python app.py`."""
     return subprocess.run(
-        [sys.executable, str(folder / "app.py")],
-        cwd=cwd or folder,
-        umask=umask,
+        [sys.executable, str(ROOT / "app.py")],
         env=_environment(**environment),
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def _copy(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    for source in SOURCES:
-        if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, folder / source, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / source, folder / source)
-    # What pip had installed for the bundles, so that the tests need no network.
-    shutil.copytree(ROOT / ".build" / "bundles", folder / ".build" / "bundles")
-    return folder
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

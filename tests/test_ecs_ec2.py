@@ -105,10 +105,7 @@ def test_an_instance_may_do_what_its_agents_do(template: dict[str, Any]) -> None
         for action in statement["Action"]
     }
     assert everywhere == {
-        "ecr:GetAuthorizationToken",
         "ecs:DiscoverPollEndpoint",
-        "logs:CreateLogStream",
-        "logs:PutLogEvents",
         "ssm:UpdateInstanceInformation",  # Session Manager, and no more of SSM
         "ssmmessages:CreateControlChannel",
         "ssmmessages:CreateDataChannel",

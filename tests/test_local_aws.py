@@ -129,6 +129,46 @@ def test_a_run_that_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(d
     sqs.purge_queue(QueueUrl=queue)
 
 
+def test_an_event_of_a_picture_that_was_overwritten_since_changes_nothing(
+    deployed: Deployment, function: dict[str, Any]
+) -> None:
+    """It looks into the table for what it may have left behind itself, when it crashed."""
+    example = Example.of(deployed)
+    key = example.upload("overwritten.jpg", pictures.jpeg())
+    item = example.settled(key)
+    late = {
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "bucket": {"name": example.outputs["UploadsBucketName"]},
+            "object": {"key": key, "eTag": "0" * 32, "sequencer": "0" * 16},
+        },
+    }
+    answer = deployed.client("lambda").invoke(
+        FunctionName=function["FunctionName"], Payload=json.dumps({"Records": [late]})
+    )
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    assert example.item(key) == item
+    thumbnail = example.s3.head_object(Bucket=example.outputs["ThumbnailsBucketName"], Key=item["thumbnail_key"])
+    assert thumbnail["ContentType"] == "image/webp"
+    example.remove(key)
+    example.wait_until_forgotten(key)
+
+
+def test_an_image_that_is_there_is_published_again(deployed: Deployment) -> None:
+    """So it is whenever the function has changed, and the image has not."""
+    if "WebImage" not in deployed.outputs("ecr"):
+        pytest.skip("no image can be built here")
+    publisher = deployed.client("cloudformation").describe_stack_resource(
+        StackName="compute-ecr", LogicalResourceId="PublisherF0355618"
+    )["StackResourceDetail"]["PhysicalResourceId"]
+    answer = deployed.client("lambda").invoke(FunctionName=publisher)
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    repository = deployed.outputs("ecr")["RepositoryUri"].partition("/")[2]
+    held = deployed.client("ecr").list_images(repositoryName=repository)["imageIds"]
+    assert json.load(answer["Payload"])["digest"] in {image["imageDigest"] for image in held}
+
+
 @pytest.mark.parametrize("example", [ecr, ecs_ec2, fargate], ids=lambda module: module.__name__.split(".")[1])
 def test_the_exercise_says_what_was_real(
     example: Exercise, deployed: Deployment, engine: Engine, local_aws: LocalAws, capsys: pytest.CaptureFixture[str]

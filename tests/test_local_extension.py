@@ -393,11 +393,14 @@ def log_groups_after_an_invocation_without(client: Client) -> set[str]:
     """A function is told to log to a group that is gone: its stack is being deleted, say."""
     functions, logs = client("lambda"), client("logs")
     logs.create_log_group(logGroupName="given")
+    role = role_of_a_function(client, "logging")
+    may_log = {"Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}
+    client("iam").put_role_policy(RoleName="logging", PolicyName="log", PolicyDocument=json.dumps(may_log))
     functions.create_function(
         FunctionName="logging",
         Runtime="python3.14",
         Handler="index.handler",
-        Role=role_of_a_function(client, "logging"),
+        Role=role,
         Code={"ZipFile": zipped({"index.py": "def handler(event, context): print('here')"})},
         LoggingConfig={"LogGroup": "given"},
     )

@@ -20,6 +20,7 @@ tracer = Tracer(patch_modules=["botocore"])
 
 TIMEOUT_SECONDS = float(os.environ["TIMEOUT_SECONDS"])
 ALLOW_PRIVATE = os.environ["ALLOW_PRIVATE"] == "true"
+METRICS = os.environ["METRICS"].split(",")
 
 # A check and then three tries of 5 s end before the function's time does, so that a slow AWS is an error in the log.
 _aws = Config(
@@ -58,16 +59,12 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
                 continue
             logger.info("up" if result.up else "down", result=asdict(result), stored=is_new)
             results.append(result)
-            if is_new:
+            if is_new:  # a second delivery is no second run
                 stored += 1
                 measure(result)
-    # Of all, not of those that a retry adds: the alarm would end while a site of the first try is still down.
-    down = sum(not result.up for result in results)
-    if stored:  # a second delivery is no second run
-        measure_run(down)
     if failures:
         raise failures[0] if len(failures) == 1 else ExceptionGroup("not all results were stored", failures)
-    return {"checked": len(run.urls), "stored": stored, "down": down}
+    return {"checked": len(run.urls), "stored": stored, "down": sum(not result.up for result in results)}
 
 
 def settle(scheduled_at: str, url: str) -> tuple[Result, bool]:
@@ -77,19 +74,15 @@ def settle(scheduled_at: str, url: str) -> tuple[Result, bool]:
 
 
 def measure(result: Result) -> None:
-    """Write the metrics of one URL."""
+    """Write those metrics of one URL that are wanted and known."""
+    known = {"Up": (MetricUnit.Count, int(result.up))}
+    if result.up:  # how fast an error page comes, or how long was waited in vain, would spoil the average
+        known["Milliseconds"] = (MetricUnit.Milliseconds, result.milliseconds)
+    if result.certificate_days_left is not None:
+        known["CertificateDaysLeft"] = (MetricUnit.Count, result.certificate_days_left)
     of_url = EphemeralMetrics()
     of_url.add_dimension("url", result.url)
-    of_url.add_metric("Up", MetricUnit.Count, int(result.up))
-    if result.up:  # how fast an error page comes, or how long was waited in vain, would spoil the average
-        of_url.add_metric("Milliseconds", MetricUnit.Milliseconds, result.milliseconds)
-    if result.certificate_days_left is not None:
-        of_url.add_metric("CertificateDaysLeft", MetricUnit.Count, result.certificate_days_left)
+    for name in METRICS:
+        if name in known:
+            of_url.add_metric(name, *known[name])
     of_url.flush_metrics()
-
-
-def measure_run(down: int) -> None:
-    """Write the metric of a run: that there is a value tells of the run, and the value of the sites."""
-    of_run = EphemeralMetrics()
-    of_run.add_metric("Down", MetricUnit.Count, down)
-    of_run.flush_metrics()

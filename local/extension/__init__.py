@@ -11,6 +11,14 @@ from local.extension.cluster import add_cluster_types, keep_what_task_definition
 from local.extension.functions import bound_environments, make_no_log_groups, run_foreign_bundles, runnable
 from local.extension.gateway import tell_functions_the_api_key, treat_loopback_as_encrypted, validate_request_bodies
 from local.extension.network import add_network_types, know_machine_images
+from local.extension.permissions import (
+    ask_for_versions,
+    fire_schedules_as_permitted,
+    hide_what_is_missing,
+    log_as_permitted,
+    record_permissions,
+    send_failures_as_permitted,
+)
 from local.extension.registry import ask_permission_for_the_repository, digest_of, keep_images_truly
 from local.extension.schedules import (
     fill_in_what_a_schedule_tells,
@@ -24,6 +32,7 @@ __all__ = [
     "digest_of",
     "extend",
     "fill_in_what_a_schedule_tells",
+    "record_permissions",
     "retry_what_a_schedule_invokes",
     "run_tasks",
     "runnable",
@@ -53,3 +62,8 @@ def extend() -> None:
     check_health_and_take_turns()
     add_batch_types()
     add_recorded_examples()
+    log_as_permitted()
+    send_failures_as_permitted()
+    fire_schedules_as_permitted()
+    hide_what_is_missing()
+    ask_for_versions()

@@ -105,7 +105,9 @@ def _put(name: str, data: Any) -> Any:
     if missing:
         return error_response_json("LayersNotFoundException", f"Layers {missing} do not exist in '{name}'", 400)
     there = ecr._find_image(name, {"imageDigest": digest})
-    if there and (tag is None or tag in there.get("imageTags", [])):
+    # Where tags are immutable, ECR says that it is the tag that is there. https://github.com/aws/containers-roadmap/issues/2179
+    immutable = ecr._repositories[name].get("imageTagMutability") == "IMMUTABLE"
+    if there and (tag is None or (tag in there.get("imageTags", []) and not immutable)):
         message = f"Image with digest '{digest}' and tag '{tag}' already exists in the repository '{name}'"
         return error_response_json("ImageAlreadyExistsException", message, 400)
     kind = data.get("imageManifestMediaType") or json.loads(manifest).get("mediaType")

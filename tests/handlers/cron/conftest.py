@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "RESULTS_TABLE": TABLE,
     "ALLOW_PRIVATE": "true",
+    "METRICS": "Up,Milliseconds,CertificateDaysLeft",
     "TIMEOUT_SECONDS": "5",
     "KEEP_DAYS": "90",
     "POWERTOOLS_SERVICE_NAME": "test-cron",

@@ -1,0 +1,157 @@
+"""Every role may do what it does, and no more: what it is granted it has used in the local AWS, or has a reason for.
+
+allowed.json holds what was used, and is made by `make permissions`. allowed_reasons.py holds the reasons for the rest.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from tests.apps import Template, resources
+from tests.contracts.allowed_reasons import REASONS
+from tests.permissions import USED
+
+
+@dataclass(frozen=True, order=True)
+class Grant:
+    """One action on one resource; of what was used, the action that was called and what allowed it."""
+
+    role: str
+    """The logical id."""
+    action: str
+    """`s3:GetObject`, or with a wildcard; `policy/service-role/…` is a policy of AWS's own."""
+    resource: str
+    """`${Uploads}/*`: what a role is granted for, with `${…}` for the ARN of a resource of the stack."""
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it grants more than one action: more than anything uses."""
+        return any(mark in self.action for mark in "*?")
+
+    def allows(self, used: "Grant") -> bool:
+        """Whether the use is one of this grant."""
+        return (
+            self.role == used.role
+            and self.resource == used.resource
+            and fnmatchcase(used.action.lower(), self.action.lower())
+        )
+
+
+def faults(template: Template) -> list[str]:
+    """What a role is granted without use or reason, and what it has used without a grant."""
+    stem, services = example(template), services_of(template)
+
+    def excused(grant: Grant) -> bool:
+        return any(reason.covers(stem, services[grant.role], grant.action, grant.resource) for reason in REASONS)
+
+    used = {one for one in used_by(stem) if one.role in services}
+    return sorted(compare(grants(template), used, excused))
+
+
+def compare(granted: set[Grant], used: set[Grant], excused: Callable[[Grant], bool]) -> Iterator[str]:
+    """One sentence for each grant that is not needed, and for each that is missing."""
+    for grant in granted:
+        needed = not grant.is_wide and any(grant.allows(one) for one in used)
+        what = f"{grant.role} is granted {grant.action} on {grant.resource}"
+        if needed and excused(grant):
+            yield f"{what}, and uses it: the reason in allowed_reasons.py is no longer true"
+        if not needed and not excused(grant):
+            yield f"{what}, and neither uses it nor has a reason in allowed_reasons.py: narrow the grant"
+    for one in used:
+        if not any(grant.allows(one) for grant in granted):
+            yield f"{one.role} uses {one.action} on {one.resource}, which it is not granted: see `make permissions`"
+
+
+def used_by(stem: str) -> set[Grant]:
+    """What the roles of an example have used, for as long as the file says so."""
+    roles = json.loads(USED.read_text()).get(stem, {})
+    return {
+        Grant(role, action, resource)
+        for role, actions in roles.items()
+        for action, granted in actions.items()
+        for resource in granted
+    }
+
+
+def example(template: Template) -> str:
+    """The stem of the example that the template deploys, by the tag that it puts on everything."""
+    tags = (
+        tag["Value"]
+        for resource in template["Resources"].values()
+        if isinstance(resource.get("Properties", {}).get("Tags"), list)
+        for tag in resource["Properties"]["Tags"]
+        if tag["Key"] == "example"
+    )
+    return str(next(tags, ""))
+
+
+def services_of(template: Template) -> dict[str, str]:
+    """Which service of AWS's may take each role, by logical id: `lambda`."""
+    return {
+        role: ",".join(
+            str(statement["Principal"].get("Service", "")).removesuffix(".amazonaws.com")
+            for statement in found["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        )
+        for role, found in resources(template, "AWS::IAM::Role").items()
+    }
+
+
+def grants(template: Template) -> set[Grant]:
+    """What the roles of the template are granted: by policies of theirs, of AWS's, and by those of resources."""
+    found = {*_of_aws(template)}
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        attached = [name, *map(_text, properties.get("Roles", []))]
+        for statement in _statements(properties):
+            named = statement.get("Principal", {"AWS": attached})
+            if statement["Effect"] == "Allow" and isinstance(named, dict):
+                roles = {_text(role).removeprefix("${").removesuffix("}") for role in _list(named.get("AWS", []))}
+                found.update(_granted(roles & {*resources(template, "AWS::IAM::Role")}, statement))
+    return found
+
+
+def _of_aws(template: Template) -> Iterator[Grant]:
+    for role, found in resources(template, "AWS::IAM::Role").items():
+        for policy in map(_text, found["Properties"].get("ManagedPolicyArns", [])):
+            yield Grant(role, policy[policy.index("policy/") :] if "policy/" in policy else policy, "*")
+
+
+def _statements(value: Any) -> Iterator[Any]:
+    # Wherever they are: policies stand under other names in each type.
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "Statement":
+                yield from _list(inner)
+            elif key != "AssumeRolePolicyDocument":
+                yield from _statements(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _statements(inner)
+
+
+def _granted(roles: set[str], statement: Any) -> Iterator[Grant]:
+    # What is granted by an exception (NotAction, NotResource) is everything.
+    for role in roles:
+        for action in _list(statement.get("Action", "*")):
+            for resource in _list(statement.get("Resource", "*")):
+                yield Grant(role, action, _text(resource))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _text(value: Any) -> str:
+    """A string with CloudFormation's functions in it, with `${Name}` for a resource or its ARN."""
+    match value:
+        case {"Ref": name} | {"Fn::GetAtt": [name, "Arn"]}:
+            return f"${{{name}}}"
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"${{{name}.{attribute}}}"
+        case {"Fn::Join": [between, parts]}:
+            return str(between).join(map(_text, parts))
+        case {"Fn::Sub": text}:
+            return str(text)
+    return str(value)

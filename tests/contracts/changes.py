@@ -1,0 +1,239 @@
+"""Ways to spoil a template in place, for the table of mutations."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.apps import Template, resources
+from tests.contracts.network import NOBODY
+
+Change = Callable[[Template], None]
+NOWHERE = {"CidrIp": NOBODY, "IpProtocol": "icmp", "FromPort": 252, "ToPort": 86}
+"""CDK's rule for a security group that may reach nobody."""
+DNS = {"CidrIp": "0.0.0.0/0", "IpProtocol": "udp", "FromPort": 53, "ToPort": 53}
+SSH = {"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+
+
+def drop(kind: str) -> Change:
+    """Take out every resource of a type."""
+
+    def change(template: Template) -> None:
+        for name in resources(template, kind):
+            del template["Resources"][name]
+
+    return change
+
+
+def put(kind: str, path: str, value: Any) -> Change:
+    """Set a property of every resource of a type: `AutoScalingGroupProvider.ManagedDraining`."""
+    *parents, key = path.split(".")
+
+    def change(template: Template) -> None:
+        for resource in resources(template, kind).values():
+            found = resource["Properties"]
+            for parent in parents:
+                found = found.setdefault(parent, {})
+            found[key] = value
+
+    return change
+
+
+def unset(kind: str, key: str) -> Change:
+    """Take a property from every resource of a type."""
+
+    def change(template: Template) -> None:
+        for resource in resources(template, kind).values():
+            resource["Properties"].pop(key, None)
+
+    return change
+
+
+def policy(kind: str, key: str, value: str) -> Change:
+    """Set `DeletionPolicy` or `UpdateReplacePolicy` of every resource of a type."""
+
+    def change(template: Template) -> None:
+        for resource in resources(template, kind).values():
+            resource[key] = value
+
+    return change
+
+
+def add(kind: str, **properties: Any) -> Change:
+    """Add a resource."""
+
+    def change(template: Template) -> None:
+        template["Resources"]["Added"] = {"Type": kind, "Properties": properties}
+
+    return change
+
+
+# -- networks
+
+
+def forget_the_targets(template: Template) -> None:
+    """What CDK makes of ecs_ec2 without `service.connections.add_security_group`."""
+    drop("AWS::EC2::SecurityGroupEgress")(template)
+    drop("AWS::EC2::SecurityGroupIngress")(template)
+    for name, group in resources(template, "AWS::EC2::SecurityGroup").items():
+        if name.startswith("LoadBalancer"):
+            group["Properties"]["SecurityGroupEgress"] = [NOWHERE]
+
+
+def open_the_targets(template: Template) -> None:
+    for name, group in resources(template, "AWS::EC2::SecurityGroup").items():
+        if not name.startswith("LoadBalancer"):
+            group["Properties"]["SecurityGroupIngress"] = [SSH]
+
+
+def no_public_addresses(template: Template) -> None:
+    put("AWS::EC2::Subnet", "MapPublicIpOnLaunch", value=False)(template)
+    for service in resources(template, "AWS::ECS::Service").values():
+        if "NetworkConfiguration" in service["Properties"]:
+            service["Properties"]["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] = "DISABLED"
+    for name, route in resources(template, "AWS::EC2::Route").items():
+        if "NatGatewayId" in route["Properties"]:
+            del template["Resources"][name]
+
+
+def nat_gateway_inside(template: Template) -> None:
+    inside = next(name for name in resources(template, "AWS::EC2::Subnet") if "Private" in name)
+    put("AWS::EC2::NatGateway", "SubnetId", {"Ref": inside})(template)
+
+
+def rules_for_port_80(template: Template) -> None:
+    for kind in ("Ingress", "Egress"):
+        for rule in resources(template, f"AWS::EC2::SecurityGroup{kind}").values():
+            rule["Properties"]["ToPort"] = rule["Properties"]["FromPort"] = 80
+
+
+def swap_target_type(template: Template) -> None:
+    for group in resources(template, "AWS::ElasticLoadBalancingV2::TargetGroup").values():
+        was = group["Properties"]["TargetType"]
+        group["Properties"]["TargetType"] = "ip" if was == "instance" else "instance"
+
+
+def function_inside(template: Template) -> None:
+    """A function in the network, with the role that pulls and logs."""
+    role = next(name for name in resources(template, "AWS::IAM::Role") if "ExecutionRole" in name)
+    network = {
+        "SubnetIds": [{"Ref": name} for name in resources(template, "AWS::EC2::Subnet") if "Public" in name],
+        "SecurityGroupIds": [{"Ref": name} for name in resources(template, "AWS::EC2::SecurityGroup")],
+    }
+    add("AWS::Lambda::Function", VpcConfig=network, Role={"Fn::GetAtt": [role, "Arn"]})(template)
+
+
+# -- logs, stores, tags
+
+
+def in_containers(key: str, value: Any) -> Change:
+    """Set something of each container of every task."""
+
+    def change(template: Template) -> None:
+        for task in resources(template, "AWS::ECS::TaskDefinition").values():
+            for container in task["Properties"]["ContainerDefinitions"]:
+                container[key] = value
+
+    return change
+
+
+def make_log_groups(template: Template) -> None:
+    for task in resources(template, "AWS::ECS::TaskDefinition").values():
+        for container in task["Properties"]["ContainerDefinitions"]:
+            container["LogConfiguration"]["Options"]["awslogs-create-group"] = "true"
+
+
+def allow(action: str) -> Change:
+    """Let every policy of the stack's allow an action, everywhere."""
+
+    def change(template: Template) -> None:
+        for found in resources(template, "AWS::IAM::Policy").values():
+            found["Properties"]["PolicyDocument"]["Statement"].append(
+                {"Effect": "Allow", "Action": action, "Resource": "*"}
+            )
+
+    return change
+
+
+def manage(policy_name: str) -> Change:
+    """Give every role one of AWS's managed policies."""
+    arn = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, f":iam::aws:policy/{policy_name}"]]}
+    return put("AWS::IAM::Role", "ManagedPolicyArns", [arn])
+
+
+def lose_a_tag(template: Template) -> None:
+    for resource in template["Resources"].values():
+        tags = resource.get("Properties", {}).get("Tags", [])
+        if isinstance(tags, dict):
+            del tags["profile"]
+        else:
+            tags[:] = [tag for tag in tags if tag["Key"] != "profile"]
+
+
+def export(template: Template) -> None:
+    for name, output in template["Outputs"].items():
+        output["Export"] = {"Name": name}
+
+
+def ask(template: Template) -> None:
+    template["Parameters"]["Vpc"] = {"Type": "AWS::EC2::VPC::Id"}
+
+
+def mix_machines(template: Template) -> None:
+    """Let the group choose among types of instances."""
+    for group in resources(template, "AWS::AutoScaling::AutoScalingGroup").values():
+        launch = group["Properties"].pop("LaunchTemplate")
+        group["Properties"]["MixedInstancesPolicy"] = {"LaunchTemplate": {"LaunchTemplateSpecification": launch}}
+
+
+def amazon_linux_2(template: Template) -> None:
+    for parameter in template["Parameters"].values():
+        parameter["Default"] = parameter["Default"].replace("amazon-linux-2023", "amazon-linux-2")
+
+
+# -- what roles may
+
+
+def forbid(action: str) -> Change:
+    """Let no policy of the stack's allow an action."""
+
+    def change(template: Template) -> None:
+        for statement in _statements(template, "AWS::IAM::Policy"):
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            statement["Action"] = [one for one in actions if one != action]
+
+    return change
+
+
+def for_everything(template: Template) -> None:
+    for statement in _statements(template, "AWS::IAM::Policy"):
+        statement["Resource"] = "*"
+
+
+def every_action_of(service: str) -> Change:
+    """Let policies that allow some of a service's actions allow them all."""
+
+    def change(template: Template) -> None:
+        for statement in _statements(template, "AWS::IAM::Policy"):
+            if service in str(statement["Action"]):
+                statement["Action"] = f"{service}:*"
+
+    return change
+
+
+def all_but(action: str) -> Change:
+    """Let every role do everything else."""
+    statement = {"Effect": "Allow", "NotAction": action, "Resource": "*"}
+    return put("AWS::IAM::Role", "Policies", [{"PolicyName": "More", "PolicyDocument": {"Statement": [statement]}}])
+
+
+def by_the_buckets_policy(template: Template) -> None:
+    for statement in _statements(template, "AWS::S3::BucketPolicy"):
+        if statement["Effect"] == "Allow":
+            statement["Action"] = "s3:*"
+
+
+def _statements(template: Template, kind: str) -> list[Any]:
+    return [
+        statement
+        for found in resources(template, kind).values()
+        for statement in found["Properties"]["PolicyDocument"]["Statement"]
+    ]

@@ -1,0 +1,74 @@
+"""Destroying a stack of the sandbox leaves nothing, and nothing stands in its way."""
+
+import re
+from collections.abc import Iterator
+
+import config
+from tests.apps import Template, resources
+from tests.contracts.reading import name_of, walk
+
+HELD_IN = tuple(name for name, profile in config.PROFILES.items() if not profile.retain_data)
+SNAPSHOT_BY_DEFAULT = ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance")
+"""https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html"""
+ONLY_WHEN_EMPTY = (
+    *("AWS::Backup::BackupVault", "AWS::ECR::PublicRepository", "AWS::Route53::HostedZone"),
+    *("AWS::S3Express::DirectoryBucket", "AWS::S3Tables::TableBucket"),
+)
+"""Types that CloudFormation deletes only when they are empty, beside those that this contract knows how to empty."""
+PROTECTION = re.compile(r".*Protect(ion|ed).*|DisableApi(Termination|Stop)")
+NO = {"disabled", "false", "none", "off"}
+
+
+def faults(template: Template) -> list[str]:
+    """What would stay behind, or refuse to go."""
+    return [
+        *_kept(template),
+        *_not_emptied(template),
+        *_protected(template),
+        *_left_by_services(template),
+    ]
+
+
+def _kept(template: Template) -> Iterator[str]:
+    for name, resource in template["Resources"].items():
+        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
+            if resource.get(policy, "Delete") != "Delete":
+                yield f"{name} leaves something behind: its {policy} is {resource[policy]}"
+            if resource["Type"] in SNAPSHOT_BY_DEFAULT and policy not in resource:
+                yield f"{name} leaves a snapshot behind: it has no {policy}"
+
+
+def _not_emptied(template: Template) -> Iterator[str]:
+    emptied = {
+        name_of(custom["Properties"]["BucketName"])
+        for custom in resources(template, "Custom::S3AutoDeleteObjects").values()
+    }
+    for name in resources(template, "AWS::S3::Bucket").keys() - emptied:
+        yield f"{name} cannot be deleted once something is in it: nothing empties it"
+    for name, repository in resources(template, "AWS::ECR::Repository").items():
+        if repository["Properties"].get("EmptyOnDelete") is not True:
+            yield f"{name} cannot be deleted once an image is in it"
+    for kind in ONLY_WHEN_EMPTY:
+        for name in resources(template, kind):
+            yield f"{name} cannot be deleted once it holds something, and this contract cannot tell what empties {kind}"
+
+
+def _protected(template: Template) -> Iterator[str]:
+    for name, resource in template["Resources"].items():
+        for key, value in walk(resource.get("Properties", {})):
+            if PROTECTION.fullmatch(key) and str(value).lower() not in NO:
+                yield f"{name} is protected from deletion: {key} is {value}"
+    for name, balancer in resources(template, "AWS::ElasticLoadBalancingV2::LoadBalancer").items():
+        for attribute in balancer["Properties"].get("LoadBalancerAttributes", []):
+            if (attribute["Key"], attribute["Value"]) == ("deletion_protection.enabled", "true"):
+                yield f"{name} is protected from deletion"
+
+
+def _left_by_services(template: Template) -> Iterator[str]:
+    for name, cluster in resources(template, "AWS::ECS::Cluster").items():
+        for setting in cluster["Properties"].get("ClusterSettings", []):
+            if setting["Name"] == "containerInsights" and setting["Value"] != "disabled":
+                yield f"{name} has Container Insights, whose log group ECS makes and leaves behind"
+    for name, table in resources(template, "AWS::DynamoDB::Table").items():
+        if table["Properties"].get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
+            yield f"{name} leaves a backup behind for 35 days"

@@ -1,0 +1,167 @@
+"""In production every store of data outlives its stack, is protected, and can be brought back to what it was."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import cfnlint.data.AdditionalSpecs
+from cfnlint.helpers import load_resource
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
+
+import config
+from tests.apps import Template, resources
+from tests.contracts.reading import name_of, properties, referred, statements
+
+HELD_IN = tuple(name for name, profile in config.PROFILES.items() if profile.retain_data)
+HINT = re.compile(r"encrypt|kms|deletionprotect|backup|snapshot|versioning|pointintime|storage", re.IGNORECASE)
+"""What properties of stores are called. What is encrypted at rest is at rest somewhere."""
+NAME = re.compile(
+    r".*(Bucket|Cluster|Database|Disk|FileSystem|Graph|Keyspace|Ledger|Repository|Store|Table|Vault|Volume)"
+)
+NO_STORES: Mapping[str, str] = {
+    "AWS::AutoScaling::AutoScalingGroup": "its instances come and go, and their disks with them",
+    "AWS::EC2::RouteTable": "a table of routes",
+    "AWS::EC2::VPC": "what it encrypts is on its way",
+    "AWS::ECS::Cluster": "a name under which tasks run",
+    "AWS::ECS::TaskDefinition": "its storage is as short-lived as the task",
+    "AWS::KinesisFirehose::DeliveryStream": "what it takes is in its bucket a minute later",
+    "AWS::Lambda::Function": "its code is in the repository, and its disk as short-lived as itself",
+    "AWS::SNS::Topic": "it passes on what it takes",
+    "AWS::Scheduler::Schedule": "it is all in the template",
+}
+"""What looks like a store, and why it is none."""
+COMPANIONS = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Lightsail::StaticIp")
+"""What a store that is kept needs beside it: without its policy it would take requests without TLS."""
+
+RETAINED = {"DeletionPolicy": ("Retain", "RetainExceptOnCreate"), "UpdateReplacePolicy": ("Retain",)}
+"""What keeps a store. A deployment that fails before it is there has nothing to keep."""
+
+
+def faults(template: Template) -> list[str]:
+    """What would be lost with the stack, or by a mistake."""
+    found: list[str] = []
+    for name, resource in template["Resources"].items():
+        kind = resource["Type"]
+        if kind in COMPANIONS:
+            found += _not_retained(name, resource)
+        elif kind in BACKED_UP and not _passing_log(template, name):
+            found += [*_not_retained(name, resource), *BACKED_UP[kind](template, name)]
+        elif kind not in BACKED_UP and is_store(kind) and kind not in NO_STORES:
+            found.append(f"{name} looks like a store of data, and this contract does not know how {kind} is backed up")
+    return [*found, *(f"{name} empties a store" for name in resources(template, "Custom::S3AutoDeleteObjects"))]
+
+
+@cache
+def is_store(kind: str) -> bool:
+    """Whether a type keeps data, as far as cfn-lint's list, its name, or its published schema tell."""
+    if not kind.startswith("AWS::"):
+        return False
+    if kind in load_resource(cfnlint.data.AdditionalSpecs, "StatefulResources.json")["ResourceTypes"]:
+        return True
+    try:
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+    except ResourceNotFoundError:
+        return True  # newer than cfn-lint: somebody should look
+    nested = (key for one in schema.get("definitions", {}).values() for key in one.get("properties", {}))
+    return bool(
+        NAME.fullmatch(kind)
+        or any(map(HINT.search, schema["properties"]))
+        or any("AutoSnapshot" in key for key in nested)
+    )
+
+
+def _not_retained(name: str, resource: Any) -> Iterator[str]:
+    for policy, retained in RETAINED.items():
+        if resource.get(policy) not in retained:
+            yield f"{name} may be lost: its {policy} is {resource.get(policy)}"
+
+
+def _passing_log(template: Template, name: str) -> bool:
+    """Whether a log group holds nothing but refused packets, or what a helper said while the stack was deployed."""
+    groups = {
+        name_of(flow["Properties"].get("LogGroupName")) for flow in resources(template, "AWS::EC2::FlowLog").values()
+    }
+    deploying = set()
+    for resource in template["Resources"].values():
+        if not resource["Type"].startswith("AWS::"):
+            handlers = referred([resource["Properties"].get(key) for key in ("ServiceToken", "HandlerArn")])
+            deploying |= handlers | referred([properties(template, handler) for handler in handlers])
+    functions = resources(template, "AWS::Lambda::Function")
+    groups |= {
+        name_of(properties(template, helper)["LoggingConfig"]["LogGroup"]) for helper in deploying & set(functions)
+    }
+    return name in groups
+
+
+# -- how each is brought back
+
+
+def _table(template: Template, name: str) -> Iterator[str]:
+    table = properties(template, name)
+    if not table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
+        yield f"{name} has no point-in-time recovery"
+    if not table.get("DeletionProtectionEnabled"):
+        yield f"{name} is not protected from deletion"
+
+
+def _bucket(template: Template, name: str) -> Iterator[str]:
+    lifecycle = properties(template, name).get("LifecycleConfiguration", {}).get("Rules", [])
+    expires = any("ExpirationInDays" in rule and "Prefix" not in rule for rule in lifecycle)
+    if not (_versioned(template, name) or expires or _made_from_versions(template, name)):
+        yield f"{name} keeps no versions, and nobody could make again what was in it"
+
+
+def _versioned(template: Template, name: str) -> bool:
+    return properties(template, name).get("VersioningConfiguration") == {"Status": "Enabled"}
+
+
+def _made_from_versions(template: Template, name: str) -> bool:
+    """Whether a role of the stack fills the bucket from another that keeps versions: thumbnails, from pictures."""
+    for role in resources(template, "AWS::IAM::Role"):
+        allowed = list(statements(template, role))
+        puts = (referred(one["Resource"]) for one in allowed if "s3:PutObject" in one["Action"])
+        gets = (referred(one["Resource"]) for one in allowed if "s3:GetObject" in one["Action"])
+        if name in set().union(*puts) and any(_versioned(template, source) for source in set().union(*gets)):
+            return True
+    return False
+
+
+def _repository(template: Template, name: str) -> Iterator[str]:
+    if properties(template, name).get("ImageTagMutability") != "IMMUTABLE":
+        yield f"{name} lets a push overwrite an image"
+    if properties(template, name).get("EmptyOnDelete"):
+        yield f"{name} would be emptied"
+
+
+def _snapshots(template: Template, name: str) -> Iterator[str]:
+    if not any(one["AddOnType"] == "AutoSnapshot" for one in properties(template, name).get("AddOns", [])):
+        yield f"{name} has no snapshots"
+
+
+def _lightsail_database(template: Template, name: str) -> Iterator[str]:
+    if not properties(template, name).get("BackupRetention"):
+        yield f"{name} has no backups"
+
+
+def _lightsail_bucket(template: Template, name: str) -> Iterator[str]:
+    if not properties(template, name).get("ObjectVersioning"):
+        yield f"{name} keeps no versions"
+
+
+def _forgetful(_template: Template, _name: str) -> Iterator[str]:
+    yield from ()  # it forgets by itself, after the days that it was given, and there are no backups of it
+
+
+BACKED_UP: Mapping[str, Callable[[Template, str], Iterator[str]]] = {
+    "AWS::DynamoDB::Table": _table,
+    "AWS::ECR::Repository": _repository,
+    "AWS::Lightsail::Bucket": _lightsail_bucket,
+    "AWS::Lightsail::Database": _lightsail_database,
+    "AWS::Lightsail::Disk": _snapshots,
+    "AWS::Lightsail::Instance": _snapshots,
+    "AWS::Logs::LogGroup": _forgetful,
+    "AWS::S3::Bucket": _bucket,
+    "AWS::SQS::Queue": _forgetful,
+}
+"""The stores that are known, and what backs each up."""

@@ -1,0 +1,87 @@
+"""All that writes logs writes to a group of the stack, which forgets in time; nothing may make another group."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.apps import Template, resources
+from tests.contracts.reading import allowed_actions, allows, name_of
+
+GROUP = "AWS::Logs::LogGroup"
+BY_THEMSELVES = (
+    "AWS::ApiGateway::Account",  # the account's role for execution logs, in groups that API Gateway makes
+    *("AWS::AppSync::GraphQLApi", "AWS::CodeBuild::Project", "AWS::Glue::Job", "AWS::Synthetics::Canary"),
+)
+"""Types that log to groups which they make themselves."""
+
+
+def faults(template: Template) -> list[str]:
+    """What logs elsewhere than to the stack's groups, or could."""
+    groups = set(resources(template, GROUP))
+    return [
+        *_of_groups(template),
+        *_of_functions(template, groups),
+        *_of_containers(template, groups),
+        *_of_gateways(template, groups),
+        *_of_flow_logs(template, groups),
+        *_of_roles(template),
+        *(
+            f"{name}: {kind} makes log groups by itself, and this contract does not know how to stop it"
+            for kind in BY_THEMSELVES
+            for name in resources(template, kind)
+        ),
+    ]
+
+
+def _of_groups(template: Template) -> Iterator[str]:
+    for name, group in resources(template, GROUP).items():
+        if not group.get("Properties", {}).get("RetentionInDays"):
+            yield f"{name} keeps its logs for ever"
+
+
+def _of_functions(template: Template, groups: set[str]) -> Iterator[str]:
+    for name, function in resources(template, "AWS::Lambda::Function").items():
+        if name_of(function["Properties"].get("LoggingConfig", {}).get("LogGroup")) not in groups:
+            yield f"{name} writes to a log group that Lambda makes"
+
+
+def _of_containers(template: Template, groups: set[str]) -> Iterator[str]:
+    for name, task in resources(template, "AWS::ECS::TaskDefinition").items():
+        for container in task["Properties"]["ContainerDefinitions"]:
+            yield from _of_container(f"{container['Name']} of {name}", container, groups)
+    for name, job in resources(template, "AWS::Batch::JobDefinition").items():
+        container = job["Properties"].get("ContainerProperties")
+        if container is None:
+            yield f"{name} has other containers than this contract knows"
+        else:
+            yield from _of_container(name, container, groups)
+
+
+def _of_container(name: str, container: Any, groups: set[str]) -> Iterator[str]:
+    # Without a configuration Batch makes a group, and what ECS runs leaves no logs.
+    log = container.get("LogConfiguration", {})
+    if log.get("LogDriver") != "awslogs" or name_of(log["Options"].get("awslogs-group")) not in groups:
+        yield f"{name} does not log to a group of the stack"
+    if log.get("Options", {}).get("awslogs-create-group"):
+        yield f"{name} would make its log group"
+
+
+def _of_gateways(template: Template, groups: set[str]) -> Iterator[str]:
+    known = groups | set(resources(template, "AWS::KinesisFirehose::DeliveryStream"))
+    for name, stage in resources(template, "AWS::ApiGateway::Stage").items():
+        found = stage["Properties"]
+        if name_of(found.get("AccessLogSetting", {}).get("DestinationArn")) not in known:
+            yield f"{name} does not log who calls it to the stack"
+        if any(one.get("LoggingLevel", "OFF") != "OFF" for one in found.get("MethodSettings", [])):
+            yield f"{name} writes execution logs to a group that API Gateway makes"
+
+
+def _of_flow_logs(template: Template, groups: set[str]) -> Iterator[str]:
+    for name, flow in resources(template, "AWS::EC2::FlowLog").items():
+        if name_of(flow["Properties"].get("LogGroupName")) not in groups:
+            yield f"{name} does not write to a group of the stack"
+
+
+def _of_roles(template: Template) -> Iterator[str]:
+    for name in resources(template, "AWS::IAM::Role"):
+        if allows(allowed_actions(template, name), "logs:CreateLogGroup"):
+            yield f"{name} could make log groups, which would stay behind"

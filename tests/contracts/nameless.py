@@ -1,0 +1,39 @@
+"""No template tells who made it, where or when: no account, no date, no path of a machine."""
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.apps import ROOT, Template
+
+ACCOUNT = re.compile(r"(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])")
+DATE = re.compile(r"(?<!\d)(19|20)\d\d-(0[1-9]|1[0-2])-([0-2]\d|3[01])(?!\d)")
+VERSIONS = {
+    "2012-10-17",  # of the language of policies
+    "2015-03-31",  # of Lambda's API, in the ARN by which API Gateway invokes
+}
+"""Dates that are the names of something."""
+HOME = re.compile(r"/(home|Users|root)/|\b[A-Z]:\\")
+MACHINE = tuple(sorted({str(ROOT), str(Path.home()), f"{tempfile.gettempdir()}/", "/private/var/", "/var/folders/"}))
+
+
+def faults(template: Template) -> list[str]:
+    """What would be other on another machine, day or account."""
+    return [
+        f"{name}: {fault}"
+        for section in template
+        if isinstance(template[section], dict)
+        for name, held in template[section].items()
+        for fault in _of_text(json.dumps(held, ensure_ascii=False))
+    ]
+
+
+def _of_text(text: str) -> Iterator[str]:
+    for account in sorted(set(ACCOUNT.findall(text))):
+        yield f"the account {account}"
+    for date in sorted({found[0] for found in DATE.finditer(text)} - VERSIONS):
+        yield f"the date {date}"
+    if HOME.search(text) or any(path in text for path in MACHINE):
+        yield "a path of this machine"

@@ -1,0 +1,152 @@
+"""What runs in a network of its stack: tasks, instances, and functions, and which services they call."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.apps import Template, resources
+from tests.contracts.network import WORLD, Place, gives_addresses
+from tests.contracts.reading import allowed_actions, name_of, names_of, properties
+
+EPHEMERAL = range(32768, 65536)
+"""The ports of an instance that Docker gives to bridged tasks, on every ECS-optimized image.
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html"""
+ENDPOINTS = {
+    "ecr": {"ecr.api", "ecr.dkr", "s3"},  # layers are in S3
+    "ecs": {"ecs", "ecs-agent", "ecs-telemetry"},
+}
+"""The endpoints of a service whose actions go by another name, or that has several.
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html"""
+LAMBDAS_OWN = {"logs", "ec2"}
+"""What Lambda itself calls for a function, from outside of its network."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What registers with a target group: the tasks of a service."""
+
+    place: Place
+    kind: str
+    """As a target group's TargetType has it."""
+    ports: range
+
+
+def places(template: Template) -> Iterator[Place]:
+    """Everything that runs in a subnet of the stack, load balancers and gateways apart."""
+    for name, service in resources(template, "AWS::ECS::Service").items():
+        if "NetworkConfiguration" in service["Properties"]:
+            yield _tasks(template, name)
+    for name in resources(template, "AWS::AutoScaling::AutoScalingGroup"):
+        yield _instances(template, name)
+    for name in resources(template, "AWS::Batch::ComputeEnvironment"):
+        yield _environment(template, name)
+    for name, function in resources(template, "AWS::Lambda::Function").items():
+        if "VpcConfig" in function["Properties"]:
+            yield _function(template, name)
+
+
+def targets(template: Template) -> Iterator[tuple[str, Targets]]:
+    """Every target group that a service registers its tasks with, and these."""
+    for name, service in resources(template, "AWS::ECS::Service").items():
+        task = properties(template, name_of(service["Properties"]["TaskDefinition"]))
+        for attached in service["Properties"].get("LoadBalancers", []):
+            yield name_of(attached["TargetGroupArn"]), _targets(template, name, task, attached)
+
+
+def _targets(template: Template, service: str, task: Any, attached: Any) -> Targets:
+    (container,) = [one for one in task["ContainerDefinitions"] if one["Name"] == attached["ContainerName"]]
+    (mapping,) = [one for one in container["PortMappings"] if one["ContainerPort"] == attached["ContainerPort"]]
+    port = mapping["ContainerPort"]
+    if task["NetworkMode"] == "awsvpc":
+        return Targets(_tasks(template, service), "ip", range(port, port + 1))
+    (strategy,) = properties(template, service)["CapacityProviderStrategy"]
+    provider = properties(template, name_of(strategy["CapacityProvider"]))
+    place = _instances(template, name_of(provider["AutoScalingGroupProvider"]["AutoScalingGroupArn"]))
+    host = mapping.get("HostPort", 0)
+    return Targets(place, "instance", range(host, host + 1) if host else EPHEMERAL)
+
+
+def _tasks(template: Template, name: str) -> Place:
+    service = properties(template, name)
+    network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
+    return Place(
+        name,
+        groups=names_of(network.get("SecurityGroups", [])),
+        subnets=tuple(name_of(subnet) for subnet in network["Subnets"]),
+        public_address=network.get("AssignPublicIp") == "ENABLED",
+        needs=_needs_of_task(template, properties(template, name_of(service["TaskDefinition"]))),
+    )
+
+
+def _instances(template: Template, name: str) -> Place:
+    group = properties(template, name)
+    launch = properties(template, name_of(group.get("LaunchTemplate", {}).get("LaunchTemplateId")))
+    data = launch.get("LaunchTemplateData", {})
+    subnets = tuple(name_of(subnet) for subnet in group["VPCZoneIdentifier"])
+    interfaces = data.get("NetworkInterfaces", [])
+    listed = [*data.get("SecurityGroupIds", []), *(one for found in interfaces for one in found.get("Groups", []))]
+    needs = _needs_of_profile(template, data.get("IamInstanceProfile", {}).get("Arn"))
+    for task in resources(template, "AWS::ECS::TaskDefinition").values():
+        if "EC2" in task["Properties"]["RequiresCompatibilities"]:
+            needs |= _needs_of_task(template, task["Properties"])
+    return Place(
+        name,
+        groups=names_of(listed),
+        subnets=subnets,
+        public_address=gives_addresses(template, subnets)
+        or any(found.get("AssociatePublicIpAddress") for found in interfaces),
+        needs=needs,
+    )
+
+
+def _environment(template: Template, name: str) -> Place:
+    # One that is not managed has no subnets here, which is a fault.
+    compute = properties(template, name).get("ComputeResources", {})
+    subnets = tuple(name_of(subnet) for subnet in compute.get("Subnets", []))
+    jobs = [job["Properties"] for job in resources(template, "AWS::Batch::JobDefinition").values()]
+    containers = [job["ContainerProperties"] for job in jobs]
+    needs = _needs_of_profile(template, compute.get("InstanceRole"))
+    for container in containers:
+        needs |= _needs_of_roles(template, container.get("JobRoleArn"), container.get("ExecutionRoleArn"))
+        needs |= _needs_of_image(container["Image"])
+    fargate = str(compute.get("Type", "")).startswith("FARGATE")
+    assigned = (one.get("NetworkConfiguration", {}).get("AssignPublicIp") == "ENABLED" for one in containers)
+    return Place(
+        name,
+        groups=names_of(compute.get("SecurityGroupIds", [])),
+        subnets=subnets,
+        public_address=all(assigned) if fargate else gives_addresses(template, subnets),
+        needs=needs,
+    )
+
+
+def _function(template: Template, name: str) -> Place:
+    function = properties(template, name)
+    return Place(
+        name,
+        groups=names_of(function["VpcConfig"].get("SecurityGroupIds", [])),
+        subnets=tuple(name_of(subnet) for subnet in function["VpcConfig"].get("SubnetIds", [])),
+        public_address=False,  # a function never has one, whatever its subnet gives
+        needs=_needs_of_roles(template, function["Role"]) - LAMBDAS_OWN,
+    )
+
+
+def _needs_of_task(template: Template, task: Any) -> frozenset[str]:
+    needs = _needs_of_roles(template, task.get("TaskRoleArn"), task.get("ExecutionRoleArn"))
+    return needs.union(*(_needs_of_image(container["Image"]) for container in task["ContainerDefinitions"]))
+
+
+def _needs_of_profile(template: Template, profile: Any) -> frozenset[str]:
+    return _needs_of_roles(template, *properties(template, name_of(profile)).get("Roles", []))
+
+
+def _needs_of_roles(template: Template, *roles: Any) -> frozenset[str]:
+    """What a role may call, what has it calls."""
+    services = {
+        action.partition(":")[0] for role in roles if role for action in allowed_actions(template, name_of(role))
+    }
+    return frozenset(endpoint for service in services for endpoint in ENDPOINTS.get(service, {service}))
+
+
+def _needs_of_image(image: Any) -> frozenset[str]:
+    return frozenset(ENDPOINTS["ecr"] if ".dkr.ecr." in str(image) or "RepositoryUri" in str(image) else {WORLD})

@@ -1,0 +1,13 @@
+"""Everything has a price: no resource, and no setting of one, costs something that `make cost` does not know."""
+
+from scripts.costs import idle
+from scripts.costs.prices import Template, UnpricedError
+
+
+def faults(template: Template) -> list[str]:
+    """The first thing without a price."""
+    try:
+        idle.parts(template)
+    except UnpricedError as error:
+        return [str(error)]
+    return []

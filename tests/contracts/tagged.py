@@ -1,0 +1,23 @@
+"""All that has tags has those of the stack: whose it is, and on whose account the bill goes."""
+
+from typing import Any
+
+from tests.apps import Template
+
+KEYS = ("project", "example", "profile")
+
+
+def faults(template: Template) -> list[str]:
+    """What lacks a tag, or has another value than the rest."""
+    found = {name: _tags(resource) for name, resource in template["Resources"].items()}
+    tagged = {name: tags for name, tags in found.items() if tags is not None}
+    missing = [f"{name} has no tag {key}" for name, tags in tagged.items() for key in KEYS if key not in tags]
+    values = {key: {tags[key] for tags in tagged.values() if key in tags} for key in KEYS}
+    several = [f"{key} is tagged {' and '.join(sorted(one))}" for key, one in values.items() if len(one) > 1]
+    return [*missing, *several] if tagged else ["nothing is tagged"]
+
+
+def _tags(resource: Any) -> dict[str, str] | None:
+    tags = resource.get("Properties", {}).get("Tags")
+    # Batch's are a map.
+    return {tag["Key"]: tag["Value"] for tag in tags} if isinstance(tags, list) else tags

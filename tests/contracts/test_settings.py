@@ -1,0 +1,37 @@
+"""The contracts hold with everything that can be had on top, too: second disks, certificates, schedules, mail."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app import build_app
+from config import PROFILES
+from tests.apps import NO_BUNDLING
+from tests.contracts.test_contracts import CONTRACTS, profiles_of
+
+EVERYTHING = {
+    "alarm_email": "me@example.com",
+    "web_certificate_arn": "arn:aws:acm:us-east-1:000000000000:certificate/0f",
+    "thumbnail_concurrency": "50",
+    "batch_schedule": "cron(0 3 * * ? *)",
+    "lightsail_ssh_cidr": "192.0.2.44/32",
+    "lightsail_disk": "true",
+    "lightsail_database": "postgres_16",
+    "lightsail_bucket": "true",
+}
+GIVEN = "the account 000000000000"
+"""The certificate's, which the setting names."""
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_contracts_hold_with_every_option(tmp_path: Path, profile: str) -> None:
+    build_app({"profile": profile, **EVERYTHING, **NO_BUNDLING}, outdir=str(tmp_path)).synth()
+    found = {
+        f"{file.name}: {name}: {fault}"
+        for file in tmp_path.glob("*.template.json")
+        for name, contract in CONTRACTS.items()
+        if profile in profiles_of(contract)
+        for fault in contract.faults(json.loads(file.read_text()))
+    }
+    assert {fault for fault in found if not fault.endswith(GIVEN)} == set()
