@@ -152,7 +152,8 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     if request.config.getoption("--permissions-update"):
         assert whole, "not every test of the deployment has passed: what they use would be missing"
         put_down(found, stacks, USED)
-    assert differences(found, stacks, USED, whole=whole) == []
+    faults = differences(found, stacks, USED, whole=whole)
+    assert not faults, "\n".join(faults)
 
 
 def _leave_something_in_every_bucket(s3: Any) -> None:
