@@ -10,8 +10,10 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import awscli
 import jmespath
 from awscli.clidriver import create_clidriver
 
@@ -149,7 +151,10 @@ def _npx(command: Command, whole: bool) -> Iterator[str]:  # noqa: FBT001
 def _aws_help(path: tuple[str, ...]) -> Any:
     """What the CLI knows of a command. Raises KeyError for one that it has not."""
     if not path:
-        return create_clidriver().create_help_command()
+        driver = create_clidriver()
+        # Or it would go by an environment variable of its own making, which other tests may have taken away.
+        driver.session.set_config_variable("data_path", str(Path(awscli.__file__).parent / "data"))
+        return driver.create_help_command()
     return _aws_help(path[:-1]).command_table[path[-1]].create_help_command()
 
 
