@@ -17,7 +17,8 @@ export CDK_DISABLE_VERSION_CHECK := true
 export PHOTO KEYS
 BIN := .venv/bin
 CDK := node_modules/.bin/cdk
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadscope
+# More than two processors, for much of it waits. One process deploys, and tries out what is deployed.
+PARALLEL := --numprocesses 3 --dist loadscope
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help

@@ -27,6 +27,7 @@ OF_THE_DEPLOYMENT = (
     "tests/test_local_lessons.py",
 )
 FILE_BY_FILE = ("tests/containers/", "tests/test_extract.py", "tests/test_same_bytes.py")
+LONGEST = "tests/test_local_life.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,6 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = getattr(item, "fixturenames", [])
         if not config.getoption("--live") and ("deployed" in fixtures or "engine" in fixtures):
             item.add_marker(pytest.mark.local)
+    items.sort(key=lambda item: LONGEST not in item.nodeid)  # or one process would end long after the others
 
 
 class OneDeployment(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types

@@ -5,39 +5,66 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import cast
 
 import pytest
 
 from local.aws import Engine, LocalAws
-from tests.apps import ROOT
+from tests.apps import ROOT, templates
 from tests.conftest import Deployment
 from tests.test_docs import asked_outputs, every_lesson, lesson, section
 
+AT_ONCE = 4
+PATIENCE_SECONDS = 150
+"""The loops of the lessons wait for ever."""
+Run = subprocess.CompletedProcess[str]
 
-@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="the lessons use both")
-@every_lesson
-def test_the_lessons_commands_do_what_it_says(
-    stem: str, deployed: Deployment, engine: Engine, local_aws: LocalAws
-) -> None:
-    """`Try it` and `Break it`, from the first command to the last, against the local AWS."""
-    outputs = deployed.outputs(stem)
-    assert outputs
+
+@pytest.fixture(scope="module")
+def lesson_runs(
+    request: pytest.FixtureRequest, deployed: Deployment, engine: Engine, local_aws: LocalAws
+) -> Iterator[dict[str, Future[Run | None]]]:
+    """All lessons that are to be tried, at the same time: each has a stack of its own, and waits most of its time."""
     assert local_aws.running() == engine
+    items = cast("list[pytest.Function]", request.session.items)
+    stems = [str(item.callspec.params["stem"]) for item in items if "lesson_runs" in item.fixturenames]
+    (ROOT / ".build").mkdir(exist_ok=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {stem: pool.submit(_run, stem, deployed, local_aws) for stem in stems}
+
+
+def _run(stem: str, deployed: Deployment, local_aws: LocalAws) -> Run | None:
+    # `Try it` and `Break it`, from the first command to the last, against the local AWS.
     text = lesson(stem)
+    if asked_outputs(text) - set(deployed.outputs(stem)):
+        return None
     parts = section(text, "Try it") + section(text, "Break it")
     blocks = re.findall(r"```sh\n(.*?)```", parts, re.DOTALL)
-    missing = asked_outputs(text) - set(outputs)
-    if missing:
-        pytest.skip(f"not deployed here: {', '.join(missing)}; no container tool is at hand")
     script = "\n".join([f". {shlex.quote(str(local_aws.env_file))}", "set -eux", *blocks])
-    (ROOT / ".build").mkdir(exist_ok=True)
-    run = subprocess.run(
+    return subprocess.run(
         ["bash", "-c", script],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "HOME": str(local_aws.folder)},
         capture_output=True,
         text=True,
-        timeout=90,  # its loops wait for ever
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="the lessons use both")
+@pytest.mark.timeout(PATIENCE_SECONDS + 30)
+@every_lesson
+def test_the_lessons_commands_do_what_it_says(stem: str, lesson_runs: dict[str, Future[Run | None]]) -> None:
+    run = lesson_runs[stem].result()
+    if run is None:
+        pytest.skip("an output is not there; no container tool is at hand")
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_no_two_lessons_write_the_same_file() -> None:
+    """They are tried at the same time, in one folder."""
+    files = [set(re.findall(r"\.build/[\w.-]+", lesson(stem))) for stem in templates("sandbox")]
+    assert sum(map(len, files)) == len(set.union(*files))
