@@ -38,8 +38,8 @@ test: setup ## run every test, the local deployment among them
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/pytest $(PARALLEL)
 
-test-fast: setup ## run the tests that need no local deployment
-	@$(BIN)/pytest $(PARALLEL) -m "not local"
+test-fast: setup ## run the tests that need neither the local deployment nor servers of their own
+	@$(BIN)/pytest $(PARALLEL) -m "not local and not slow"
 
 synth: setup ## synthesize the CloudFormation templates into cdk.out (no credentials, no Docker, no network)
 	@rm -rf cdk.out # or templates of another prefix would stay beside these

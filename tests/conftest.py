@@ -54,6 +54,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = getattr(item, "fixturenames", [])
         if not config.getoption("--live") and ("deployed" in fixtures or "engine" in fixtures):
             item.add_marker(pytest.mark.local)
+        if item.nodeid.startswith(FILE_BY_FILE):
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: LONGEST not in item.nodeid)  # or one process would end long after the others
 
 
