@@ -16,6 +16,7 @@ from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
 from local.aws import PORT, Engine, LocalAws, LocalError
 from local.cdk import Cdk
 from local.environment import ROOT
+from local.groups import ENDINGS
 from local.inventory import LISTINGS, inventory
 from local.scene import Example, Scene
 
@@ -161,10 +162,6 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, a kill, and a terminal that is closed."""
-
-
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -176,7 +173,7 @@ def main() -> None:
     parser.add_argument("--photo", type=Path, default=thumbnail.PHOTO, help="a picture of your own to upload")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything that it writes goes")
     arguments = parser.parse_args()
-    for sign in _ENDINGS:
+    for sign in ENDINGS:
         signal.signal(sign, _interrupt)
     aws = LocalAws(arguments.folder.resolve())
     try:
@@ -188,7 +185,7 @@ def main() -> None:
     except (LocalError, BotoCoreError, ClientError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        for sign in _ENDINGS:
+        for sign in ENDINGS:
             signal.signal(sign, signal.SIG_IGN)  # a second one must not keep it from cleaning up
         aws.stop()
         sys.exit("stopped; nothing is left running")

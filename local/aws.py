@@ -23,7 +23,7 @@ from botocore.config import Config
 from local import cdk_docker, containers, environment
 from local.containers import Tool
 from local.environment import ACCESS_KEY, REGION, ROOT
-from local.groups import end_group
+from local.groups import end_group, held_back
 
 PORT = 4566
 """The port that local AWS engines use by custom."""
@@ -118,7 +118,7 @@ class LocalAws:
         site = ("--site-port", str(site_port), "--site-down", str(self.site_is_down))
         files = ("--folder", str(self.folder), "--permissions", str(self.permissions))
         tool = containers.find(self.folder)
-        with self.log.open("wb") as log, self._state.open("w") as state:
+        with self.log.open("wb") as log, self._state.open("w") as state, held_back():
             fcntl.flock(state, fcntl.LOCK_EX)
             self._process = subprocess.Popen(
                 [*self._command, *site, "--tool", tool.to_json(), *files],

@@ -1,5 +1,6 @@
 """The CDK CLI, run for real against the local AWS."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 from local import containers
 from local.aws import Engine, LocalAws, LocalError
 from local.environment import ACCOUNT, REGION, ROOT
-from local.groups import end_group
+from local.groups import end_group, held_back
 
 CLI = ROOT / "node_modules" / ".bin" / "cdk"
 
@@ -63,29 +64,27 @@ class Cdk:
     def _run(self, *arguments: str, what: str) -> None:
         started = time.monotonic()
         _show_progress(what, "...")
-        with (
-            self._log.open("w") as log,
-            subprocess.Popen(
-                [str(CLI), *arguments],
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,  # or what it starts in turn would outlive it: node, an image's build
-            ) as process,
-        ):
+        with self._log.open("w") as log, contextlib.ExitStack() as at_the_end:
+            with held_back():
+                process = subprocess.Popen(
+                    [str(CLI), *arguments],
+                    cwd=ROOT,
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                    start_new_session=True,  # or what it starts in turn would outlive it: node, an image's build
+                )
+                at_the_end.enter_context(process)
+                at_the_end.callback(end_group, process.pid, process)  # before that waits for the deployment's end
             assert process.stdout is not None  # noqa: S101 - for the type checker
             ended = self._end_with_the_engine(process)
-            try:
-                for line in process.stdout:
-                    log.write(line)
-                    _show_progress(what, line)
-            except BaseException:
-                end_group(process.pid, process)  # or leaving the block would wait for the deployment's end
-                raise
+            for line in process.stdout:
+                log.write(line)
+                _show_progress(what, line)
+            process.wait()
         _show_progress(what, "")
         if ended.is_set():
             raise LocalError(f"the local AWS ended while {what}; its log: {self._aws.log}. Run make local again")

@@ -5,8 +5,30 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from types import FrameType
 
 STOP_SECONDS = 5
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a kill, and a terminal that is closed."""
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Let what would end this command wait until the end of the block: a process that is just started must be known."""
+    came: list[tuple[int, FrameType | None]] = []
+    handlers = {sign: signal.signal(sign, lambda *told: came.append(told)) for sign in ENDINGS}
+    try:
+        yield
+    finally:
+        for sign, handler in handlers.items():
+            signal.signal(sign, handler)
+    for number, frame in came[:1]:
+        handler = handlers[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        else:
+            signal.raise_signal(number)
 
 
 def end_group(group: int, leader: subprocess.Popen[bytes] | subprocess.Popen[str] | None = None) -> bool:
