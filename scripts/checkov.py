@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app import build_app
 from config import PROFILES
+from scripts.templates import synthesize
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "security.md"
@@ -46,7 +46,7 @@ def found() -> set[Finding]:
     """What checkov finds in the templates as they are now."""
     with tempfile.TemporaryDirectory() as folder:
         for profile in PROFILES:
-            build_app({"profile": profile, "aws:cdk:bundling-stacks": []}, outdir=f"{folder}/{profile}").synth()
+            synthesize(Path(folder, profile), profile=profile)
         options = ("--framework", "cloudformation", "--compact", "--output", "json", "--skip-download", "--soft-fail")
         run = subprocess.run(
             [CHECKOV, "--directory", folder, *options], stdout=subprocess.PIPE, text=True, check=True, cwd=folder

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from app import build_app
 from scripts.architecture import ASSETS, INTERNET, WATCH, Architecture, Edge, Resources, architecture
 from scripts.nodes import frame, node, watch
+from scripts.templates import synthesize
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 BEGIN = "%% made from the template, by make docs"
@@ -106,7 +106,7 @@ def renew(assembly: Path, docs: Path) -> None:
 def main() -> None:
     """Renew every lesson's picture."""
     with tempfile.TemporaryDirectory() as folder:
-        build_app({"aws:cdk:bundling-stacks": []}, outdir=folder).synth()
+        synthesize(Path(folder))
         try:
             renew(Path(folder), DOCS)
         except ValueError as error:

@@ -1,10 +1,8 @@
 """The app as it is deployed, synthesized once for each profile and run of the tests."""
 
-import atexit
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,67 +10,51 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from app import build_app
+import app
 from config import PROFILES
+from scripts.templates import Template, resources, synthesize, templates_in
+from tests.folders import ROOT, assemblies
 
-Template = dict[str, Any]
-
-ROOT = Path(__file__).resolve().parent.parent
-NO_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
-
-
-SHARED = "TESTS_ASSEMBLIES"
-"""The environment variable that names the folder of all processes of a run (tests/conftest.py)."""
+STACKS = {stack.__module__.removeprefix("stacks."): name for name, stack in vars(app).items() if name.endswith("Stack")}
+"""The class of each example by the stem of its file, as app.py imports them. Nothing is synthesized for it."""
+EVERY_STACK = [(profile, stem) for profile in PROFILES for stem in sorted(STACKS)]
+"""Parameters for a test that holds for every stack in every profile."""
 
 
 @cache
 def assembly(profile: str) -> Path:
-    """The folder of the profile's cloud assembly. Bundling is off: it is not the templates' business.
-
-    The first process of the run that asks for it makes it.
-    """
-    folder = _assemblies() / profile
+    """The folder of the profile's cloud assembly. The first process of the run that asks for it makes it."""
+    folder = assemblies() / profile
     with Path(f"{folder}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             unfinished = Path(f"{folder}.unfinished")
-            build_app({"profile": profile, **NO_BUNDLING}, outdir=str(unfinished)).synth()
+            synthesize(unfinished, profile=profile)
             unfinished.rename(folder)
     return folder
 
 
 @cache
-def _assemblies() -> Path:
-    if SHARED in os.environ:
-        return Path(os.environ[SHARED])
-    folder = tempfile.mkdtemp(prefix="cdk.out-")
-    atexit.register(shutil.rmtree, folder)
-    return Path(folder)
+def templates(profile: str) -> dict[str, Template]:
+    """The profile's templates by the stem of their stack: `thumbnail`. They are not to be changed."""
+    return templates_in(assembly(profile))
+
+
+def synthesize_one(stem: str, folder: Path, **settings: str) -> None:
+    """Write the cloud assembly of one example with these settings into a folder; the others are not even made."""
+    others = {name: mock.DEFAULT for other, name in STACKS.items() if other != stem}
+    with mock.patch.multiple(app, **others):
+        synthesize(folder, **settings)
 
 
 @cache
-def template_with(stem: str, *, prefix: str = "compute", **settings: str) -> Template:
-    """The template of one example with these settings; the others are not synthesized. It is not to be changed."""
-    wanted = f"{prefix}-{stem.replace('_', '-')}"
+def template_with(stem: str, **settings: str) -> Template:
+    """The template of one example with these settings. It is not to be changed."""
     with tempfile.TemporaryDirectory() as folder:
-        app = build_app({"prefix": prefix, **settings, **NO_BUNDLING}, outdir=folder)
-        for node in [child.node for child in app.node.children]:
-            if node.id.startswith(f"{prefix}-") and node.id != wanted:
-                app.node.try_remove_child(node.id)
-        app.synth()
-        return dict(json.loads((Path(folder) / f"{wanted}.template.json").read_text()))
-
-
-def templates(profile: str) -> dict[str, Template]:
-    """The profile's templates by the stem of their stack: `thumbnail`."""
-    files = sorted(assembly(profile).glob("*.template.json"))
-    return {
-        file.name.removeprefix("compute-").removesuffix(".template.json").replace("-", "_"): json.loads(
-            file.read_text()
-        )
-        for file in files
-    }
+        synthesize_one(stem, Path(folder), **settings)
+        return templates_in(Path(folder))[stem]
 
 
 def synthesize_alone(*folders: Path, umask: int = 0o022, context: Mapping[str, Any], **environment: str) -> None:
@@ -105,10 +87,23 @@ def stack_name(stem: str) -> str:
     return f"compute-{stem.replace('_', '-')}"
 
 
-def resources(template: Template, kind: str) -> dict[str, dict[str, Any]]:
-    """The template's resources of one CloudFormation type, by logical id."""
-    return {name: found for name, found in template["Resources"].items() if found["Type"] == kind}
+def the(template: Template, kind: str, begins: str = "") -> dict[str, Any]:
+    """The one resource of a type whose logical id begins so."""
+    (found,) = [one for name, one in resources(template, kind).items() if name.startswith(begins)]
+    return dict(found)
 
 
-EVERY_STACK = [(profile, stem) for profile in PROFILES for stem in templates(profile)]
-"""Parameters for a test that holds for every stack in every profile."""
+def properties(template: Template, kind: str, begins: str = "") -> dict[str, Any]:
+    """The properties of the one resource of a type whose logical id begins so."""
+    return dict(the(template, kind, begins)["Properties"])
+
+
+def arn(begins: str, template: Template, attribute: str = "Arn") -> dict[str, Any]:
+    """How a template refers to the one resource that CDK named so, with eight characters of its hash."""
+    (name,) = [name for name in template["Resources"] if name.startswith(begins) and len(name) == len(begins) + 8]
+    return {"Fn::GetAtt": [name, attribute]}
+
+
+if __name__ == "__main__":
+    for profile in PROFILES:
+        assembly(profile)

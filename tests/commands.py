@@ -18,7 +18,8 @@ import jmespath
 from awscli.clidriver import create_clidriver
 
 from config import OVERRIDES, ConfigError, from_context
-from tests.apps import EVERY_STACK, ROOT, stack_name, templates
+from tests.apps import EVERY_STACK, stack_name, templates
+from tests.folders import ROOT
 from tests.queries import shape_of, unknown_fields
 from tests.shell import COMPUTED, Command, Script
 

@@ -1,13 +1,15 @@
 """One local AWS for the whole run, deployed into by the real CDK CLI; or the person's account, with `--live`."""
 
+import gc
 import os
-import shutil
-import tempfile
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import hypothesis
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from xdist.scheduler import LoadScopeScheduling
@@ -17,7 +19,7 @@ from local.aws import Engine, LocalAws
 from local.cdk import Cdk
 from local.hosts import reached_at
 from local.inventory import inventory
-from tests.apps import ROOT, SHARED
+from tests.folders import ROOT, share_assemblies
 from tests.permissions import USED, Stack, differences, put_down, used
 
 OF_THE_DEPLOYMENT = (
@@ -28,6 +30,9 @@ OF_THE_DEPLOYMENT = (
 )
 FILE_BY_FILE = ("tests/containers/", "tests/test_extract.py", "tests/test_same_bytes.py")
 LONGEST = "tests/test_local_life.py"
+
+
+hypothesis.settings.register_profile("fast", max_examples=20)  # of `make test-fast`; a hundred, otherwise
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,9 +49,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if SHARED not in os.environ:  # the process that starts the others
-        os.environ[SHARED] = tempfile.mkdtemp(prefix="cdk.out-")
-        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED)))
+    config.add_cleanup(share_assemblies())
+    if config.getoption("numprocesses"):
+        config.add_cleanup(_synthesize_meanwhile())
+
+
+def _synthesize_meanwhile() -> Callable[[], None]:
+    """Begin with the assemblies while the processes of the run import the tests; returns what ends it.
+
+    Whatever goes wrong is told by the process that needs them, which then tries itself.
+    """
+    making = subprocess.Popen([sys.executable, "-m", "tests.apps"], cwd=ROOT, stderr=subprocess.DEVNULL)
+
+    def end() -> None:
+        making.terminate()
+        making.wait()
+
+    return end
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what the tests are made of stays; to look through it again and again takes a tenth of the time
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -71,8 +94,8 @@ class OneDeployment(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist h
         return "deployed" if nodeid.startswith(OF_THE_DEPLOYMENT) else nodeid
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneDeployment:
-    return OneDeployment(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneDeployment | None:
+    return OneDeployment(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The Markdown files of the project, as a Markdown parser sees them."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tests.apps import ROOT
+from tests.folders import ROOT
 
 SHELLS = ("sh", "shell", "console")
 """Languages of blocks that hold commands: `sh` ones run here, too, the others need an account or a server."""
@@ -95,9 +96,14 @@ def lists_files(block: str) -> bool:
     return (ROOT / block.split(maxsplit=1)[0]).exists()
 
 
-DOCUMENTS = [
-    Document(path)
-    for path in sorted(ROOT.rglob("*.md"))
-    if not {".venv", "node_modules", ".build", ".local", "cdk.out"} & set(path.relative_to(ROOT).parts)
-    and not any(part.startswith((".pytest", ".hypothesis", ".ruff", ".mypy")) for part in path.relative_to(ROOT).parts)
-]
+def _documents(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.name.startswith(MADE):
+            yield from _documents(path)
+        elif path.suffix == ".md":
+            yield path
+
+
+MADE = (".build", ".git", ".hypothesis", ".local", ".mypy", ".pytest", ".ruff", ".venv", "cdk.out", "node_modules")
+"""How the folders begin that are not the project's own."""
+DOCUMENTS = [Document(path) for path in sorted(_documents(ROOT))]

@@ -7,9 +7,10 @@ import pytest
 from config import MAX_URLS
 from scripts.costs import idle, work
 from scripts.costs.prices import HOURS, PRICES, listed
+from scripts.templates import resources
 from stacks import api, batch, cron, ecr, lightsail, thumbnail
 from tests import said_of_containers
-from tests.apps import resources, templates
+from tests.apps import templates
 from tests.reckoning import (
     MILLION,
     PRODUCTION,

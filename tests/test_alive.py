@@ -15,8 +15,9 @@ import yaml
 
 from config import LIGHTSAIL_BUNDLES, LIGHTSAIL_SIZES
 from stacks import lightsail
-from tests.apps import EVERY_STACK, ROOT, templates
+from tests.apps import EVERY_STACK, templates
 from tests.contracts.alive import NOTICE, YEAR, Row, faults_of, in_use, table, today
+from tests.folders import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 _IMAGE = re.compile(r"^(?:FROM (?:--\S+ )*|ARG \w+=)(\S+:\S+)", re.MULTILINE)

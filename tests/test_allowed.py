@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.apps import EVERY_STACK, Template, template_with, templates
+from scripts.templates import Template
+from tests.apps import EVERY_STACK, template_with, templates
 from tests.contracts.allowed import Grant, compare, example, faults, grants, services_of
 from tests.contracts.allowed_reasons import REASONS, Reason, stale
 from tests.permissions import USED, Stack, differences, put_down, used

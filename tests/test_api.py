@@ -9,20 +9,16 @@ import pytest
 from aws_cdk.assertions import Template as Synthesized
 from aws_cdk.aws_logs import RetentionDays
 
+from scripts.templates import NO_BUNDLING, resources
 from stacks.api import ApiStack
-from tests.apps import NO_BUNDLING, ROOT, resources, templates
+from tests.apps import properties, templates
+from tests.folders import ROOT
 
 SANDBOX = templates("sandbox")["api"]
 PRODUCTION = templates("production")["api"]
 OPENAPI = json.loads((ROOT / "lambda_src" / "api" / "openapi.json").read_text())
 both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
 Template = dict[str, Any]
-
-
-def the(template: Template, kind: str, begins: str = "") -> dict[str, Any]:
-    """The properties of the one resource of a type whose logical id begins so."""
-    (found,) = [one for name, one in resources(template, kind).items() if name.startswith(begins)]
-    return dict(found["Properties"])
 
 
 def methods(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
@@ -104,7 +100,7 @@ def test_all_but_the_health_check_needs_a_key(template: Template) -> None:
 @both
 def test_bodies_are_held_against_the_schemas_of_the_document(template: Template) -> None:
     (validator,) = resources(template, "AWS::ApiGateway::RequestValidator")
-    assert the(template, "AWS::ApiGateway::RequestValidator")["ValidateRequestBody"] is True
+    assert properties(template, "AWS::ApiGateway::RequestValidator")["ValidateRequestBody"] is True
     models = resources(template, "AWS::ApiGateway::Model")
     for key, operation in OPERATIONS.items():
         method = methods(template)[key]
@@ -173,14 +169,14 @@ def test_the_gateways_own_errors_are_problems_too(template: Template) -> None:
 
 @both
 def test_keys_and_all_together_have_a_rate_and_keys_a_quota(template: Template) -> None:
-    plan = the(template, "AWS::ApiGateway::UsagePlan")
+    plan = properties(template, "AWS::ApiGateway::UsagePlan")
     assert plan["Throttle"] == {"RateLimit": 10, "BurstLimit": 10}
     assert plan["Quota"] == {"Limit": 10_000, "Period": "DAY"}
     (stage,) = resources(template, "AWS::ApiGateway::Stage")
     assert [one["Stage"] for one in plan["ApiStages"]] == [{"Ref": stage}]
     settings = {
         (one["ResourcePath"], one["HttpMethod"]): one
-        for one in the(template, "AWS::ApiGateway::Stage")["MethodSettings"]
+        for one in properties(template, "AWS::ApiGateway::Stage")["MethodSettings"]
     }
     every = settings.pop(("/*", "*"))
     assert (every["ThrottlingRateLimit"], every["ThrottlingBurstLimit"]) == (50, 100)
@@ -194,7 +190,7 @@ def test_keys_and_all_together_have_a_rate_and_keys_a_quota(template: Template) 
 
 @both
 def test_the_function_answers_before_the_gateway_gives_up(template: Template) -> None:
-    function = the(template, "AWS::Lambda::Function", "Function")
+    function = properties(template, "AWS::Lambda::Function", "Function")
     for key, method in methods(template).items():
         if key[1] != "OPTIONS":
             assert function["Timeout"] < method["Integration"]["TimeoutInMillis"] / 1000 <= 29
@@ -205,7 +201,7 @@ def test_the_function_answers_before_the_gateway_gives_up(template: Template) ->
 
 @both
 def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> None:
-    policy = the(template, "AWS::IAM::Policy", "RoleDefaultPolicy")["PolicyDocument"]
+    policy = properties(template, "AWS::IAM::Policy", "RoleDefaultPolicy")["PolicyDocument"]
     allowed = {
         (action, json.dumps(statement["Resource"]))
         for statement in policy["Statement"]
@@ -226,7 +222,7 @@ def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> Non
 
 @both
 def test_this_api_alone_may_invoke_the_function(template: Template) -> None:
-    permission = the(template, "AWS::Lambda::Permission")
+    permission = properties(template, "AWS::Lambda::Permission")
     assert permission["Principal"] == "apigateway.amazonaws.com"
     parts = permission["SourceArn"]["Fn::Join"][1]
     assert {"Ref": "ApiF70053CD"} in parts
@@ -240,14 +236,14 @@ def test_this_api_alone_may_invoke_the_function(template: Template) -> None:
 def test_nothing_of_the_accounts_is_touched(template: Template) -> None:
     """The role with which API Gateway writes to CloudWatch Logs is one for all APIs of an account."""
     assert resources(template, "AWS::ApiGateway::Account") == {}
-    for settings in the(template, "AWS::ApiGateway::Stage")["MethodSettings"]:
+    for settings in properties(template, "AWS::ApiGateway::Stage")["MethodSettings"]:
         assert "LoggingLevel" not in settings, "it could not be deployed without that role"
 
 
 @both
 def test_every_request_is_in_the_access_log_as_a_line_of_json(template: Template) -> None:
-    setting = the(template, "AWS::ApiGateway::Stage")["AccessLogSetting"]
-    stream = the(template, "AWS::KinesisFirehose::DeliveryStream")
+    setting = properties(template, "AWS::ApiGateway::Stage")["AccessLogSetting"]
+    stream = properties(template, "AWS::KinesisFirehose::DeliveryStream")
     assert setting["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
     assert stream["DeliveryStreamName"].startswith("amazon-apigateway-"), "API Gateway writes to no other"
     line = setting["Format"]
@@ -262,8 +258,8 @@ def test_every_request_is_in_the_access_log_as_a_line_of_json(template: Template
 
 @both
 def test_access_logs_are_kept_as_long_as_other_logs(template: Template) -> None:
-    bucket = the(template, "AWS::S3::Bucket")
-    kept = the(template, "AWS::Logs::LogGroup", "Logs")["RetentionInDays"]
+    bucket = properties(template, "AWS::S3::Bucket")
+    kept = properties(template, "AWS::Logs::LogGroup", "Logs")["RetentionInDays"]
     assert [rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"]] == [kept]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     (policy,) = resources(template, "AWS::S3::BucketPolicy").values()
@@ -299,11 +295,11 @@ def test_a_new_stream_can_write_at_once(template: Template) -> None:
 
 @both
 def test_requests_are_traced_and_measured(template: Template) -> None:
-    stage = the(template, "AWS::ApiGateway::Stage")
+    stage = properties(template, "AWS::ApiGateway::Stage")
     assert stage["TracingEnabled"] is True
     unmeasured = {settings["HttpMethod"] for settings in stage["MethodSettings"] if not settings.get("MetricsEnabled")}
     assert unmeasured == {"OPTIONS"}, "five metrics of each method cost $1.50 a month"
-    assert the(template, "AWS::Lambda::Function", "Function")["TracingConfig"] == {"Mode": "Active"}
+    assert properties(template, "AWS::Lambda::Function", "Function")["TracingConfig"] == {"Mode": "Active"}
 
 
 def test_in_the_sandbox_errors_set_off_an_alarm() -> None:
@@ -321,7 +317,7 @@ def test_in_production_errors_slowness_and_throttles_do() -> None:
     }
     assert {*alarms} == {"5XXError", "Latency", "Throttles"}
     assert alarms["Latency"]["ExtendedStatistic"] == "p99"
-    name = the(template, "AWS::ApiGateway::RestApi")["Name"]
+    name = properties(template, "AWS::ApiGateway::RestApi")["Name"]
     for metric in ("5XXError", "Latency"):
         (stage,) = resources(template, "AWS::ApiGateway::Stage")
         assert {one["Name"]: one["Value"] for one in alarms[metric]["Dimensions"]} == {
@@ -332,7 +328,7 @@ def test_in_production_errors_slowness_and_throttles_do() -> None:
 
 
 def test_the_dashboard_shows_alarms_requests_function_and_table() -> None:
-    body = the(PRODUCTION, "AWS::CloudWatch::Dashboard")["DashboardBody"]["Fn::Join"][1]
+    body = properties(PRODUCTION, "AWS::CloudWatch::Dashboard")["DashboardBody"]["Fn::Join"][1]
     text = "".join(part if isinstance(part, str) else "x" for part in body)
     titles = [widget["properties"]["title"] for widget in json.loads(text)["widgets"]]
     assert titles == ["Alarms", "Requests", "Milliseconds", "Function", "Table"]
@@ -343,7 +339,7 @@ def test_the_dashboard_shows_alarms_requests_function_and_table() -> None:
 
 @both
 def test_the_keys_are_made_for_what_is_asked(template: Template) -> None:
-    table = the(template, "AWS::DynamoDB::Table")
+    table = properties(template, "AWS::DynamoDB::Table")
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}

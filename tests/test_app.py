@@ -15,17 +15,9 @@ from constructs import Construct, IConstruct
 
 from app import build_app
 from config import PROFILES, ConfigError, from_context
-from tests.apps import (
-    EVERY_STACK,
-    NO_BUNDLING,
-    ROOT,
-    Template,
-    assembly,
-    resources,
-    stack_name,
-    template_with,
-    templates,
-)
+from scripts.templates import NO_BUNDLING, Template, resources
+from tests.apps import EVERY_STACK, assembly, stack_name, template_with, templates
+from tests.folders import ROOT
 
 every_stack = pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
 
@@ -66,6 +58,7 @@ def test_a_bad_setting_is_a_line_that_names_what_is_allowed(context: Mapping[str
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_bad_setting_on_the_command_line_is_one_line_and_no_traceback() -> None:
     run = _app(CDK_CONTEXT_JSON=json.dumps({"profile": "prod"}))
     assert run.returncode == 1
@@ -109,6 +102,7 @@ def test_the_cli_has_nothing_to_warn_of_in_cdk_json() -> None:
 # -- every stack
 
 
+@pytest.mark.slow  # `make test-fast` synthesizes without the validation
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_strict_validation_and_cdk_nag_find_nothing(profile: str) -> None:
     # Synthesizing would have failed on an error; a warning would stand in the report.
@@ -124,6 +118,7 @@ def _allow_plain_http(stack: IConstruct) -> None:
     sqs.Queue(cast("Construct", stack), "Plain")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "finder"), [(_misspell, "CloudFormation Validate"), (_allow_plain_http, "AwsSolutions")]
 )

@@ -11,36 +11,26 @@ from aws_cdk.assertions import Template
 from aws_cdk.aws_ecr_assets import DockerImageAsset
 from aws_cdk.aws_logs import RetentionDays
 
-from app import build_app
 from batch.command import STOPPED
 from batch.decoders import DECODING_SECONDS
 from batch.job import STOP_SECONDS
 from config import OVERRIDES, ConfigError, from_context
+from scripts.templates import resources, templates_in
 from stacks import batch
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES
 from stacks.batch import ATTEMPTS, MEMORY_MIB, VCPUS
-from tests.apps import NO_BUNDLING, ROOT, assembly, resources, templates
+from tests.apps import arn, assembly, properties, synthesize_one, templates
 from tests.bundles import locked
+from tests.folders import ROOT
 
 SANDBOX = templates("sandbox")["batch"]
 PRODUCTION = templates("production")["batch"]
 both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
 
 
-def the(template: dict[str, Any], kind: str, begins: str = "") -> dict[str, Any]:
-    """The properties of the one resource of a type whose logical id begins so."""
-    (found,) = [one for name, one in resources(template, kind).items() if name.startswith(begins)]
-    return dict(found["Properties"])
-
-
-def arn(begins: str, template: dict[str, Any], attribute: str = "Arn") -> dict[str, Any]:
-    (name,) = [name for name in template["Resources"] if name.startswith(begins) and len(name) == len(begins) + 8]
-    return {"Fn::GetAtt": [name, attribute]}
-
-
 @pytest.fixture(scope="module")
 def configured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The assembly of the sandbox with every setting of the example."""
+    """The assembly of the example with every setting that it has."""
     folder = tmp_path_factory.mktemp("configured")
     settings = {
         "architecture": "x86_64",
@@ -49,18 +39,13 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "batch_monthly_budget": "5",
         "batch_schedule": "cron(0 3 * * ? *)",
     }
-    build_app({**settings, **NO_BUNDLING}, outdir=str(folder)).synth()
+    synthesize_one("batch", folder, **settings)
     return folder
-
-
-def of(folder: Path) -> dict[str, Any]:
-    """The template of the example in an assembly."""
-    return dict(json.loads((folder / "compute-batch.template.json").read_text()))
 
 
 def allowed(template: dict[str, Any], role: str) -> dict[str, Any]:
     """What a role's policy allows: by action, where."""
-    statements = the(template, "AWS::IAM::Policy", role)["PolicyDocument"]["Statement"]
+    statements = properties(template, "AWS::IAM::Policy", role)["PolicyDocument"]["Statement"]
     return {
         action: one["Resource"]
         for one in statements
@@ -85,13 +70,13 @@ def test_the_outputs_are_what_submit_and_the_lesson_use(template: dict[str, Any]
 
 @both
 def test_spot_comes_first_and_on_demand_behind_it(template: dict[str, Any]) -> None:
-    order = the(template, "AWS::Batch::JobQueue")["ComputeEnvironmentOrder"]
+    order = properties(template, "AWS::Batch::JobQueue")["ComputeEnvironmentOrder"]
     assert [(one["Order"], one["ComputeEnvironment"]) for one in order] == [
         (1, arn("Spot", template, "ComputeEnvironmentArn")),
         (2, arn("OnDemand", template, "ComputeEnvironmentArn")),
     ]
-    spot = the(template, "AWS::Batch::ComputeEnvironment", "Spot")["ComputeResources"]
-    on_demand = the(template, "AWS::Batch::ComputeEnvironment", "OnDemand")["ComputeResources"]
+    spot = properties(template, "AWS::Batch::ComputeEnvironment", "Spot")["ComputeResources"]
+    on_demand = properties(template, "AWS::Batch::ComputeEnvironment", "OnDemand")["ComputeResources"]
     assert (spot["Type"], spot["AllocationStrategy"]) == ("SPOT", "SPOT_PRICE_CAPACITY_OPTIMIZED")
     assert (on_demand["Type"], on_demand["AllocationStrategy"]) == ("EC2", "BEST_FIT_PROGRESSIVE")
     for resources_ in (spot, on_demand):
@@ -115,11 +100,11 @@ def test_environments_can_be_updated_in_place(template: dict[str, Any]) -> None:
 
 @both
 def test_instances_are_of_today_encrypted_and_closed(template: dict[str, Any]) -> None:
-    machine = the(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"]
+    machine = properties(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"]
     assert machine["MetadataOptions"]["HttpTokens"] == "required"
     (disk,) = machine["BlockDeviceMappings"]
     assert (disk["Ebs"]["Encrypted"], disk["Ebs"]["VolumeType"]) == (True, "gp3")
-    group = the(template, "AWS::EC2::SecurityGroup", "InstancesGroup")
+    group = properties(template, "AWS::EC2::SecurityGroup", "InstancesGroup")
     assert "SecurityGroupIngress" not in group
     assert resources(template, "AWS::EC2::SecurityGroupIngress") == {}
     assert [(rule["IpProtocol"], rule["FromPort"]) for rule in group["SecurityGroupEgress"]] == [("tcp", 443)]
@@ -127,7 +112,7 @@ def test_instances_are_of_today_encrypted_and_closed(template: dict[str, Any]) -
 
 def test_production_has_its_instances_in_private_subnets() -> None:
     for template, kind in ((SANDBOX, "Public"), (PRODUCTION, "Private")):
-        subnets = the(template, "AWS::Batch::ComputeEnvironment", "Spot")["ComputeResources"]["Subnets"]
+        subnets = properties(template, "AWS::Batch::ComputeEnvironment", "Spot")["ComputeResources"]["Subnets"]
         assert len(subnets) == 2
         assert all(subnet["Ref"].startswith(f"Vpc{kind}Subnet") for subnet in subnets)
 
@@ -138,7 +123,7 @@ def test_families_and_image_are_of_one_architecture(configured: Path) -> None:
         (assembly("sandbox"), "arm64", "linux/arm64"),
         (configured, "x86_64", "linux/amd64"),
     ):
-        for environment in resources(of(folder), "AWS::Batch::ComputeEnvironment").values():
+        for environment in resources(templates_in(folder)["batch"], "AWS::Batch::ComputeEnvironment").values():
             assert environment["Properties"]["ComputeResources"]["InstanceTypes"] == [f"default_{architecture}"]
         assets = json.loads((folder / "compute-batch.assets.json").read_text())["dockerImages"]
         assert [one["source"]["platform"] for one in assets.values()] == [platform]
@@ -156,7 +141,7 @@ def test_a_child_fits_into_the_smallest_instance() -> None:
 
 @both
 def test_only_a_lost_host_is_retried(template: dict[str, Any]) -> None:
-    job = the(template, "AWS::Batch::JobDefinition")
+    job = properties(template, "AWS::Batch::JobDefinition")
     assert job["RetryStrategy"] == {
         "Attempts": ATTEMPTS,
         "EvaluateOnExit": [
@@ -170,7 +155,7 @@ def test_only_a_lost_host_is_retried(template: dict[str, Any]) -> None:
 
 @both
 def test_the_child_is_told_what_it_needs(template: dict[str, Any]) -> None:
-    job = the(template, "AWS::Batch::JobDefinition")
+    job = properties(template, "AWS::Batch::JobDefinition")
     container = job["ContainerProperties"]
     assert container["Command"] == ["--keys", "Ref::keys", "--children", "Ref::children"]
     assert job["Parameters"] == {"keys": "*", "children": "1"}
@@ -224,7 +209,7 @@ def test_failed_and_stuck_jobs_set_off_an_alarm(template: dict[str, Any]) -> Non
         assert [target["Arn"] for target in rule["Properties"]["Targets"]] == [arn("FailedJobs", template)]
         patterns[pattern["detail-type"][0]] = pattern["detail"].get("status")
     assert patterns == {"Batch Job State Change": ["FAILED"], "Batch Job Queue Blocked": None}
-    alarm = the(template, "AWS::CloudWatch::Alarm", "FailedJobs")
+    alarm = properties(template, "AWS::CloudWatch::Alarm", "FailedJobs")
     assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
     assert alarm["Dimensions"][0]["Value"] == arn("FailedJobs", template, "QueueName")
     assert alarm["Threshold"] == 1
@@ -232,7 +217,7 @@ def test_failed_and_stuck_jobs_set_off_an_alarm(template: dict[str, Any]) -> Non
 
 @both
 def test_a_job_that_can_never_run_does_not_block_the_queue_for_ever(template: dict[str, Any]) -> None:
-    actions = the(template, "AWS::Batch::JobQueue")["JobStateTimeLimitActions"]
+    actions = properties(template, "AWS::Batch::JobQueue")["JobStateTimeLimitActions"]
     assert {one["Reason"]: one["MaxTimeSeconds"] for one in actions} == {
         "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT": 600,
         "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE": 600,
@@ -247,8 +232,8 @@ def test_no_job_writes_into_a_bucket_that_has_been_emptied() -> None:
 
 def test_it_runs_by_itself_only_when_it_is_told_when(configured: Path) -> None:
     assert resources(SANDBOX, "AWS::Scheduler::Schedule") == {}
-    template = of(configured)
-    schedule = the(template, "AWS::Scheduler::Schedule")
+    template = templates_in(configured)["batch"]
+    schedule = properties(template, "AWS::Scheduler::Schedule")
     assert schedule["ScheduleExpression"] == "cron(0 3 * * ? *)"
     assert schedule["Target"]["DeadLetterConfig"] == {"Arn": arn("FailedJobs", template)}
     parts = schedule["Target"]["Input"]["Fn::Join"][1]
@@ -260,7 +245,7 @@ def test_it_runs_by_itself_only_when_it_is_told_when(configured: Path) -> None:
 
 def test_a_budget_guards_who_gave_an_address(configured: Path) -> None:
     assert resources(SANDBOX, "AWS::Budgets::Budget") == {}
-    budget = the(of(configured), "AWS::Budgets::Budget")
+    budget = properties(templates_in(configured)["batch"], "AWS::Budgets::Budget")
     assert budget["Budget"]["BudgetLimit"] == {"Amount": 5, "Unit": "USD"}
     told = {
         (one["Notification"]["NotificationType"], one["Notification"]["Threshold"]): one["Subscribers"]
@@ -282,7 +267,7 @@ def test_an_image_of_a_registry_needs_no_docker() -> None:
         monthly_budget=1,
         image="public.ecr.aws/docker/library/python:3.14",
     )
-    job = the(dict(Template.from_stack(stack).to_json()), "AWS::Batch::JobDefinition")
+    job = properties(dict(Template.from_stack(stack).to_json()), "AWS::Batch::JobDefinition")
     assert job["ContainerProperties"]["Image"] == "public.ecr.aws/docker/library/python:3.14"
     assert not [one for one in stack.node.find_all() if isinstance(one, DockerImageAsset)]
 

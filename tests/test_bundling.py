@@ -11,8 +11,8 @@ import pytest
 
 from stacks import _bundling
 from stacks._bundling import LAMBDA_SRC, BundlingError, requirements_of
-from tests.apps import ROOT
 from tests.bundles import BUNDLES, locked
+from tests.folders import ROOT
 
 PACKAGES = sorted(lock.parent.name for lock in LAMBDA_SRC.glob("*/requirements.txt"))
 AARCH64 = 0xB7
@@ -57,6 +57,7 @@ def _lock(package: str) -> dict[str, str]:
     return locked(LAMBDA_SRC / package / "requirements.txt")
 
 
+@pytest.mark.slow
 def test_pip_refuses_what_is_not_locked_by_hash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(_bundling, "ROOT", tmp_path)
     monkeypatch.setattr(_bundling, "CACHE", tmp_path / "cache")
@@ -80,6 +81,7 @@ def test_the_tests_and_the_local_aws_run_the_versions_that_are_bundled(package: 
         assert installed[name] == version, f"{name}: make lock brings them together"
 
 
+@pytest.mark.slow
 @every_package
 def test_the_handler_finds_all_it_imports(package: str, tmp_path: Path) -> None:
     """In an interpreter that has the bundle, and of everything else only what Lambda's runtime brings."""
@@ -137,6 +139,7 @@ def test_an_edited_lock_is_installed_anew(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert len(folders) == len(installed) == 2
 
 
+@pytest.mark.slow
 def test_a_wrong_hash_stops_the_synthesis_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(_bundling, "ROOT", tmp_path)
     monkeypatch.setattr(_bundling, "CACHE", tmp_path / "cache")

@@ -13,7 +13,8 @@ from cdk_nag import AwsSolutionsChecks
 
 from app import build_app
 from config import PROFILES
-from tests.apps import NO_BUNDLING, assembly
+from scripts.templates import NO_BUNDLING
+from tests.apps import assembly
 
 Findings = set[tuple[str, str]]
 """Of cdk-nag: the rule, and the path of the resource."""
@@ -92,6 +93,7 @@ def test_an_acceptance_without_a_reason_is_noticed() -> None:
     assert "without a reason" in fault
 
 
+@pytest.mark.slow
 @every_profile
 def test_cfn_lint_finds_nothing_but_what_is_ignored(profile: str) -> None:
     """Every rule that there is, experimental and informational ones among them, in three regions."""

@@ -9,9 +9,11 @@ import subprocess
 
 import pytest
 
-from tests.apps import ROOT, resources, templates
+from scripts.templates import resources
+from tests.apps import templates
 from tests.commands import TOOLS, faults, script_faults
 from tests.documents import DOCUMENTS, Document
+from tests.folders import ROOT
 from tests.shell import Command, Script
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)

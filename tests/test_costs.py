@@ -13,8 +13,10 @@ from config import LIGHTSAIL_SIZES, PROFILES
 from scripts.costs import __main__ as command
 from scripts.costs import functions, idle, report, work
 from scripts.costs.prices import FREE_TYPES, PRICES, Part, UnpricedError, after_free_tiers, listed
+from scripts.templates import Template, resources
 from stacks import cron
-from tests.apps import EVERY_STACK, ROOT, Template, resources, template_with, templates
+from tests.apps import EVERY_STACK, template_with, templates
+from tests.folders import ROOT
 from tests.handlers.cron.conftest import ENVIRONMENT
 
 SERVERLESS = ("thumbnail", "cron", "api")
@@ -280,7 +282,7 @@ def test_units_of_work_cost_something(stem: str) -> None:
 def test_the_command_prints_the_table_or_one_stack(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "templates", lambda _context, profile: templates(profile))
+    monkeypatch.setattr(command, "_templates", lambda settings: templates(settings["profile"]))
     command.main(["--all"])
     assert "together" in capsys.readouterr().out
     command.main(["compute-ecs-ec2"])

@@ -8,24 +8,14 @@ import pytest
 
 import config
 from cron import events
+from scripts.templates import resources
 from stacks.cron import FUNCTION_SECONDS, TIMEOUT_SECONDS
-from tests.apps import resources, template_with, templates
+from tests.apps import arn, properties, template_with, templates
 
 SANDBOX = templates("sandbox")["cron"]
 PRODUCTION = templates("production")["cron"]
 both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
 ACCOUNT = {"Ref": "AWS::AccountId"}
-
-
-def the(template: dict[str, Any], kind: str, begins: str = "") -> dict[str, Any]:
-    """The properties of the one resource of a type whose logical id begins so."""
-    (found,) = [one for name, one in resources(template, kind).items() if name.startswith(begins)]
-    return dict(found["Properties"])
-
-
-def arn(begins: str, template: dict[str, Any]) -> dict[str, Any]:
-    (name,) = [name for name in template["Resources"] if name.startswith(begins) and len(name) == len(begins) + 8]
-    return {"Fn::GetAtt": [name, "Arn"]}
 
 
 @both
@@ -45,7 +35,7 @@ def test_the_outputs_are_what_the_smoke_tests_and_lessons_use(template: dict[str
 
 @both
 def test_it_fires_every_hour_within_five_minutes(template: dict[str, Any]) -> None:
-    schedule = the(template, "AWS::Scheduler::Schedule")
+    schedule = properties(template, "AWS::Scheduler::Schedule")
     assert schedule["State"] == "ENABLED"
     assert schedule["ScheduleExpression"] == "rate(1 hour)"
     assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}
@@ -57,7 +47,7 @@ def test_it_fires_every_hour_within_five_minutes(template: dict[str, Any]) -> No
 
 @both
 def test_what_cannot_be_delivered_is_tried_until_the_next_run_and_kept(template: dict[str, Any]) -> None:
-    target = the(template, "AWS::Scheduler::Schedule")["Target"]
+    target = properties(template, "AWS::Scheduler::Schedule")["Target"]
     assert target["Arn"] == arn("Function", template)
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 185}
     assert target["DeadLetterConfig"] == {"Arn": arn("DeadLetters", template)}
@@ -65,7 +55,7 @@ def test_what_cannot_be_delivered_is_tried_until_the_next_run_and_kept(template:
 
 @both
 def test_what_the_function_fails_at_is_retried_until_the_next_run_and_kept(template: dict[str, Any]) -> None:
-    invocations = the(template, "AWS::Lambda::EventInvokeConfig")
+    invocations = properties(template, "AWS::Lambda::EventInvokeConfig")
     assert invocations["DestinationConfig"] == {"OnFailure": {"Destination": arn("DeadLetters", template)}}
     assert invocations["MaximumRetryAttempts"] == 2
     assert invocations["MaximumEventAgeInSeconds"] == 3600
@@ -84,7 +74,7 @@ def test_it_does_not_fire_before_everything_is_ready(template: dict[str, Any]) -
 
 @both
 def test_scheduler_may_invoke_the_function_and_no_more(template: dict[str, Any]) -> None:
-    role = the(template, "AWS::IAM::Role", "SchedulerRole")
+    role = properties(template, "AWS::IAM::Role", "SchedulerRole")
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
@@ -113,23 +103,23 @@ def test_scheduler_may_invoke_the_function_and_no_more(template: dict[str, Any])
 )
 def test_window_patience_and_alarm_follow_the_period(settings: Mapping[str, str], wanted: Mapping[str, Any]) -> None:
     template = template_with("cron", **settings)
-    schedule = the(template, "AWS::Scheduler::Schedule")
+    schedule = properties(template, "AWS::Scheduler::Schedule")
     assert schedule["ScheduleExpression"] == settings["cron_schedule"]
     assert schedule["ScheduleExpressionTimezone"] == settings.get("cron_time_zone", "Etc/UTC")
     assert schedule["FlexibleTimeWindow"].get("MaximumWindowInMinutes") == wanted["window"]
     assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == wanted["seconds"]
-    of_lambda = the(template, "AWS::Lambda::EventInvokeConfig")["MaximumEventAgeInSeconds"]
+    of_lambda = properties(template, "AWS::Lambda::EventInvokeConfig")["MaximumEventAgeInSeconds"]
     assert of_lambda == max(360, min(wanted["seconds"], 6 * 3600)), "three tries take three minutes and more"
-    (runs, filled) = the(template, "AWS::CloudWatch::Alarm", "MissedRun")["Metrics"][::-1]
+    (runs, filled) = properties(template, "AWS::CloudWatch::Alarm", "MissedRun")["Metrics"][::-1]
     assert runs["MetricStat"]["Period"] == wanted["period"]
     assert filled["Expression"] == "FILL(runs, 0)"
 
 
 def test_settings_reach_the_schedule_and_the_function() -> None:
     template = template_with("cron", cron_urls="https://a.example/,http://b.example/?x=1", cron_allow_private="true")
-    urls = json.loads(the(template, "AWS::Scheduler::Schedule")["Target"]["Input"])["urls"]
+    urls = json.loads(properties(template, "AWS::Scheduler::Schedule")["Target"]["Input"])["urls"]
     assert urls == ["https://a.example/", "http://b.example/?x=1"]
-    assert the(template, "AWS::Lambda::Function")["Environment"]["Variables"]["ALLOW_PRIVATE"] == "true"
+    assert properties(template, "AWS::Lambda::Function")["Environment"]["Variables"]["ALLOW_PRIVATE"] == "true"
 
 
 # -- the function
@@ -149,7 +139,7 @@ def test_the_function_may_do_what_it_does_and_no_more(template: dict[str, Any]) 
 
 def _allowed(template: dict[str, Any], policy: str) -> set[tuple[str, str]]:
     allowed = set()
-    for statement in the(template, "AWS::IAM::Policy", policy)["PolicyDocument"]["Statement"]:
+    for statement in properties(template, "AWS::IAM::Policy", policy)["PolicyDocument"]["Statement"]:
         actions, where = statement["Action"], statement["Resource"]
         for action in [actions] if isinstance(actions, str) else actions:
             for resource in where if isinstance(where, list) else [where]:
@@ -159,7 +149,7 @@ def _allowed(template: dict[str, Any], policy: str) -> set[tuple[str, str]]:
 
 @both
 def test_private_addresses_are_refused_unless_configured(template: dict[str, Any]) -> None:
-    assert the(template, "AWS::Lambda::Function")["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
+    assert properties(template, "AWS::Lambda::Function")["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
 
 
 def test_everything_ends_within_the_functions_time() -> None:
@@ -174,7 +164,7 @@ def test_no_more_urls_are_configured_than_the_function_takes() -> None:
 
 @both
 def test_results_are_found_by_url_and_time_and_expire(template: dict[str, Any]) -> None:
-    table = the(template, "AWS::DynamoDB::Table")
+    table = properties(template, "AWS::DynamoDB::Table")
     assert table["KeySchema"] == [
         {"AttributeName": "url", "KeyType": "HASH"},
         {"AttributeName": "scheduled_at", "KeyType": "RANGE"},
@@ -211,7 +201,7 @@ def test_what_sets_off_the_alarms(template: dict[str, Any]) -> None:
     assert (runs["MetricStat"]["Stat"], runs["MetricStat"]["Period"]) == ("SampleCount", 3600)
     assert (missed["ComparisonOperator"], missed["Threshold"]) == ("LessThanThreshold", 1)
     assert (missed["EvaluationPeriods"], missed["TreatMissingData"]) == (2, "breaching")
-    environment = the(template, "AWS::Lambda::Function")["Environment"]["Variables"]
+    environment = properties(template, "AWS::Lambda::Function")["Environment"]["Variables"]
     for metric in (runs["MetricStat"]["Metric"], site):
         assert (metric["Namespace"], metric["MetricName"]) == ("ComputeExamples", "Up")
         assert {one["Name"]: one["Value"] for one in metric["Dimensions"]} == {

@@ -7,8 +7,10 @@ import pytest
 from config import MAX_URLS, OVERRIDES
 from cron.check import MAX_BODY_BYTES
 from local.environment import SECONDS_A_MINUTE
+from scripts.templates import resources
 from stacks import _pictures, api, cron, thumbnail
-from tests.apps import ROOT, resources, templates
+from tests.apps import templates
+from tests.folders import ROOT
 
 STEMS = sorted(templates("sandbox"))
 HEADINGS = [

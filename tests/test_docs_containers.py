@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from config import OVERRIDES
+from scripts.templates import resources
 from stacks import _network, _web, ecr, ecs_ec2
-from tests.apps import ROOT, resources, templates
+from tests.apps import templates
+from tests.folders import ROOT
 from tests.said_of_containers import TASKS_PER_INSTANCE
 from tests.test_docs import lesson, section
 

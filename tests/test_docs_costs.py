@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.costs.prices import HOURS, PRICES
-from tests.apps import ROOT
+from tests.folders import ROOT
 from tests.said import SAID
 
 DOCUMENTS = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
@@ -52,7 +52,7 @@ def test_every_amount_is_computed_or_a_price_of_the_table(document: str) -> None
 
 def test_the_check_of_amounts_bites(monkeypatch: pytest.MonkeyPatch) -> None:
     read = Path.read_text
-    monkeypatch.setattr(Path, "read_text", lambda path: read(path).replace("$49.19", "$49.20"))
+    monkeypatch.setattr(Path, "read_text", lambda path, **how: read(path, **how).replace("$49.19", "$49.20"))
     with pytest.raises(AssertionError):
         test_what_is_said_is_what_is_computed("README.md")
     with pytest.raises(AssertionError):

@@ -8,8 +8,9 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk.aws_logs import RetentionDays
 
+from scripts.templates import resources
 from stacks.ecr import EcrStack
-from tests.apps import assembly, resources, templates
+from tests.apps import assembly, templates
 
 SANDBOX = templates("sandbox")["ecr"]
 PRODUCTION = templates("production")["ecr"]

@@ -4,41 +4,38 @@ from typing import Any
 
 import pytest
 
-from tests.apps import resources, templates
+from scripts.templates import resources
+from tests.apps import properties, templates
 
 SANDBOX = templates("sandbox")["ecs_ec2"]
 PRODUCTION = templates("production")["ecs_ec2"]
 both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
 
 
-def the(template: dict[str, Any], kind: str) -> dict[str, Any]:
-    (found,) = resources(template, kind).values()
-    return dict(found["Properties"])
-
-
 def launched(template: dict[str, Any]) -> dict[str, Any]:
-    return dict(the(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"])
+    return dict(properties(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"])
 
 
 @both
 def test_the_service_runs_on_the_capacity_provider_that_is_there(template: dict[str, Any]) -> None:
     (provider,) = resources(template, "AWS::ECS::CapacityProvider")
-    strategy = the(template, "AWS::ECS::Service")["CapacityProviderStrategy"]
+    strategy = properties(template, "AWS::ECS::Service")["CapacityProviderStrategy"]
     assert strategy == [{"CapacityProvider": {"Ref": provider}, "Weight": 1}]
-    assert the(template, "AWS::ECS::ClusterCapacityProviderAssociations")["CapacityProviders"] == [{"Ref": provider}]
-    assert the(template, "AWS::ECS::TaskDefinition")["RequiresCompatibilities"] == ["EC2"]
+    associated = properties(template, "AWS::ECS::ClusterCapacityProviderAssociations")["CapacityProviders"]
+    assert associated == [{"Ref": provider}]
+    assert properties(template, "AWS::ECS::TaskDefinition")["RequiresCompatibilities"] == ["EC2"]
 
 
 @both
 def test_ecs_scales_and_drains_the_instances_and_protects_none(template: dict[str, Any]) -> None:
     (group,) = resources(template, "AWS::AutoScaling::AutoScalingGroup")
-    assert the(template, "AWS::ECS::CapacityProvider")["AutoScalingGroupProvider"] == {
+    assert properties(template, "AWS::ECS::CapacityProvider")["AutoScalingGroupProvider"] == {
         "AutoScalingGroupArn": {"Ref": group},
         "ManagedScaling": {"Status": "ENABLED", "TargetCapacity": 100},
         "ManagedDraining": "ENABLED",
         "ManagedTerminationProtection": "DISABLED",  # or no deletion of the stack comes to its end
     }
-    instances = the(template, "AWS::AutoScaling::AutoScalingGroup")
+    instances = properties(template, "AWS::AutoScaling::AutoScalingGroup")
     assert instances["NewInstancesProtectedFromScaleIn"] is False
     assert (instances["MinSize"], instances["MaxSize"]) == ("2", "7")
     assert "DesiredCapacity" not in instances, "each deployment would take back what scaling has added"
@@ -46,7 +43,7 @@ def test_ecs_scales_and_drains_the_instances_and_protects_none(template: dict[st
 
 @both
 def test_the_first_instances_are_ecss_too(template: dict[str, Any]) -> None:
-    tags = the(template, "AWS::AutoScaling::AutoScalingGroup")["Tags"]
+    tags = properties(template, "AWS::AutoScaling::AutoScalingGroup")["Tags"]
     assert {"Key": "AmazonECSManaged", "Value": "true", "PropagateAtLaunch": True} in tags
 
 
@@ -118,7 +115,7 @@ def test_an_instance_may_do_what_its_agents_do(template: dict[str, Any]) -> None
 
 @both
 def test_tasks_are_spread_over_zones_and_then_packed(template: dict[str, Any]) -> None:
-    assert the(template, "AWS::ECS::Service")["PlacementStrategies"] == [
+    assert properties(template, "AWS::ECS::Service")["PlacementStrategies"] == [
         {"Type": "spread", "Field": "attribute:ecs.availability-zone"},
         {"Type": "binpack", "Field": "MEMORY"},
     ]
@@ -126,7 +123,7 @@ def test_tasks_are_spread_over_zones_and_then_packed(template: dict[str, Any]) -
 
 @both
 def test_several_tasks_share_an_instance_by_ports_of_its_own(template: dict[str, Any]) -> None:
-    task = the(template, "AWS::ECS::TaskDefinition")
+    task = properties(template, "AWS::ECS::TaskDefinition")
     assert task["NetworkMode"] == "bridge"
     (container,) = task["ContainerDefinitions"]
     assert container["PortMappings"] == [{"ContainerPort": 8080, "HostPort": 0, "Protocol": "tcp"}]

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from scripts.extract import ExtractionError, app_with, extract, files_of
-from tests.apps import EVERY_STACK, NO_BUNDLING, ROOT, assembly, stack_name, synthesize_alone, templates
+from scripts.templates import NO_BUNDLING
+from tests.apps import EVERY_STACK, assembly, stack_name, synthesize_alone, templates
+from tests.folders import ROOT
 
 STEMS = tuple(templates("sandbox"))
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.apps import resources, templates
+from scripts.templates import resources
+from tests.apps import templates
 
 SANDBOX = templates("sandbox")["fargate"]
 PRODUCTION = templates("production")["fargate"]

@@ -16,8 +16,10 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 import config
 from local.lightsail_sandbox import Sandbox, sandbox
+from scripts.templates import resources
 from stacks import lightsail
-from tests.apps import ROOT, resources, template_with, templates
+from tests.apps import properties, template_with, templates
+from tests.folders import ROOT
 from tests.test_docs import section
 
 SANDBOX = templates("sandbox")["lightsail"]
@@ -28,8 +30,7 @@ EVERYTHING = {"lightsail_disk": "true", "lightsail_database": "postgres_16", "li
 
 
 def the(template: dict[str, Any], kind: str) -> dict[str, Any]:
-    (found,) = resources(template, f"AWS::Lightsail::{kind}").values()
-    return dict(found["Properties"])
+    return properties(template, f"AWS::Lightsail::{kind}")
 
 
 # -- the server and its address

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.apps import ROOT
 from tests.documents import DOCUMENTS, Document
+from tests.folders import ROOT
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 

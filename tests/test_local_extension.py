@@ -19,8 +19,8 @@ from ministack.services import eventbridge, lambda_svc, scheduler
 
 from local.aws import LocalAws
 from local.extension import fill_in_what_a_schedule_tells, retry_what_a_schedule_invokes, runnable
-from tests.apps import ROOT
 from tests.bundles import locked
+from tests.folders import ROOT
 from tests.waiting import until
 
 Client = Callable[[str], Any]

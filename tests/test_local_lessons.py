@@ -12,8 +12,9 @@ from typing import cast
 import pytest
 
 from local.aws import Engine, LocalAws
-from tests.apps import ROOT, templates
+from tests.apps import templates
 from tests.conftest import Deployment
+from tests.folders import ROOT
 from tests.test_docs import asked_outputs, every_lesson, lesson, section
 
 AT_ONCE = 4

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.apps import ROOT, Template, resources
+from scripts.templates import Template, resources
+from tests.folders import ROOT
 from tests.losses import complaint, kinds_of_stores, losses
 
 SNAPSHOTS = sorted((ROOT / "tests" / "__snapshots__" / "test_snapshots").glob("*.json"))
@@ -153,6 +154,7 @@ def test_one(snapshot, meant, request):
 """
 
 
+@pytest.mark.slow
 def test_no_update_of_snapshots_overwrites_one_that_still_has_the_store(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(SNAPSHOTS_OF_A_BUCKET)
     folder = tmp_path / "__snapshots__" / "test_it"

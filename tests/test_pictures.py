@@ -13,7 +13,9 @@ import pytest
 from config import PROFILES
 from scripts.architecture import architecture
 from scripts.pictures import BEGIN, BLOCK, BY_HAND, picture, pictures, renew, renewed
-from tests.apps import EVERY_STACK, ROOT, Template, assembly, resources, stack_name, templates
+from scripts.templates import Template, resources
+from tests.apps import EVERY_STACK, assembly, stack_name, templates
+from tests.folders import ROOT
 
 every_lesson = pytest.mark.parametrize("stem", templates("sandbox"))
 MOST_NODES = 15

@@ -9,7 +9,8 @@ import pytest
 
 from config import PROFILES
 from stacks import _bundling
-from tests.apps import ROOT, assembly, stack_name, synthesize_alone
+from tests.apps import assembly, stack_name, synthesize_alone
+from tests.folders import ROOT
 
 SOURCES = ("app.py", "config.py", "cdk.json", "stacks", "lambda_src", "containers")
 BUNDLED = "thumbnail"

@@ -9,7 +9,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from tests.apps import EVERY_STACK, Template, stack_name, templates
+from scripts.templates import Template
+from tests.apps import EVERY_STACK, stack_name, templates
 from tests.losses import accept, kinds_of_stores
 
 SNAPSHOTS = Path(__file__).parent / "__snapshots__" / "test_snapshots"

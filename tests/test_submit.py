@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import boto3
@@ -17,22 +18,23 @@ from scripts.manifests import show_manifests
 DEPLOYED = {"JobQueueArn": "queue", "JobDefinitionArn": "definition", "OutputBucketName": "output"}
 
 
+@cache
+def _client(service: str) -> Any:
+    return boto3.client(service, "us-east-1", aws_access_key_id="test", aws_secret_access_key="test")  # type: ignore[call-overload]
+
+
 @pytest.fixture
 def batch() -> Iterator[tuple[Any, Stubber]]:
-    client = boto3.client("batch", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-    with Stubber(client) as stubber:
-        yield client, stubber
+    with Stubber(_client("batch")) as stubber:
+        yield _client("batch"), stubber
         stubber.assert_no_pending_responses()
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(variable, "test")
+def s3() -> Iterator[Any]:
     with mock_aws():
-        s3 = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket="output")
-        yield s3
+        _client("s3").create_bucket(Bucket="output")
+        yield _client("s3")
 
 
 @pytest.mark.parametrize(

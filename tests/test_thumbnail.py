@@ -4,17 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.apps import resources, templates
+from scripts.templates import resources
+from tests.apps import templates, the
 
 SANDBOX = templates("sandbox")["thumbnail"]
 PRODUCTION = templates("production")["thumbnail"]
 both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
-
-
-def the(template: dict[str, Any], kind: str, begins: str = "") -> dict[str, Any]:
-    """The one resource of a type whose logical id begins so."""
-    (found,) = [one for name, one in resources(template, kind).items() if name.startswith(begins)]
-    return dict(found)
 
 
 @both

@@ -8,12 +8,11 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ecs as ecs
 
-from app import build_app
+from scripts.templates import Template, resources, templates_in
 from stacks._web import web_image
-from tests.apps import NO_BUNDLING, assembly, resources, stack_name, templates
+from tests.apps import assembly, properties, stack_name, synthesize_one, template_with, templates, the
 from tests.contracts.reachable import faults
 
-Template = dict[str, Any]
 STEMS = ("ecs_ec2", "fargate")
 each = pytest.mark.parametrize("stem", STEMS)
 every = pytest.mark.parametrize(
@@ -21,16 +20,6 @@ every = pytest.mark.parametrize(
     [templates(profile)[stem] for stem in STEMS for profile in ("sandbox", "production")],
     ids=[f"{stem}.{profile}" for stem in STEMS for profile in ("sandbox", "production")],
 )
-
-
-def the(template: Template, kind: str, begins: str = "") -> dict[str, Any]:
-    """The one resource of a type whose logical id begins so."""
-    (found,) = [one for name, one in resources(template, kind).items() if name.startswith(begins)]
-    return dict(found)
-
-
-def properties(template: Template, kind: str, begins: str = "") -> dict[str, Any]:
-    return dict(the(template, kind, begins)["Properties"])
 
 
 def container(template: Template) -> dict[str, Any]:
@@ -41,23 +30,14 @@ def container(template: Template) -> dict[str, Any]:
 CERTIFICATE = "arn:aws:acm:us-east-1:111122223333:certificate/12345678-1234-1234-1234-123456789012"
 
 
-@pytest.fixture(scope="module")
-def otherwise(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The assembly of the app with every setting of the web service another than its default."""
-    folder = tmp_path_factory.mktemp("otherwise")
-    settings = {
-        "architecture": "x86_64",
-        "web_certificate_arn": CERTIFICATE,
-        "web_image": "compute-ecr-web-1a2b:v1",
-        "container_insights": "true",
-        "publish_web_image": "false",
-    }
-    build_app({**settings, **NO_BUNDLING}, outdir=str(folder)).synth()
-    return folder
-
-
-def template_in(assembly: Path, stem: str) -> Template:
-    return dict(json.loads((assembly / f"{stack_name(stem)}.template.json").read_text()))
+OTHERWISE = {
+    "architecture": "x86_64",
+    "web_certificate_arn": CERTIFICATE,
+    "web_image": "compute-ecr-web-1a2b:v1",
+    "container_insights": "true",
+    "publish_web_image": "false",
+}
+"""Every setting of the web service, and another value than its default."""
 
 
 @every
@@ -200,8 +180,8 @@ def test_without_a_certificate_it_speaks_http(template: Template) -> None:
 
 
 @each
-def test_with_a_certificate_http_only_redirects(stem: str, otherwise: Path) -> None:
-    template = template_in(otherwise, stem)
+def test_with_a_certificate_http_only_redirects(stem: str) -> None:
+    template = template_with(stem, **OTHERWISE)
     listeners = {
         one["Properties"]["Port"]: one["Properties"]
         for one in resources(template, "AWS::ElasticLoadBalancingV2::Listener").values()
@@ -217,8 +197,8 @@ def test_with_a_certificate_http_only_redirects(stem: str, otherwise: Path) -> N
 
 
 @each
-def test_a_certificate_can_be_given_to_what_is_deployed(stem: str, otherwise: Path) -> None:
-    before, after = templates("sandbox")[stem], template_in(otherwise, stem)
+def test_a_certificate_can_be_given_to_what_is_deployed(stem: str) -> None:
+    before, after = templates("sandbox")[stem], template_with(stem, **OTHERWISE)
     (http,) = resources(before, "AWS::ElasticLoadBalancingV2::Listener")
     listeners = resources(after, "AWS::ElasticLoadBalancingV2::Listener")
     assert listeners[http]["Properties"]["Port"] == 80, "a second listener would be made for a port that has one"
@@ -296,29 +276,30 @@ def test_the_image_may_come_from_a_registry(
 
 
 @each
-def test_a_configured_image_is_run_and_none_is_built(stem: str, otherwise: Path) -> None:
-    assert _joined(container(template_in(otherwise, stem))["Image"]).endswith("/compute-ecr-web-1a2b:v1")
-    assets = json.loads((otherwise / f"{stack_name(stem)}.assets.json").read_text())
+def test_a_configured_image_is_run_and_none_is_built(stem: str, tmp_path: Path) -> None:
+    synthesize_one(stem, tmp_path, **OTHERWISE)
+    assert _joined(container(templates_in(tmp_path)[stem])["Image"]).endswith("/compute-ecr-web-1a2b:v1")
+    assets = json.loads((tmp_path / f"{stack_name(stem)}.assets.json").read_text())
     assert assets.get("dockerImages", {}) == {}
 
 
-def test_x86_if_it_is_asked_for(otherwise: Path) -> None:
-    task = properties(template_in(otherwise, "fargate"), "AWS::ECS::TaskDefinition")
+def test_x86_if_it_is_asked_for() -> None:
+    task = properties(template_with("fargate", **OTHERWISE), "AWS::ECS::TaskDefinition")
     assert task["RuntimePlatform"]["CpuArchitecture"] == "X86_64"
-    instances = template_in(otherwise, "ecs_ec2")
+    instances = template_with("ecs_ec2", **OTHERWISE)
     launched = properties(instances, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"]
     assert launched["InstanceType"] == "t3.micro"
     assert instances["Parameters"][launched["ImageId"]["Ref"]]["Default"].endswith("2023/recommended/image_id")
 
 
 @each
-def test_container_insights_are_productions_unless_they_are_asked_for(stem: str, otherwise: Path) -> None:
+def test_container_insights_are_productions_unless_they_are_asked_for(stem: str) -> None:
     found = {
         name: properties(template, "AWS::ECS::Cluster")["ClusterSettings"][0]["Value"]
         for name, template in {
             "sandbox": templates("sandbox")[stem],
             "production": templates("production")[stem],
-            "otherwise": template_in(otherwise, stem),
+            "otherwise": template_with(stem, **OTHERWISE),
         }.items()
     }
     assert found == {"sandbox": "disabled", "production": "enabled", "otherwise": "enabled"}

@@ -14,7 +14,7 @@ import yaml
 
 from scripts import upgrade
 from stacks._bundling import PYTHON_VERSION
-from tests.apps import ROOT
+from tests.folders import ROOT
 
 WORKFLOWS = {file.stem: yaml.safe_load(file.read_text()) for file in sorted((ROOT / ".github/workflows").glob("*.yml"))}
 STEPS = [

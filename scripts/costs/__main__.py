@@ -1,17 +1,15 @@
 """Prints what the stacks cost: `python -m scripts.costs`, as `make cost`. Needs no credentials and no network."""
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from app import build_app
 from config import PROFILES, ConfigError
 from scripts.costs import report
-from scripts.costs.prices import Template, UnpricedError
+from scripts.costs.prices import UnpricedError
+from scripts.templates import Template, synthesize, templates_in
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     context = {name: value for name, _, value in (setting.partition("=") for setting in options.context)}
     try:
-        profiles = {profile: templates(context, profile) for profile in PROFILES}
+        profiles = {profile: _templates({**context, "profile": profile}) for profile in PROFILES}
         if options.stack is None:
             lines = report.table(profiles)
         else:
@@ -33,15 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {error}")
 
 
-def templates(context: dict[str, str], profile: str) -> dict[str, Template]:
-    """The profile's templates with these settings, by stem."""
-    unbundled: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
+def _templates(settings: dict[str, str]) -> dict[str, Template]:
     with tempfile.TemporaryDirectory() as folder:
-        assembly = build_app({**context, "profile": profile, **unbundled}, outdir=folder).synth()
-        return {
-            stack.tags["example"]: json.loads(Path(stack.template_full_path).read_text(encoding="utf-8"))
-            for stack in assembly.stacks
-        }
+        synthesize(Path(folder), **settings)
+        return templates_in(Path(folder))
 
 
 def _stem(stack: str, stacks: dict[str, Template]) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scripts.costs.prices import HOURS, Part, Template
+from scripts.costs.prices import HOURS, Part
 from scripts.costs.reading import the_name
+from scripts.templates import Template
 
 FARGATE_SPOT = 0.3
 """About 70 % less than a regular task; it varies. https://aws.amazon.com/fargate/pricing/"""

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator
 
 from scripts.costs.capacity import Properties
-from scripts.costs.prices import HOURS, Part, Template, UnpricedError
+from scripts.costs.prices import HOURS, Part, UnpricedError
 from scripts.costs.reading import the_name
+from scripts.templates import Template
 
 CHECK_SECONDS = 0.5
 """Of a check of web sites, an estimate: the function waits for the slowest of them."""

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from scripts.costs.capacity import Properties, hours, instances, tasks
 from scripts.costs.functions import of_schedule
-from scripts.costs.prices import FREE_TYPES, Part, Template, UnpricedError
-from scripts.costs.reading import of_type
+from scripts.costs.prices import FREE_TYPES, Part, UnpricedError
+from scripts.templates import Template, resources
 
 INSIGHTS_METRICS = 8 * 3 + 3 + 5
 """Of Container Insights, for a cluster with one service: eight for cluster, service and family of tasks each, three of
@@ -68,7 +68,7 @@ def _capacity_provider(_template: Template, provider: Properties) -> Iterator[Pa
 
 
 def _cluster(template: Template, cluster: Properties) -> Iterator[Part]:
-    families = of_type(template, "AWS::ECS::TaskDefinition").values()
+    families = resources(template, "AWS::ECS::TaskDefinition").values()
     fargate = any("FARGATE" in family["Properties"]["RequiresCompatibilities"] for family in families)
     for setting in cluster.get("ClusterSettings", []):
         if setting == {"Name": "containerInsights", "Value": "enabled"}:
@@ -81,7 +81,7 @@ def _cluster(template: Template, cluster: Properties) -> Iterator[Part]:
 def _service(template: Template, service: Properties) -> Iterator[Part]:
     least = [
         target["Properties"]["MinCapacity"]
-        for target in of_type(template, "AWS::ApplicationAutoScaling::ScalableTarget").values()
+        for target in resources(template, "AWS::ApplicationAutoScaling::ScalableTarget").values()
         if target["Properties"]["ServiceNamespace"] == "ecs"
     ]
     yield from tasks(template, service, service.get("DesiredCount", least[0] if least else 1))

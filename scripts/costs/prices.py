@@ -5,9 +5,6 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-Template = dict[str, Any]
 
 TABLE = Path(__file__).with_name("prices.toml")
 _TABLE = tomllib.loads(TABLE.read_text(encoding="utf-8"))

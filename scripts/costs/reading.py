@@ -2,12 +2,7 @@
 
 from typing import Any
 
-from scripts.costs.prices import Template
-
-
-def of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
-    """The resources of one CloudFormation type, by logical id."""
-    return {name: found for name, found in template["Resources"].items() if found["Type"] == kind}
+from scripts.templates import Template, resources
 
 
 def the_name(reference: Any) -> str:
@@ -21,7 +16,7 @@ def function(template: Template, handler: str) -> dict[str, Any]:
     found: dict[str, Any]
     (found,) = [
         one["Properties"]
-        for one in of_type(template, "AWS::Lambda::Function").values()
+        for one in resources(template, "AWS::Lambda::Function").values()
         if one["Properties"]["Handler"] == handler
     ]
     return found

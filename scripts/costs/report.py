@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from scripts.costs import idle, work
-from scripts.costs.prices import PRICES, Part, Template, after_free_tiers, listed
+from scripts.costs.prices import PRICES, Part, after_free_tiers, listed
+from scripts.templates import Template
 
 Stacks = Mapping[str, Template]
 """Templates by the stem of their stack."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from scripts.costs.capacity import FARGATE_SPOT, instances, machines
 from scripts.costs.functions import CHECK_SECONDS, called, stored
-from scripts.costs.prices import HOURS, Part, Template
-from scripts.costs.reading import function, of_type, the_name
+from scripts.costs.prices import HOURS, Part
+from scripts.costs.reading import function, the_name
+from scripts.templates import Template, resources
 
 THOUSAND, MILLION = 1_000, 1_000_000
 THUMBNAIL_SECONDS = 0.3
@@ -81,8 +82,8 @@ def _ecr(template: Template) -> Iterator[Work]:
 
 
 def _ecs_ec2(template: Template) -> Iterator[Work]:
-    (group,) = of_type(template, "AWS::AutoScaling::AutoScalingGroup").values()
-    (task,) = of_type(template, "AWS::ECS::TaskDefinition").values()
+    (group,) = resources(template, "AWS::AutoScaling::AutoScalingGroup").values()
+    (task,) = resources(template, "AWS::ECS::TaskDefinition").values()
     machine = list(instances(template, group["Properties"], 1))
     memory = sum(container["Memory"] for container in task["Properties"]["ContainerDefinitions"])
     room = INSTANCE_MIB[machine[0].price] // memory
@@ -91,8 +92,8 @@ def _ecs_ec2(template: Template) -> Iterator[Work]:
 
 
 def _fargate(template: Template) -> Iterator[Work]:
-    (service,) = of_type(template, "AWS::ECS::Service").values()
-    (task,) = of_type(template, "AWS::ECS::TaskDefinition").values()
+    (service,) = resources(template, "AWS::ECS::Service").values()
+    (task,) = resources(template, "AWS::ECS::TaskDefinition").values()
     public = service["Properties"]["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "ENABLED"
     address = [Part("address", 1, "address")] if public else []
     processor = task["Properties"]["RuntimePlatform"]["CpuArchitecture"]
@@ -105,7 +106,7 @@ def _fargate(template: Template) -> Iterator[Work]:
 
 
 def _batch(template: Template) -> Iterator[Work]:
-    (job,) = of_type(template, "AWS::Batch::JobDefinition").values()
+    (job,) = resources(template, "AWS::Batch::JobDefinition").values()
     environment = {one["Name"]: one["Value"] for one in job["Properties"]["ContainerProperties"]["Environment"]}
     making = MILLION * DECODING_SECONDS / 3600 / int(environment["VCPUS"])
     requests = [
@@ -121,7 +122,7 @@ def _batch(template: Template) -> Iterator[Work]:
 
 
 def _machine(template: Template, suffix: str) -> Iterator[Part]:
-    environment = next(iter(of_type(template, "AWS::Batch::ComputeEnvironment").values()))
+    environment = next(iter(resources(template, "AWS::Batch::ComputeEnvironment").values()))
     found = environment["Properties"]["ComputeResources"]
     launch = template["Resources"][the_name(found["LaunchTemplate"]["LaunchTemplateId"])]["Properties"]
     kind = BATCH_MACHINES[found["InstanceTypes"][0]]

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.apps import ROOT
+from tests.folders import ROOT
 from tests.waiting import until
 
 WEB = ROOT / "containers" / "web"

@@ -15,7 +15,7 @@ from local.aws import Engine, LocalAws
 from local.containers import Tool
 from local.thumbnail import PHOTO
 from stacks.batch import DOCKERFILE
-from tests.apps import ROOT
+from tests.folders import ROOT
 
 TEXT = (ROOT / DOCKERFILE).read_text()
 BUCKETS = ("batch-image-in", "batch-image-out")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from starlette.datastructures import Headers
 
-from tests.apps import ROOT
 from tests.bundles import locked
 from tests.containers.servers import PATIENCE, WEB, Web, answers, ask, metadata, sample, web
+from tests.folders import ROOT
 from tests.waiting import until
 from web.logs import client_of
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.apps import Template
+from scripts.templates import Template
 
 TABLE = Path(__file__).with_suffix(".toml")
 NOTICE = timedelta(days=180)

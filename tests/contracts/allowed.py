@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.apps import Template, resources
+from scripts.templates import Template, resources
 from tests.contracts.allowed_reasons import REASONS
 from tests.permissions import USED
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tests.apps import Template, resources
+from scripts.templates import Template, resources
 from tests.contracts.network import WORLD, covered, leads_in, rules, zones
 from tests.contracts.places import Targets
 from tests.contracts.reading import name_of, names_of, properties, walk

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.apps import Template, resources
+from scripts.templates import Template, resources
 from tests.contracts.network import NOBODY
 
 Change = Callable[[Template], None]

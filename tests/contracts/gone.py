@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import config
-from tests.apps import Template, resources
+from scripts.templates import Template, resources
 from tests.contracts.reading import name_of, walk
 
 HELD_IN = tuple(name for name, profile in config.PROFILES.items() if not profile.retain_data)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.apps import Template
+from scripts.templates import Template
 from tests.contracts.reading import walk
 
 PROVIDED = ("/aws/service/", "/cdk-bootstrap/")

@@ -10,7 +10,7 @@ from cfnlint.helpers import load_resource
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
 import config
-from tests.apps import Template, resources
+from scripts.templates import Template, resources
 from tests.contracts.reading import name_of, properties, referred, statements
 
 HELD_IN = tuple(name for name, profile in config.PROFILES.items() if profile.retain_data)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.apps import Template, resources
+from scripts.templates import Template, resources
 from tests.contracts.reading import allowed_actions, allows, name_of
 
 GROUP = "AWS::Logs::LogGroup"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.apps import Template, resources
+from scripts.templates import Template, resources
 from tests.contracts.reading import name_of, names_of, properties
 
 WORLD = "0.0.0.0/0"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.apps import Template, resources
+from scripts.templates import Template, resources
 from tests.contracts.network import WORLD, Place, gives_addresses
 from tests.contracts.reading import allowed_actions, name_of, names_of, properties
 

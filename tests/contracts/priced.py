@@ -1,7 +1,8 @@
 """Everything has a price: no resource, and no setting of one, costs something that `make cost` does not know."""
 
 from scripts.costs import idle
-from scripts.costs.prices import Template, UnpricedError
+from scripts.costs.prices import UnpricedError
+from scripts.templates import Template
 
 
 def faults(template: Template) -> list[str]:

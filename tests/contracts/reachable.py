@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from tests.apps import Template, resources
+from scripts.templates import Template, resources
 from tests.contracts.balancers import (
     BALANCER,
     LISTENER,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.apps import Template
+from scripts.templates import Template
 
 KEYS = ("project", "example", "profile")
 

@@ -3,14 +3,13 @@
 import copy
 import importlib
 import pkgutil
-from functools import cache
 from types import ModuleType
 
 import pytest
 
 from config import PROFILES
 from tests import contracts
-from tests.apps import EVERY_STACK, Template, templates
+from tests.apps import EVERY_STACK, templates
 from tests.contracts.mutations import MUTATIONS, Mutation
 
 MODULES = {
@@ -26,11 +25,6 @@ def profiles_of(contract: ModuleType) -> tuple[str, ...]:
     return getattr(contract, "HELD_IN", tuple(PROFILES))
 
 
-@cache
-def _template(profile: str, stem: str) -> Template:
-    return templates(profile)[stem]
-
-
 @pytest.mark.parametrize(
     ("name", "profile", "stem"),
     [
@@ -41,7 +35,7 @@ def _template(profile: str, stem: str) -> Template:
     ],
 )
 def test_every_stack_keeps_the_contract(name: str, profile: str, stem: str) -> None:
-    assert CONTRACTS[name].faults(_template(profile, stem)) == []
+    assert CONTRACTS[name].faults(templates(profile)[stem]) == []
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: f"{mutation.contract}: {mutation.name}")
@@ -49,7 +43,7 @@ def test_the_contract_notices(mutation: Mutation) -> None:
     contract = CONTRACTS[mutation.contract]
     for profile in mutation.profiles or profiles_of(contract):
         for stem in mutation.stems:
-            original = _template(profile, stem)
+            original = templates(profile)[stem]
             changed = copy.deepcopy(original)
             mutation.change(changed)
             new = set(contract.faults(changed)) - set(contract.faults(original))

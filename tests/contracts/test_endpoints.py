@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.apps import Template, resources, templates
+from scripts.templates import Template, resources
+from tests.apps import templates
 from tests.contracts.changes import drop
 from tests.contracts.reachable import faults
 from tests.contracts.reading import name_of

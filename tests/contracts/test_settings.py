@@ -1,13 +1,11 @@
 """The contracts hold with everything that can be had on top, too: second disks, certificates, schedules, mail."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from app import build_app
 from config import PROFILES
-from tests.apps import NO_BUNDLING
+from scripts.templates import synthesize, templates_in
 from tests.contracts.test_contracts import CONTRACTS, profiles_of
 
 EVERYTHING = {
@@ -24,14 +22,15 @@ GIVEN = "the account 000000000000"
 """The certificate's, which the setting names."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_contracts_hold_with_every_option(tmp_path: Path, profile: str) -> None:
-    build_app({"profile": profile, **EVERYTHING, **NO_BUNDLING}, outdir=str(tmp_path)).synth()
+    synthesize(tmp_path, profile=profile, **EVERYTHING)
     found = {
-        f"{file.name}: {name}: {fault}"
-        for file in tmp_path.glob("*.template.json")
+        f"{stem}: {name}: {fault}"
+        for stem, template in templates_in(tmp_path).items()
         for name, contract in CONTRACTS.items()
         if profile in profiles_of(contract)
-        for fault in contract.faults(json.loads(file.read_text()))
+        for fault in contract.faults(template)
     }
     assert {fault for fault in found if not fault.endswith(GIVEN)} == set()

@@ -14,8 +14,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from local.api import api_key
-from tests.apps import ROOT
 from tests.conftest import Deployment
+from tests.folders import ROOT
 from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(300)

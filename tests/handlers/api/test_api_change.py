@@ -298,6 +298,7 @@ def test_a_patch_that_only_together_is_too_large_is_refused(world: World) -> Non
 # -- two at once
 
 
+@pytest.mark.slow
 def test_no_change_is_lost_however_many_come_at_once(world: World) -> None:
     """Fifty clients read the same version; each adds its own member, and begins anew when another was faster."""
     note_id = world.created({"title": "A", "body": {}})["id"]

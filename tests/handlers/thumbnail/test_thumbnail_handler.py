@@ -133,6 +133,7 @@ def test_too_many_bytes_are_never_downloaded(world: World, monkeypatch: pytest.M
     assert (world.item("big.jpg") or {})["status"] == "rejected"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces the limit")
 def test_a_picture_that_hides_its_size_is_rejected_before_it_takes_all_memory(world: World) -> None:
     world.deliver(world.put("honest.avif", pictures.save(pictures.scene(), "AVIF")))
@@ -475,6 +476,7 @@ class Pausing:
         return found
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(SLOW_IS_FINE, max_examples=50)
 def test_whatever_the_order_the_end_is_true_to_the_bucket(function: ModuleType, data: st.DataObject) -> None:

@@ -556,6 +556,7 @@ def measure(sources: list[bytes]) -> list[tuple[str, int]]:
     return [(outcome, growth) for outcome, growth in results]
 
 
+@pytest.mark.slow
 def test_hostile_pictures_cost_little_memory() -> None:
     """The warm-up first; then each picture may raise the peak by next to nothing, which it would by 60 MiB and more."""
     hostile = {
