@@ -18,7 +18,7 @@ from local.__main__ import _alone, _engine, down
 from local.aws import PORT, LocalAws, LocalError
 from local.cdk import Cdk
 from local.environment import of_engine
-from tests.apps import ROOT
+from tests.folders import ROOT
 from tests.handlers.thumbnail import pictures
 from tests.waiting import until
 
@@ -55,10 +55,16 @@ def test_a_taken_port_is_said_and_another_is_used(aws: LocalAws, capsys: pytest.
     assert f"port {PORT} is taken by another process: using {engine.port}" in capsys.readouterr().out
 
 
+def _open_files(pid: int) -> Iterator[str]:
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since they were listed
+            yield str(descriptor.readlink())
+
+
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads Linux's table of listening sockets")
 def test_it_listens_on_this_machine_alone(aws: LocalAws) -> None:
     engine = aws.start()
-    sockets = {str(fd.readlink()) for fd in Path(f"/proc/{engine.pid}/fd").iterdir()}
+    sockets = {*_open_files(engine.pid)}
     rows = [
         line.split()
         for table in ("tcp", "tcp6")
@@ -173,6 +179,7 @@ def make_local(command: str, folder: Path, *options: str) -> subprocess.Complete
     )
 
 
+@pytest.mark.timeout(300)  # all that a person sees of it, one after the other
 def test_up_and_down_as_a_person_does_it(aws: LocalAws, tmp_path: Path) -> None:
     """A photo of one's own goes through, and in the end nothing is left; not even what one made oneself."""
     folder, photo = aws.folder, tmp_path / "my `photo` ünd + %.png"
