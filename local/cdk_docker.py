@@ -52,21 +52,25 @@ def arguments(tool: Tool, folder: Path, port: int, given: list[str]) -> list[str
 
 def is_base_made_here(folder: Path) -> bool:
     """Whether an image was built on a base of this machine's Python."""
-    return (folder / "containers" / "base.tar").exists()
+    return _mark(folder).exists()
+
+
+def _mark(folder: Path) -> Path:
+    return folder / "containers" / "base-made-here"
 
 
 def _base(tool: Tool, folder: Path) -> list[str]:
     if containers.is_reachable(containers.base_image()):
         return []
-    base = folder / "containers" / "base.tar"
-    if not base.exists():
-        base.parent.mkdir(parents=True, exist_ok=True)
-        archive = base_image.archive()
+    if not is_base_made_here(folder):
         changes = [*base_image.CHANGES, f"LABEL {containers.LABEL}={folder}"]
-        imported = tool("import", *(part for change in changes for part in ("--change", change)), str(archive), BASE)
+        imported = tool(
+            "import", *(part for change in changes for part in ("--change", change)), str(base_image.archive()), BASE
+        )
         if imported.returncode:
             raise RuntimeError(imported.stderr)
-        base.symlink_to(archive)
+        _mark(folder).parent.mkdir(parents=True, exist_ok=True)
+        _mark(folder).touch()
     return ["--build-arg", f"BASE_IMAGE={BASE}"]
 
 
