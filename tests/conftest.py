@@ -28,7 +28,15 @@ OF_THE_DEPLOYMENT = (
     "tests/test_local_api.py",
     "tests/test_local_lessons.py",
 )
-FILE_BY_FILE = ("tests/containers/", "tests/test_extract.py", "tests/test_same_bytes.py")
+FILE_BY_FILE = (
+    "tests/containers/",
+    "tests/test_extract.py",
+    "tests/test_local_containers_engine.py",
+    "tests/test_local_extension.py",
+    "tests/test_same_bytes.py",
+)
+Client = Callable[[str], Any]
+"""Makes the client of a service."""
 LONGEST = "tests/test_local_life.py"
 
 
@@ -85,7 +93,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 class OneDeployment(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
     """Runs all tests of what is deployed in one process, so that it is deployed once; the others anywhere.
 
-    Some stay together file by file: those of a container share its image, a server or a browser, others a synthesis.
+    Some stay together file by file: those of a container share its image, a server or a browser, others a synthesis
+    or engines.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -102,7 +111,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneDeploymen
 class Deployment:
     """What the smoke tests know of it: clients, and the outputs of its stacks."""
 
-    client: Callable[[str], Any]
+    client: Client
     prefix: str
     url: Callable[[str], str] = str
     """Where the URL in an output is reached: on AWS, there."""
@@ -133,6 +142,24 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 @pytest.fixture(scope="session")
 def engine(local_aws: LocalAws) -> Engine:
     return local_aws.start()
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Clients of an engine as it is published."""
+    yield from _clients(LocalAws(tmp_path_factory.mktemp("stock"), extended=False))
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Clients of an engine with the mends of local/extension."""
+    yield from _clients(LocalAws(tmp_path_factory.mktemp("extended")))
+
+
+def _clients(aws: LocalAws) -> Iterator[Client]:
+    engine = aws.start()
+    yield lambda service: aws.client(service, engine)
+    aws.stop()
 
 
 def _through(endpoint: str) -> Callable[[str], str]:

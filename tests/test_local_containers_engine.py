@@ -2,34 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws import LocalAws
+from tests.conftest import Client
 
-Client = Callable[[str], Any]
 pytestmark = pytest.mark.local
 LAYER = b"a layer"
 DIGEST = "sha256:" + hashlib.sha256(LAYER).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    yield from _clients(LocalAws(tmp_path_factory.mktemp("stock"), extended=False))
-
-
-@pytest.fixture(scope="module")
-def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    yield from _clients(LocalAws(tmp_path_factory.mktemp("extended")))
-
-
-def _clients(aws: LocalAws) -> Iterator[Client]:
-    engine = aws.start()
-    yield lambda service: aws.client(service, engine)
-    aws.stop()
 
 
 def upload(client: Client) -> Any:

@@ -5,7 +5,6 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,30 +16,13 @@ import requests
 from botocore.exceptions import ClientError, WaiterError
 from ministack.services import eventbridge, lambda_svc, scheduler
 
-from local.aws import LocalAws
 from local.extension import fill_in_what_a_schedule_tells, retry_what_a_schedule_invokes, runnable
 from tests.bundles import locked
+from tests.conftest import Client
 from tests.folders import ROOT
 from tests.waiting import until
 
-Client = Callable[[str], Any]
 pytestmark = pytest.mark.local
-
-
-@pytest.fixture(scope="module")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    yield from _clients(LocalAws(tmp_path_factory.mktemp("stock"), extended=False))
-
-
-@pytest.fixture(scope="module")
-def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    yield from _clients(LocalAws(tmp_path_factory.mktemp("extended")))
-
-
-def _clients(aws: LocalAws) -> Iterator[Client]:
-    engine = aws.start()
-    yield lambda service: aws.client(service, engine)
-    aws.stop()
 
 
 def test_the_engine_is_the_version_that_the_extension_knows() -> None:

@@ -1,11 +1,8 @@
 """The image of the Batch job, built and run where there is a tool for it."""
 
-import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,29 +14,7 @@ from local.thumbnail import PHOTO
 from stacks.batch import DOCKERFILE
 from tests.folders import ROOT
 
-TEXT = (ROOT / DOCKERFILE).read_text()
 BUCKETS = ("batch-image-in", "batch-image-out")
-
-
-def test_an_image_for_arm_can_be_built_on_x86() -> None:
-    """Without emulation, because nothing runs in the stage that is for the other processor."""
-    build, image = TEXT.split("\nFROM ")[1:]
-    assert build.startswith("--platform=$BUILDPLATFORM ")
-    assert not re.search(r"^RUN", image, re.MULTILINE)
-
-
-def test_both_images_have_the_same_base() -> None:
-    assert f"ARG BASE_IMAGE={containers.base_image()}\n" in TEXT
-
-
-@pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
-def test_the_lock_holds_for_both_processors(processor: str, tmp_path: Path) -> None:
-    found = re.search(r"python:(3\.\d+)\.\d+-slim", TEXT)
-    assert found
-    platform = ("--platform", f"manylinux_2_28_{processor}", "--implementation", "cp", "--python-version", found[1])
-    options = ("--only-binary", ":all:", "--require-hashes", "--no-deps", "--target", str(tmp_path))
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", *platform, *options]
-    subprocess.run([*command, "--requirement", str(ROOT / "containers/batch/requirements.txt")], check=True)
 
 
 @pytest.fixture(scope="module")
