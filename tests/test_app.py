@@ -16,7 +16,7 @@ from constructs import Construct, IConstruct
 from app import build_app
 from config import PROFILES, ConfigError, from_context
 from scripts.templates import NO_BUNDLING, Template, resources
-from tests.apps import EVERY_STACK, assembly, stack_name, template_with, templates
+from tests.apps import EVERY_STACK, STACKS, assembly, stack_name, template_with, templates
 from tests.folders import ROOT
 
 every_stack = pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
@@ -100,6 +100,15 @@ def test_the_cli_has_nothing_to_warn_of_in_cdk_json() -> None:
 
 
 # -- every stack
+
+
+def test_the_tests_know_every_stack() -> None:
+    assert [(profile, stem) for profile in PROFILES for stem in sorted(templates(profile))] == EVERY_STACK
+
+
+@pytest.mark.parametrize("stem", STACKS)
+def test_a_stack_is_the_same_without_the_others(stem: str) -> None:
+    assert template_with(stem) == templates("sandbox")[stem]
 
 
 @pytest.mark.slow  # `make test-fast` synthesizes without the validation
