@@ -39,7 +39,8 @@ test: setup ## run every test, the local deployment among them
 	@$(BIN)/pytest $(PARALLEL)
 
 test-fast: setup ## run the tests that need neither the local deployment nor servers of their own
-	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow"
+	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow" \
+		--ignore tests/containers --ignore tests/smoke
 
 synth: setup ## synthesize the CloudFormation templates into cdk.out (no credentials, no Docker, no network)
 	@rm -rf cdk.out # or templates of another prefix would stay beside these

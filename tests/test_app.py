@@ -106,6 +106,7 @@ def test_the_tests_know_every_stack() -> None:
     assert [(profile, stem) for profile in PROFILES for stem in sorted(templates(profile))] == EVERY_STACK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stem", STACKS)
 def test_a_stack_is_the_same_without_the_others(stem: str) -> None:
     assert template_with(stem) == templates("sandbox")[stem]

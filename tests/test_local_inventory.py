@@ -7,6 +7,7 @@ from local.inventory import LISTINGS
 from tests.queries import shape_of, unknown_fields
 
 
+@pytest.mark.slow  # each service has a large model to read
 @pytest.mark.parametrize(("service", "operation", "names"), LISTINGS.values(), ids=LISTINGS)
 def test_the_answer_has_what_is_looked_for(service: str, operation: str, names: str) -> None:
     client = boto3.client(service, "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")  # type: ignore[call-overload]
@@ -14,6 +15,7 @@ def test_the_answer_has_what_is_looked_for(service: str, operation: str, names: 
     assert unknown_fields(names, shape_of(model.output_shape)) == []
 
 
+@pytest.mark.slow
 def test_another_name_is_noticed() -> None:
     model = boto3.Session().client("ec2", "us-east-1").meta.service_model.operation_model("DescribeVpcs")
     asked = LISTINGS["VPC"][2].replace("VpcId", "VpcName")
