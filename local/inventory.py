@@ -13,7 +13,7 @@ LISTINGS: Mapping[str, tuple[str, str, str]] = {
     "table": ("dynamodb", "list_tables", "TableNames"),
     "function": ("lambda", "list_functions", "Functions[].FunctionName"),
     "schedule": ("scheduler", "list_schedules", "Schedules[].Name"),
-    "queue": ("sqs", "list_queues", "QueueUrls"),
+    "queue": ("sqs", "list_queues", "QueueUrls || `[]`"),
     "topic": ("sns", "list_topics", "Topics[].TopicArn"),
     "log group": ("logs", "describe_log_groups", "logGroups[].logGroupName"),
     "alarm": ("cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName"),
@@ -62,7 +62,7 @@ def inventory(aws: LocalAws, engine: Engine) -> set[str]:
         f"{kind} {name}"
         for kind, (service, operation, names) in LISTINGS.items()
         for page in _pages(aws.client(service, engine), operation)
-        for name in jmespath.search(names, page) or []
+        for name in jmespath.search(names, page)
     }
 
 
