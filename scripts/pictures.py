@@ -14,7 +14,7 @@ from typing import Any
 
 from scripts.architecture import ASSETS, INTERNET, WATCH, Architecture, Edge, Resources, architecture
 from scripts.nodes import frame, node, watch
-from scripts.templates import synthesize
+from scripts.templates import stacks_in, synthesize
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 BEGIN = "%% made from the template, by make docs"
@@ -59,16 +59,8 @@ def _name(path: str) -> str:
 
 def pictures(assembly: Path) -> dict[str, str]:
     """The picture of each example in a cloud assembly, by its stem."""
-    tree, manifest = (
-        json.loads((assembly / f"{name}.json").read_text(encoding="utf-8")) for name in ("tree", "manifest")
-    )
-    found = {}
-    for name, stack in manifest["artifacts"].items():
-        if stack["type"] == "aws:cloudformation:stack":
-            template = json.loads((assembly / stack["properties"]["templateFile"]).read_text(encoding="utf-8"))
-            paths = dict(_paths(tree["tree"]["children"][name]))
-            found[stack["properties"]["tags"]["example"]] = picture(template, paths)
-    return found
+    tree = json.loads((assembly / "tree.json").read_text(encoding="utf-8"))["tree"]["children"]
+    return {stem: picture(template, dict(_paths(tree[name]))) for name, stem, template in stacks_in(assembly)}
 
 
 def _paths(construct: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """The templates of the app as it is, for what reads them."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,19 @@ def synthesize(folder: Path, **settings: str) -> None:
     build_app({**settings, **NO_BUNDLING}, outdir=str(folder)).synth()
 
 
+def stacks_in(assembly: Path) -> Iterator[tuple[str, str, Template]]:
+    """The stacks of a cloud assembly: name, stem and template."""
+    manifest = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))
+    for name, artifact in manifest["artifacts"].items():
+        if artifact["type"] == "aws:cloudformation:stack":
+            stack = artifact["properties"]
+            template = json.loads((assembly / stack["templateFile"]).read_text(encoding="utf-8"))
+            yield name, stack["tags"]["example"], template
+
+
 def templates_in(assembly: Path) -> dict[str, Template]:
     """The templates of a cloud assembly by the stem of their stack: `thumbnail`."""
-    manifest = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))
-    return {
-        stack["properties"]["tags"]["example"]: json.loads(
-            (assembly / stack["properties"]["templateFile"]).read_text(encoding="utf-8")
-        )
-        for stack in manifest["artifacts"].values()
-        if stack["type"] == "aws:cloudformation:stack"
-    }
+    return {stem: template for _, stem, template in stacks_in(assembly)}
 
 
 def resources(template: Template, kind: str) -> dict[str, dict[str, Any]]:
