@@ -98,12 +98,15 @@ def lists_files(block: str) -> bool:
 
 def _documents(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
-        if path.is_dir() and not path.name.startswith(MADE):
+        if path.is_dir() and path.name not in MADE:
             yield from _documents(path)
         elif path.suffix == ".md":
             yield path
 
 
-MADE = (".build", ".git", ".hypothesis", ".local", ".mypy", ".pytest", ".ruff", ".venv", "cdk.out", "node_modules")
-"""How the folders begin that are not the project's own."""
+MADE = {
+    *(".build", ".git", ".hypothesis", ".local", ".venv", "cdk.out", "node_modules"),
+    *(".mypy_cache", ".pytest_cache", ".ruff_cache"),
+}
+"""Folders that are not the project's own. `.github` is."""
 DOCUMENTS = [Document(path) for path in sorted(_documents(ROOT))]
