@@ -478,7 +478,7 @@ class Pausing:
 
 @pytest.mark.slow
 @given(data=st.data())
-@settings(SLOW_IS_FINE, max_examples=25)
+@settings(SLOW_IS_FINE, max_examples=50)
 def test_whatever_the_order_the_end_is_true_to_the_bucket(function: ModuleType, data: st.DataObject) -> None:
     """Writes and deletions of one key; their events come at least once, in any order, at the same time, and crash."""
     bodies = data.draw(st.lists(st.sampled_from([None, b"A", b"B"]), min_size=1, max_size=4), label="put or delete")
