@@ -79,6 +79,7 @@ def of_engine(port: int, folder: Path) -> dict[str, str]:
         "NODE_PATH": str(ROOT / "node_modules"),  # Lambda's Node runtime has the AWS SDK; here it lies there
         "DOCKER_HOST": f"unix://{folder / 'no-docker'}",  # it would tidy up among the person's containers
         "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "",  # whatever the person has: an environment of a function compiles for the next
         **LOOPBACK_WITHOUT_PROXY,
     }
 

@@ -8,21 +8,30 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 import requests
 from botocore.exceptions import ClientError, WaiterError
+from ministack.core import lambda_runtime
 from ministack.services import eventbridge, lambda_svc, scheduler
 
-from local.extension import fill_in_what_a_schedule_tells, retry_what_a_schedule_invokes, runnable
+from local.extension import (
+    fill_in_what_a_schedule_tells,
+    log_to_the_last_line,
+    retry_what_a_schedule_invokes,
+    run_foreign_bundles,
+    runnable,
+)
 from tests.bundles import locked
 from tests.conftest import Client
 from tests.folders import ROOT
 from tests.waiting import until
 
 pytestmark = pytest.mark.local
+ministack_leaves_its_pipes_open = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def test_the_engine_is_the_version_that_the_extension_knows() -> None:
@@ -147,13 +156,46 @@ def test_bundles_for_lambdas_processor_run_here(stock: Client, extended: Client)
     assert what_the_function_returns(extended) == version("wrapt")
 
 
-def test_only_packages_with_compiled_code_are_left_out() -> None:
-    with zipfile.ZipFile(io.BytesIO(runnable(bundle_for_another_processor()))) as kept:
-        assert sorted(name for name in kept.namelist() if name.endswith(".py")) == ["index.py"]
+def test_only_packages_with_compiled_code_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    kept = runnable(bundle_for_another_processor())
+    assert [path.name for path in kept.rglob("*")] == ["index.py"]
     pure = {"index.py": "", "package/__init__.py": ""}
-    with zipfile.ZipFile(io.BytesIO(runnable(zipped(pure)))) as kept:
-        assert {name for name in kept.namelist() if name.endswith(".py")} == {*pure}
-        assert len([name for name in kept.namelist() if name.endswith(".pyc")]) == len(pure)
+    kept = runnable(zipped(pure))
+    assert {str(path.relative_to(kept)) for path in kept.rglob("*.py")} == {*pure}
+
+
+def invoked(code: str, **variables: str) -> dict[str, Any]:
+    """What the engine has of a function that was invoked in an environment of its own."""
+    config = {
+        "FunctionName": "here",
+        "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:here",
+        "Runtime": "python3.14",
+        "Handler": "index.handler",
+        "Environment": {"Variables": variables},
+    }
+    source = f"import os\ndef handler(event, context): {code}"
+    worker = lambda_runtime.Worker("here", config, zipped({"index.py": source}))
+    try:
+        return dict(worker.invoke({}, "1"))
+    finally:
+        worker.kill()
+
+
+@ministack_leaves_its_pipes_open
+def test_the_environments_of_a_function_share_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def places() -> list[str]:
+        return [invoked(code, PYTHONPATH="/its/own")["result"] for _ in range(2)]
+
+    code = "return __file__ + ' ' + os.environ['PYTHONPATH'].split(os.pathsep)[-1]"
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(lambda_runtime.Worker, "_spawn", lambda_runtime.Worker._spawn)
+    one, other = places()
+    assert one != other
+    run_foreign_bundles()
+    one, other = places()
+    assert one == other
+    assert one.endswith("/index.py /its/own")
 
 
 # -- bound_environments
@@ -366,6 +408,29 @@ def deploy_alarm_on_an_expression(client: Client) -> list[Any]:
 def test_alarms_on_expressions_are_taken(stock: Client, extended: Client) -> None:
     assert deploy_alarm_on_an_expression(stock) == []
     assert deploy_alarm_on_an_expression(extended) == [("Runs", "SampleCount", 300)]
+
+
+# -- log_to_the_last_line
+
+
+@ministack_leaves_its_pipes_open
+def test_no_line_of_a_log_is_lost_when_the_engine_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, gets_to_it = lambda_runtime.Worker._read_stderr, threading.Event()
+
+    def read_late(worker: Any) -> None:
+        gets_to_it.wait()
+        read(worker)
+
+    monkeypatch.setattr(lambda_runtime.Worker, "_read_stderr", read_late)
+    monkeypatch.setattr(lambda_runtime, "_PYTHON_WORKER_SCRIPT", lambda_runtime._PYTHON_WORKER_SCRIPT)
+    monkeypatch.setattr(lambda_runtime.Worker, "_drain_stderr_bounded", lambda_runtime.Worker._drain_stderr_bounded)
+    code = "print('begun'); print('end', end='')"
+    assert invoked(code)["log"] == ""
+    log_to_the_last_line()
+    threading.Timer(1, gets_to_it.set).start()
+    assert invoked(code)["log"] == "begun\nend"
+    assert invoked("raise ValueError(print('begun'))")["log"] == "begun"
+    assert invoked("print('begun', flush=True); os._exit(1)")["log"] == "begun"
 
 
 # -- make_no_log_groups

@@ -8,7 +8,13 @@ from local.extension.alarms import take_alarms_on_expressions
 from local.extension.balancing import check_health_and_take_turns
 from local.extension.batch import add_batch_types, add_recorded_examples
 from local.extension.cluster import add_cluster_types, keep_what_task_definitions_say, launch_instances_of_groups
-from local.extension.functions import bound_environments, make_no_log_groups, run_foreign_bundles, runnable
+from local.extension.functions import (
+    bound_environments,
+    log_to_the_last_line,
+    make_no_log_groups,
+    run_foreign_bundles,
+    runnable,
+)
 from local.extension.gateway import tell_functions_the_api_key, treat_loopback_as_encrypted, validate_request_bodies
 from local.extension.network import add_network_types, know_machine_images
 from local.extension.permissions import (
@@ -32,8 +38,10 @@ __all__ = [
     "digest_of",
     "extend",
     "fill_in_what_a_schedule_tells",
+    "log_to_the_last_line",
     "record_permissions",
     "retry_what_a_schedule_invokes",
+    "run_foreign_bundles",
     "run_tasks",
     "runnable",
 ]
@@ -51,6 +59,7 @@ def extend() -> None:
     fill_in_what_a_schedule_tells()
     retry_what_a_schedule_invokes()
     make_no_log_groups()
+    log_to_the_last_line()
     bound_environments()
     add_network_types()
     know_machine_images()

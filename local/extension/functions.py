@@ -1,11 +1,12 @@
 """Mends of Lambda."""
 
-import compileall
 import functools
 import io
-import py_compile
+import os
+import queue
 import tempfile
 import threading
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,36 +24,39 @@ def run_foreign_bundles() -> None:
     spawn = lambda_runtime.Worker._spawn
 
     def spawn_runnable(worker: Any) -> None:
-        if worker.config.get("Runtime", "").startswith("python"):
-            worker.code_zip = runnable(worker.code_zip)
-        spawn(worker)
+        bundle, config = worker.code_zip, worker.config
+        if config.get("Runtime", "").startswith("python"):
+            with _unpacking:
+                code = runnable(bundle)
+            variables = config.get("Environment", {}).get("Variables", {})
+            path = os.pathsep.join([str(code), *filter(None, [variables.get("PYTHONPATH")])])
+            worker.code_zip = _NO_CODE
+            worker.config = {**config, "Environment": {"Variables": {**variables, "PYTHONPATH": path}}}
+        try:
+            spawn(worker)
+        finally:
+            worker.code_zip, worker.config = bundle, config
 
     lambda_runtime.Worker._spawn = spawn_runnable
 
 
 @functools.cache
-def runnable(bundle: bytes) -> bytes:
-    """The zipped bundle without the packages that hold compiled code, and with the bytecode of the others.
+def runnable(bundle: bytes) -> Path:
+    """A folder with what is in the zipped bundle, but for the packages that hold compiled code.
 
-    Each environment has a copy of its own, and would compile it anew when it starts.
+    All environments import from it: to unpack and compile for each of them would take as long as they run.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        with zipfile.ZipFile(io.BytesIO(bundle)) as source:
-            names = source.namelist()
-            compiled = {name.split("/")[0] for name in names if "/" in name and ".so" in name.rsplit("/", 1)[-1]}
-            source.extractall(folder, [name for name in names if name.split("/")[0] not in compiled])
-        compileall.compile_dir(
-            folder,
-            quiet=2,
-            stripdir=folder,
-            prependdir="/var/task",  # as Lambda's tracebacks have it
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-        )
-        kept = io.BytesIO()
-        with zipfile.ZipFile(kept, "w") as target:
-            for path in sorted(Path(folder).rglob("*")):
-                target.write(path, path.relative_to(folder))
-    return kept.getvalue()
+    folder = Path(tempfile.mkdtemp(prefix="code-"))
+    with zipfile.ZipFile(io.BytesIO(bundle)) as source:
+        names = source.namelist()
+        compiled = {name.split("/")[0] for name in names if "/" in name and ".so" in name.rsplit("/", 1)[-1]}
+        source.extractall(folder, [name for name in names if name.split("/")[0] not in compiled])
+    return folder
+
+
+_unpacking = threading.Lock()
+_NO_CODE = b"PK\x05\x06" + bytes(18)
+"""An empty zip: https://en.wikipedia.org/wiki/ZIP_(file_format)#End_of_central_directory_record_(EOCD)"""
 
 
 def bound_environments(at_once: int = 8) -> None:
@@ -78,6 +82,47 @@ def bound_environments(at_once: int = 8) -> None:
             freed.notify_all()
 
     lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_or_wait, release_and_tell
+
+
+def log_to_the_last_line() -> None:
+    """Let Python functions lose no line of their log, however busy the machine is.
+
+    The engine waits a twentieth of a second for what a function has printed. What its thread reads later, it takes for
+    the next invocation's, and drops when there is none. Here the function says when it has printed all.
+    """
+    drain, script = lambda_runtime.Worker._drain_stderr_bounded, lambda_runtime._PYTHON_WORKER_SCRIPT
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_CALL, _CALL_AND_TELL)
+    assert script != lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: S101 - or it would wait for what nobody says
+
+    def drain_to_the_end(worker: Any) -> str:
+        if not worker.config.get("Runtime", "").startswith("python"):
+            return str(drain(worker))
+        lines: list[str] = []
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                line = worker._stderr_queue.get(timeout=0.05)
+            except queue.Empty:
+                if worker._stderr_thread.is_alive():
+                    continue
+                break  # its process has ended before it could say so
+            lines.append(line.removesuffix(_ALL_SAID))
+            if line.endswith(_ALL_SAID):
+                break
+        return "\n".join(lines).removesuffix("\n")
+
+    lambda_runtime.Worker._drain_stderr_bounded = drain_to_the_end
+
+
+_PATIENCE_SECONDS = 10
+_ALL_SAID = "\x04 all said"
+_CALL = "            result = handler_fn(event, context)\n"
+_CALL_AND_TELL = f"""\
+            try:
+                result = handler_fn(event, context)
+            finally:
+                print({_ALL_SAID!r}, file=sys.stderr, flush=True)
+"""
 
 
 def make_no_log_groups() -> None:
