@@ -8,17 +8,20 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local.aws import Engine, LocalAws
+from local.groups import end_group
 from local.jobs import PROGRAM
 from tests.handlers.thumbnail import pictures
 from tests.waiting import until
 
 PICTURES = 40
+SOME = 5
 
 
 @dataclass
@@ -28,6 +31,7 @@ class World:
     s3: Any
     environment: dict[str, str]
     name: str
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def put(self, pictures_: int) -> None:
         body = pictures.jpeg((1200, 900))  # some 10 ms each: time enough to be stopped in between
@@ -35,7 +39,7 @@ class World:
             self.s3.put_object(Bucket=f"{self.name}-in", Key=f"{number:03}.jpg", Body=body)
 
     def start(self, *arguments: str, attempt: int = 1, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        run = subprocess.Popen(
             [sys.executable, "-m", "batch", *(arguments or ("--keys", "*", "--children", "1"))],
             env={
                 **self.environment,
@@ -57,6 +61,20 @@ class World:
             text=True,
             start_new_session=True,
         )
+        self.started.append(run)
+        return run
+
+    def pause_midway(self, run: subprocess.Popen[str]) -> None:
+        """Stop it when there are some thumbnails. It is stopped while they are counted, or it might be done by then."""
+
+        def is_midway() -> bool:
+            run.send_signal(signal.SIGSTOP)
+            if len(self.versions()) >= SOME:
+                return True
+            run.send_signal(signal.SIGCONT)
+            return False
+
+        until(is_midway, "some thumbnails")
 
     def versions(self) -> list[str]:
         """The key of every thumbnail, as often as it was written."""
@@ -65,9 +83,19 @@ class World:
 
     def drop(self, which: str) -> None:
         bucket = f"{self.name}-{which}"
-        for version in self.s3.list_object_versions(Bucket=bucket).get("Versions", []):
-            self.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-        self.s3.delete_bucket(Bucket=bucket)
+
+        def dropped() -> bool:
+            for version in self.s3.list_object_versions(Bucket=bucket).get("Versions", []):
+                self.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+            try:
+                self.s3.delete_bucket(Bucket=bucket)
+            except ClientError as error:  # what was sent by a process that is stopped since may still come in
+                if error.response["Error"]["Code"] != "BucketNotEmpty":
+                    raise
+                return False
+            return True
+
+        until(dropped, f"{bucket} to be empty")
 
     def sums(self, attempt: int) -> dict[str, Any]:
         key = f"manifests/job/00000.{attempt}.json"
@@ -81,6 +109,9 @@ def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
         world.s3.create_bucket(Bucket=bucket)
     world.s3.put_bucket_versioning(Bucket=f"{world.name}-out", VersioningConfiguration={"Status": "Enabled"})
     yield world
+    for run in world.started:
+        end_group(run.pid, run)  # a test that fails may leave one that waits for ever
+        run.communicate()
     world.drop("in")
     world.drop("out")
 
@@ -91,13 +122,14 @@ def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
 def test_a_job_that_loses_its_host_goes_on_where_it_was(world: World, sign: signal.Signals, code: int) -> None:
     world.put(PICTURES)
     first = world.start()
-    until(lambda: len(world.versions()) >= 5, "some thumbnails")
+    world.pause_midway(first)
     first.send_signal(sign)
+    first.send_signal(signal.SIGCONT)
     words = first.communicate(timeout=30)
     assert first.returncode == code, words
     until(lambda: _gone(first.pid), "its decoders to end with it", seconds=10)
     before = world.versions()
-    assert 5 <= len(before) < PICTURES
+    assert SOME <= len(before) < PICTURES
     if sign is signal.SIGTERM:
         assert world.sums(1)["complete"] is False
         assert world.sums(1)["made"] == len(before)
@@ -115,8 +147,7 @@ def test_a_host_that_takes_s3_along_is_a_lost_host_all_the_same(world: World) ->
     """Batch retries no exit code but 143: with another, the child that could not write its manifest would be lost."""
     world.put(PICTURES)
     run = world.start()
-    until(lambda: len(world.versions()) >= 5, "some thumbnails")
-    run.send_signal(signal.SIGSTOP)
+    world.pause_midway(run)
     world.drop("out")
     run.send_signal(signal.SIGTERM)
     run.send_signal(signal.SIGCONT)
