@@ -26,28 +26,27 @@ Run = subprocess.CompletedProcess[str]
 @pytest.fixture(scope="module")
 def lesson_runs(
     request: pytest.FixtureRequest, deployed: Deployment, engine: Engine, local_aws: LocalAws
-) -> Iterator[dict[str, Future[Run | None]]]:
+) -> Iterator[dict[str, Future[Run]]]:
     """All lessons that are to be tried, at the same time: each has a stack of its own, and waits most of its time."""
     assert local_aws.running() == engine
     items = cast("list[pytest.Function]", request.session.items)
     stems = [str(item.callspec.params["stem"]) for item in items if "lesson_runs" in item.fixturenames]
     (ROOT / ".build").mkdir(exist_ok=True)
+    possible = [stem for stem in stems if asked_outputs(lesson(stem)) <= set(deployed.outputs(stem))]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {stem: pool.submit(_run, stem, deployed, local_aws) for stem in stems}
+        yield {stem: pool.submit(_run, lesson(stem), local_aws) for stem in possible}
 
 
-def _run(stem: str, deployed: Deployment, local_aws: LocalAws) -> Run | None:
+def _run(text: str, local_aws: LocalAws) -> Run:
     # `Try it` and `Break it`, from the first command to the last, against the local AWS.
-    text = lesson(stem)
-    if asked_outputs(text) - set(deployed.outputs(stem)):
-        return None
     parts = section(text, "Try it") + section(text, "Break it")
     blocks = re.findall(r"```sh\n(.*?)```", parts, re.DOTALL)
     script = "\n".join([f". {shlex.quote(str(local_aws.env_file))}", "set -eux", *blocks])
     return subprocess.run(
         ["bash", "-c", script],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": str(local_aws.folder)},
+        # The templates have been validated: they are what is deployed.
+        env={"PATH": os.environ["PATH"], "HOME": str(local_aws.folder), "CDK_VALIDATION": "false"},
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,
@@ -58,10 +57,10 @@ def _run(stem: str, deployed: Deployment, local_aws: LocalAws) -> Run | None:
 @pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="the lessons use both")
 @pytest.mark.timeout(PATIENCE_SECONDS + 30)
 @every_lesson
-def test_the_lessons_commands_do_what_it_says(stem: str, lesson_runs: dict[str, Future[Run | None]]) -> None:
-    run = lesson_runs[stem].result()
-    if run is None:
+def test_the_lessons_commands_do_what_it_says(stem: str, lesson_runs: dict[str, Future[Run]]) -> None:
+    if stem not in lesson_runs:
         pytest.skip("an output is not there; no container tool is at hand")
+    run = lesson_runs[stem].result()
     assert run.returncode == 0, run.stdout + run.stderr
 
 
