@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+import aws_cdk as cdk
 
 import app
 from config import PROFILES
@@ -45,8 +47,13 @@ def templates(profile: str) -> dict[str, Template]:
 def synthesize_one(stem: str, folder: Path, **settings: str) -> None:
     """Write the cloud assembly of one example with these settings into a folder; the others are not even made."""
     others = {name: mock.DEFAULT for other, name in STACKS.items() if other != stem}
-    with mock.patch.multiple(app, **others):
+    with mock.patch.multiple(app, **others), unvalidated():
         synthesize(folder, **settings)
+
+
+def unvalidated() -> Any:
+    """While it lasts, an app is not validated as AWS would do it: whole ones are, and the validator is slow to load."""
+    return mock.patch.object(cdk, "App", partial(cdk.App, builtin_cloud_formation_validation=False))
 
 
 @cache
