@@ -14,6 +14,8 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 # It would recommend 3.0.0, which was published by accident: https://github.com/aws/aws-cdk/issues/38113
 export CDK_DISABLE_VERSION_CHECK := true
+# Or each of the many processes that are started would compile all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 export PHOTO KEYS
 BIN := .venv/bin
 CDK := node_modules/.bin/cdk
@@ -79,7 +81,7 @@ docs: setup ## draw the pictures of the lessons from the templates
 	@$(BIN)/python -m scripts.pictures
 
 permissions: setup ## put down which permissions the roles use, as seen in the local AWS
-	@$(BIN)/pytest --permissions-update tests/smoke tests/test_local_api.py tests/test_local_aws.py tests/test_local_lessons.py
+	@$(BIN)/pytest --permissions-update tests/smoke $(patsubst %,tests/test_local_%.py,api aws lessons up)
 
 lock: setup ## compile pyproject.toml and lambda_src/*/requirements.in into the pinned requirements
 	@sh scripts/lock.sh

@@ -14,19 +14,19 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from xdist.scheduler import LoadScopeScheduling
 
-from local.__main__ import destroy
 from local.aws import Engine, LocalAws
-from local.cdk import Cdk
 from local.hosts import reached_at
-from local.inventory import inventory
+from tests.by_hand import Shown, make_local
 from tests.folders import ROOT, share_assemblies
-from tests.permissions import USED, Stack, differences, put_down, used
+from tests.handlers.thumbnail import pictures
+from tests.permissions import USED, Stack, differences, lacking, put_down, used
 
 OF_THE_DEPLOYMENT = (
     "tests/smoke/",
     "tests/test_local_aws.py",
     "tests/test_local_api.py",
     "tests/test_local_lessons.py",
+    "tests/test_local_up.py",
 )
 FILE_BY_FILE = (
     "tests/containers/",
@@ -37,7 +37,6 @@ FILE_BY_FILE = (
 )
 Client = Callable[[str], Any]
 """Makes the client of a service."""
-LONGEST = "tests/test_local_life.py"
 
 
 hypothesis.settings.register_profile("fast", max_examples=20)  # of `make test-fast`; a hundred, otherwise
@@ -87,7 +86,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.local)
         if item.nodeid.startswith(FILE_BY_FILE):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: LONGEST not in item.nodeid)  # or one process would end long after the others
 
 
 class OneDeployment(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
@@ -134,14 +132,27 @@ def _client(service: str) -> Any:
 
 @pytest.fixture(scope="session")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    aws = LocalAws(tmp_path_factory.mktemp("local"))
+    aws = LocalAws(tmp_path_factory.mktemp("local") / "it's here")
     yield aws
     aws.stop()
 
 
 @pytest.fixture(scope="session")
-def engine(local_aws: LocalAws) -> Engine:
-    return local_aws.start()
+def shown(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """Everything deployed as a person does it, who has a photo of her own."""
+    photo = tmp_path_factory.mktemp("photo") / "my `photo` ünd + %.png"
+    photo.write_bytes(pictures.save(pictures.scene(), "PNG"))
+    up = make_local("up", local_aws.folder, "--photo", str(photo))
+    assert up.returncode == 0, up.stdout + up.stderr
+    return Shown(up.stdout, photo)
+
+
+@pytest.fixture(scope="session")
+def engine(local_aws: LocalAws, shown: Shown) -> Engine:
+    """The one that everything is deployed into."""
+    engine = local_aws.running()
+    assert engine, shown.text
+    return engine
 
 
 @pytest.fixture(scope="module")
@@ -187,11 +198,6 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
         yield _in_the_account(request.config.getoption("--prefix"))
         return
     aws, engine = request.getfixturevalue("local_aws"), request.getfixturevalue("engine")
-    cdk = Cdk(aws, engine)
-    before = inventory(aws, engine)
-    cdk.synth()
-    cdk.bootstrap()
-    cdk.deploy()
     yield Deployment(
         client=lambda service: aws.client(service, engine),
         prefix="compute",
@@ -199,15 +205,30 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
         is_local=True,
     )
     stacks = Stack.all(aws.client("cloudformation", engine))
+    faults = lacking(aws.permissions, stacks)
+    record = aws.folder / "permissions.jsonl"
+    record.hardlink_to(aws.permissions)  # which goes with the engine
     _leave_something_in_every_bucket(aws.client("s3", engine))
-    destroy(aws, engine)
-    assert inventory(aws, engine) == before, "destroying left something behind"
-    found, whole = used(aws.permissions, stacks), _is_whole(request.session)
+    _destroy(aws, engine)
+    found, whole = used(record, stacks), _is_whole(request.session)
     if request.config.getoption("--permissions-update"):
         assert whole, "not every test of the deployment has passed: what they use would be missing"
         put_down(found, stacks, USED)
-    faults = differences(found, stacks, USED, whole=whole)
+    faults += differences(found, stacks, USED, whole=whole)
     assert not faults, "\n".join(faults)
+
+
+def _destroy(aws: LocalAws, engine: Engine) -> None:
+    """Nothing is left, as a person sees it, but what she has made herself."""
+    aws.client("s3", engine).create_bucket(Bucket="mine")
+    down = make_local("down", aws.folder)
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert "nothing is left: no stack, bucket, table, function" in down.stdout
+    assert "but what you made yourself, which goes with the engine: bucket mine\n" in down.stdout
+    with pytest.raises(ProcessLookupError):
+        os.kill(engine.pid, 0)
+    again = make_local("down", aws.folder)
+    assert (again.returncode, again.stdout) == (0, "==> no local AWS is running; nothing is left\n")
 
 
 def _leave_something_in_every_bucket(s3: Any) -> None:

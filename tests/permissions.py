@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -64,19 +64,32 @@ class Stack:
 
 
 def used(record: Path, stacks: Iterable[Stack]) -> Used:
-    """What the local AWS has recorded of the roles of these stacks.
-
-    Raises AssertionError for what a role was refused: it lacks a permission.
-    """
+    """What the roles of these stacks have used, as the local AWS has recorded it."""
     found: Used = {}
-    by_role = {name: stack for stack in stacks for name in stack.roles}
-    for role, action, granted, allowed in map(json.loads, record.read_text().splitlines()):
-        if role in by_role:
-            stack = by_role[role]
-            assert allowed, f"{stack.stem}: {stack.roles[role]} lacks {action} on {granted}"
-            actions = found.setdefault(stack.stem, {}).setdefault(stack.roles[role], {})
+    for stack, role, action, granted, allowed in _recorded(record, stacks):
+        if allowed:
+            actions = found.setdefault(stack.stem, {}).setdefault(role, {})
             actions.setdefault(action, []).append(stack.in_words_of_the_template(granted))
     return found
+
+
+def lacking(record: Path, stacks: Iterable[Stack]) -> list[str]:
+    """What the roles of these stacks were refused.
+
+    To be asked before the stacks are destroyed: that takes permissions away from functions that are still at work.
+    """
+    return [
+        f"{stack.stem}: {role} lacks {action} on {granted}"
+        for stack, role, action, granted, allowed in _recorded(record, stacks)
+        if not allowed
+    ]
+
+
+def _recorded(record: Path, stacks: Iterable[Stack]) -> Iterator[tuple[Stack, str, str, str, bool]]:
+    by_role = {name: stack for stack in stacks for name in stack.roles}
+    for name, action, granted, allowed in map(json.loads, record.read_text().splitlines()):
+        if name in by_role:
+            yield by_role[name], by_role[name].roles[name], action, granted, allowed
 
 
 def differences(found: Used, stacks: Iterable[Stack], file: Path, *, whole: bool) -> list[str]:

@@ -11,7 +11,7 @@ from scripts.templates import Template
 from tests.apps import EVERY_STACK, template_with, templates
 from tests.contracts.allowed import Grant, compare, example, faults, grants, services_of
 from tests.contracts.allowed_reasons import REASONS, Reason, stale
-from tests.permissions import USED, Stack, differences, put_down, used
+from tests.permissions import USED, Stack, differences, lacking, put_down, used
 
 READ = Grant("Role", "s3:GetObject", "${Uploads}/*")
 
@@ -156,10 +156,14 @@ def test_the_record_is_told_by_example_and_role(stack: Stack, tmp_path: Path) ->
     assert used(file, [stack]) == {"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/*"]}}}
 
 
-def test_what_a_role_was_refused_fails(stack: Stack, tmp_path: Path) -> None:
-    file = record(tmp_path, ("mine-role-2b", "s3:PutObject", "arn:aws:s3:::mine-uploads-1a/a", False))
-    with pytest.raises(AssertionError, match=r"ecs_ec2: Role lacks s3:PutObject on arn:aws:s3:::mine-uploads-1a/a"):
-        used(file, [stack])
+def test_what_a_role_was_refused_is_not_used_but_lacking(stack: Stack, tmp_path: Path) -> None:
+    file = record(
+        tmp_path,
+        ("mine-role-2b", "s3:PutObject", "arn:aws:s3:::mine-uploads-1a/a", False),
+        ("mine-role-2b", "s3:GetObject", "arn:aws:s3:::mine-uploads-1a/a", True),
+    )
+    assert lacking(file, [stack]) == ["ecs_ec2: Role lacks s3:PutObject on arn:aws:s3:::mine-uploads-1a/a"]
+    assert used(file, [stack]) == {"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/a"]}}}
 
 
 def test_what_is_new_and_what_is_used_no_more_is_noticed(stack: Stack, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import os
-import re
 import shlex
 import signal
 import socket
@@ -18,8 +17,8 @@ from local.__main__ import _alone, _engine, down
 from local.aws import PORT, LocalAws, LocalError
 from local.cdk import Cdk
 from local.environment import of_engine
+from tests.by_hand import make_local
 from tests.folders import ROOT
-from tests.handlers.thumbnail import pictures
 from tests.waiting import until
 
 pytestmark = pytest.mark.local
@@ -167,57 +166,6 @@ def test_a_photo_that_is_not_there_is_said_before_anything_starts(tmp_path: Path
     run = make_local("up", tmp_path, "--photo", str(tmp_path / "none.jpg"))
     assert run.stderr == f"error: PHOTO={tmp_path / 'none.jpg'}: there is no such file\n"
     assert LocalAws(tmp_path).running() is None
-
-
-def make_local(command: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "local", command, "--folder", str(folder), *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.mark.timeout(300)  # all that a person sees of it, one after the other
-def test_up_and_down_as_a_person_does_it(aws: LocalAws, tmp_path: Path) -> None:
-    """A photo of one's own goes through, and in the end nothing is left; not even what one made oneself."""
-    folder, photo = aws.folder, tmp_path / "my `photo` ünd + %.png"
-    photo.write_bytes(pictures.save(pictures.scene(), "PNG"))
-    up = make_local("up", folder, "--photo", str(photo))
-    assert up.returncode == 0, up.stderr
-    assert "format             PNG" in up.stdout
-    assert re.search(r"the schedule fired by itself: .* up after \d+ ms\n", up.stdout)
-    assert re.search(r"the site is taken down: .* down, it answers 503 Service Unavailable, after \d+ ms\n", up.stdout)
-    assert re.search(r"and brought up again: .* up after \d+ ms\n", up.stdout)
-    assert re.search(r"PATCH /v1/notes/{id} -> 412 Precondition Failed +from the version before", up.stdout)
-    assert re.search(r"GET   /v1/notes      -> 403 Forbidden +without the key", up.stdout)
-    assert (folder / "my `photo` ünd + %.webp").read_bytes()[8:12] == b"WEBP"
-
-    shown = up.stdout.split("To try next:")[1].replace("your-photo.jpg", shlex.quote(str(photo)))
-    commands = [line.strip() for line in shown.splitlines()]
-    script = "\n".join(
-        [
-            "set -e",
-            *(line for line in commands if line.startswith((". ", "aws ", "KEY=", "curl ", "python "))),
-            "aws s3 mb s3://mine",
-        ]
-    )
-    tried = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert tried.returncode == 0, tried.stderr
-    assert "delete: s3://" in tried.stdout
-    assert '"title":"Hello, world"' in tried.stdout
-    assert "thumbnails/256/holiday/my'20`photo`'20ünd'20+'20'25.png!" in tried.stdout
-
-    engine = aws.running()
-    assert engine is not None
-    down = make_local("down", folder)
-    assert down.returncode == 0, down.stderr
-    assert "nothing is left: no stack, bucket, table, function" in down.stdout
-    assert "but what you made yourself, which goes with the engine: bucket mine" in down.stdout
-    assert not alive(engine.pid)
-    again = make_local("down", folder)
-    assert (again.returncode, again.stdout) == (0, "==> no local AWS is running; nothing is left\n")
 
 
 @pytest.mark.parametrize("bucket", ["compute-thumbnail-uploads", "cdk-hnb659fds-assets-000000000000-us-east-1"])

@@ -1,0 +1,19 @@
+"""A local AWS for the programs in these containers, with nothing deployed into it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.aws import Engine, LocalAws
+
+
+@pytest.fixture(scope="module")
+def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    aws = LocalAws(tmp_path_factory.mktemp("local"))
+    yield aws
+    aws.stop()
+
+
+@pytest.fixture(scope="module")
+def engine(local_aws: LocalAws) -> Engine:
+    return local_aws.start()
