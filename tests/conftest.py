@@ -1,5 +1,6 @@
 """One local AWS for the whole run, deployed into by the real CDK CLI; or the person's account, with `--live`."""
 
+import contextlib
 import gc
 import os
 import signal
@@ -57,10 +58,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: or the local AWS would be left running
+    signal.signal(signal.SIGTERM, _nothing if hasattr(config, "workerinput") else _interrupt)
     config.add_cleanup(share_assemblies())
     if config.getoption("numprocesses"):
         config.add_cleanup(_synthesize_meanwhile())
+
+
+def pytest_configure_node(node: Any) -> None:
+    _processes.append(node.gateway._io.popen.pid)
+
+
+_processes: list[int] = []
+"""That run tests for this one."""
+
+
+def _interrupt(*_: object) -> None:
+    # SIGTERM ends a run as Ctrl-C does: or it would leave the local AWS behind, and mounts of containers.
+    for process in _processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGINT)
+    raise KeyboardInterrupt
+
+
+def _nothing(*_: object) -> None:
+    # They may get it too, and are to be interrupted once.
+    return
 
 
 def _synthesize_meanwhile() -> Callable[[], None]:
