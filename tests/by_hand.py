@@ -1,5 +1,6 @@
 """`make local` and `make local-down` as a person gives them, without the setting up."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ class Shown:
 
     def of(self, stem: str) -> str:
         """What it has shown of one example."""
-        return self.text.split(f"\n==> the {stem} example: ")[1].split("\n==> ", maxsplit=1)[0]
+        return self.text.split(f"==> the {stem} example: ")[1].split("==> ", maxsplit=1)[0]
 
 
 def make_local(command: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -29,3 +30,12 @@ def make_local(command: str, folder: Path, *options: str) -> subprocess.Complete
         text=True,
         check=False,
     )
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

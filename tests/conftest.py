@@ -18,7 +18,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from local.aws import Engine, LocalAws
 from local.hosts import reached_at
-from tests.by_hand import Shown, make_local
+from tests.by_hand import Shown, alive, make_local
 from tests.folders import ROOT, share_assemblies
 from tests.handlers.thumbnail import pictures
 from tests.permissions import USED, Stack, differences, lacking, put_down, used
@@ -58,18 +58,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    signal.signal(signal.SIGTERM, _nothing if hasattr(config, "workerinput") else _interrupt)
+    # A process that runs tests for another may get it too, and is to be interrupted once: by that one.
+    signal.signal(signal.SIGTERM, (lambda *_: None) if hasattr(config, "workerinput") else _interrupt)
     config.add_cleanup(share_assemblies())
     if config.getoption("numprocesses"):
         config.add_cleanup(_synthesize_meanwhile())
 
 
+_processes: list[int] = []
+"""Those that run tests for this one."""
+
+
 def pytest_configure_node(node: Any) -> None:
     _processes.append(node.gateway._io.popen.pid)
-
-
-_processes: list[int] = []
-"""That run tests for this one."""
 
 
 def _interrupt(*_: object) -> None:
@@ -78,11 +79,6 @@ def _interrupt(*_: object) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGINT)
     raise KeyboardInterrupt
-
-
-def _nothing(*_: object) -> None:
-    # They may get it too, and are to be interrupted once.
-    return
 
 
 def _synthesize_meanwhile() -> Callable[[], None]:
@@ -249,8 +245,7 @@ def _destroy(aws: LocalAws, engine: Engine) -> None:
     assert down.returncode == 0, down.stdout + down.stderr
     assert "nothing is left: no stack, bucket, table, function" in down.stdout
     assert "but what you made yourself, which goes with the engine: bucket mine\n" in down.stdout
-    with pytest.raises(ProcessLookupError):
-        os.kill(engine.pid, 0)
+    assert not alive(engine.pid)
     again = make_local("down", aws.folder)
     assert (again.returncode, again.stdout) == (0, "==> no local AWS is running; nothing is left\n")
 

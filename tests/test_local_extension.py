@@ -18,6 +18,8 @@ from botocore.exceptions import ClientError, WaiterError
 from ministack.core import lambda_runtime
 from ministack.services import eventbridge, lambda_svc, scheduler
 
+from local.aws import PORT
+from local.environment import of_engine
 from local.extension import (
     fill_in_what_a_schedule_tells,
     log_to_the_last_line,
@@ -190,12 +192,14 @@ def test_the_environments_of_a_function_share_its_code(tmp_path: Path, monkeypat
     code = "return __file__ + ' ' + os.environ['PYTHONPATH'].split(os.pathsep)[-1]"
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(lambda_runtime.Worker, "_spawn", lambda_runtime.Worker._spawn)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", of_engine(PORT, tmp_path)["PYTHONDONTWRITEBYTECODE"])
     one, other = places()
     assert one != other
     run_foreign_bundles()
     one, other = places()
     assert one == other
     assert one.endswith("/index.py /its/own")
+    assert [*tmp_path.glob("code-*/__pycache__/index.*.pyc")], "or each would compile it anew"
 
 
 # -- bound_environments

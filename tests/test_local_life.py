@@ -17,7 +17,7 @@ from local.__main__ import _alone, _engine, down
 from local.aws import PORT, LocalAws, LocalError
 from local.cdk import Cdk
 from local.environment import of_engine
-from tests.by_hand import make_local
+from tests.by_hand import alive, make_local
 from tests.folders import ROOT
 from tests.waiting import until
 
@@ -31,14 +31,6 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
     aws = LocalAws(tmp_path / "it's here")
     yield aws
     aws.stop()
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_a_taken_port_is_said_and_another_is_used(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:

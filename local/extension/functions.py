@@ -14,6 +14,19 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import cloudwatch_logs, lambda_svc
 
+_NO_CODE = b"PK\x05\x06" + bytes(18)
+"""An empty zip: https://en.wikipedia.org/wiki/ZIP_(file_format)#End_of_central_directory_record_(EOCD)"""
+_PATIENCE_SECONDS = 10
+_ALL_SAID = "\x04 all said"
+_CALL = "            result = handler_fn(event, context)\n"
+_CALL_AND_TELL = f"""\
+            try:
+                result = handler_fn(event, context)
+            finally:
+                print({_ALL_SAID!r}, file=sys.stderr, flush=True)
+"""
+_unpacking = threading.Lock()
+
 
 def run_foreign_bundles() -> None:
     """Run Python functions whose bundle is compiled for Lambda's processor and Python.
@@ -52,11 +65,6 @@ def runnable(bundle: bytes) -> Path:
         compiled = {name.split("/")[0] for name in names if "/" in name and ".so" in name.rsplit("/", 1)[-1]}
         source.extractall(folder, [name for name in names if name.split("/")[0] not in compiled])
     return folder
-
-
-_unpacking = threading.Lock()
-_NO_CODE = b"PK\x05\x06" + bytes(18)
-"""An empty zip: https://en.wikipedia.org/wiki/ZIP_(file_format)#End_of_central_directory_record_(EOCD)"""
 
 
 def bound_environments(at_once: int = 8) -> None:
@@ -112,17 +120,6 @@ def log_to_the_last_line() -> None:
         return "\n".join(lines).removesuffix("\n")
 
     lambda_runtime.Worker._drain_stderr_bounded = drain_to_the_end
-
-
-_PATIENCE_SECONDS = 10
-_ALL_SAID = "\x04 all said"
-_CALL = "            result = handler_fn(event, context)\n"
-_CALL_AND_TELL = f"""\
-            try:
-                result = handler_fn(event, context)
-            finally:
-                print({_ALL_SAID!r}, file=sys.stderr, flush=True)
-"""
 
 
 def make_no_log_groups() -> None:
