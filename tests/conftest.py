@@ -82,14 +82,15 @@ def _interrupt(*_: object) -> None:
 
 
 def _synthesize_meanwhile() -> Callable[[], None]:
-    """Begin with the assemblies while the processes of the run import the tests; returns what ends it.
+    """Begin with the assemblies while the processes of the run import the tests; returns what waits for their end.
 
-    Whatever goes wrong is told by the process that needs them, which then tries itself.
+    Whatever goes wrong is told by the process that needs them, which then tries itself. Signals do not reach it: a
+    synthesis that is interrupted leaves folders in /tmp.
     """
-    making = subprocess.Popen([sys.executable, "-m", "tests.apps"], cwd=ROOT, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "tests.apps"]
+    making = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def end() -> None:
-        making.terminate()
         making.wait()
 
     return end
