@@ -9,6 +9,7 @@ permissions the engine enforces.
 import os
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,14 +42,15 @@ class ArrayJob:
     @contextmanager
     def started(self, *, attempt: int = 1) -> Iterator[list[subprocess.Popen[str]]]:
         """Start every child, as a group of processes of its own. Those that run at the end of the block are ended."""
-        children = self._start(attempt)
-        try:
-            yield children
-        finally:
-            for child in children:
-                end_group(child.pid, child)
+        with tempfile.TemporaryDirectory() as temporary:  # where one that is killed leaves its sockets
+            children = self._start(attempt, temporary)
+            try:
+                yield children
+            finally:
+                for child in children:
+                    end_group(child.pid, child)
 
-    def _start(self, attempt: int) -> list[subprocess.Popen[str]]:
+    def _start(self, attempt: int, temporary: str) -> list[subprocess.Popen[str]]:
         definition = self._definition()
         parameters = {"Ref::keys": self.keys, "Ref::children": str(self.children)}
         command = [parameters.get(word, word) for word in definition["command"]]
@@ -57,6 +59,7 @@ class ArrayJob:
             **self._credentials(definition["jobRoleArn"]),
             **{variable["name"]: variable["value"] for variable in definition["environment"]},
             "PYTHONPATH": PROGRAM,
+            "TMPDIR": temporary,
             "AWS_BATCH_JOB_ATTEMPT": str(attempt),
         }
         return [

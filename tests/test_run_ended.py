@@ -31,9 +31,10 @@ def test_long(held):
 """
 
 
-@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["to pytest", "to all"])
-@pytest.mark.parametrize("processes", [0, 1])
-def test_a_run_that_is_told_to_end_lets_go(tmp_path: Path, send: Callable[[int, int], None], processes: int) -> None:
+@pytest.mark.parametrize(
+    ("processes", "send"), [(0, os.kill), (1, os.kill), (1, os.killpg)], ids=["alone", "to pytest", "to all"]
+)
+def test_a_run_that_is_told_to_end_lets_go(tmp_path: Path, processes: int, send: Callable[[int, int], None]) -> None:
     (tmp_path / "test_long.py").write_text(LONG)
     temporary = tmp_path / "tmp"
     temporary.mkdir()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -104,14 +105,16 @@ class World:
 
 @pytest.fixture
 def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
-    world = World(local_aws.client("s3", engine), local_aws.environment(engine), f"batch-{uuid.uuid4()}")
-    for bucket in (f"{world.name}-in", f"{world.name}-out"):
-        world.s3.create_bucket(Bucket=bucket)
-    world.s3.put_bucket_versioning(Bucket=f"{world.name}-out", VersioningConfiguration={"Status": "Enabled"})
-    yield world
-    for run in world.started:
-        end_group(run.pid, run)  # a test that fails may leave one that waits for ever
-        run.communicate()
+    with tempfile.TemporaryDirectory() as temporary:  # where one that is killed leaves its sockets
+        environment = {**local_aws.environment(engine), "TMPDIR": temporary}
+        world = World(local_aws.client("s3", engine), environment, f"batch-{uuid.uuid4()}")
+        for bucket in (f"{world.name}-in", f"{world.name}-out"):
+            world.s3.create_bucket(Bucket=bucket)
+        world.s3.put_bucket_versioning(Bucket=f"{world.name}-out", VersioningConfiguration={"Status": "Enabled"})
+        yield world
+        for run in world.started:
+            end_group(run.pid, run)  # a test that fails may leave one that waits for ever
+            run.communicate()
     world.drop("in")
     world.drop("out")
 
