@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -81,17 +82,19 @@ def chromium(folder: Path) -> Iterator[Browser]:
     # Chromium reads from its descriptor 3 and writes to 4.
     arguments = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --remote-debugging-pipe"
     command = f'exec "$0" {arguments} --user-data-dir="$1" 3<&{its_in} 4>&{its_out}'
-    process = subprocess.Popen(
-        ["/bin/bash", "-c", command, PROGRAM, str(folder)],
-        pass_fds=(its_in, its_out),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(its_in)
-    os.close(its_out)
-    try:
-        with closing(Browser(to, back)) as browser:
-            yield browser
-    finally:
-        process.terminate()
-        process.wait()
+    with tempfile.TemporaryDirectory() as temporary:  # it leaves a socket there
+        process = subprocess.Popen(
+            ["/bin/bash", "-c", command, PROGRAM, str(folder)],
+            env={**os.environ, "TMPDIR": temporary},
+            pass_fds=(its_in, its_out),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(its_in)
+        os.close(its_out)
+        try:
+            with closing(Browser(to, back)) as browser:
+                yield browser
+        finally:
+            process.terminate()
+            process.wait()
