@@ -3,8 +3,10 @@
 import contextlib
 import io
 import json
+import subprocess
 import threading
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -33,7 +35,6 @@ from tests.folders import ROOT
 from tests.waiting import until
 
 pytestmark = pytest.mark.local
-ministack_leaves_its_pipes_open = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def test_the_engine_is_the_version_that_the_extension_knows() -> None:
@@ -167,6 +168,24 @@ def test_only_packages_with_compiled_code_are_left_out(tmp_path: Path, monkeypat
     assert {str(path.relative_to(kept)) for path in kept.rglob("*.py")} == {*pure}
 
 
+@pytest.fixture
+def pipes_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """ministack leaves them open, and Python would complain of it in some later test."""
+    started: list[subprocess.Popen[str]] = []
+
+    class Noted(subprocess.Popen[str]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    yield
+    for process in started:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+
+
 def invoked(code: str, **variables: str) -> dict[str, Any]:
     """What the engine has of a function that was invoked in an environment of its own."""
     config = {
@@ -184,7 +203,7 @@ def invoked(code: str, **variables: str) -> dict[str, Any]:
         worker.kill()
 
 
-@ministack_leaves_its_pipes_open
+@pytest.mark.usefixtures("pipes_closed")
 def test_the_environments_of_a_function_share_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def places() -> list[str]:
         return [invoked(code, PYTHONPATH="/its/own")["result"] for _ in range(2)]
@@ -417,7 +436,7 @@ def test_alarms_on_expressions_are_taken(stock: Client, extended: Client) -> Non
 # -- log_to_the_last_line
 
 
-@ministack_leaves_its_pipes_open
+@pytest.mark.usefixtures("pipes_closed")
 def test_no_line_of_a_log_is_lost_when_the_engine_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     read, gets_to_it = lambda_runtime.Worker._read_stderr, threading.Event()
 
