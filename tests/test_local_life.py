@@ -28,7 +28,6 @@ pytestmark = pytest.mark.local
 def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
     # Tasks are processes here. They are containers, where there is a tool, in what the smoke tests try.
     monkeypatch.setenv("LOCAL_CONTAINERS", "none")
-    monkeypatch.setenv("CDK_VALIDATION", "false")  # of templates that are deployed elsewhere
     aws = LocalAws(tmp_path / "it's here")
     yield aws
     aws.stop()
