@@ -45,8 +45,8 @@ def _run(text: str, local_aws: LocalAws) -> Run:
     return subprocess.run(
         ["bash", "-c", script],
         cwd=ROOT,
-        # The templates have been validated: they are what is deployed.
-        env={"PATH": os.environ["PATH"], "HOME": str(local_aws.folder), "CDK_VALIDATION": "false"},
+        # The templates have been validated: they are what is deployed. At home lies CDK, unpacked.
+        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "CDK_VALIDATION": "false"},
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,
