@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import boto3
@@ -36,12 +37,17 @@ def decoders() -> Iterator[Decoders]:
     decoders.close()
 
 
+@cache
+def _session() -> boto3.Session:
+    return boto3.Session("test", "test", region_name="us-east-1")
+
+
 @dataclass
 class World:
     """Both buckets, and children over them."""
 
     decoders: Decoders
-    s3: Any = field(default_factory=lambda: boto3.client("s3", region_name="us-east-1"))
+    s3: Any = field(default_factory=lambda: _session().client("s3"))
     stopping: threading.Event = field(default_factory=threading.Event)
     runs: int = 0
 
@@ -94,9 +100,7 @@ class World:
 
 
 @pytest.fixture
-def world(decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(variable, "test")
+def world(decoders: Decoders) -> Iterator[World]:
     with mock_aws():
         yield World(decoders)
 
