@@ -22,14 +22,22 @@ class Shown:
 
 
 def make_local(command: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run `up` or `down` to its end."""
-    return subprocess.run(
+    """Run `up` or `down` to its end. Where the tests are interrupted it is told to end, once, and lets go itself."""
+    with subprocess.Popen(
         [sys.executable, "-m", "local", command, "--folder", str(folder), *options],
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
+        start_new_session=True,
+    ) as process:
+        try:
+            said = process.communicate()
+        except BaseException:
+            process.terminate()
+            process.communicate()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, *said)
 
 
 def alive(pid: int) -> bool:

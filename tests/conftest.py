@@ -81,6 +81,11 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def pytest_keyboard_interrupt() -> None:
+    # xdist interrupts a second time after five seconds; what is let go of meanwhile would stay behind.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _synthesize_meanwhile() -> Callable[[], None]:
     """Begin with the assemblies while the processes of the run import the tests; returns what waits for their end.
 
@@ -225,6 +230,8 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Deployment]:
         url=_through(engine.endpoint),
         is_local=True,
     )
+    if request.session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        return  # it goes with the engine, at once: xdist kills this process after ten seconds
     stacks = Stack.all(aws.client("cloudformation", engine))
     faults = lacking(aws.permissions, stacks)
     record = aws.folder / "permissions.jsonl"

@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from local.aws import Engine, LocalAws
+from local.groups import end_group
 from tests.apps import templates
 from tests.conftest import Deployment
 from tests.folders import ROOT
@@ -33,25 +34,40 @@ def lesson_runs(
     stems = [str(item.callspec.params["stem"]) for item in items if "lesson_runs" in item.fixturenames]
     (ROOT / ".build").mkdir(exist_ok=True)
     possible = [stem for stem in stems if asked_outputs(lesson(stem)) <= set(deployed.outputs(stem))]
+    started: list[subprocess.Popen[str]] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {stem: pool.submit(_run, lesson(stem), local_aws) for stem in possible}
+        yield {stem: pool.submit(_run, lesson(stem), local_aws, started) for stem in possible}
+        pool.shutdown(wait=False, cancel_futures=True)  # where the tests are interrupted nobody waits for the lessons
+        with ThreadPoolExecutor(AT_ONCE) as ending:
+            ending.map(_end, started)
 
 
-def _run(text: str, local_aws: LocalAws) -> Run:
+def _end(script: subprocess.Popen[str]) -> None:
+    if script.poll() is None:
+        end_group(script.pid, script)
+
+
+def _run(text: str, local_aws: LocalAws, started: list[subprocess.Popen[str]]) -> Run:
     # `Try it` and `Break it`, from the first command to the last, against the local AWS.
     parts = section(text, "Try it") + section(text, "Break it")
     blocks = re.findall(r"```sh\n(.*?)```", parts, re.DOTALL)
     script = "\n".join([f". {shlex.quote(str(local_aws.env_file))}", "set -eux", *blocks])
-    return subprocess.run(
+    with subprocess.Popen(
         ["bash", "-c", script],
         cwd=ROOT,
         # The templates have been validated: they are what is deployed. At home lies CDK, unpacked.
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "CDK_VALIDATION": "false"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
+        start_new_session=True,
+    ) as process:
+        started.append(process)
+        try:
+            said = process.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            _end(process)
+    return Run(process.args, process.returncode, *said)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="the lessons use both")
