@@ -63,31 +63,31 @@ submit: setup ## run the batch example's job in your AWS account and follow it (
 	@$(BIN)/python -m scripts.submit --prefix $(PREFIX) --keys "$$KEYS" --children $(CHILDREN)
 
 cost: setup ## what the stacks cost idle and for their work (STACK=compute-fargate for its parts, CONTEXT="-c …")
-	@$(BIN)/python -m scripts.costs $(STACK) $(CONTEXT)
+	@$(BIN)/python -m tools.costs $(STACK) $(CONTEXT)
 
 bench: setup .venv/.bench ## measure the handlers: speed, start, memory
 	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done
 
 checkov: setup .build/checkov/.installed ## have checkov read the templates, and compare with docs/security.md
-	@$(BIN)/python -m scripts.checkov
+	@$(BIN)/python -m tools.checkov
 
 lint: setup ## format and check the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
 
 snapshots: setup ## accept the templates as they are now (MEANT="compute-api/Notes5BB3582F": and the loss of that store)
-	@$(BIN)/pytest tests/test_snapshots.py --snapshot-update --meant "$(MEANT)"
+	@$(BIN)/pytest tests/stacks/test_snapshots.py --snapshot-update --meant "$(MEANT)"
 
 docs: setup ## draw the pictures of the lessons from the templates
-	@$(BIN)/python -m scripts.pictures
+	@$(BIN)/python -m tools.diagrams
 
 permissions: setup ## put down which permissions the roles use, as seen in the local AWS
-	@$(BIN)/pytest --permissions-update tests/smoke $(patsubst %,tests/test_local_%.py,api aws lessons up)
+	@$(BIN)/pytest --permissions-update tests/smoke $(patsubst %,tests/local/test_%.py,api aws lessons up)
 
 lock: setup ## compile pyproject.toml and lambda_src/*/requirements.in into the pinned requirements
-	@sh scripts/lock.sh
+	@sh tools/lock.sh
 
-upgrade: setup ## raise every pin to the newest version within its bounds (scripts/upgrade.py), and compile the locks
-	@$(BIN)/python -m scripts.upgrade && sh scripts/lock.sh --upgrade
+upgrade: setup ## raise every pin to the newest version within its bounds (tools/upgrade.py), and compile the locks
+	@$(BIN)/python -m tools.upgrade && sh tools/lock.sh --upgrade
 
 clean: local-down ## remove everything that the set-up made
 	rm -rf .venv node_modules .build .local cdk.out

@@ -18,24 +18,24 @@ from xdist.scheduler import LoadScopeScheduling
 
 from local.aws import Engine, LocalAws
 from local.hosts import reached_at
-from tests.by_hand import Shown, alive, make_local
-from tests.folders import ROOT, share_assemblies
 from tests.handlers.thumbnail import pictures
-from tests.permissions import USED, Stack, differences, lacking, put_down, used
+from tests.support.by_hand import Shown, alive, make_local
+from tests.support.folders import ROOT, share_assemblies
+from tests.support.permissions import USED, Stack, differences, lacking, put_down, used
 
 OF_THE_DEPLOYMENT = (
     "tests/smoke/",
-    "tests/test_local_aws.py",
-    "tests/test_local_api.py",
-    "tests/test_local_lessons.py",
-    "tests/test_local_up.py",
+    "tests/local/test_aws.py",
+    "tests/local/test_api.py",
+    "tests/local/test_lessons.py",
+    "tests/local/test_up.py",
 )
 FILE_BY_FILE = (
     "tests/containers/",
-    "tests/test_extract.py",
-    "tests/test_local_containers_engine.py",
-    "tests/test_local_extension.py",
-    "tests/test_same_bytes.py",
+    "tests/project/test_extract.py",
+    "tests/local/test_containers_engine.py",
+    "tests/local/test_extension.py",
+    "tests/stacks/test_same_bytes.py",
 )
 Client = Callable[[str], Any]
 """Makes the client of a service."""
@@ -92,7 +92,7 @@ def _synthesize_meanwhile() -> Callable[[], None]:
     Whatever goes wrong is told by the process that needs them, which then tries itself. Signals do not reach it: a
     synthesis that is interrupted leaves folders in /tmp.
     """
-    command = [sys.executable, "-m", "tests.apps"]
+    command = [sys.executable, "-m", "tests.support.apps"]
     making = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def end() -> None:

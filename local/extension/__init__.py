@@ -1,6 +1,6 @@
 """What ministack lacks, or drops without a word, and the examples need. Nothing here may change what AWS would accept.
 
-Every mend has a test in tests/test_local_extension.py, or beside it, that fails when a newer ministack no longer needs
+Every mend has a test in tests/local/test_extension.py, or beside it, that fails when a newer ministack no longer needs
 it. Everything runs in the engine's own process, and nothing outside this package knows the engine's insides.
 """
 

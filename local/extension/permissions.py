@@ -1,6 +1,6 @@
 """Permissions that are used: written down, and asked for where the engine lets AWS's services do without.
 
-tests/permissions.py compares what was used with what the templates grant.
+tests/support/permissions.py compares what was used with what the templates grant.
 """
 
 import json

@@ -17,8 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.folders import ROOT
-from tests.waiting import until
+from tests.support.folders import ROOT
+from tests.support.waiting import until
 
 WEB = ROOT / "containers" / "web"
 SAMPLES = Path(__file__).parent / "metadata"

@@ -12,7 +12,7 @@ from local.aws import Engine, LocalAws
 from local.containers import Tool
 from local.thumbnail import PHOTO
 from stacks.batch import DOCKERFILE
-from tests.folders import ROOT
+from tests.support.folders import ROOT
 
 BUCKETS = ("batch-image-in", "batch-image-out")
 

@@ -21,8 +21,8 @@ from batch.job import Job
 from batch.keys import name
 from batch.manifest import PART_BYTES, Manifest
 from tests.handlers.thumbnail import pictures
-from tests.keys import ODD_KEYS
-from tests.waiting import until
+from tests.support.keys import ODD_KEYS
+from tests.support.waiting import until
 from thumbnail.limits import Limits
 
 LIMITS = Limits(max_edge=64, max_bytes=300_000, max_pixels=1_000_000, max_decoding_bytes=10**8)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.keys import Picture, compared, is_mine, name, prefix_of, stem
-from tests.keys import ODD_KEYS
+from tests.support.keys import ODD_KEYS
 
 # Above all the characters around the letters' beginning, where the order is at stake.
 KEYS = st.text(st.sampled_from("a!\"'(-./ \x01~é日😀"), min_size=1, max_size=5) | st.text(

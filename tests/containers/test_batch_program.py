@@ -19,7 +19,7 @@ from local.aws import Engine, LocalAws
 from local.groups import end_group
 from local.jobs import PROGRAM
 from tests.handlers.thumbnail import pictures
-from tests.waiting import until
+from tests.support.waiting import until
 
 PICTURES = 40
 SOME = 5

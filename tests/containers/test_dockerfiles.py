@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local import containers
-from tests.folders import ROOT
+from tests.support.folders import ROOT
 
 DOCKERFILES = sorted((ROOT / "containers").glob("*/Dockerfile"))
 each = pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda file: file.parent.name)

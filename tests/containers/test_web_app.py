@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from starlette.datastructures import Headers
 
-from tests.bundles import locked
 from tests.containers.servers import PATIENCE, WEB, Web, answers, ask, metadata, sample, web
-from tests.folders import ROOT
-from tests.waiting import until
+from tests.support.bundles import locked
+from tests.support.folders import ROOT
+from tests.support.waiting import until
 from web.logs import client_of
 
 EVERYWHERE = {

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from local import base_image, containers
-from tests.bundles import locked
 from tests.containers.servers import PATIENCE, WEB, ask
-from tests.waiting import until
+from tests.support.bundles import locked
+from tests.support.waiting import until
 
 NAME = f"localhost/web-under-test-{os.getpid()}"
 BASE = f"{NAME}-base"

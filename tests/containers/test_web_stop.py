@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.containers.servers import PATIENCE, WEB, Answer, Balancer, Load, answers, ask, ask_on, metadata, web
-from tests.waiting import until
+from tests.support.waiting import until
 from web.app import create_app
 from web.drain import Drain
 from web.server import LIMIT_SECONDS, QUIET_SECONDS, configuration

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scripts.templates import Template
+from tools.templates import Template
 
 TABLE = Path(__file__).with_suffix(".toml")
 NOTICE = timedelta(days=180)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from scripts.templates import Template, resources
 from tests.contracts.allowed_reasons import REASONS
-from tests.permissions import USED
+from tests.support.permissions import USED
+from tools.templates import Template, resources
 
 
 @dataclass(frozen=True, order=True)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.templates import Template, resources
 from tests.contracts.network import NOBODY
+from tools.templates import Template, resources
 
 Change = Callable[[Template], None]
 NOWHERE = {"CidrIp": NOBODY, "IpProtocol": "icmp", "FromPort": 252, "ToPort": 86}

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 import config
-from scripts.templates import Template, resources
 from tests.contracts.reading import name_of, walk
+from tools.templates import Template, resources
 
 HELD_IN = tuple(name for name, profile in config.PROFILES.items() if not profile.retain_data)
 SNAPSHOT_BY_DEFAULT = ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from scripts.templates import Template
 from tests.contracts.reading import walk
+from tools.templates import Template
 
 PROVIDED = ("/aws/service/", "/cdk-bootstrap/")
 """Parameters of Systems Manager that AWS keeps in every account, and those of the bootstrap."""

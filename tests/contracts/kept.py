@@ -10,8 +10,8 @@ from cfnlint.helpers import load_resource
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
 import config
-from scripts.templates import Template, resources
 from tests.contracts.reading import name_of, properties, referred, statements
+from tools.templates import Template, resources
 
 HELD_IN = tuple(name for name, profile in config.PROFILES.items() if profile.retain_data)
 HINT = re.compile(r"encrypt|kms|deletionprotect|backup|snapshot|versioning|pointintime|storage", re.IGNORECASE)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scripts.templates import Template, resources
 from tests.contracts.reading import allowed_actions, allows, name_of
+from tools.templates import Template, resources
 
 GROUP = "AWS::Logs::LogGroup"
 BY_THEMSELVES = (

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.templates import Template, resources
 from tests.contracts.reading import name_of, names_of, properties
+from tools.templates import Template, resources
 
 WORLD = "0.0.0.0/0"
 ALL_PORTS = range(65536)

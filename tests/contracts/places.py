@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.templates import Template, resources
 from tests.contracts.network import WORLD, Place, gives_addresses
 from tests.contracts.reading import allowed_actions, name_of, names_of, properties
+from tools.templates import Template, resources
 
 EPHEMERAL = range(32768, 65536)
 """The ports of an instance that Docker gives to bridged tasks, on every ECS-optimized image.

@@ -1,8 +1,8 @@
 """Everything has a price: no resource, and no setting of one, costs something that `make cost` does not know."""
 
-from scripts.costs import idle
-from scripts.costs.prices import UnpricedError
-from scripts.templates import Template
+from tools.costs import idle
+from tools.costs.prices import UnpricedError
+from tools.templates import Template
 
 
 def faults(template: Template) -> list[str]:

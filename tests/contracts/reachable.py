@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from scripts.templates import Template, resources
 from tests.contracts.balancers import (
     BALANCER,
     LISTENER,
@@ -27,6 +26,7 @@ from tests.contracts.network import (
 )
 from tests.contracts.places import Targets, places, targets
 from tests.contracts.reading import names_of, walk
+from tools.templates import Template, resources
 
 FOLLOWED = {
     *(BALANCER, LISTENER, LISTENER_RULE, TARGET_GROUP),

@@ -8,7 +8,7 @@ from typing import Any
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from scripts.templates import Template, resources
+from tools.templates import Template, resources
 
 
 def name_of(reference: Any) -> str:

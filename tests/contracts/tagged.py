@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scripts.templates import Template
+from tools.templates import Template
 
 KEYS = ("project", "example", "profile")
 

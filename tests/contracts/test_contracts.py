@@ -9,8 +9,8 @@ import pytest
 
 from config import PROFILES
 from tests import contracts
-from tests.apps import EVERY_STACK, templates
 from tests.contracts.mutations import MUTATIONS, Mutation
+from tests.support.apps import EVERY_STACK, templates
 
 MODULES = {
     found.name: importlib.import_module(f"{contracts.__name__}.{found.name}")

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from scripts.templates import Template, resources
-from tests.apps import templates
 from tests.contracts.changes import drop
 from tests.contracts.reachable import faults
 from tests.contracts.reading import name_of
+from tests.support.apps import templates
+from tools.templates import Template, resources
 
 SERVICES = ("ecr.api", "ecr.dkr", "logs")
 """What a task on Fargate calls, S3 apart, to which the examples have an endpoint."""

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from config import PROFILES
-from scripts.templates import synthesize, templates_in
 from tests.contracts.test_contracts import CONTRACTS, profiles_of
+from tools.templates import synthesize, templates_in
 
 EVERYTHING = {
     "alarm_email": "me@example.com",

@@ -15,8 +15,8 @@ from urllib3.util import Retry
 
 from local.api import api_key
 from tests.conftest import Deployment
-from tests.folders import ROOT
-from tests.waiting import until
+from tests.support.folders import ROOT
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 OPENAPI = json.loads((ROOT / "lambda_src" / "api" / "openapi.json").read_text())

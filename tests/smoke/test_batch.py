@@ -16,7 +16,7 @@ from scripts import submit
 from scripts.manifests import OUTCOMES, last_attempts, show_manifests
 from tests.conftest import Deployment
 from tests.handlers.thumbnail import pictures
-from tests.keys import ODD_KEYS
+from tests.support.keys import ODD_KEYS
 
 pytestmark = pytest.mark.timeout(3600)  # an account starts an instance for it, or waits for one
 CHILDREN = 2

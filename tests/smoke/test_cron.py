@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from tests.conftest import Deployment
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(900)  # an account takes its time
 FIRST_RUN_SECONDS = 420

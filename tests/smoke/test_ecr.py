@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Deployment
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(600)  # an account takes its time
 

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.conftest import Deployment
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(900)  # it may just be starting
 LAUNCH_SECONDS = 600

@@ -13,8 +13,8 @@ from PIL import Image
 from local.thumbnail import PHOTO
 from tests.conftest import Deployment
 from tests.handlers.thumbnail import pictures
-from tests.keys import ODD_KEYS
-from tests.waiting import until
+from tests.support.keys import ODD_KEYS
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(900)  # an account takes its time
 NOTIFICATION_SECONDS = 360

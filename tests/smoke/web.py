@@ -8,7 +8,7 @@ from typing import Any, Self
 import requests
 
 from tests.conftest import Deployment
-from tests.waiting import until
+from tests.support.waiting import until
 
 PATIENCE_SECONDS = 900
 """An image is pulled, a task starts, and is asked for its health; an instance may have to start before."""

@@ -19,7 +19,7 @@ from PIL import Image
 
 from tests.handlers.thumbnail import pictures
 from tests.handlers.thumbnail.conftest import CONTEXT, TABLE, THUMBNAILS, UPLOADS, World, record
-from tests.keys import ODD_KEYS
+from tests.support.keys import ODD_KEYS
 from thumbnail.events import changes
 from thumbnail.imaging import Thumbnail
 

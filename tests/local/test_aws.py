@@ -1,0 +1,181 @@
+"""What only an AWS on this machine lets one try: to break it, and to look inside."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from app import build_app
+from local.aws import Engine, LocalAws
+from local.cdk import settings
+from tests.conftest import Deployment
+from tests.handlers.thumbnail import pictures
+from tests.smoke.test_cron import Example as Cron
+from tests.smoke.test_thumbnail import Example
+from tests.support.apps import unvalidated
+from tests.support.waiting import until
+
+STACK = "compute-thumbnail"
+
+
+@pytest.fixture
+def function(deployed: Deployment) -> dict[str, Any]:
+    """The configuration of the thumbnail function."""
+    resource = deployed.client("cloudformation").describe_stack_resource(
+        StackName=STACK, LogicalResourceId="Function76856677"
+    )
+    name = resource["StackResourceDetail"]["PhysicalResourceId"]
+    return dict(deployed.client("lambda").get_function_configuration(FunctionName=name))
+
+
+def test_what_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(
+    deployed: Deployment, function: dict[str, Any]
+) -> None:
+    iam, sqs = deployed.client("iam"), deployed.client("sqs")
+    example = Example.of(deployed)
+    role = function["Role"].rsplit("/", 1)[-1]
+    denial = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName=role, PolicyName="Outage", PolicyDocument=json.dumps(denial))
+    key = example.upload("during-the-outage.jpg", pictures.jpeg())
+    queue = example.outputs["DeadLetterQueueUrl"]
+    (letter,) = until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the dead letter")
+    iam.delete_role_policy(RoleName=role, PolicyName="Outage")
+    assert example.item(key) is None
+
+    # As docs/thumbnail.md says: what is in the letter is invoked once more.
+    failed = json.loads(letter["Body"])
+    assert failed["requestContext"]["condition"] == "RetriesExhausted"
+    assert failed["requestContext"]["functionArn"] == function["FunctionArn"]
+    deployed.client("lambda").invoke(
+        FunctionName=failed["requestContext"]["functionArn"],
+        InvocationType="Event",
+        Payload=json.dumps(failed["requestPayload"]),
+    )
+    assert example.settled(key)["status"] == "made"
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
+    example.remove(key)
+    example.wait_until_forgotten(key)
+
+
+def test_iam_is_enforced(deployed: Deployment, engine: Engine) -> None:
+    """Somebody without any permission gets nothing: what the functions can do, they were granted."""
+    iam = deployed.client("iam")
+    iam.create_user(UserName="nobody")
+    key = iam.create_access_key(UserName="nobody")["AccessKey"]
+    tables = boto3.client(
+        "dynamodb",
+        endpoint_url=engine.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    with pytest.raises(ClientError, match="not authorized to perform: dynamodb:ListTables"):
+        tables.list_tables()
+    iam.delete_access_key(UserName="nobody", AccessKeyId=key["AccessKeyId"])
+    iam.delete_user(UserName="nobody")
+
+
+def test_the_function_logs_to_the_stacks_own_group_and_nowhere_else(
+    deployed: Deployment, function: dict[str, Any]
+) -> None:
+    logs = deployed.client("logs")
+    example = Example.of(deployed)
+    key = example.upload("logged.jpg", pictures.jpeg())
+    example.settled(key)
+
+    def lines() -> list[dict[str, Any]]:
+        events = logs.filter_log_events(logGroupName=function["LoggingConfig"]["LogGroup"])["events"]
+        said = (line for event in events for line in event["message"].splitlines() if line.startswith("{"))
+        return [line for line in map(json.loads, said) if line.get("image_key") == key]
+
+    (made,) = until(lines, "the function's log")
+    assert made["message"] == "made"
+    assert made["item"]["status"] == "made"
+    names = {group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]}
+    assert not [name for name in names if name.startswith("/aws/lambda/")]
+    example.remove(key)
+    example.wait_until_forgotten(key)
+
+
+def test_a_run_that_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(deployed: Deployment) -> None:
+    """A run of the schedule itself, which fires all the time."""
+    iam, sqs = deployed.client("iam"), deployed.client("sqs")
+    cron = Cron.of(deployed)
+    configuration = deployed.client("lambda").get_function_configuration(FunctionName=cron.outputs["FunctionName"])
+    role = configuration["Role"].rsplit("/", 1)[-1]
+    denial = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName=role, PolicyName="Outage", PolicyDocument=json.dumps(denial))
+    queue = cron.outputs["DeadLetterQueueUrl"]
+    (letter,) = until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the dead letter")
+    iam.delete_role_policy(RoleName=role, PolicyName="Outage")
+
+    failed = json.loads(letter["Body"])
+    assert failed["requestContext"]["condition"] == "RetriesExhausted"
+    assert failed["requestContext"]["approximateInvokeCount"] == 3
+    run = failed["requestPayload"]
+    assert run["urls"] == cron.urls()
+    assert cron.item(run["urls"][0], at=run["scheduled_at"]) is None
+    deployed.client("lambda").invoke(
+        FunctionName=failed["requestContext"]["functionArn"], InvocationType="Event", Payload=json.dumps(run)
+    )
+    item = until(lambda: cron.item(run["urls"][0], at=run["scheduled_at"]), "the run that was replayed")
+    assert item["up"] is True
+    # Letters of other runs during the outage may be on their way; no other test looks at this queue.
+    sqs.purge_queue(QueueUrl=queue)
+
+
+def test_an_event_of_a_picture_that_was_overwritten_since_changes_nothing(
+    deployed: Deployment, function: dict[str, Any]
+) -> None:
+    """It looks into the table for what it may have left behind itself, when it crashed."""
+    example = Example.of(deployed)
+    key = example.upload("overwritten.jpg", pictures.jpeg())
+    item = example.settled(key)
+    late = {
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "bucket": {"name": example.outputs["UploadsBucketName"]},
+            "object": {"key": key, "eTag": "0" * 32, "sequencer": "0" * 16},
+        },
+    }
+    answer = deployed.client("lambda").invoke(
+        FunctionName=function["FunctionName"], Payload=json.dumps({"Records": [late]})
+    )
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    assert example.item(key) == item
+    thumbnail = example.s3.head_object(Bucket=example.outputs["ThumbnailsBucketName"], Key=item["thumbnail_key"])
+    assert thumbnail["ContentType"] == "image/webp"
+    example.remove(key)
+    example.wait_until_forgotten(key)
+
+
+def test_an_image_that_is_there_is_published_again(deployed: Deployment) -> None:
+    """So it is whenever the function has changed, and the image has not."""
+    if "WebImage" not in deployed.outputs("ecr"):
+        pytest.skip("no image can be built here")
+    publisher = deployed.client("cloudformation").describe_stack_resource(
+        StackName="compute-ecr", LogicalResourceId="PublisherF0355618"
+    )["StackResourceDetail"]["PhysicalResourceId"]
+    answer = deployed.client("lambda").invoke(FunctionName=publisher)
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    repository = deployed.outputs("ecr")["RepositoryUri"].partition("/")[2]
+    held = deployed.client("ecr").list_images(repositoryName=repository)["imageIds"]
+    assert json.load(answer["Payload"])["digest"] in {image["imageDigest"] for image in held}
+
+
+def test_the_cli_synthesizes_what_python_does(
+    deployed: Deployment, engine: Engine, local_aws: LocalAws, tmp_path: Path
+) -> None:
+    assert deployed.is_local
+    with unvalidated():
+        build_app(settings(engine), outdir=str(tmp_path)).synth()
+    by_python = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.template.json")}
+    by_cli = {
+        path.name: json.loads(path.read_text()) for path in (local_aws.folder / "cdk.out").glob("*.template.json")
+    }
+    assert by_cli
+    assert by_python == by_cli

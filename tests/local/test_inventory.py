@@ -1,0 +1,28 @@
+"""What there is in the local AWS is asked for by names that AWS's answers have: another would find nothing, ever."""
+
+from typing import Any
+
+import boto3
+import pytest
+
+from local.inventory import LISTINGS
+from tests.support.queries import shape_of, unknown_fields
+
+
+def _client(service: str) -> Any:
+    return boto3.client(service, "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")  # type: ignore[call-overload]
+
+
+@pytest.mark.slow  # each service has a large model to read
+@pytest.mark.parametrize(("service", "operation", "names"), LISTINGS.values(), ids=LISTINGS)
+def test_the_answer_has_what_is_looked_for(service: str, operation: str, names: str) -> None:
+    client = _client(service)
+    model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+    assert unknown_fields(names, shape_of(model.output_shape)) == []
+
+
+@pytest.mark.slow
+def test_another_name_is_noticed() -> None:
+    model = _client("ec2").meta.service_model.operation_model("DescribeVpcs")
+    asked = LISTINGS["VPC"][2].replace("VpcId", "VpcName")
+    assert unknown_fields(asked, shape_of(model.output_shape)) == ["VpcName"]

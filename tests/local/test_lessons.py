@@ -1,0 +1,86 @@
+"""The lessons' commands do what the lessons say."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import cast
+
+import pytest
+
+from local.aws import Engine, LocalAws
+from local.groups import end_group
+from tests.conftest import Deployment
+from tests.docs.test_docs import asked_outputs, every_lesson, lesson, section
+from tests.support.apps import templates
+from tests.support.folders import ROOT
+
+AT_ONCE = 4
+PATIENCE_SECONDS = 150
+"""The loops of the lessons wait for ever."""
+Run = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def lesson_runs(
+    request: pytest.FixtureRequest, deployed: Deployment, engine: Engine, local_aws: LocalAws
+) -> Iterator[dict[str, Future[Run]]]:
+    """All lessons that are to be tried, at the same time: each has a stack of its own, and waits most of its time."""
+    assert local_aws.running() == engine
+    items = cast("list[pytest.Function]", request.session.items)
+    stems = [str(item.callspec.params["stem"]) for item in items if "lesson_runs" in item.fixturenames]
+    (ROOT / ".build").mkdir(exist_ok=True)
+    possible = [stem for stem in stems if asked_outputs(lesson(stem)) <= set(deployed.outputs(stem))]
+    started: list[subprocess.Popen[str]] = []
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {stem: pool.submit(_run, lesson(stem), local_aws, started) for stem in possible}
+        pool.shutdown(wait=False, cancel_futures=True)  # where the tests are interrupted nobody waits for the lessons
+        with ThreadPoolExecutor(AT_ONCE) as ending:
+            ending.map(_end, started)
+
+
+def _end(script: subprocess.Popen[str]) -> None:
+    if script.poll() is None:
+        end_group(script.pid, script)
+
+
+def _run(text: str, local_aws: LocalAws, started: list[subprocess.Popen[str]]) -> Run:
+    # `Try it` and `Break it`, from the first command to the last, against the local AWS.
+    parts = section(text, "Try it") + section(text, "Break it")
+    blocks = re.findall(r"```sh\n(.*?)```", parts, re.DOTALL)
+    script = "\n".join([f". {shlex.quote(str(local_aws.env_file))}", "set -eux", *blocks])
+    with subprocess.Popen(
+        ["bash", "-c", script],
+        cwd=ROOT,
+        # The templates have been validated: they are what is deployed. At home lies CDK, unpacked.
+        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "CDK_VALIDATION": "false"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        started.append(process)
+        try:
+            said = process.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            _end(process)
+    return Run(process.args, process.returncode, *said)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="the lessons use both")
+@pytest.mark.timeout(PATIENCE_SECONDS + 30)
+@every_lesson
+def test_the_lessons_commands_do_what_it_says(stem: str, lesson_runs: dict[str, Future[Run]]) -> None:
+    if stem not in lesson_runs:
+        pytest.skip("an output is not there; no container tool is at hand")
+    run = lesson_runs[stem].result()
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_no_two_lessons_write_the_same_file() -> None:
+    """They are tried at the same time, in one folder."""
+    files = [set(re.findall(r"\.build/[\w.-]+", lesson(stem))) for stem in templates("sandbox")]
+    assert sum(map(len, files)) == len(set.union(*files))

@@ -1,0 +1,96 @@
+"""The workflows run commands that there are, on the Pythons that are meant, and are safe."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stacks._bundling import PYTHON_VERSION
+from tests.support.folders import ROOT
+from tools import upgrade
+
+WORKFLOWS = {file.stem: yaml.safe_load(file.read_text()) for file in sorted((ROOT / ".github/workflows").glob("*.yml"))}
+STEPS = [
+    pytest.param(step, id=f"{workflow}: {step['run']}")
+    for workflow, content in WORKFLOWS.items()
+    for job in content["jobs"].values()
+    for step in job["steps"]
+    if "run" in step
+]
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_runs_what_can_be_run_here_too(step: dict[str, Any]) -> None:
+    command, argument = step["run"].split()  # and no more: what is longer belongs into a script
+    assert argument in TARGETS if command == "make" else (command in ("sh", "bash") and (ROOT / argument).is_file())
+
+
+def test_pull_requests_are_tested_on_the_oldest_and_the_newest_python() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    oldest = project["requires-python"].removeprefix(">=")
+    assert WORKFLOWS["ci"]["jobs"]["test"]["strategy"]["matrix"]["python"] == [oldest, PYTHON_VERSION]
+
+
+def test_zizmor_finds_nothing() -> None:
+    """Actions that are not pinned by hash, permissions that nobody needs, credentials that stay, injection."""
+    run = subprocess.run(
+        [Path(sys.executable).with_name("zizmor"), "--offline", "--pedantic", "--no-progress", ROOT / ".github"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+
+
+# -- what the scheduled run calls
+
+
+@pytest.mark.parametrize(("is_open", "says"), [("", "issue create --title"), ("7", "issue comment 7 --body")])
+def test_a_failed_run_is_told_once(tmp_path: Path, is_open: str, says: str) -> None:
+    gh = tmp_path / "gh"
+    gh.write_text(f'#!/bin/sh\ncase "$2" in list) echo "{is_open}" ;; *) echo "$@" ;; esac\n')
+    gh.chmod(0o755)
+    run = subprocess.run(
+        ["sh", ROOT / "tools" / "open_issue.sh"],
+        env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "RUN_URL": "https://example.com/runs/1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.startswith(says)
+    assert "https://example.com/runs/1" in run.stdout
+
+
+def test_a_pin_is_raised_with_its_extras_and_comment() -> None:
+    text = 'a = ["boto3==1.1", "moto[s3,sts]==5.0", # why\n "kept==2"]'
+    newest = {"boto3": "1.2", "moto": "6.0.1", "other": "3"}
+    assert upgrade.raised(text, newest) == 'a = ["boto3==1.2", "moto[s3,sts]==6.0.1", # why\n "kept==2"]'
+
+
+def test_checkov_holds_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved = {frozenset({"checkov"}): {"checkov": "3", "boto3": "0.1"}, frozenset({"boto3"}): {"boto3": "1.2"}}
+    monkeypatch.setattr(upgrade, "resolve", lambda packages: resolved[frozenset(packages)])
+    assert upgrade.newest_of({"checkov", "boto3"}) == {"checkov": "3", "boto3": "1.2"}
+
+
+def test_every_bound_is_of_a_package_in_use() -> None:
+    assert set(upgrade.BOUNDS) <= set(re.findall(r'"([a-z0-9-]+)==', (ROOT / "pyproject.toml").read_text()))
+
+
+def test_npm_is_held_to_the_major_versions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(upgrade, "ROOT", tmp_path)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: calls.append(command))
+    shutil.copy(ROOT / "package.json", tmp_path)
+    upgrade.upgrade_node()
+    assert "aws-cdk@2" in calls[0]
+    assert all(re.fullmatch(r"@?[a-z0-9/-]+@\d+", wanted) for wanted in calls[0][7:])
+    assert len(calls[0]) > 7

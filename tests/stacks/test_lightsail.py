@@ -1,0 +1,380 @@
+"""What the Lightsail stack means to be; the snapshot beside it says what it is to the letter."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.loaders import Loader
+from botocore.model import ServiceModel, StructureShape
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+import config
+from local.lightsail_sandbox import Sandbox, sandbox
+from stacks import lightsail
+from tests.docs.test_docs import section
+from tests.support.apps import properties, template_with, templates
+from tests.support.folders import ROOT
+from tools.templates import resources
+
+SANDBOX = templates("sandbox")["lightsail"]
+PRODUCTION = templates("production")["lightsail"]
+both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
+LESSON = (ROOT / "docs" / "lightsail.md").read_text()
+EVERYTHING = {"lightsail_disk": "true", "lightsail_database": "postgres_16", "lightsail_bucket": "true"}
+
+
+def the(template: dict[str, Any], kind: str) -> dict[str, Any]:
+    return properties(template, f"AWS::Lightsail::{kind}")
+
+
+# -- the server and its address
+
+
+@both
+def test_the_address_is_the_static_one(template: dict[str, Any]) -> None:
+    """The server's own PublicIpAddress is the one from before the static address was attached."""
+    static = {"Fn::GetAtt": ["Address", "IpAddress"]}
+    assert template["Outputs"]["StaticIp"]["Value"] == static
+    assert template["Outputs"]["Url"]["Value"] == {"Fn::Join": ["", ["http://", static, "/"]]}
+    assert template["Outputs"]["InstanceName"]["Value"] == {"Ref": "Server"}
+    assert the(template, "StaticIp")["AttachedTo"] == {"Ref": "Server"}, "or it is made before the server is there"
+    assert "PublicIpAddress" not in json.dumps(template)
+
+
+@both
+def test_the_web_is_open_and_ssh_is_closed(template: dict[str, Any]) -> None:
+    """No list at all would leave Lightsail's default, with 22 open to everybody."""
+    everybody = {"Protocol": "tcp", "Cidrs": ["0.0.0.0/0"], "Ipv6Cidrs": ["::/0"]}
+    assert the(template, "Instance")["Networking"]["Ports"] == [
+        {"FromPort": port, "ToPort": port, **everybody} for port in (80, 443)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cidr", "wanted"),
+    [("192.0.2.44/32", {"Cidrs": ["192.0.2.44/32"]}), ("2001:db8::/48", {"Ipv6Cidrs": ["2001:db8::/48"]})],
+)
+def test_ssh_is_open_to_whom_it_is_configured_for(cidr: str, wanted: Mapping[str, Any]) -> None:
+    ports = the(template_with("lightsail", lightsail_ssh_cidr=cidr), "Instance")["Networking"]["Ports"]
+    assert ports[-1] == {"FromPort": 22, "ToPort": 22, "Protocol": "tcp", **wanted}
+    assert [port["FromPort"] for port in ports] == [80, 443, 22]
+
+
+@both
+def test_the_server_is_saved_every_day_before_updates_may_restart_it(template: dict[str, Any]) -> None:
+    (add_on,) = the(template, "Instance")["AddOns"]
+    assert add_on == {"AddOnType": "AutoSnapshot", "AutoSnapshotAddOnRequest": {"SnapshotTimeOfDay": "03:00"}}
+    assert 'Automatic-Reboot-Time "04:00"' in the(template, "Instance")["UserData"]
+
+
+@both
+def test_the_server_is_tagged_by_itself(template: dict[str, Any]) -> None:
+    """CloudFormation does not pass a stack's tags on to Lightsail: the resource's own are all there are."""
+    assert {tag["Key"] for tag in the(template, "Instance")["Tags"]} == {"project", "example", "profile"}
+
+
+def test_production_keeps_the_server_its_address_and_its_data() -> None:
+    template = template_with("lightsail", profile="production", **EVERYTHING)
+    # Plain Retain would keep them after a first deployment that was rolled back, too, and with them their names.
+    kept = {
+        name for name, found in template["Resources"].items() if found.get("DeletionPolicy") == "RetainExceptOnCreate"
+    }
+    assert kept == {"Server", "Address", "Disk", "Database", "Bucket"}
+    assert all(template["Resources"][name]["UpdateReplacePolicy"] == "Retain" for name in kept)
+
+
+# -- what would replace it
+
+
+def create_only(kind: str) -> set[str]:
+    """The properties of a type that CloudFormation can change only by replacing the resource, as AWS publishes them."""
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", f"AWS::Lightsail::{kind}").schema
+    return {path.removeprefix("/properties/") for path in schema["createOnlyProperties"]}
+
+
+REPLACING = {
+    "Instance": {"InstanceName": "compute-lightsail-server", "BlueprintId": "ubuntu_24_04", "BundleId": "nano_3_0"},
+    "StaticIp": {"StaticIpName": "compute-lightsail-address"},
+    "Disk": {"DiskName": "compute-lightsail-disk", "SizeInGb": 8},
+    "Database": {
+        "RelationalDatabaseName": "compute-lightsail-database",
+        "RelationalDatabaseBlueprintId": "postgres_16",
+        "RelationalDatabaseBundleId": "micro_2_0",
+        "MasterDatabaseName": "app",
+        "MasterUsername": "app",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", REPLACING)
+def test_nothing_changes_that_would_replace_what_has_data(kind: str) -> None:
+    properties = the(template_with("lightsail", **EVERYTHING), kind)
+    assert {name: properties[name] for name in create_only(kind) & set(properties)} == REPLACING[kind], (
+        "this replaces the resource and what is on it: CloudFormation refuses it for a deployment that exists, under "
+        "another name it makes an empty one. See docs/lightsail.md, 'What is deployed', before you accept it"
+    )
+
+
+def test_the_ids_of_what_has_data_never_change() -> None:
+    """Another id is another resource, whose name is taken."""
+    template = template_with("lightsail", **EVERYTHING)
+    ours = {name for name, found in template["Resources"].items() if found["Type"].startswith("AWS::Lightsail")}
+    assert {name for name in ours if not name.endswith("Alarm")} == {"Server", "Address", "Disk", "Database", "Bucket"}
+
+
+def test_the_lesson_lists_every_property_that_replaces_the_server_its_address_or_its_disk() -> None:
+    told = re.findall(r"^\| `(\w+)\.(\w+)` \| (refused|replaced) \|", LESSON, re.MULTILINE)
+    assert {*told} == {
+        # Under its old name there can be no replacement; under another there can.
+        (kind, name, "replaced" if name in {"InstanceName", "StaticIpName", "DiskName"} else "refused")
+        for kind in ("Instance", "StaticIp", "Disk")
+        for name in create_only(kind)
+    }
+
+
+def test_two_deployments_and_all_types_have_names_of_their_own() -> None:
+    names = set()
+    for prefix in ("compute", "mine"):
+        template = template_with("lightsail", prefix=prefix, **EVERYTHING)
+        for found in template["Resources"].values():
+            names |= {
+                json.dumps(value)
+                for key, value in found["Properties"].items()
+                if key in {"InstanceName", "StaticIpName", "DiskName", "RelationalDatabaseName", "AlarmName"}
+                and isinstance(value, str)
+            }
+        assert the(template, "Bucket")["BucketName"]["Fn::Join"][1][0] == f"{prefix}-lightsail-bucket-"
+    assert len(names) == 2 * 7
+
+
+# -- the alarms
+
+ALARM = "AWS::Lightsail::Alarm"
+
+
+def test_the_alarms_and_what_sets_them_off() -> None:
+    alarms = {one["Properties"]["MetricName"]: one["Properties"] for one in resources(SANDBOX, ALARM).values()}
+    assert {
+        name: (alarm["ComparisonOperator"], alarm["Threshold"], alarm["EvaluationPeriods"], alarm["TreatMissingData"])
+        for name, alarm in alarms.items()
+    } == {
+        "StatusCheckFailed": ("GreaterThanOrEqualToThreshold", 1, 2, "breaching"),  # a stopped server is down
+        "BurstCapacityPercentage": ("LessThanThreshold", 20, 3, "notBreaching"),
+        # 1,024 GB in three days: 34 Mbit/s for an hour
+        "NetworkOut": ("GreaterThanThreshold", 1024**4 // 864, 12, "notBreaching"),
+    }
+    for alarm in alarms.values():
+        assert alarm["MonitoredResourceName"] == {"Ref": "Server"}
+        assert "ContactProtocols" not in alarm, "nobody asked for mail"
+
+
+def test_the_alarms_mail_when_an_address_is_configured_which_lightsail_keeps() -> None:
+    template = template_with("lightsail", alarm_email="me@example.com", lightsail_bundle="small_3_2")
+    assert the(template, "Instance")["BundleId"] == "small_3_2", "the name that Sydney has for it"
+    alarms = [one["Properties"] for one in resources(template, ALARM).values()]
+    assert [alarm["ContactProtocols"] for alarm in alarms] == [["Email"]] * 3
+    assert [alarm["NotificationTriggers"] for alarm in alarms] == [["ALARM", "OK"]] * 3
+    (out,) = [alarm["Threshold"] for alarm in alarms if alarm["MetricName"] == "NetworkOut"]
+    assert out == 3 * 1024**4 // 864, "the plan's own allowance"
+
+
+# -- choices
+
+
+def test_wordpress_is_one_value_away() -> None:
+    server = the(template_with("lightsail", lightsail_blueprint="wordpress"), "Instance")
+    assert (server["BlueprintId"], server["BundleId"]) == ("wordpress", "micro_3_0")
+    assert "UserData" not in server, "our script would put nginx on the port of its Apache"
+
+
+def test_a_disk_is_attached_to_the_server() -> None:
+    template = template_with("lightsail", **EVERYTHING)
+    assert the(template, "Instance")["Hardware"]["Disks"] == [{"DiskName": {"Ref": "Disk"}, "Path": "/dev/xvdf"}]
+    assert the(template, "Disk")["AddOns"][0]["AddOnType"] == "AutoSnapshot"
+    # Both are given the first zone of Lightsail's list; were one set, the other could be elsewhere.
+    assert "AvailabilityZone" not in the(template, "Disk")
+    assert "AvailabilityZone" not in the(template, "Instance")
+
+
+def test_a_database_is_private_and_its_password_in_no_template() -> None:
+    template = template_with("lightsail", **EVERYTHING)
+    database = the(template, "Database")
+    assert database["PubliclyAccessible"] is False
+    assert database["BackupRetention"] is True
+    assert "assword" not in json.dumps(template)
+    assert template["Outputs"]["DatabaseName"]["Value"] == {"Ref": "Database"}
+
+
+def test_a_bucket_is_private_and_open_to_the_server() -> None:
+    template = template_with("lightsail", **EVERYTHING)
+    bucket = the(template, "Bucket")
+    assert bucket["AccessRules"] == {"GetObject": "private", "AllowPublicOverrides": False}
+    assert bucket["ResourcesReceivingAccess"] == [{"Ref": "Server"}]
+    assert template["Outputs"]["BucketName"]["Value"] == {"Ref": "Bucket"}
+
+
+@both
+def test_what_is_optional_is_off(template: dict[str, Any]) -> None:
+    kinds = {found["Type"] for found in template["Resources"].values()} - {"AWS::CDK::Metadata"}
+    assert kinds == {"AWS::Lightsail::Instance", "AWS::Lightsail::StaticIp", ALARM}
+    assert set(template["Outputs"]) == {"StaticIp", "InstanceName", "Url"}
+
+
+def test_every_plan_that_can_be_set_has_its_allowance() -> None:
+    assert set(config.LIGHTSAIL_SIZES) == set(lightsail.TRANSFER_GB)
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        ({"lightsail_blueprint": "ubuntu_16_04"}, "'ubuntu_16_04' is not one of: ubuntu_24_04, wordpress"),
+        (
+            {"lightsail_bundle": "nano_1_0"},
+            "lightsail_bundle: 'nano_1_0' is not one of: nano_3_0, micro_3_0, small_3_0",
+        ),
+        (
+            {"lightsail_blueprint": "wordpress", "lightsail_bundle": "nano_3_1"},
+            "WordPress and its database need more than the 512 MB of nano_3_1; take micro",
+        ),
+        ({"lightsail_ssh_cidr": "0.0.0.0/0"}, "lightsail_ssh_cidr: 0.0.0.0/0 would let everybody try to log in"),
+        ({"lightsail_ssh_cidr": "::/0"}, "lightsail_ssh_cidr: ::/0 would let everybody try to log in"),
+        ({"lightsail_ssh_cidr": "128.0.0.0/1"}, "would let too many try to log in; name your own address"),
+        ({"lightsail_ssh_cidr": "2000::/3"}, "or a network of /32 at most"),
+        ({"lightsail_ssh_cidr": "192.0.2.44/24"}, "lightsail_ssh_cidr: 192.0.2.44/24 has host bits set"),
+        ({"lightsail_ssh_cidr": "home"}, "'home' does not appear to be an IPv4 or IPv6 network; 192.0.2.44/32 is one"),
+        ({"lightsail_database": "true"}, "lightsail_database: 'true' is not an engine like postgres_16"),
+        ({"lightsail_disk": "8"}, "lightsail_disk: '8' is not true or false"),
+    ],
+)
+def test_a_bad_setting_is_a_line_that_names_what_is_allowed(context: Mapping[str, str], message: str) -> None:
+    with pytest.raises(config.ConfigError) as raised:
+        config.from_context(context)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_widest_network_that_may_use_ssh_is_fine() -> None:
+    assert config.from_context({"lightsail_ssh_cidr": "10.0.0.0/8"}).lightsail_ssh_cidr == "10.0.0.0/8"
+    assert config.from_context({"lightsail_ssh_cidr": "2001:db8::/32"}).lightsail_ssh_cidr == "2001:db8::/32"
+
+
+# -- the launch script
+
+SCRIPT = str(the(SANDBOX, "Instance")["UserData"])
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Sandbox]:
+    with sandbox(tmp_path) as made:
+        yield made
+
+
+def test_the_launch_script_is_plain_sh_and_clean(tmp_path: Path) -> None:
+    """Lightsail runs it behind a script of its own, with sh: a #!/bin/bash in it would be a comment."""
+    script = tmp_path / "launch.sh"
+    script.write_text(SCRIPT)
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    run = subprocess.run(
+        [shellcheck, "--shell=sh", "--enable=all", "--exclude=SC2250,SC2310,SC2312", script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    assert len(SCRIPT.encode()) < 16 * 1024, "the most that user data may have"
+
+
+def test_the_launch_script_makes_a_page_that_tells_what_it_runs_on(server: Sandbox) -> None:
+    run = server.run(SCRIPT)
+    assert run.returncode == 0, run.stderr
+    page = server.page.read_text()
+    told = dict(re.findall(r"<dt>(.*)</dt><dd>(.*)</dd>", page))
+    assert told.pop("Host")
+    assert told == {
+        "Region": "us-east-1",
+        "Availability zone": "us-east-1a",
+        "Blueprint": "ubuntu_24_04",
+        "Bundle": "nano_3_0",
+        "Machine underneath": "t3.nano",
+    }
+    assert re.findall(r"(?:src|href)=\"(?!data:)|url\(|@import|http", page) == [], "it needs nothing from elsewhere"
+    assert server.commands() == [
+        "apt-get update --error-on=any",
+        "apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=600 curl nginx unattended-upgrades",
+        "systemctl enable --now nginx",
+    ]
+    assert 'APT::Periodic::Unattended-Upgrade "1";' in server.updates.read_text()
+
+
+def test_the_launch_script_can_run_twice(server: Sandbox) -> None:
+    assert server.run(SCRIPT).returncode == 0
+    first = (server.page.read_bytes(), server.updates.read_bytes())
+    assert server.run(SCRIPT).returncode == 0
+    assert (server.page.read_bytes(), server.updates.read_bytes()) == first
+    assert [path.name for path in server.page.parent.iterdir()] == ["index.html"]
+
+
+def test_the_launch_script_waits_for_the_first_starts_own_updates(server: Sandbox) -> None:
+    server.put("sleep", '#!/bin/sh\necho "sleep $*" >> "$COMMANDS"\n')
+    server.put(
+        "apt-get",
+        '#!/bin/sh\necho "apt-get $1" >> "$COMMANDS"\n'
+        '[ "$1" != update ] || [ "$(grep -c update "$COMMANDS")" -gt 2 ]\n',  # locked twice
+    )
+    assert server.run(SCRIPT).returncode == 0
+    assert server.commands()[:5] == ["apt-get update", "sleep 10"] * 2 + ["apt-get update"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "script"),
+    [("apt-get", "#!/bin/sh\nexit 100\n"), ("systemctl", "#!/bin/sh\nexit 1\n"), ("curl", "#!/bin/sh\nexit 22\n")],
+)
+def test_a_launch_script_that_fails_says_so(server: Sandbox, broken: str, script: str) -> None:
+    server.put("sleep", "#!/bin/sh\n")
+    server.put(broken, script)
+    run = server.run(SCRIPT)
+    assert run.returncode != 0
+    assert "the page is served" not in run.stdout
+
+
+# -- the lesson
+
+
+def test_the_lessons_figures_are_the_stacks() -> None:
+    assert f"{lightsail.TRANSFER_GB['nano']:,} GB of transfer" in LESSON
+    megabits = 1024**4 / lightsail.FIVE_MINUTES_IN_THREE_DAYS / 300 * 8 / 1_000_000
+    assert f"{megabits:.0f} Mbit/s for 1,024 GB" in LESSON
+    assert lightsail.SNAPSHOT_AT in LESSON
+
+
+def test_the_lesson_has_every_setting_and_alarm() -> None:
+    told = re.findall(r"^\| `(lightsail_\w+)`", LESSON, re.MULTILINE)
+    assert {*told} == {name for name in config.OVERRIDES if name.startswith("lightsail_")}
+    alarms = {one["Properties"]["MetricName"] for one in resources(SANDBOX, ALARM).values()}
+    assert {*re.findall(r"^\| ([A-Z]\w+) \|", section(LESSON, "Watch it"), re.MULTILINE)} == alarms
+
+
+def test_the_lessons_commands_for_an_account_exist() -> None:
+    """They cannot run here. Their names and options are those of Lightsail's own model."""
+    model = ServiceModel(Loader().load_service_model("lightsail", "service-2"))
+    options = {
+        xform_name(name, "-"): {f"--{xform_name(member, '-')}" for member in _members(model, name)}
+        for name in model.operation_names
+    }
+    commands = re.findall(r"aws lightsail ([a-z-]+)([^\n`|]*)", LESSON)
+    assert len(commands) > 10
+    for name, rest in commands:
+        used = set(re.findall(r"--[a-z-]+", rest)) - {"--query", "--output"}
+        assert used <= options[name], name
+
+
+def _members(model: ServiceModel, operation: str) -> set[str]:
+    shape = model.operation_model(operation).input_shape
+    assert isinstance(shape, StructureShape)
+    return set(shape.members)

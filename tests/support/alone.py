@@ -1,0 +1,30 @@
+"""A program that synthesizes the apps in some folders, each by its own modules alone.
+
+`python -P tests/support/alone.py a b` synthesizes both in one process, because starting jsii takes longer than a
+synthesis.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+
+def synthesize(folder: Path) -> None:
+    """Write the assembly of each profile into `cdk.out/<profile>` in the folder, and forget the folder's modules."""
+    sys.path.insert(0, str(folder))
+    for profile in importlib.import_module("config").PROFILES:
+        outdir = folder / "cdk.out" / profile
+        importlib.import_module("app").build_app({"profile": profile}, outdir=str(outdir)).synth()
+    sys.path.remove(str(folder))
+    for name in [name for name, module in sys.modules.items() if _is_in(folder, module)]:
+        del sys.modules[name]
+
+
+def _is_in(folder: Path, module: object) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).is_relative_to(folder)
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        synthesize(Path(argument))

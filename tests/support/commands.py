@@ -1,0 +1,230 @@
+"""What is wrong with a command that a document tells its reader to give, as far as it can be said without running it.
+
+Each tool is asked itself: the AWS CLI for its commands and options, the CDK CLI for its own, make for its targets.
+"""
+
+import importlib.util
+import itertools
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import awscli
+import jmespath
+from awscli.clidriver import create_clidriver
+
+from config import OVERRIDES, ConfigError, from_context
+from tests.support.apps import EVERY_STACK, stack_name, templates
+from tests.support.folders import ROOT
+from tests.support.queries import shape_of, unknown_fields
+from tests.support.shell import COMPUTED, Command, Script
+
+STACKS = {stack_name(stem) for _, stem in EVERY_STACK}
+
+
+def faults(command: Command, *, whole: bool = True) -> list[str]:
+    """What is wrong with a command; one that is not `whole` may lack what it needs to run."""
+    check = TOOLS.get(command.words[0])
+    found = [*check(command, whole)] if check else []
+    return [*found, *_missing_files(command)]
+
+
+def _missing_files(command: Command) -> Iterator[str]:
+    tree = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    for word in command.words[1:]:
+        if word.partition("/")[0] in tree and "/" in word and COMPUTED not in word and not (ROOT / word).exists():
+            yield f"{word} does not exist"
+
+
+# -- make
+
+
+@cache
+def _makefile() -> tuple[set[str], set[str]]:
+    """Targets and variables."""
+    text = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
+    return targets, set(re.findall(r"^([A-Z]+) \?=", text, re.MULTILINE))
+
+
+def _make(command: Command, _whole: bool) -> Iterator[str]:  # noqa: FBT001
+    targets, variables = _makefile()
+    for word in command.words[1:]:
+        name, is_variable, value = word.partition("=")
+        if not is_variable:
+            if name not in targets and COMPUTED not in name:
+                yield f"make has no target {name}"
+        elif name not in variables:
+            yield f"make takes no {name}"
+        elif name in VALUES:
+            yield from VALUES[name](value)
+
+
+def _known_stack(value: str) -> Iterator[str]:
+    if COMPUTED not in value and value not in STACKS:
+        yield f"there is no stack {value}"
+
+
+def _known_context(value: str) -> Iterator[str]:
+    words = shlex.split(value)
+    if words[::2] != ["-c"] * (len(words) // 2):
+        yield f"CONTEXT is not like -c name=value: {value}"
+    yield from _settings(words[1::2])
+
+
+def _known_profile(value: str) -> Iterator[str]:
+    yield from _settings([f"profile={value}"])
+
+
+def _known_resource(value: str) -> Iterator[str]:
+    known = {
+        f"{stack_name(stem)}/{name}" for profile, stem in EVERY_STACK for name in templates(profile)[stem]["Resources"]
+    }
+    yield from (f"there is no {word}" for word in value.split() if word not in known)
+
+
+VALUES: dict[str, Callable[[str], Iterator[str]]] = {
+    "STACK": _known_stack,
+    "CONTEXT": _known_context,
+    "PROFILE": _known_profile,
+    "MEANT": _known_resource,
+}
+
+
+def _settings(given: list[str]) -> Iterator[str]:
+    """The app says what is wrong with `name=value`. What is not known before run time is left out."""
+    context = dict(setting.partition("=")[::2] for setting in given)
+    try:
+        from_context({name: value for name, value in context.items() if COMPUTED not in value})
+    except ConfigError as error:
+        yield str(error)
+    known = {"profile", *OVERRIDES}
+    yield from (f"the app has no setting {name}" for name in context if name not in known)
+
+
+# -- cdk
+
+
+@cache
+def _cdk_model() -> Any:
+    file = ROOT / "node_modules" / "aws-cdk" / "lib" / "cli" / "cli-type-registry.json"
+    return json.loads(file.read_text())
+
+
+def _cdk(command: Command, _whole: bool) -> Iterator[str]:  # noqa: FBT001
+    model, words = _cdk_model(), list(command.words[1:])
+    if not words:
+        return
+    if words[0] not in model["commands"]:
+        yield f"cdk has no command {words[0]}"
+        return
+    options = {**model["globalOptions"], **model["commands"][words[0]].get("options", {})}
+    aliases = {option["alias"]: name for name, option in options.items() if isinstance(option.get("alias"), str)}
+    rest = iter(words[1:])
+    for word in rest:
+        if not word.startswith("-"):
+            yield from _known_stack(word)
+            continue
+        name, has_value, _ = word.lstrip("-").partition("=")
+        option = options.get(aliases.get(name, name))
+        if option is None:
+            yield f"cdk {words[0]} has no option {word}"
+        elif option["type"] != "boolean" and not has_value:
+            value = next(rest, "")
+            if aliases.get(name, name) == "context":
+                yield from _settings([value])
+
+
+def _npx(command: Command, whole: bool) -> Iterator[str]:  # noqa: FBT001
+    if command.words[1] != "cdk":
+        yield f"npx runs cdk alone here, not {command.words[1]}"
+    yield from _cdk(Command(command.words[1:]), whole)
+
+
+# -- aws
+
+
+@cache
+def _aws_help(path: tuple[str, ...]) -> Any:
+    """What the CLI knows of a command. Raises KeyError for one that it has not."""
+    if not path:
+        driver = create_clidriver()
+        # Or it would go by an environment variable of its own making, which other tests may have taken away.
+        driver.session.set_config_variable("data_path", str(Path(awscli.__file__).parent / "data"))
+        return driver.create_help_command()
+    return _aws_help(path[:-1]).command_table[path[-1]].create_help_command()
+
+
+def _aws(command: Command, whole: bool) -> Iterator[str]:  # noqa: FBT001
+    words = command.words[1:]
+    path: tuple[str, ...] = ()
+    for word in words:
+        if word.startswith("-") or not getattr(_aws_help(path), "command_table", None):
+            break
+        if word not in _aws_help(path).command_table:
+            yield f"aws {' '.join(path)} has no command {word}".replace("  ", " ")
+            return
+        path = (*path, word)
+    own, everywhere = _aws_help(path).arg_table, _aws_help(()).arg_table
+    given = [word[2:] for word in words if word.startswith("--") and COMPUTED not in word]
+    yield from (f"aws {' '.join(path)} has no option --{name}" for name in given if name not in {**own, **everywhere})
+    if whole:
+        options = {name: option for name, option in own.items() if option.cli_name.startswith("--")}
+        needed = [name for name, option in options.items() if option.required and f"no-{name}" not in given]
+        yield from (f"aws {' '.join(path)} needs --{name}" for name in needed if name not in given)
+    for name, value in itertools.pairwise(words):
+        if name == "--stack-name":
+            yield from _known_stack(value)
+        if name == "--query":
+            yield from _unanswered(value.replace(COMPUTED, "x"), path)
+
+
+def _unanswered(query: str, path: tuple[str, ...]) -> Iterator[str]:
+    answer = getattr(getattr(_aws_help(path), "obj", None), "output_shape", None)
+    try:
+        unknown = unknown_fields(query, shape_of(answer)) if answer else []
+    except jmespath.exceptions.JMESPathError as error:
+        yield f"--query {query}: {error}"
+    else:
+        yield from (f"aws {' '.join(path)} answers with no {field}" for field in unknown)
+
+
+# -- python
+
+
+def _python(command: Command, _whole: bool) -> Iterator[str]:  # noqa: FBT001
+    yield from _compiled(command.fed)
+    match command.words[1:]:
+        case ("-m", module, *_) if importlib.util.find_spec(module) is None:
+            yield f"python has no module {module}"
+        case ("-c", code, *_):
+            yield from _compiled(code)
+        case (file, *_) if file.endswith(".py") and not (ROOT / file).exists():
+            yield f"{file} does not exist"
+
+
+def _compiled(code: str) -> Iterator[str]:
+    try:
+        compile(code, "the document", "exec")
+    except SyntaxError as error:
+        yield f"not Python: {error}"
+
+
+TOOLS: dict[str, Callable[[Command, bool], Iterator[str]]] = {
+    "aws": _aws,
+    "cdk": _cdk,
+    "make": _make,
+    "npx": _npx,
+    "python": _python,
+    "python3": _python,
+}
+
+
+def script_faults(text: str, *, whole: bool = True) -> list[str]:
+    """What is wrong with the commands of a script, but for those that it expects to be refused."""
+    commands = [command for command in Script(text).commands() if not command.tried]
+    return [fault for command in commands for fault in faults(command, whole=whole)]

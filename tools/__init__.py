@@ -1,0 +1,1 @@
+"""What maintainers run: costs, diagrams, checkov, upgrades."""

@@ -1,0 +1,78 @@
+"""Has checkov read every template of every profile, and compares what it finds with the table in docs/security.md."""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from config import PROFILES
+from tools.templates import synthesize
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENT = ROOT / "docs" / "security.md"
+CHECKOV = ROOT / ".build" / "checkov" / "bin" / "checkov"
+_ROW = re.compile(r"^\| (?P<check>CKV2?_AWS_\d+) \| [^|]+ \| (?P<resources>[^|]+) \| (?P<why>[^|]+) \|$", re.MULTILINE)
+_RESOURCE = re.compile(r"`(?P<stem>[a-z0-9_]+)/(?P<name>[A-Za-z0-9]+)`(?: \((?P<profile>[a-z]+)\))?")
+
+
+class Finding(NamedTuple):
+    """A check that a resource fails."""
+
+    check: str
+    stem: str
+    resource: str
+    """Its logical id, without hashes."""
+    profile: str
+
+
+def without_hash(logical_id: str) -> str:
+    """What CDK's logical id was made of: a hash says nothing, and changes with the path."""
+    return re.sub(r"[0-9a-f]{32}|[0-9A-F]{8}$", "", logical_id)
+
+
+def explained(document: str) -> Iterator[tuple[Finding, str]]:
+    """Each finding that the table has, with its reason. A resource stands for all profiles unless it names one."""
+    for row in _ROW.finditer(document):
+        for resource in _RESOURCE.finditer(row["resources"]):
+            for profile in [resource["profile"]] if resource["profile"] else PROFILES:
+                yield Finding(row["check"], resource["stem"], resource["name"], profile), row["why"]
+
+
+def found() -> set[Finding]:
+    """What checkov finds in the templates as they are now."""
+    with tempfile.TemporaryDirectory() as folder:
+        for profile in PROFILES:
+            synthesize(Path(folder, profile), profile=profile)
+        options = ("--framework", "cloudformation", "--compact", "--output", "json", "--skip-download", "--soft-fail")
+        run = subprocess.run(
+            [CHECKOV, "--directory", folder, *options], stdout=subprocess.PIPE, text=True, check=True, cwd=folder
+        )
+    report: dict[str, Any] = json.loads(run.stdout)
+    if report["summary"]["parsing_errors"]:
+        sys.exit("error: checkov could not read a template")
+    return {_finding(failed) for failed in report["results"]["failed_checks"]}
+
+
+def _finding(failed: Any) -> Finding:
+    profile, file = Path(failed["file_path"]).parts[-2:]
+    stem = file.removeprefix("compute-").removesuffix(".template.json").replace("-", "_")
+    return Finding(failed["check_id"], stem, without_hash(failed["resource"].split(".", 1)[1]), profile)
+
+
+def main() -> None:
+    """Exit with a line for each finding that is not explained, and each explanation that nothing needs."""
+    table = {finding for finding, _ in explained(DOCUMENT.read_text(encoding="utf-8"))}
+    now = found()
+    new = [f"not explained: {' '.join(finding)}" for finding in sorted(now - table)]
+    old = [f"no longer found: {' '.join(finding)}" for finding in sorted(table - now)]
+    if new or old:
+        sys.exit("\n".join([*new, *old, "Mend the stack, or the table in docs/security.md."]))
+    print(f"{len(now)} findings, each with its reason in docs/security.md")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Prints what the stacks cost: `python -m tools.costs`, as `make cost`. Needs no credentials and no network."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from config import PROFILES, ConfigError
+from tools.costs import report
+from tools.costs.prices import UnpricedError
+from tools.templates import Template, synthesize, templates_in
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Synthesize both profiles and print their costs; exits with one line when a setting or a price is wrong."""
+    parser = argparse.ArgumentParser(prog="make cost", description="What the stacks cost.")
+    parser.add_argument("stack", nargs="?", help="one stack, with its parts: compute-fargate")
+    parser.add_argument("--all", action="store_true", help="all stacks, which is what is done without a name")
+    parser.add_argument("-c", dest="context", action="append", default=[], metavar="SETTING=VALUE", help="as for cdk")
+    options = parser.parse_args(arguments)
+    context = {name: value for name, _, value in (setting.partition("=") for setting in options.context)}
+    try:
+        profiles = {profile: _templates({**context, "profile": profile}) for profile in PROFILES}
+        if options.stack is None:
+            lines = report.table(profiles)
+        else:
+            lines = report.details(_stem(options.stack, next(iter(profiles.values()))), profiles)
+        print("\n".join(lines))
+    except (ConfigError, UnpricedError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _templates(settings: dict[str, str]) -> dict[str, Template]:
+    with tempfile.TemporaryDirectory() as folder:
+        synthesize(Path(folder), **settings)
+        return templates_in(Path(folder))
+
+
+def _stem(stack: str, stacks: dict[str, Template]) -> str:
+    found = [stem for stem in stacks if stack == stem or stack.endswith(f"-{stem.replace('_', '-')}")]
+    if not found:
+        sys.exit(f"error: there is no stack {stack!r}; there are: {', '.join(stacks)}")
+    return found[0]
+
+
+if __name__ == "__main__":
+    main()

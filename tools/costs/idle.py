@@ -1,0 +1,178 @@
+"""What a stack costs a month while nobody uses it, resource by resource."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from tools.costs.capacity import Properties, hours, instances, tasks
+from tools.costs.functions import of_schedule
+from tools.costs.prices import FREE_TYPES, Part, UnpricedError
+from tools.templates import Template, resources
+
+INSIGHTS_METRICS = 8 * 3 + 3 + 5
+"""Of Container Insights, for a cluster with one service: eight for cluster, service and family of tasks each, three of
+the cluster alone, five of the service alone.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-metrics-ECS.html"""
+INSIGHTS_METRICS_OF_FARGATE = 2 * 3
+"""On top: how full a task's disk is, and how large, for all three."""
+SNAPSHOTS_GB = 3
+"""Of a Lightsail server's seven days, an estimate: only what changed is kept again."""
+IMAGE_GB = 0.05
+"""Of the image that a deployment puts into the registry."""
+MINUTE = 60
+"""The shortest period of an alarm of the standard price, in seconds."""
+
+
+def parts(template: Template) -> list[Part]:
+    """What is billed for a month in which nothing but the stack's own schedules does anything.
+
+    What a function writes by itself no template tells; metrics are counted that are named in its variable METRICS.
+    Raises UnpricedError for a type, or a setting of one, whose price is not known.
+    """
+    found: list[Part] = []
+    for name, resource in template["Resources"].items():
+        kind = resource["Type"]
+        if kind in BILLED:
+            try:
+                found += BILLED[kind](template, resource.get("Properties", {}))
+            except KeyError as missing:
+                raise UnpricedError(
+                    f"{name}: tools/costs/idle.py knows the price of {kind} only with {missing}"
+                ) from missing
+        elif kind not in FREE_TYPES:
+            raise UnpricedError(
+                f"{name}: {kind} has no price. If it is billed by the hour or month, add a function to BILLED in "
+                "tools/costs/idle.py, and its price to tools/costs/prices.toml; if it costs nothing while nobody "
+                "uses it, say why in [free] there."
+            )
+    return [part for part in found if part.quantity]
+
+
+def _alarm(_template: Template, alarm: Properties) -> Iterator[Part]:
+    queried = [metric["MetricStat"] for metric in alarm.get("Metrics", []) if "MetricStat" in metric] or [alarm]
+    if any(metric["Period"] < MINUTE for metric in queried):
+        raise UnpricedError("an alarm of less than a minute has another price; add it to tools/costs/idle.py")
+    yield Part("alarms", len(queried), "alarm")
+
+
+def _dashboard(_template: Template, _dashboard: Properties) -> Iterator[Part]:
+    yield Part("dashboard", 1, "dashboard")
+
+
+def _scaling_policy(_template: Template, policy: Properties) -> Iterator[Part]:
+    if policy["PolicyType"] == "TargetTrackingScaling":
+        yield Part("alarms of scaling", 2, "alarm")  # one for each direction
+
+
+def _capacity_provider(_template: Template, provider: Properties) -> Iterator[Part]:
+    if provider["AutoScalingGroupProvider"]["ManagedScaling"]["Status"] == "ENABLED":
+        yield Part("alarms of scaling", 2, "alarm")
+
+
+def _cluster(template: Template, cluster: Properties) -> Iterator[Part]:
+    families = resources(template, "AWS::ECS::TaskDefinition").values()
+    fargate = any("FARGATE" in family["Properties"]["RequiresCompatibilities"] for family in families)
+    for setting in cluster.get("ClusterSettings", []):
+        if setting == {"Name": "containerInsights", "Value": "enabled"}:
+            metrics = INSIGHTS_METRICS + (INSIGHTS_METRICS_OF_FARGATE if fargate else 0)
+            yield Part("Container Insights, metrics", metrics, "metric")
+        elif setting["Value"] != "disabled":
+            raise UnpricedError(f"{setting['Name']}={setting['Value']} has no price; add it to tools/costs/idle.py")
+
+
+def _service(template: Template, service: Properties) -> Iterator[Part]:
+    least = [
+        target["Properties"]["MinCapacity"]
+        for target in resources(template, "AWS::ApplicationAutoScaling::ScalableTarget").values()
+        if target["Properties"]["ServiceNamespace"] == "ecs"
+    ]
+    yield from tasks(template, service, service.get("DesiredCount", least[0] if least else 1))
+
+
+def _group(template: Template, group: Properties) -> Iterator[Part]:
+    yield from instances(template, group, int(group.get("DesiredCapacity") or group["MinSize"]))
+
+
+def _load_balancer(_template: Template, balancer: Properties) -> Iterator[Part]:
+    if balancer["Type"] != "application":
+        raise UnpricedError(f"a {balancer['Type']} load balancer has no price; add it to tools/costs/idle.py")
+    yield hours("load balancer", "load-balancer")
+    if balancer["Scheme"] == "internet-facing":
+        yield hours("addresses of the load balancer", "address", len(balancer["Subnets"]))
+
+
+def _endpoint(_template: Template, endpoint: Properties) -> Iterator[Part]:
+    if endpoint.get("VpcEndpointType", "Gateway") != "Gateway":
+        yield hours("interface endpoint", "interface-endpoint", len(endpoint["SubnetIds"]))
+
+
+def _compute_environment(_template: Template, environment: Properties) -> Iterator[Part]:
+    if environment["ComputeResources"].get("MinvCpus", 0):
+        raise UnpricedError("vCPUs that Batch always keeps have no price; add them to tools/costs/idle.py")
+    yield from ()
+
+
+def _table(_template: Template, table: Properties) -> Iterator[Part]:
+    if table.get("BillingMode") != "PAY_PER_REQUEST":
+        raise UnpricedError("a table's provisioned capacity has no price; add it to tools/costs/idle.py")
+    yield from ()
+
+
+def _stage(_template: Template, stage: Properties) -> Iterator[Part]:
+    if stage.get("CacheClusterEnabled"):
+        raise UnpricedError("an API's cache has no price; add it to tools/costs/idle.py")
+    yield from ()
+
+
+def _version(_template: Template, version: Properties) -> Iterator[Part]:
+    if "ProvisionedConcurrencyConfig" in version:
+        raise UnpricedError("provisioned concurrency has no price; add it to tools/costs/idle.py")
+    yield from ()
+
+
+def _repository(_template: Template, _repository: Properties) -> Iterator[Part]:
+    yield Part("image", IMAGE_GB, "ecr-storage")
+
+
+def _lightsail_server(_template: Template, server: Properties) -> Iterator[Part]:
+    yield _lightsail("server", server["BundleId"])
+    if any(add_on["AddOnType"] == "AutoSnapshot" for add_on in server.get("AddOns", [])):
+        yield Part("snapshots", SNAPSHOTS_GB, "lightsail-snapshot")
+
+
+def _lightsail(what: str, bundle: str) -> Part:
+    size = bundle.partition("_")[0]  # what follows is another number in some regions
+    return Part(what, 1, f"lightsail-{what}-{size}")
+
+
+def _static_address(_template: Template, address: Properties) -> Iterator[Part]:
+    if "AttachedTo" not in address:
+        yield hours("address without a server", "address")
+
+
+BILLED: Mapping[str, Callable[[Template, Properties], Iterator[Part]]] = {
+    "AWS::ApiGateway::Stage": _stage,
+    "AWS::ApplicationAutoScaling::ScalingPolicy": _scaling_policy,
+    "AWS::AutoScaling::AutoScalingGroup": _group,
+    "AWS::Batch::ComputeEnvironment": _compute_environment,
+    "AWS::CloudWatch::Alarm": _alarm,
+    "AWS::CloudWatch::Dashboard": _dashboard,
+    "AWS::DynamoDB::Table": _table,
+    "AWS::EC2::EIP": lambda _template, _address: iter([hours("address of the NAT gateway", "address")]),
+    "AWS::EC2::NatGateway": lambda _template, _gateway: iter([hours("NAT gateway", "nat-gateway")]),
+    "AWS::EC2::VPCEndpoint": _endpoint,
+    "AWS::ECR::Repository": _repository,
+    "AWS::ECS::CapacityProvider": _capacity_provider,
+    "AWS::ECS::Cluster": _cluster,
+    "AWS::ECS::Service": _service,
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": _load_balancer,
+    "AWS::Lambda::Version": _version,
+    "AWS::Lightsail::Alarm": lambda _template, _alarm: iter([]),
+    "AWS::Lightsail::Bucket": lambda _template, bucket: iter([_lightsail("bucket", bucket["BundleId"])]),
+    "AWS::Lightsail::Database": lambda _template, base: iter(
+        [_lightsail("database", base["RelationalDatabaseBundleId"])]
+    ),
+    "AWS::Lightsail::Disk": lambda _template, disk: iter([Part("disk", disk["SizeInGb"], "lightsail-disk")]),
+    "AWS::Lightsail::Instance": _lightsail_server,
+    "AWS::Lightsail::StaticIp": _static_address,
+    "AWS::Scheduler::Schedule": of_schedule,
+}
+"""What each type of resource that can cost money by itself adds to a month."""

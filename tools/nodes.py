@@ -1,0 +1,164 @@
+"""How the nodes of a picture are drawn, and what is said of them: the numbers that matter, from the template."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tools.architecture import Resources, references
+
+SHAPES = {
+    '(["{}"])': r".*(Schedule|Rule)",
+    '[("{}")]': r".*(Bucket|Table|Repository|Database|Disk|FileSystem|Volume)",
+    '[["{}"]]': r".*(Queue|Topic|Stream)",
+}
+"""How nodes are drawn, by their type; rectangles, if nothing else is said."""
+WORDS = {
+    "AWS::ApiGateway::RestApi": "API Gateway",
+    "AWS::ApiGateway::ApiKey": "API key",
+    "AWS::AutoScaling::AutoScalingGroup": "Auto Scaling group",
+    "AWS::Batch::JobDefinition": "Batch job",
+    "AWS::Batch::JobQueue": "Batch job queue",
+    "AWS::ECS::Service": "ECS service",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": "Application Load Balancer",
+    "AWS::Events::Rule": "EventBridge rule",
+    "AWS::KinesisFirehose::DeliveryStream": "Firehose",
+    "AWS::Lightsail::Instance": "Lightsail server",
+    "AWS::Lightsail::StaticIp": "static IP",
+    "AWS::Scheduler::Schedule": "EventBridge Scheduler",
+}
+"""What a reader calls a type, where that is not its own name."""
+
+
+def node(name: str, shown: str, resources: Resources) -> str:
+    """The line that draws a resource, `shown` by this name."""
+    kind = resources[name]["Type"]
+    shape = next((shape for shape, types in SHAPES.items() if re.fullmatch(types, kind)), '["{}"]')
+    service, _, own = kind.removeprefix("AWS::").partition("::")
+    words = WORDS.get(kind, f"{service} {re.sub('(?<=[a-z])(?=[A-Z])', ' ', own).lower()}")
+    details = DETAILS[kind](name, resources) if kind in DETAILS else ""
+    return shown + shape.format("<br>".join(part for part in (shown, words, details) if part))
+
+
+def frame(resources: Resources) -> str:
+    """What is said of the VPC."""
+    open_tables = {
+        table
+        for route in _all(resources, "AWS::EC2::Route")
+        if "GatewayId" in route
+        for _, table in references(route["RouteTableId"])
+    }
+    public = {
+        subnet
+        for one in _all(resources, "AWS::EC2::SubnetRouteTableAssociation")
+        if open_tables & {table for _, table in references(one["RouteTableId"])}
+        for _, subnet in references(one["SubnetId"])
+    }
+    subnets = _of(resources, "AWS::EC2::Subnet")
+    access = " and ".join(sorted({"public" if name in public else "private" for name in subnets}, reverse=True))
+    zones = len({json.dumps(subnet["AvailabilityZone"]) for subnet in subnets.values()})
+    gateways = len(_all(resources, "AWS::EC2::NatGateway"))
+    return f"VPC: {access} subnets in {zones} zones, {gateways or 'no'} NAT gateway"
+
+
+def watch(kinds: list[str]) -> str:
+    """What is said of what watches, by its types."""
+    services = dict.fromkeys(kind.split("::")[1].replace("Logs", "CloudWatch") for kind in kinds)
+    alarms = sum(kind.endswith("::Alarm") for kind in kinds)
+    parts = {
+        "logs": any(kind.endswith("::LogGroup") for kind in kinds),
+        "1 alarm" if alarms == 1 else f"{alarms} alarms": alarms > 0,
+        "dashboard": any(kind.endswith("::Dashboard") for kind in kinds),
+    }
+    return f"{' and '.join(services)}<br>{', '.join(part for part, there in parts.items() if there)}"
+
+
+def _of(resources: Resources, kind: str) -> dict[str, Mapping[str, Any]]:
+    return {name: found["Properties"] for name, found in resources.items() if found["Type"] == kind}
+
+
+def _all(resources: Resources, kind: str) -> list[Mapping[str, Any]]:
+    return list(_of(resources, kind).values())
+
+
+# -- what is worth knowing of a node
+
+
+def _function(name: str, resources: Resources) -> str:
+    function = resources[name]["Properties"]
+    runtime = function.get("Runtime", "an image").replace("python", "Python ")
+    return f"{runtime}, {function.get('Architectures', ['x86_64'])[0]},<br>{function.get('MemorySize', 128):,} MB"
+
+
+def _table(name: str, resources: Resources) -> str:
+    table = resources[name]["Properties"]
+    indexes = "".join(f"<br>index {index['IndexName']}" for index in table.get("GlobalSecondaryIndexes", []))
+    return "by " + ", ".join(key["AttributeName"] for key in table["KeySchema"]) + indexes
+
+
+def _repository(name: str, resources: Resources) -> str:
+    return f"{resources[name]['Properties'].get('ImageTagMutability', 'mutable').lower()} tags"
+
+
+def _key(_: str, resources: Resources) -> str:
+    plans = _all(resources, "AWS::ApiGateway::UsagePlan")
+    return "<br>".join(
+        f"{plan['Throttle']['RateLimit']} requests a second,<br>{plan['Quota']['Limit']:,} a {plan['Quota']['Period']}"
+        for plan in plans
+    ).lower()
+
+
+def _service(name: str, resources: Resources) -> str:
+    scaling = [
+        f"{target['MinCapacity']} to {target['MaxCapacity']} tasks"
+        for target in _all(resources, "AWS::ApplicationAutoScaling::ScalableTarget")
+        if name in {service for _, service in references(target)}
+    ]
+    providers = resources[name]["Properties"].get("CapacityProviderStrategy", [])
+    named = [str(one["CapacityProvider"]).replace("_", " ").title() for one in providers if not list(references(one))]
+    return ",<br>".join(part for part in [*scaling, " and ".join(named)] if part)
+
+
+def _group(name: str, resources: Resources) -> str:
+    group = resources[name]["Properties"]
+    machines = [
+        template["LaunchTemplateData"].get("InstanceType", "")
+        for template_id, template in _of(resources, "AWS::EC2::LaunchTemplate").items()
+        if template_id in {machine for _, machine in references(group)}
+    ]
+    return ",<br>".join([f"{group['MinSize']} to {group['MaxSize']} instances", *machines])
+
+
+def _job(name: str, resources: Resources) -> str:
+    wanted = resources[name]["Properties"]["ContainerProperties"]["ResourceRequirements"]
+    needs = {need["Type"]: int(need["Value"]) for need in wanted}
+    units = {"VCPU": "vCPUs", "MEMORY": "MiB", "GPU": "GPUs"}
+    return ", ".join(f"{needs[kind]:,} {unit}" for kind, unit in units.items() if kind in needs)
+
+
+def _environment(name: str, resources: Resources) -> str:
+    machines = resources[name]["Properties"]["ComputeResources"]
+    return f"{machines.get('MinvCpus', 0)} to {machines['MaxvCpus']} vCPUs"
+
+
+def _server(name: str, resources: Resources) -> str:
+    server = resources[name]["Properties"]
+    return f"{server['BlueprintId']}, {server['BundleId']}"
+
+
+def _schedule(name: str, resources: Resources) -> str:
+    return str(resources[name]["Properties"]["ScheduleExpression"])
+
+
+DETAILS: Mapping[str, Callable[[str, Resources], str]] = {
+    "AWS::ApiGateway::ApiKey": _key,
+    "AWS::AutoScaling::AutoScalingGroup": _group,
+    "AWS::Batch::ComputeEnvironment": _environment,
+    "AWS::Batch::JobDefinition": _job,
+    "AWS::DynamoDB::Table": _table,
+    "AWS::ECR::Repository": _repository,
+    "AWS::ECS::Service": _service,
+    "AWS::Lambda::Function": _function,
+    "AWS::Lightsail::Instance": _server,
+    "AWS::Scheduler::Schedule": _schedule,
+}
