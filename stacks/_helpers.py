@@ -7,7 +7,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import IConstruct
 
-from stacks._nag import accept
+from stacks._nag import acknowledge
 
 BASIC_EXECUTION = "service-role/AWSLambdaBasicExecutionRole"
 
@@ -40,7 +40,7 @@ def _own_logs(function: Any, retention: logs.RetentionDays) -> None:
     role = _cfn_role(provider)
     role.add_property_deletion_override("ManagedPolicyArns")
     if isinstance(role, iam.CfnRole):
-        accept(
+        acknowledge(
             role,
             f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{BASIC_EXECUTION}]",
             "The template does not have it: a policy for one log group stands in its place. cdk-nag does not see that.",

@@ -1,9 +1,9 @@
-"""What cdk-nag may overlook, and why."""
+"""Acknowledgements of cdk-nag's findings."""
 
 from aws_cdk import Acknowledgment, Validations
 from constructs import IConstruct
 
 
-def accept(construct: IConstruct, rule: str, reason: str) -> None:
-    """Accept a finding on this construct alone. `reason` is what a reviewer is told."""
+def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
+    """Acknowledge a finding on this construct alone. The `reason` is for reviewers."""
     Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))

@@ -9,7 +9,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks._nag import accept
+from stacks._nag import acknowledge
 
 
 def keep_policy(store: s3.Bucket | sqs.Queue, removal: RemovalPolicy) -> None:
@@ -40,7 +40,7 @@ def private_bucket(scope: Construct, id_: str, *, removal: RemovalPolicy, keep_v
         removal_policy=removal,
         auto_delete_objects=removal is RemovalPolicy.DESTROY,
     )
-    accept(
+    acknowledge(
         made,
         "AwsSolutions-S1",
         "Only the account's own principals get in; a record of their access is the account's CloudTrail to keep.",
@@ -60,7 +60,7 @@ def dead_letter_queue(scope: Construct, id_: str, *, removal: RemovalPolicy) -> 
         removal_policy=removal,
     )
     keep_policy(queue, removal)
-    accept(queue, "AwsSolutions-SQS3", "It is a dead-letter queue itself.")
+    acknowledge(queue, "AwsSolutions-SQS3", "It is a dead-letter queue itself.")
     return queue
 
 

@@ -17,7 +17,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from stacks._nag import accept
+from stacks._nag import acknowledge
 from stacks._stores import keep_policy
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "containers" / "web"
@@ -60,7 +60,7 @@ def cluster(stack: Stack, vpc: ec2.Vpc, *, container_insights: bool) -> ecs.Clus
         container_insights_v2=ecs.ContainerInsights.ENABLED if container_insights else ecs.ContainerInsights.DISABLED,
     )
     if not container_insights:
-        accept(
+        acknowledge(
             made,
             "AwsSolutions-ECS4",
             "They cost as much as the tasks, and ECS writes them to a log group that it makes by itself and leaves "
@@ -151,7 +151,7 @@ def add_web_container(
 def accept_pulling(task: ecs.TaskDefinition) -> None:
     """Say why the execution role of a task has a wildcard."""
     role = task.obtain_execution_role()
-    accept(role, "AwsSolutions-IAM5[Resource::*]", "ecr:GetAuthorizationToken knows no resources.")
+    acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "ecr:GetAuthorizationToken knows no resources.")
 
 
 def load_balancer(stack: Stack, vpc: ec2.Vpc, *, retain_data: bool) -> elbv2.ApplicationLoadBalancer:
@@ -159,7 +159,7 @@ def load_balancer(stack: Stack, vpc: ec2.Vpc, *, retain_data: bool) -> elbv2.App
     group = ec2.SecurityGroup(
         stack, "LoadBalancerGroup", vpc=vpc, allow_all_outbound=False, description="The load balancer"
     )
-    accept(group, "AwsSolutions-EC23", "A public web site: everybody may open its port.")
+    acknowledge(group, "AwsSolutions-EC23", "A public web site: everybody may open its port.")
     balancer = elbv2.ApplicationLoadBalancer(
         stack,
         "LoadBalancer",
@@ -172,7 +172,7 @@ def load_balancer(stack: Stack, vpc: ec2.Vpc, *, retain_data: bool) -> elbv2.App
     if retain_data:
         _log_access(stack, balancer)
     else:
-        accept(
+        acknowledge(
             balancer,
             "AwsSolutions-ELB2",
             "A log file that is delivered late, minutes after the sandbox's bucket was emptied, would stop its "
@@ -222,7 +222,7 @@ def _log_access(stack: Stack, balancer: elbv2.ApplicationLoadBalancer) -> None:
         removal_policy=RemovalPolicy.RETAIN,
     )
     keep_policy(bucket, RemovalPolicy.RETAIN)
-    accept(bucket, "AwsSolutions-S1", "It holds access logs itself; a log of who reads them is CloudTrail's.")
+    acknowledge(bucket, "AwsSolutions-S1", "It holds access logs itself; a log of who reads them is CloudTrail's.")
     # By hand: CDK's log_access_logs asks for a region, to name ELB's account there. This principal is good in each.
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
     bucket.add_to_resource_policy(

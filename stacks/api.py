@@ -16,7 +16,7 @@ from constructs import Construct
 from stacks._alarms import alarm_topic, notify
 from stacks._bundling import ARCHITECTURE, LAMBDA_SRC, RUNTIME, bundled
 from stacks._helpers import log_cdk_helpers
-from stacks._nag import accept
+from stacks._nag import acknowledge
 from stacks.api_access_logs import access_log_format, add_access_logs
 from stacks.api_problems import add_problems
 from stacks.api_watch import add_alarms, add_dashboard
@@ -99,7 +99,7 @@ class ApiStack(Stack):
             non_key_attributes=["title", "tags", "created_at", "updated_at", "version"],
         )
         if not recovery:
-            accept(table, "AwsSolutions-DDB3", "The sandbox's notes are for trying out.")
+            acknowledge(table, "AwsSolutions-DDB3", "The sandbox's notes are for trying out.")
         return table
 
     def _function(
@@ -117,7 +117,7 @@ class ApiStack(Stack):
             role.add_to_policy(
                 iam.PolicyStatement(actions=[f"dynamodb:{action}" for action in actions], resources=[resource])
             )
-        accept(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resources.")
+        acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resources.")
         return lambda_.Function(
             self,
             id_,
@@ -165,9 +165,13 @@ class ApiStack(Stack):
         )
         api.node.try_remove_child("Endpoint")  # an output of CDK's with a name of its own
         stage = api.deployment_stage
-        accept(api, "AwsSolutions-APIG2", "Bodies are validated by the methods that take one; the others have nothing.")
-        accept(stage, "AwsSolutions-APIG3", "A WAF costs $5 a month and more; docs/api.md tells when it pays.")
-        accept(stage, "AwsSolutions-APIG6", "Execution logs need a role that is the account's; traces show the same.")
+        acknowledge(
+            api, "AwsSolutions-APIG2", "Bodies are validated by the methods that take one; the others have nothing."
+        )
+        acknowledge(stage, "AwsSolutions-APIG3", "A WAF costs $5 a month and more; docs/api.md tells when it pays.")
+        acknowledge(
+            stage, "AwsSolutions-APIG6", "Execution logs need a role that is the account's; traces show the same."
+        )
         return api
 
     def _routes(self, api: apigateway.RestApi, function: lambda_.Function, allowed_origin: str) -> None:
@@ -205,8 +209,8 @@ class ApiStack(Stack):
         for endpoint in api.methods:
             reason = "An API key tells clients apart; who they are is for an authorizer to say (docs/api.md)."
             if endpoint.http_method != "OPTIONS":  # cdk-nag does not ask who sends those
-                accept(endpoint, "AwsSolutions-APIG4", reason)
-                accept(endpoint, "AwsSolutions-COG4", reason)
+                acknowledge(endpoint, "AwsSolutions-APIG4", reason)
+                acknowledge(endpoint, "AwsSolutions-COG4", reason)
 
     def _model(self, api: apigateway.RestApi, name: str) -> apigateway.IModel:
         schema = {"$schema": "http://json-schema.org/draft-04/schema#", **OPENAPI["components"]["schemas"][name]}

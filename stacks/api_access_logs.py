@@ -9,7 +9,7 @@ from aws_cdk import aws_kinesisfirehose as firehose
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 
-from stacks._nag import accept
+from stacks._nag import acknowledge
 from stacks._stores import keep_policy
 
 
@@ -62,7 +62,7 @@ def _bucket(stack: Stack, id_: str, *, expiration: Duration | None, removal: Rem
         auto_delete_objects=removal is RemovalPolicy.DESTROY,
     )
     keep_policy(bucket, removal)
-    accept(bucket, "AwsSolutions-S1", "It holds access logs; a log of who reads them is CloudTrail's.")
+    acknowledge(bucket, "AwsSolutions-S1", "It holds access logs; a log of who reads them is CloudTrail's.")
     return bucket
 
 
@@ -81,7 +81,7 @@ def _firehoses_role(stack: Stack, id_: str, bucket: s3.Bucket) -> iam.Role:
     ):
         role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
     cfn_bucket = cast("s3.CfnBucket", bucket.node.default_child)
-    accept(
+    acknowledge(
         role,
         f"AwsSolutions-IAM5[Resource::<{stack.get_logical_id(cfn_bucket)}.Arn>/*]",
         "Firehose names each object by the time it was written.",

@@ -22,7 +22,7 @@ from constructs import Construct
 from stacks._alarms import alarm_topic, notify
 from stacks._bundling import ROOT
 from stacks._helpers import log_cdk_helpers
-from stacks._nag import accept
+from stacks._nag import acknowledge
 from stacks._network import serving_subnets, small_vpc
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
 from stacks._stores import dead_letter_queue, private_bucket
@@ -179,7 +179,7 @@ class BatchStack(Stack):
                 iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AmazonEC2ContainerServiceforEC2Role")
             ],
         )
-        accept(
+        acknowledge(
             role,
             "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role]",
             "The ECS agent's own: Batch makes the cluster, so that its name cannot be written here.",
@@ -281,7 +281,7 @@ class BatchStack(Stack):
 
     def _execution_role(self) -> iam.Role:
         role = iam.Role(self, "ExecutionRole", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
-        accept(role, "AwsSolutions-IAM5[Resource::*]", "ecr:GetAuthorizationToken knows no resources.")
+        acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "ecr:GetAuthorizationToken knows no resources.")
         return role
 
     def _job_role(self, pictures: s3.Bucket, made: s3.Bucket) -> iam.Role:
@@ -295,7 +295,7 @@ class BatchStack(Stack):
             role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))
         for bucket, keys in ((pictures, "*"), (made, "thumbnails/*"), (made, "manifests/*")):
             name = self.get_logical_id(cast("s3.CfnBucket", bucket.node.default_child))
-            accept(
+            acknowledge(
                 role,
                 f"AwsSolutions-IAM5[Resource::<{name}.Arn>/{keys}]",
                 "The keys of the pictures, and so of what is made of them, are known only when the job runs.",

@@ -16,7 +16,7 @@ from constructs import Construct
 
 from stacks._alarms import alarm_topic, notify
 from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
-from stacks._nag import accept
+from stacks._nag import acknowledge
 from stacks._stores import FailuresTo, dead_letter_queue
 
 TIMEOUT_SECONDS = 10
@@ -118,7 +118,7 @@ class CronStack(Stack):
             removal_policy=self._removal,
         )
         if not recovery:
-            accept(table, "AwsSolutions-DDB3", "The sandbox's results are of no use once it is gone.")
+            acknowledge(table, "AwsSolutions-DDB3", "The sandbox's results are of no use once it is gone.")
         return table
 
     def _log_group(self, id_: str, retention: logs.RetentionDays) -> logs.LogGroup:
@@ -137,7 +137,7 @@ class CronStack(Stack):
         # again while the stack is being deleted stays behind for ever.
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
-        accept(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resources.")
+        acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resources.")
         return lambda_.Function(
             self,
             id_,

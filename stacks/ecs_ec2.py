@@ -12,7 +12,7 @@ from constructs import Construct
 
 from stacks._alarms import alarm_topic, notify
 from stacks._helpers import log_cdk_helpers
-from stacks._nag import accept
+from stacks._nag import acknowledge
 from stacks._network import ZONES, serving_subnets, small_vpc
 from stacks._web import (
     ROLLING,
@@ -137,7 +137,7 @@ class EcsEc2Stack(Stack):
         # ECS puts it on the group with the capacity provider. That is too late for the first instances, which start
         # with the group, and managed scaling reckons wrongly with those without it (terraform-provider-aws #12582).
         Tags.of(instances).add("AmazonECSManaged", "true")
-        accept(
+        acknowledge(
             instances,
             "AwsSolutions-AS3",
             "Instances come and go every day, and nobody has to know. What somebody has to has alarms.",
@@ -180,7 +180,9 @@ class EcsEc2Stack(Stack):
                 resources=["*"],
             )
         )
-        accept(role, "AwsSolutions-IAM5[Resource::*]", "The agents of SSM and ECS ask for what knows no resources.")
+        acknowledge(
+            role, "AwsSolutions-IAM5[Resource::*]", "The agents of SSM and ECS ask for what knows no resources."
+        )
         return role
 
     def _capacity(self, cluster: ecs.Cluster, instances: autoscaling.AutoScalingGroup) -> ecs.AsgCapacityProvider:

@@ -16,7 +16,7 @@ from constructs import Construct
 from stacks._alarms import alarm_topic, notify
 from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
 from stacks._helpers import log_cdk_helpers
-from stacks._nag import accept
+from stacks._nag import acknowledge
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
 from stacks._stores import FailuresTo, dead_letter_queue, private_bucket
 
@@ -90,7 +90,7 @@ class ThumbnailStack(Stack):
             removal_policy=self._removal,
         )
         if not recovery:
-            accept(table, "AwsSolutions-DDB3", "The sandbox's items can be made again from the uploads.")
+            acknowledge(table, "AwsSolutions-DDB3", "The sandbox's items can be made again from the uploads.")
         return table
 
     def _log_group(self, id_: str, retention: logs.RetentionDays) -> logs.LogGroup:
@@ -154,8 +154,8 @@ class ThumbnailStack(Stack):
         role = cast("iam.Role", function.role)
         for bucket in (uploads, thumbnails):
             arn = f"<{self.get_logical_id(_cfn(bucket))}.Arn>/*"
-            accept(role, f"AwsSolutions-IAM5[Resource::{arn}]", "Any key may be uploaded, and has its thumbnail.")
-        accept(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resources.")
+            acknowledge(role, f"AwsSolutions-IAM5[Resource::{arn}]", "Any key may be uploaded, and has its thumbnail.")
+        acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resources.")
 
     def _trigger(self, uploads: s3.Bucket, function: lambda_.Function) -> None:
         for event in (
