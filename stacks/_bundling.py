@@ -34,7 +34,7 @@ class BundlingError(RuntimeError):
     """pip could not install a function's locked requirements. The message holds pip's own words."""
 
 
-def bundled(package: str) -> lambda_.Code:
+def bundled_code(package: str) -> lambda_.Code:
     """The code of `lambda_src/<package>`, importable under that name, beside its locked requirements.
 
     The asset's hash covers sources, lock and this recipe, and nothing of the machine, so it is the same everywhere.

@@ -14,8 +14,8 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks._alarms import alarm_topic, notify
-from stacks._bundling import ARCHITECTURE, LAMBDA_SRC, RUNTIME, bundled
-from stacks._helpers import log_cdk_helpers
+from stacks._bundling import ARCHITECTURE, LAMBDA_SRC, RUNTIME, bundled_code
+from stacks._cdk_helpers import add_helper_log_groups
 from stacks._nag import acknowledge
 from stacks.api_access_logs import access_log_format, add_access_logs
 from stacks.api_problems import add_problems
@@ -69,7 +69,7 @@ class ApiStack(Stack):
         notify(alarms, alarm_topic(self, alarm_email))
         if watch_closely:
             add_dashboard(self, "Dashboard", api, function, notes, alarms)
-        log_cdk_helpers(self, retention=log_retention)
+        add_helper_log_groups(self, retention=log_retention)
 
         CfnOutput(self, "ApiUrl", value=api.url)
         CfnOutput(self, "ApiKeyId", value=key.key_id)
@@ -121,7 +121,7 @@ class ApiStack(Stack):
         return lambda_.Function(
             self,
             id_,
-            code=bundled("api"),
+            code=bundled_code("api"),
             handler="api.handler.handler",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,

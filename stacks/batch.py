@@ -21,7 +21,7 @@ from constructs import Construct
 
 from stacks._alarms import alarm_topic, notify
 from stacks._bundling import ROOT
-from stacks._helpers import log_cdk_helpers
+from stacks._cdk_helpers import add_helper_log_groups
 from stacks._nag import acknowledge
 from stacks._network import serving_subnets, small_vpc
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
@@ -99,7 +99,7 @@ class BatchStack(Stack):
         if alarm_email is not None:
             self._budget(monthly_budget, alarm_email)
         notify([self._alarm(failed)], alarm_topic(self, alarm_email))
-        log_cdk_helpers(self, retention=log_retention)
+        add_helper_log_groups(self, retention=log_retention)
 
         CfnOutput(self, "JobQueueArn", value=queue.job_queue_arn)
         CfnOutput(self, "JobDefinitionArn", value=job.job_definition_arn)

@@ -15,7 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks._alarms import alarm_topic, notify
-from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
+from stacks._bundling import ARCHITECTURE, RUNTIME, bundled_code
 from stacks._nag import acknowledge
 from stacks._stores import FailuresTo, dead_letter_queue
 
@@ -141,7 +141,7 @@ class CronStack(Stack):
         return lambda_.Function(
             self,
             id_,
-            code=bundled("cron"),
+            code=bundled_code("cron"),
             handler="cron.handler.handler",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,

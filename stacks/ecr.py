@@ -9,8 +9,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
-from stacks._helpers import log_cdk_helpers
+from stacks._bundling import ARCHITECTURE, RUNTIME, bundled_code
+from stacks._cdk_helpers import add_helper_log_groups
 from stacks._web import web_asset
 
 KEPT_IMAGES = 10
@@ -63,7 +63,7 @@ class EcrStack(Stack):
         if publish:
             image = web_asset(self, architecture)
             self._publish(image, repository, log_retention)
-            log_cdk_helpers(self, retention=log_retention)
+            add_helper_log_groups(self, retention=log_retention)
             CfnOutput(self, "WebImage", value=repository.repository_uri_for_tag(image.image_tag))
 
     def _publish(
@@ -88,7 +88,7 @@ class EcrStack(Stack):
         triggers.TriggerFunction(
             self,
             "Publisher",
-            code=bundled("ecr"),
+            code=bundled_code("ecr"),
             handler="ecr.handler.handler",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,

@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks._alarms import alarm_topic, notify
-from stacks._helpers import log_cdk_helpers
+from stacks._cdk_helpers import add_helper_log_groups
 from stacks._nag import acknowledge
 from stacks._network import ZONES, serving_subnets, small_vpc
 from stacks._web import (
@@ -81,7 +81,7 @@ class EcsEc2Stack(Stack):
         scale(service, targets)
         alarms = web_alarms(self, balancer, targets, service, lesson="ecs_ec2")
         notify(alarms, alarm_topic(self, alarm_email))
-        log_cdk_helpers(self, retention=log_retention)
+        add_helper_log_groups(self, retention=log_retention)
 
         CfnOutput(self, "ServiceUrl", value=service_url(balancer, certificate_arn))
         CfnOutput(self, "ClusterName", value=ecs_cluster.cluster_name)

@@ -9,7 +9,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct
 
 from stacks._alarms import alarm_topic, notify
-from stacks._helpers import log_cdk_helpers
+from stacks._cdk_helpers import add_helper_log_groups
 from stacks._network import serving_subnets, small_vpc
 from stacks._web import (
     ROLLING,
@@ -80,7 +80,7 @@ class FargateStack(Stack):
         scale(service, targets)
         alarms = web_alarms(self, balancer, targets, service, lesson="fargate")
         notify(alarms, alarm_topic(self, alarm_email))
-        log_cdk_helpers(self, retention=log_retention)
+        add_helper_log_groups(self, retention=log_retention)
 
         CfnOutput(self, "ServiceUrl", value=service_url(balancer, certificate_arn))
         CfnOutput(self, "ClusterName", value=ecs_cluster.cluster_name)

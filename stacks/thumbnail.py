@@ -14,8 +14,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks._alarms import alarm_topic, notify
-from stacks._bundling import ARCHITECTURE, RUNTIME, bundled
-from stacks._helpers import log_cdk_helpers
+from stacks._bundling import ARCHITECTURE, RUNTIME, bundled_code
+from stacks._cdk_helpers import add_helper_log_groups
 from stacks._nag import acknowledge
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
 from stacks._stores import FailuresTo, dead_letter_queue, private_bucket
@@ -70,7 +70,7 @@ class ThumbnailStack(Stack):
         self._trigger(uploads, function)
         self._empty_buckets_last(uploads, thumbnails, function)
         notify(self._alarms(function, dead_letters, early=watch_closely), alarm_topic(self, alarm_email))
-        log_cdk_helpers(self, retention=log_retention)
+        add_helper_log_groups(self, retention=log_retention)
 
         CfnOutput(self, "UploadsBucketName", value=uploads.bucket_name)
         CfnOutput(self, "ThumbnailsBucketName", value=thumbnails.bucket_name)
@@ -117,7 +117,7 @@ class ThumbnailStack(Stack):
         return lambda_.Function(
             self,
             id_,
-            code=bundled("thumbnail"),
+            code=bundled_code("thumbnail"),
             handler="thumbnail.handler.handler",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,

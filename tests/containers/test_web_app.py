@@ -11,7 +11,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from tests.containers.servers import PATIENCE, WEB, Web, answers, ask, metadata, sample, web
-from tests.support.bundles import locked
+from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
 from tests.support.waiting import until
 from web.logs import client_of
@@ -209,6 +209,6 @@ def test_the_health_check_needs_no_server_code_and_says_how_it_is(server: Web) -
 
 
 def test_the_tests_run_the_versions_that_the_image_installs() -> None:
-    installed = locked(ROOT / "requirements-dev.txt")
-    for name, version in locked(WEB / "requirements.txt").items():
+    installed = locked_versions(ROOT / "requirements-dev.txt")
+    for name, version in locked_versions(WEB / "requirements.txt").items():
         assert installed[name] == version, f"{name}: make lock brings them together"

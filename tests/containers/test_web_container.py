@@ -10,7 +10,7 @@ import pytest
 
 from local import base_image, containers
 from tests.containers.servers import PATIENCE, WEB, ask
-from tests.support.bundles import locked
+from tests.support.bundles import locked_versions
 from tests.support.waiting import until
 
 NAME = f"localhost/web-under-test-{os.getpid()}"
@@ -73,7 +73,7 @@ print(json.dumps({
 
 def test_nothing_is_in_it_but_what_is_locked(tool: containers.Tool, image: str) -> None:
     found = json.loads(succeed(tool, "run", "--rm", "--network", "host", *tool.run, image, "python", "-c", LOOK))
-    packages = {name.replace("-", "_") for name in locked(WEB / "requirements.txt")}
+    packages = {name.replace("-", "_") for name in locked_versions(WEB / "requirements.txt")}
     names = {name.partition(".")[0] for name in found["names"] if not name.endswith(".dist-info")}
     assert names - {"__pycache__"} <= packages | {"web"}
     assert {"web", "starlette", "uvicorn"} <= names

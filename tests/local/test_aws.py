@@ -15,7 +15,7 @@ from tests.conftest import Deployment
 from tests.handlers.thumbnail import pictures
 from tests.smoke.test_cron import Example as Cron
 from tests.smoke.test_thumbnail import Example
-from tests.support.apps import unvalidated
+from tests.support.apps import without_validation
 from tests.support.waiting import until
 
 STACK = "compute-thumbnail"
@@ -171,7 +171,7 @@ def test_the_cli_synthesizes_what_python_does(
     deployed: Deployment, engine: Engine, local_aws: LocalAws, tmp_path: Path
 ) -> None:
     assert deployed.is_local
-    with unvalidated():
+    with without_validation():
         build_app(settings(engine), outdir=str(tmp_path)).synth()
     by_python = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.template.json")}
     by_cli = {

@@ -30,7 +30,7 @@ from local.extension import (
     runnable,
 )
 from tests.conftest import Client
-from tests.support.bundles import locked
+from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
 from tests.support.waiting import until
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.local
 
 
 def test_the_engine_is_the_version_that_the_extension_knows() -> None:
-    assert version("ministack") == locked(ROOT / "requirements-dev.txt")["ministack"] == "1.5.33"
+    assert version("ministack") == locked_versions(ROOT / "requirements-dev.txt")["ministack"] == "1.5.33"
 
 
 # -- treat_loopback_as_encrypted

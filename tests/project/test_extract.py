@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.extract import ExtractionError, app_with, extract, files_of
-from tests.support.apps import EVERY_STACK, assembly, stack_name, synthesize_alone, templates
+from tests.support.apps import EVERY_STACK, assembly, stack_name, synthesize_folders, templates
 from tests.support.folders import ROOT
 from tools.templates import NO_BUNDLING
 
@@ -21,7 +21,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     folders = {stem: tmp_path_factory.mktemp("alone") / stem for stem in STEMS}
     for stem, folder in folders.items():
         extract(stem, folder)
-    synthesize_alone(*folders.values(), context=NO_BUNDLING)
+    synthesize_folders(*folders.values(), context=NO_BUNDLING)
     return folders
 
 

@@ -10,7 +10,7 @@ from aws_cdk.assertions import Template as Synthesized
 from aws_cdk.aws_logs import RetentionDays
 
 from stacks.api import ApiStack
-from tests.support.apps import properties, templates
+from tests.support.apps import properties_of, templates
 from tests.support.folders import ROOT
 from tools.templates import NO_BUNDLING, resources
 
@@ -100,7 +100,7 @@ def test_all_but_the_health_check_needs_a_key(template: Template) -> None:
 @both
 def test_bodies_are_held_against_the_schemas_of_the_document(template: Template) -> None:
     (validator,) = resources(template, "AWS::ApiGateway::RequestValidator")
-    assert properties(template, "AWS::ApiGateway::RequestValidator")["ValidateRequestBody"] is True
+    assert properties_of(template, "AWS::ApiGateway::RequestValidator")["ValidateRequestBody"] is True
     models = resources(template, "AWS::ApiGateway::Model")
     for key, operation in OPERATIONS.items():
         method = methods(template)[key]
@@ -169,14 +169,14 @@ def test_the_gateways_own_errors_are_problems_too(template: Template) -> None:
 
 @both
 def test_keys_and_all_together_have_a_rate_and_keys_a_quota(template: Template) -> None:
-    plan = properties(template, "AWS::ApiGateway::UsagePlan")
+    plan = properties_of(template, "AWS::ApiGateway::UsagePlan")
     assert plan["Throttle"] == {"RateLimit": 10, "BurstLimit": 10}
     assert plan["Quota"] == {"Limit": 10_000, "Period": "DAY"}
     (stage,) = resources(template, "AWS::ApiGateway::Stage")
     assert [one["Stage"] for one in plan["ApiStages"]] == [{"Ref": stage}]
     settings = {
         (one["ResourcePath"], one["HttpMethod"]): one
-        for one in properties(template, "AWS::ApiGateway::Stage")["MethodSettings"]
+        for one in properties_of(template, "AWS::ApiGateway::Stage")["MethodSettings"]
     }
     every = settings.pop(("/*", "*"))
     assert (every["ThrottlingRateLimit"], every["ThrottlingBurstLimit"]) == (50, 100)
@@ -190,7 +190,7 @@ def test_keys_and_all_together_have_a_rate_and_keys_a_quota(template: Template) 
 
 @both
 def test_the_function_answers_before_the_gateway_gives_up(template: Template) -> None:
-    function = properties(template, "AWS::Lambda::Function", "Function")
+    function = properties_of(template, "AWS::Lambda::Function", "Function")
     for key, method in methods(template).items():
         if key[1] != "OPTIONS":
             assert function["Timeout"] < method["Integration"]["TimeoutInMillis"] / 1000 <= 29
@@ -201,7 +201,7 @@ def test_the_function_answers_before_the_gateway_gives_up(template: Template) ->
 
 @both
 def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> None:
-    policy = properties(template, "AWS::IAM::Policy", "RoleDefaultPolicy")["PolicyDocument"]
+    policy = properties_of(template, "AWS::IAM::Policy", "RoleDefaultPolicy")["PolicyDocument"]
     allowed = {
         (action, json.dumps(statement["Resource"]))
         for statement in policy["Statement"]
@@ -222,7 +222,7 @@ def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> Non
 
 @both
 def test_this_api_alone_may_invoke_the_function(template: Template) -> None:
-    permission = properties(template, "AWS::Lambda::Permission")
+    permission = properties_of(template, "AWS::Lambda::Permission")
     assert permission["Principal"] == "apigateway.amazonaws.com"
     parts = permission["SourceArn"]["Fn::Join"][1]
     assert {"Ref": "ApiF70053CD"} in parts
@@ -236,14 +236,14 @@ def test_this_api_alone_may_invoke_the_function(template: Template) -> None:
 def test_nothing_of_the_accounts_is_touched(template: Template) -> None:
     """The role with which API Gateway writes to CloudWatch Logs is one for all APIs of an account."""
     assert resources(template, "AWS::ApiGateway::Account") == {}
-    for settings in properties(template, "AWS::ApiGateway::Stage")["MethodSettings"]:
+    for settings in properties_of(template, "AWS::ApiGateway::Stage")["MethodSettings"]:
         assert "LoggingLevel" not in settings, "it could not be deployed without that role"
 
 
 @both
 def test_every_request_is_in_the_access_log_as_a_line_of_json(template: Template) -> None:
-    setting = properties(template, "AWS::ApiGateway::Stage")["AccessLogSetting"]
-    stream = properties(template, "AWS::KinesisFirehose::DeliveryStream")
+    setting = properties_of(template, "AWS::ApiGateway::Stage")["AccessLogSetting"]
+    stream = properties_of(template, "AWS::KinesisFirehose::DeliveryStream")
     assert setting["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
     assert stream["DeliveryStreamName"].startswith("amazon-apigateway-"), "API Gateway writes to no other"
     line = setting["Format"]
@@ -258,8 +258,8 @@ def test_every_request_is_in_the_access_log_as_a_line_of_json(template: Template
 
 @both
 def test_access_logs_are_kept_as_long_as_other_logs(template: Template) -> None:
-    bucket = properties(template, "AWS::S3::Bucket")
-    kept = properties(template, "AWS::Logs::LogGroup", "Logs")["RetentionInDays"]
+    bucket = properties_of(template, "AWS::S3::Bucket")
+    kept = properties_of(template, "AWS::Logs::LogGroup", "Logs")["RetentionInDays"]
     assert [rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"]] == [kept]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     (policy,) = resources(template, "AWS::S3::BucketPolicy").values()
@@ -295,11 +295,11 @@ def test_a_new_stream_can_write_at_once(template: Template) -> None:
 
 @both
 def test_requests_are_traced_and_measured(template: Template) -> None:
-    stage = properties(template, "AWS::ApiGateway::Stage")
+    stage = properties_of(template, "AWS::ApiGateway::Stage")
     assert stage["TracingEnabled"] is True
     unmeasured = {settings["HttpMethod"] for settings in stage["MethodSettings"] if not settings.get("MetricsEnabled")}
     assert unmeasured == {"OPTIONS"}, "five metrics of each method cost $1.50 a month"
-    assert properties(template, "AWS::Lambda::Function", "Function")["TracingConfig"] == {"Mode": "Active"}
+    assert properties_of(template, "AWS::Lambda::Function", "Function")["TracingConfig"] == {"Mode": "Active"}
 
 
 def test_in_the_sandbox_errors_set_off_an_alarm() -> None:
@@ -317,7 +317,7 @@ def test_in_production_errors_slowness_and_throttles_do() -> None:
     }
     assert {*alarms} == {"5XXError", "Latency", "Throttles"}
     assert alarms["Latency"]["ExtendedStatistic"] == "p99"
-    name = properties(template, "AWS::ApiGateway::RestApi")["Name"]
+    name = properties_of(template, "AWS::ApiGateway::RestApi")["Name"]
     for metric in ("5XXError", "Latency"):
         (stage,) = resources(template, "AWS::ApiGateway::Stage")
         assert {one["Name"]: one["Value"] for one in alarms[metric]["Dimensions"]} == {
@@ -328,7 +328,7 @@ def test_in_production_errors_slowness_and_throttles_do() -> None:
 
 
 def test_the_dashboard_shows_alarms_requests_function_and_table() -> None:
-    body = properties(PRODUCTION, "AWS::CloudWatch::Dashboard")["DashboardBody"]["Fn::Join"][1]
+    body = properties_of(PRODUCTION, "AWS::CloudWatch::Dashboard")["DashboardBody"]["Fn::Join"][1]
     text = "".join(part if isinstance(part, str) else "x" for part in body)
     titles = [widget["properties"]["title"] for widget in json.loads(text)["widgets"]]
     assert titles == ["Alarms", "Requests", "Milliseconds", "Function", "Table"]
@@ -339,7 +339,7 @@ def test_the_dashboard_shows_alarms_requests_function_and_table() -> None:
 
 @both
 def test_the_keys_are_made_for_what_is_asked(template: Template) -> None:
-    table = properties(template, "AWS::DynamoDB::Table")
+    table = properties_of(template, "AWS::DynamoDB::Table")
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}

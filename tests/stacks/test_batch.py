@@ -18,8 +18,8 @@ from config import OVERRIDES, ConfigError, from_context
 from stacks import batch
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES
 from stacks.batch import ATTEMPTS, MEMORY_MIB, VCPUS
-from tests.support.apps import arn, assembly, properties, synthesize_one, templates
-from tests.support.bundles import locked
+from tests.support.apps import assembly, get_att, properties_of, synthesize_example, templates
+from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
 from tools.templates import resources, templates_in
 
@@ -39,13 +39,13 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "batch_monthly_budget": "5",
         "batch_schedule": "cron(0 3 * * ? *)",
     }
-    synthesize_one("batch", folder, **settings)
+    synthesize_example("batch", folder, **settings)
     return folder
 
 
 def allowed(template: dict[str, Any], role: str) -> dict[str, Any]:
     """What a role's policy allows: by action, where."""
-    statements = properties(template, "AWS::IAM::Policy", role)["PolicyDocument"]["Statement"]
+    statements = properties_of(template, "AWS::IAM::Policy", role)["PolicyDocument"]["Statement"]
     return {
         action: one["Resource"]
         for one in statements
@@ -70,13 +70,13 @@ def test_the_outputs_are_what_submit_and_the_lesson_use(template: dict[str, Any]
 
 @both
 def test_spot_comes_first_and_on_demand_behind_it(template: dict[str, Any]) -> None:
-    order = properties(template, "AWS::Batch::JobQueue")["ComputeEnvironmentOrder"]
+    order = properties_of(template, "AWS::Batch::JobQueue")["ComputeEnvironmentOrder"]
     assert [(one["Order"], one["ComputeEnvironment"]) for one in order] == [
-        (1, arn("Spot", template, "ComputeEnvironmentArn")),
-        (2, arn("OnDemand", template, "ComputeEnvironmentArn")),
+        (1, get_att(template, "Spot", "ComputeEnvironmentArn")),
+        (2, get_att(template, "OnDemand", "ComputeEnvironmentArn")),
     ]
-    spot = properties(template, "AWS::Batch::ComputeEnvironment", "Spot")["ComputeResources"]
-    on_demand = properties(template, "AWS::Batch::ComputeEnvironment", "OnDemand")["ComputeResources"]
+    spot = properties_of(template, "AWS::Batch::ComputeEnvironment", "Spot")["ComputeResources"]
+    on_demand = properties_of(template, "AWS::Batch::ComputeEnvironment", "OnDemand")["ComputeResources"]
     assert (spot["Type"], spot["AllocationStrategy"]) == ("SPOT", "SPOT_PRICE_CAPACITY_OPTIMIZED")
     assert (on_demand["Type"], on_demand["AllocationStrategy"]) == ("EC2", "BEST_FIT_PROGRESSIVE")
     for resources_ in (spot, on_demand):
@@ -100,11 +100,11 @@ def test_environments_can_be_updated_in_place(template: dict[str, Any]) -> None:
 
 @both
 def test_instances_are_of_today_encrypted_and_closed(template: dict[str, Any]) -> None:
-    machine = properties(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"]
+    machine = properties_of(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"]
     assert machine["MetadataOptions"]["HttpTokens"] == "required"
     (disk,) = machine["BlockDeviceMappings"]
     assert (disk["Ebs"]["Encrypted"], disk["Ebs"]["VolumeType"]) == (True, "gp3")
-    group = properties(template, "AWS::EC2::SecurityGroup", "InstancesGroup")
+    group = properties_of(template, "AWS::EC2::SecurityGroup", "InstancesGroup")
     assert "SecurityGroupIngress" not in group
     assert resources(template, "AWS::EC2::SecurityGroupIngress") == {}
     assert [(rule["IpProtocol"], rule["FromPort"]) for rule in group["SecurityGroupEgress"]] == [("tcp", 443)]
@@ -112,7 +112,7 @@ def test_instances_are_of_today_encrypted_and_closed(template: dict[str, Any]) -
 
 def test_production_has_its_instances_in_private_subnets() -> None:
     for template, kind in ((SANDBOX, "Public"), (PRODUCTION, "Private")):
-        subnets = properties(template, "AWS::Batch::ComputeEnvironment", "Spot")["ComputeResources"]["Subnets"]
+        subnets = properties_of(template, "AWS::Batch::ComputeEnvironment", "Spot")["ComputeResources"]["Subnets"]
         assert len(subnets) == 2
         assert all(subnet["Ref"].startswith(f"Vpc{kind}Subnet") for subnet in subnets)
 
@@ -141,7 +141,7 @@ def test_a_child_fits_into_the_smallest_instance() -> None:
 
 @both
 def test_only_a_lost_host_is_retried(template: dict[str, Any]) -> None:
-    job = properties(template, "AWS::Batch::JobDefinition")
+    job = properties_of(template, "AWS::Batch::JobDefinition")
     assert job["RetryStrategy"] == {
         "Attempts": ATTEMPTS,
         "EvaluateOnExit": [
@@ -155,7 +155,7 @@ def test_only_a_lost_host_is_retried(template: dict[str, Any]) -> None:
 
 @both
 def test_the_child_is_told_what_it_needs(template: dict[str, Any]) -> None:
-    job = properties(template, "AWS::Batch::JobDefinition")
+    job = properties_of(template, "AWS::Batch::JobDefinition")
     container = job["ContainerProperties"]
     assert container["Command"] == ["--keys", "Ref::keys", "--children", "Ref::children"]
     assert job["Parameters"] == {"keys": "*", "children": "1"}
@@ -172,11 +172,11 @@ def test_the_child_is_told_what_it_needs(template: dict[str, Any]) -> None:
 @both
 def test_the_job_may_do_what_it_does_and_no_more(template: dict[str, Any]) -> None:
     def under(bucket: str, keys: str) -> dict[str, Any]:
-        return {"Fn::Join": ["", [arn(bucket, template), keys]]}
+        return {"Fn::Join": ["", [get_att(template, bucket), keys]]}
 
     assert allowed(template, "JobRole") == {
         "s3:GetObject": under("Input", "/*"),
-        "s3:ListBucket": [arn("Input", template), arn("Output", template)],
+        "s3:ListBucket": [get_att(template, "Input"), get_att(template, "Output")],
         "s3:PutObject": [under("Output", "/manifests/*"), under("Output", "/thumbnails/*")],
     }
 
@@ -190,9 +190,9 @@ def test_the_image_holds_the_functions_own_imaging_and_nothing_else() -> None:
 
 
 def test_the_image_and_the_function_have_the_same_pillow() -> None:
-    image = locked(ROOT / "containers/batch/requirements.txt")
-    assert image["pillow"] == locked(ROOT / "lambda_src/thumbnail/requirements.txt")["pillow"]
-    tests = locked(ROOT / "requirements-dev.txt")
+    image = locked_versions(ROOT / "containers/batch/requirements.txt")
+    assert image["pillow"] == locked_versions(ROOT / "lambda_src/thumbnail/requirements.txt")["pillow"]
+    tests = locked_versions(ROOT / "requirements-dev.txt")
     assert {name: tests[name] for name in image} == image, "make lock brings them together"
 
 
@@ -205,19 +205,19 @@ def test_failed_and_stuck_jobs_set_off_an_alarm(template: dict[str, Any]) -> Non
     for rule in resources(template, "AWS::Events::Rule").values():
         pattern = rule["Properties"]["EventPattern"]
         assert pattern["source"] == ["aws.batch"]
-        assert pattern["detail"]["jobQueue"] == [arn("Queue", template, "JobQueueArn")]
-        assert [target["Arn"] for target in rule["Properties"]["Targets"]] == [arn("FailedJobs", template)]
+        assert pattern["detail"]["jobQueue"] == [get_att(template, "Queue", "JobQueueArn")]
+        assert [target["Arn"] for target in rule["Properties"]["Targets"]] == [get_att(template, "FailedJobs")]
         patterns[pattern["detail-type"][0]] = pattern["detail"].get("status")
     assert patterns == {"Batch Job State Change": ["FAILED"], "Batch Job Queue Blocked": None}
-    alarm = properties(template, "AWS::CloudWatch::Alarm", "FailedJobs")
+    alarm = properties_of(template, "AWS::CloudWatch::Alarm", "FailedJobs")
     assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
-    assert alarm["Dimensions"][0]["Value"] == arn("FailedJobs", template, "QueueName")
+    assert alarm["Dimensions"][0]["Value"] == get_att(template, "FailedJobs", "QueueName")
     assert alarm["Threshold"] == 1
 
 
 @both
 def test_a_job_that_can_never_run_does_not_block_the_queue_for_ever(template: dict[str, Any]) -> None:
-    actions = properties(template, "AWS::Batch::JobQueue")["JobStateTimeLimitActions"]
+    actions = properties_of(template, "AWS::Batch::JobQueue")["JobStateTimeLimitActions"]
     assert {one["Reason"]: one["MaxTimeSeconds"] for one in actions} == {
         "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT": 600,
         "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE": 600,
@@ -233,9 +233,9 @@ def test_no_job_writes_into_a_bucket_that_has_been_emptied() -> None:
 def test_it_runs_by_itself_only_when_it_is_told_when(configured: Path) -> None:
     assert resources(SANDBOX, "AWS::Scheduler::Schedule") == {}
     template = templates_in(configured)["batch"]
-    schedule = properties(template, "AWS::Scheduler::Schedule")
+    schedule = properties_of(template, "AWS::Scheduler::Schedule")
     assert schedule["ScheduleExpression"] == "cron(0 3 * * ? *)"
-    assert schedule["Target"]["DeadLetterConfig"] == {"Arn": arn("FailedJobs", template)}
+    assert schedule["Target"]["DeadLetterConfig"] == {"Arn": get_att(template, "FailedJobs")}
     parts = schedule["Target"]["Input"]["Fn::Join"][1]
     asked = json.loads("".join(part if isinstance(part, str) else "x" for part in parts))
     assert asked["ArrayProperties"] == {"Size": 32 // VCPUS}
@@ -245,7 +245,7 @@ def test_it_runs_by_itself_only_when_it_is_told_when(configured: Path) -> None:
 
 def test_a_budget_guards_who_gave_an_address(configured: Path) -> None:
     assert resources(SANDBOX, "AWS::Budgets::Budget") == {}
-    budget = properties(templates_in(configured)["batch"], "AWS::Budgets::Budget")
+    budget = properties_of(templates_in(configured)["batch"], "AWS::Budgets::Budget")
     assert budget["Budget"]["BudgetLimit"] == {"Amount": 5, "Unit": "USD"}
     told = {
         (one["Notification"]["NotificationType"], one["Notification"]["Threshold"]): one["Subscribers"]
@@ -267,7 +267,7 @@ def test_an_image_of_a_registry_needs_no_docker() -> None:
         monthly_budget=1,
         image="public.ecr.aws/docker/library/python:3.14",
     )
-    job = properties(dict(Template.from_stack(stack).to_json()), "AWS::Batch::JobDefinition")
+    job = properties_of(dict(Template.from_stack(stack).to_json()), "AWS::Batch::JobDefinition")
     assert job["ContainerProperties"]["Image"] == "public.ecr.aws/docker/library/python:3.14"
     assert not [one for one in stack.node.find_all() if isinstance(one, DockerImageAsset)]
 

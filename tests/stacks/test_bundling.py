@@ -11,7 +11,7 @@ import pytest
 
 from stacks import _bundling
 from stacks._bundling import LAMBDA_SRC, BundlingError, requirements_of
-from tests.support.bundles import BUNDLES, locked
+from tests.support.bundles import BUNDLES, locked_versions
 from tests.support.folders import ROOT
 
 PACKAGES = sorted(lock.parent.name for lock in LAMBDA_SRC.glob("*/requirements.txt"))
@@ -54,7 +54,7 @@ def test_nothing_is_bundled_that_the_lock_does_not_name(package: str, tmp_path: 
 
 
 def _lock(package: str) -> dict[str, str]:
-    return locked(LAMBDA_SRC / package / "requirements.txt")
+    return locked_versions(LAMBDA_SRC / package / "requirements.txt")
 
 
 @pytest.mark.slow
@@ -76,7 +76,7 @@ def test_every_requirement_is_locked_by_hash(package: str) -> None:
 
 @every_package
 def test_the_tests_and_the_local_aws_run_the_versions_that_are_bundled(package: str) -> None:
-    installed = locked(ROOT / "requirements-dev.txt")
+    installed = locked_versions(ROOT / "requirements-dev.txt")
     for name, version in _lock(package).items():
         assert installed[name] == version, f"{name}: make lock brings them together"
 

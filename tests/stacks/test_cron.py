@@ -9,7 +9,7 @@ import pytest
 import config
 from cron import events
 from stacks.cron import FUNCTION_SECONDS, TIMEOUT_SECONDS
-from tests.support.apps import arn, properties, template_with, templates
+from tests.support.apps import get_att, properties_of, template_with, templates
 from tools.templates import resources
 
 SANDBOX = templates("sandbox")["cron"]
@@ -35,7 +35,7 @@ def test_the_outputs_are_what_the_smoke_tests_and_lessons_use(template: dict[str
 
 @both
 def test_it_fires_every_hour_within_five_minutes(template: dict[str, Any]) -> None:
-    schedule = properties(template, "AWS::Scheduler::Schedule")
+    schedule = properties_of(template, "AWS::Scheduler::Schedule")
     assert schedule["State"] == "ENABLED"
     assert schedule["ScheduleExpression"] == "rate(1 hour)"
     assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}
@@ -47,16 +47,16 @@ def test_it_fires_every_hour_within_five_minutes(template: dict[str, Any]) -> No
 
 @both
 def test_what_cannot_be_delivered_is_tried_until_the_next_run_and_kept(template: dict[str, Any]) -> None:
-    target = properties(template, "AWS::Scheduler::Schedule")["Target"]
-    assert target["Arn"] == arn("Function", template)
+    target = properties_of(template, "AWS::Scheduler::Schedule")["Target"]
+    assert target["Arn"] == get_att(template, "Function")
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 185}
-    assert target["DeadLetterConfig"] == {"Arn": arn("DeadLetters", template)}
+    assert target["DeadLetterConfig"] == {"Arn": get_att(template, "DeadLetters")}
 
 
 @both
 def test_what_the_function_fails_at_is_retried_until_the_next_run_and_kept(template: dict[str, Any]) -> None:
-    invocations = properties(template, "AWS::Lambda::EventInvokeConfig")
-    assert invocations["DestinationConfig"] == {"OnFailure": {"Destination": arn("DeadLetters", template)}}
+    invocations = properties_of(template, "AWS::Lambda::EventInvokeConfig")
+    assert invocations["DestinationConfig"] == {"OnFailure": {"Destination": get_att(template, "DeadLetters")}}
     assert invocations["MaximumRetryAttempts"] == 2
     assert invocations["MaximumEventAgeInSeconds"] == 3600
 
@@ -74,7 +74,7 @@ def test_it_does_not_fire_before_everything_is_ready(template: dict[str, Any]) -
 
 @both
 def test_scheduler_may_invoke_the_function_and_no_more(template: dict[str, Any]) -> None:
-    role = properties(template, "AWS::IAM::Role", "SchedulerRole")
+    role = properties_of(template, "AWS::IAM::Role", "SchedulerRole")
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
@@ -103,23 +103,23 @@ def test_scheduler_may_invoke_the_function_and_no_more(template: dict[str, Any])
 )
 def test_window_patience_and_alarm_follow_the_period(settings: Mapping[str, str], wanted: Mapping[str, Any]) -> None:
     template = template_with("cron", **settings)
-    schedule = properties(template, "AWS::Scheduler::Schedule")
+    schedule = properties_of(template, "AWS::Scheduler::Schedule")
     assert schedule["ScheduleExpression"] == settings["cron_schedule"]
     assert schedule["ScheduleExpressionTimezone"] == settings.get("cron_time_zone", "Etc/UTC")
     assert schedule["FlexibleTimeWindow"].get("MaximumWindowInMinutes") == wanted["window"]
     assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == wanted["seconds"]
-    of_lambda = properties(template, "AWS::Lambda::EventInvokeConfig")["MaximumEventAgeInSeconds"]
+    of_lambda = properties_of(template, "AWS::Lambda::EventInvokeConfig")["MaximumEventAgeInSeconds"]
     assert of_lambda == max(360, min(wanted["seconds"], 6 * 3600)), "three tries take three minutes and more"
-    (runs, filled) = properties(template, "AWS::CloudWatch::Alarm", "MissedRun")["Metrics"][::-1]
+    (runs, filled) = properties_of(template, "AWS::CloudWatch::Alarm", "MissedRun")["Metrics"][::-1]
     assert runs["MetricStat"]["Period"] == wanted["period"]
     assert filled["Expression"] == "FILL(runs, 0)"
 
 
 def test_settings_reach_the_schedule_and_the_function() -> None:
     template = template_with("cron", cron_urls="https://a.example/,http://b.example/?x=1", cron_allow_private="true")
-    urls = json.loads(properties(template, "AWS::Scheduler::Schedule")["Target"]["Input"])["urls"]
+    urls = json.loads(properties_of(template, "AWS::Scheduler::Schedule")["Target"]["Input"])["urls"]
     assert urls == ["https://a.example/", "http://b.example/?x=1"]
-    assert properties(template, "AWS::Lambda::Function")["Environment"]["Variables"]["ALLOW_PRIVATE"] == "true"
+    assert properties_of(template, "AWS::Lambda::Function")["Environment"]["Variables"]["ALLOW_PRIVATE"] == "true"
 
 
 # -- the function
@@ -139,7 +139,7 @@ def test_the_function_may_do_what_it_does_and_no_more(template: dict[str, Any]) 
 
 def _allowed(template: dict[str, Any], policy: str) -> set[tuple[str, str]]:
     allowed = set()
-    for statement in properties(template, "AWS::IAM::Policy", policy)["PolicyDocument"]["Statement"]:
+    for statement in properties_of(template, "AWS::IAM::Policy", policy)["PolicyDocument"]["Statement"]:
         actions, where = statement["Action"], statement["Resource"]
         for action in [actions] if isinstance(actions, str) else actions:
             for resource in where if isinstance(where, list) else [where]:
@@ -149,7 +149,7 @@ def _allowed(template: dict[str, Any], policy: str) -> set[tuple[str, str]]:
 
 @both
 def test_private_addresses_are_refused_unless_configured(template: dict[str, Any]) -> None:
-    assert properties(template, "AWS::Lambda::Function")["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
+    assert properties_of(template, "AWS::Lambda::Function")["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
 
 
 def test_everything_ends_within_the_functions_time() -> None:
@@ -164,7 +164,7 @@ def test_no_more_urls_are_configured_than_the_function_takes() -> None:
 
 @both
 def test_results_are_found_by_url_and_time_and_expire(template: dict[str, Any]) -> None:
-    table = properties(template, "AWS::DynamoDB::Table")
+    table = properties_of(template, "AWS::DynamoDB::Table")
     assert table["KeySchema"] == [
         {"AttributeName": "url", "KeyType": "HASH"},
         {"AttributeName": "scheduled_at", "KeyType": "RANGE"},
@@ -201,7 +201,7 @@ def test_what_sets_off_the_alarms(template: dict[str, Any]) -> None:
     assert (runs["MetricStat"]["Stat"], runs["MetricStat"]["Period"]) == ("SampleCount", 3600)
     assert (missed["ComparisonOperator"], missed["Threshold"]) == ("LessThanThreshold", 1)
     assert (missed["EvaluationPeriods"], missed["TreatMissingData"]) == (2, "breaching")
-    environment = properties(template, "AWS::Lambda::Function")["Environment"]["Variables"]
+    environment = properties_of(template, "AWS::Lambda::Function")["Environment"]["Variables"]
     for metric in (runs["MetricStat"]["Metric"], site):
         assert (metric["Namespace"], metric["MetricName"]) == ("ComputeExamples", "Up")
         assert {one["Name"]: one["Value"] for one in metric["Dimensions"]} == {

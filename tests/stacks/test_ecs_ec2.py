@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.apps import properties, templates
+from tests.support.apps import properties_of, templates
 from tools.templates import resources
 
 SANDBOX = templates("sandbox")["ecs_ec2"]
@@ -13,29 +13,29 @@ both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox"
 
 
 def launched(template: dict[str, Any]) -> dict[str, Any]:
-    return dict(properties(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"])
+    return dict(properties_of(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"])
 
 
 @both
 def test_the_service_runs_on_the_capacity_provider_that_is_there(template: dict[str, Any]) -> None:
     (provider,) = resources(template, "AWS::ECS::CapacityProvider")
-    strategy = properties(template, "AWS::ECS::Service")["CapacityProviderStrategy"]
+    strategy = properties_of(template, "AWS::ECS::Service")["CapacityProviderStrategy"]
     assert strategy == [{"CapacityProvider": {"Ref": provider}, "Weight": 1}]
-    associated = properties(template, "AWS::ECS::ClusterCapacityProviderAssociations")["CapacityProviders"]
+    associated = properties_of(template, "AWS::ECS::ClusterCapacityProviderAssociations")["CapacityProviders"]
     assert associated == [{"Ref": provider}]
-    assert properties(template, "AWS::ECS::TaskDefinition")["RequiresCompatibilities"] == ["EC2"]
+    assert properties_of(template, "AWS::ECS::TaskDefinition")["RequiresCompatibilities"] == ["EC2"]
 
 
 @both
 def test_ecs_scales_and_drains_the_instances_and_protects_none(template: dict[str, Any]) -> None:
     (group,) = resources(template, "AWS::AutoScaling::AutoScalingGroup")
-    assert properties(template, "AWS::ECS::CapacityProvider")["AutoScalingGroupProvider"] == {
+    assert properties_of(template, "AWS::ECS::CapacityProvider")["AutoScalingGroupProvider"] == {
         "AutoScalingGroupArn": {"Ref": group},
         "ManagedScaling": {"Status": "ENABLED", "TargetCapacity": 100},
         "ManagedDraining": "ENABLED",
         "ManagedTerminationProtection": "DISABLED",  # or no deletion of the stack comes to its end
     }
-    instances = properties(template, "AWS::AutoScaling::AutoScalingGroup")
+    instances = properties_of(template, "AWS::AutoScaling::AutoScalingGroup")
     assert instances["NewInstancesProtectedFromScaleIn"] is False
     assert (instances["MinSize"], instances["MaxSize"]) == ("2", "7")
     assert "DesiredCapacity" not in instances, "each deployment would take back what scaling has added"
@@ -43,7 +43,7 @@ def test_ecs_scales_and_drains_the_instances_and_protects_none(template: dict[st
 
 @both
 def test_the_first_instances_are_ecss_too(template: dict[str, Any]) -> None:
-    tags = properties(template, "AWS::AutoScaling::AutoScalingGroup")["Tags"]
+    tags = properties_of(template, "AWS::AutoScaling::AutoScalingGroup")["Tags"]
     assert {"Key": "AmazonECSManaged", "Value": "true", "PropagateAtLaunch": True} in tags
 
 
@@ -115,7 +115,7 @@ def test_an_instance_may_do_what_its_agents_do(template: dict[str, Any]) -> None
 
 @both
 def test_tasks_are_spread_over_zones_and_then_packed(template: dict[str, Any]) -> None:
-    assert properties(template, "AWS::ECS::Service")["PlacementStrategies"] == [
+    assert properties_of(template, "AWS::ECS::Service")["PlacementStrategies"] == [
         {"Type": "spread", "Field": "attribute:ecs.availability-zone"},
         {"Type": "binpack", "Field": "MEMORY"},
     ]
@@ -123,7 +123,7 @@ def test_tasks_are_spread_over_zones_and_then_packed(template: dict[str, Any]) -
 
 @both
 def test_several_tasks_share_an_instance_by_ports_of_its_own(template: dict[str, Any]) -> None:
-    task = properties(template, "AWS::ECS::TaskDefinition")
+    task = properties_of(template, "AWS::ECS::TaskDefinition")
     assert task["NetworkMode"] == "bridge"
     (container,) = task["ContainerDefinitions"]
     assert container["PortMappings"] == [{"ContainerPort": 8080, "HostPort": 0, "Protocol": "tcp"}]

@@ -18,7 +18,7 @@ import config
 from local.lightsail_sandbox import Sandbox, sandbox
 from stacks import lightsail
 from tests.docs.test_docs import section
-from tests.support.apps import properties, template_with, templates
+from tests.support.apps import properties_of, template_with, templates
 from tests.support.folders import ROOT
 from tools.templates import resources
 
@@ -29,8 +29,8 @@ LESSON = (ROOT / "docs" / "lightsail.md").read_text()
 EVERYTHING = {"lightsail_disk": "true", "lightsail_database": "postgres_16", "lightsail_bucket": "true"}
 
 
-def the(template: dict[str, Any], kind: str) -> dict[str, Any]:
-    return properties(template, f"AWS::Lightsail::{kind}")
+def lightsail_properties(template: dict[str, Any], kind: str) -> dict[str, Any]:
+    return properties_of(template, f"AWS::Lightsail::{kind}")
 
 
 # -- the server and its address
@@ -43,7 +43,8 @@ def test_the_address_is_the_static_one(template: dict[str, Any]) -> None:
     assert template["Outputs"]["StaticIp"]["Value"] == static
     assert template["Outputs"]["Url"]["Value"] == {"Fn::Join": ["", ["http://", static, "/"]]}
     assert template["Outputs"]["InstanceName"]["Value"] == {"Ref": "Server"}
-    assert the(template, "StaticIp")["AttachedTo"] == {"Ref": "Server"}, "or it is made before the server is there"
+    # Without the reference, CloudFormation would make the address before the server exists.
+    assert lightsail_properties(template, "StaticIp")["AttachedTo"] == {"Ref": "Server"}
     assert "PublicIpAddress" not in json.dumps(template)
 
 
@@ -51,7 +52,7 @@ def test_the_address_is_the_static_one(template: dict[str, Any]) -> None:
 def test_the_web_is_open_and_ssh_is_closed(template: dict[str, Any]) -> None:
     """No list at all would leave Lightsail's default, with 22 open to everybody."""
     everybody = {"Protocol": "tcp", "Cidrs": ["0.0.0.0/0"], "Ipv6Cidrs": ["::/0"]}
-    assert the(template, "Instance")["Networking"]["Ports"] == [
+    assert lightsail_properties(template, "Instance")["Networking"]["Ports"] == [
         {"FromPort": port, "ToPort": port, **everybody} for port in (80, 443)
     ]
 
@@ -61,22 +62,23 @@ def test_the_web_is_open_and_ssh_is_closed(template: dict[str, Any]) -> None:
     [("192.0.2.44/32", {"Cidrs": ["192.0.2.44/32"]}), ("2001:db8::/48", {"Ipv6Cidrs": ["2001:db8::/48"]})],
 )
 def test_ssh_is_open_to_whom_it_is_configured_for(cidr: str, wanted: Mapping[str, Any]) -> None:
-    ports = the(template_with("lightsail", lightsail_ssh_cidr=cidr), "Instance")["Networking"]["Ports"]
+    ports = lightsail_properties(template_with("lightsail", lightsail_ssh_cidr=cidr), "Instance")["Networking"]["Ports"]
     assert ports[-1] == {"FromPort": 22, "ToPort": 22, "Protocol": "tcp", **wanted}
     assert [port["FromPort"] for port in ports] == [80, 443, 22]
 
 
 @both
 def test_the_server_is_saved_every_day_before_updates_may_restart_it(template: dict[str, Any]) -> None:
-    (add_on,) = the(template, "Instance")["AddOns"]
+    (add_on,) = lightsail_properties(template, "Instance")["AddOns"]
     assert add_on == {"AddOnType": "AutoSnapshot", "AutoSnapshotAddOnRequest": {"SnapshotTimeOfDay": "03:00"}}
-    assert 'Automatic-Reboot-Time "04:00"' in the(template, "Instance")["UserData"]
+    assert 'Automatic-Reboot-Time "04:00"' in lightsail_properties(template, "Instance")["UserData"]
 
 
 @both
 def test_the_server_is_tagged_by_itself(template: dict[str, Any]) -> None:
     """CloudFormation does not pass a stack's tags on to Lightsail: the resource's own are all there are."""
-    assert {tag["Key"] for tag in the(template, "Instance")["Tags"]} == {"project", "example", "profile"}
+    tags = lightsail_properties(template, "Instance")["Tags"]
+    assert {tag["Key"] for tag in tags} == {"project", "example", "profile"}
 
 
 def test_production_keeps_the_server_its_address_and_its_data() -> None:
@@ -114,7 +116,7 @@ REPLACING = {
 
 @pytest.mark.parametrize("kind", REPLACING)
 def test_nothing_changes_that_would_replace_what_has_data(kind: str) -> None:
-    properties = the(template_with("lightsail", **EVERYTHING), kind)
+    properties = lightsail_properties(template_with("lightsail", **EVERYTHING), kind)
     assert {name: properties[name] for name in create_only(kind) & set(properties)} == REPLACING[kind], (
         "this replaces the resource and what is on it: CloudFormation refuses it for a deployment that exists, under "
         "another name it makes an empty one. See docs/lightsail.md, 'What is deployed', before you accept it"
@@ -149,7 +151,7 @@ def test_two_deployments_and_all_types_have_names_of_their_own() -> None:
                 if key in {"InstanceName", "StaticIpName", "DiskName", "RelationalDatabaseName", "AlarmName"}
                 and isinstance(value, str)
             }
-        assert the(template, "Bucket")["BucketName"]["Fn::Join"][1][0] == f"{prefix}-lightsail-bucket-"
+        assert lightsail_properties(template, "Bucket")["BucketName"]["Fn::Join"][1][0] == f"{prefix}-lightsail-bucket-"
     assert len(names) == 2 * 7
 
 
@@ -176,7 +178,7 @@ def test_the_alarms_and_what_sets_them_off() -> None:
 
 def test_the_alarms_mail_when_an_address_is_configured_which_lightsail_keeps() -> None:
     template = template_with("lightsail", alarm_email="me@example.com", lightsail_bundle="small_3_2")
-    assert the(template, "Instance")["BundleId"] == "small_3_2", "the name that Sydney has for it"
+    assert lightsail_properties(template, "Instance")["BundleId"] == "small_3_2", "the name that Sydney has for it"
     alarms = [one["Properties"] for one in resources(template, ALARM).values()]
     assert [alarm["ContactProtocols"] for alarm in alarms] == [["Email"]] * 3
     assert [alarm["NotificationTriggers"] for alarm in alarms] == [["ALARM", "OK"]] * 3
@@ -188,23 +190,24 @@ def test_the_alarms_mail_when_an_address_is_configured_which_lightsail_keeps() -
 
 
 def test_wordpress_is_one_value_away() -> None:
-    server = the(template_with("lightsail", lightsail_blueprint="wordpress"), "Instance")
+    server = lightsail_properties(template_with("lightsail", lightsail_blueprint="wordpress"), "Instance")
     assert (server["BlueprintId"], server["BundleId"]) == ("wordpress", "micro_3_0")
     assert "UserData" not in server, "our script would put nginx on the port of its Apache"
 
 
 def test_a_disk_is_attached_to_the_server() -> None:
     template = template_with("lightsail", **EVERYTHING)
-    assert the(template, "Instance")["Hardware"]["Disks"] == [{"DiskName": {"Ref": "Disk"}, "Path": "/dev/xvdf"}]
-    assert the(template, "Disk")["AddOns"][0]["AddOnType"] == "AutoSnapshot"
+    hardware = lightsail_properties(template, "Instance")["Hardware"]
+    assert hardware["Disks"] == [{"DiskName": {"Ref": "Disk"}, "Path": "/dev/xvdf"}]
+    assert lightsail_properties(template, "Disk")["AddOns"][0]["AddOnType"] == "AutoSnapshot"
     # Both are given the first zone of Lightsail's list; were one set, the other could be elsewhere.
-    assert "AvailabilityZone" not in the(template, "Disk")
-    assert "AvailabilityZone" not in the(template, "Instance")
+    assert "AvailabilityZone" not in lightsail_properties(template, "Disk")
+    assert "AvailabilityZone" not in lightsail_properties(template, "Instance")
 
 
 def test_a_database_is_private_and_its_password_in_no_template() -> None:
     template = template_with("lightsail", **EVERYTHING)
-    database = the(template, "Database")
+    database = lightsail_properties(template, "Database")
     assert database["PubliclyAccessible"] is False
     assert database["BackupRetention"] is True
     assert "assword" not in json.dumps(template)
@@ -213,7 +216,7 @@ def test_a_database_is_private_and_its_password_in_no_template() -> None:
 
 def test_a_bucket_is_private_and_open_to_the_server() -> None:
     template = template_with("lightsail", **EVERYTHING)
-    bucket = the(template, "Bucket")
+    bucket = lightsail_properties(template, "Bucket")
     assert bucket["AccessRules"] == {"GetObject": "private", "AllowPublicOverrides": False}
     assert bucket["ResourcesReceivingAccess"] == [{"Ref": "Server"}]
     assert template["Outputs"]["BucketName"]["Value"] == {"Ref": "Bucket"}
@@ -266,7 +269,7 @@ def test_the_widest_network_that_may_use_ssh_is_fine() -> None:
 
 # -- the launch script
 
-SCRIPT = str(the(SANDBOX, "Instance")["UserData"])
+SCRIPT = str(lightsail_properties(SANDBOX, "Instance")["UserData"])
 
 
 @pytest.fixture

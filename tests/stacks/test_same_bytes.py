@@ -9,7 +9,7 @@ import pytest
 
 from config import PROFILES
 from stacks import _bundling
-from tests.support.apps import assembly, stack_name, synthesize_alone
+from tests.support.apps import assembly, stack_name, synthesize_folders
 from tests.support.folders import ROOT
 
 SOURCES = ("app.py", "config.py", "cdk.json", "stacks", "lambda_src", "containers")
@@ -33,7 +33,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cached.mkdir()
         (cached / "handler.cpython-39.pyc").write_bytes(b"stale")
     (folder / "lambda_src" / BUNDLED / "handler.py").touch()
-    synthesize_alone(
+    synthesize_folders(
         folder,
         umask=0o077,
         context={"aws:cdk:bundling-stacks": [stack_name(BUNDLED)]},

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.apps import templates, the
+from tests.support.apps import only_resource, properties_of, templates
 from tools.templates import resources
 
 SANDBOX = templates("sandbox")["thumbnail"]
@@ -48,7 +48,7 @@ def test_buckets_are_private_encrypted_and_refuse_plain_http(template: dict[str,
 
 @both
 def test_the_function_may_do_what_it_does_and_no_more(template: dict[str, Any]) -> None:
-    policy = the(template, "AWS::IAM::Policy", "RoleDefaultPolicy")["Properties"]["PolicyDocument"]
+    policy = properties_of(template, "AWS::IAM::Policy", "RoleDefaultPolicy")["PolicyDocument"]
     allowed: set[tuple[str, str]] = set()
     for statement in policy["Statement"]:
         actions, where = statement["Action"], statement["Resource"]
@@ -83,7 +83,7 @@ def _short(resource: Any) -> str:
 
 @both
 def test_created_removed_and_restored_objects_trigger_the_function(template: dict[str, Any]) -> None:
-    notifications = the(template, "Custom::S3BucketNotifications")["Properties"]
+    notifications = properties_of(template, "Custom::S3BucketNotifications")
     assert notifications["BucketName"] == {"Ref": "Uploads4F6EB0FD"}, "its own output would trigger it again"
     configurations = notifications["NotificationConfiguration"]["LambdaFunctionConfigurations"]
     assert {event for one in configurations for event in one["Events"]} == {
@@ -99,7 +99,7 @@ def test_created_removed_and_restored_objects_trigger_the_function(template: dic
 )
 def test_failed_events_reach_the_queue_and_an_alarm(template: dict[str, Any], early: set[str]) -> None:
     queue = {"Fn::GetAtt": ["DeadLettersBBF8BAAB", "Arn"]}
-    invocations = the(template, "AWS::Lambda::EventInvokeConfig")["Properties"]
+    invocations = properties_of(template, "AWS::Lambda::EventInvokeConfig")
     assert invocations["DestinationConfig"] == {"OnFailure": {"Destination": queue}}
     assert invocations["MaximumRetryAttempts"] == 2
     assert invocations["MaximumEventAgeInSeconds"] == 6 * 3600
@@ -109,7 +109,7 @@ def test_failed_events_reach_the_queue_and_an_alarm(template: dict[str, Any], ea
 
 @both
 def test_the_trigger_waits_until_the_function_knows_its_queue(template: dict[str, Any]) -> None:
-    trigger = the(template, "Custom::S3BucketNotifications")
+    trigger = only_resource(template, "Custom::S3BucketNotifications")
     assert set(resources(template, "AWS::Lambda::EventInvokeConfig")) <= set(trigger["DependsOn"])
 
 
@@ -119,14 +119,14 @@ def test_on_destroy_the_trigger_and_the_function_go_before_their_buckets_are_emp
         custom["Properties"]["BucketName"]["Ref"]: name
         for name, custom in resources(SANDBOX, "Custom::S3AutoDeleteObjects").items()
     }
-    assert emptying["Uploads4F6EB0FD"] in the(SANDBOX, "Custom::S3BucketNotifications")["DependsOn"]
-    assert emptying["Thumbnails115905A6"] in the(SANDBOX, "AWS::Lambda::Function", "Function")["DependsOn"]
+    assert emptying["Uploads4F6EB0FD"] in only_resource(SANDBOX, "Custom::S3BucketNotifications")["DependsOn"]
+    assert emptying["Thumbnails115905A6"] in only_resource(SANDBOX, "AWS::Lambda::Function", "Function")["DependsOn"]
 
 
 @both
 def test_no_concurrency_is_reserved_unless_configured(template: dict[str, Any]) -> None:
     """A new account has 10 concurrent executions in all and must leave 10 unreserved: it could not deploy."""
-    assert "ReservedConcurrentExecutions" not in the(template, "AWS::Lambda::Function", "Function")["Properties"]
+    assert "ReservedConcurrentExecutions" not in properties_of(template, "AWS::Lambda::Function", "Function")
 
 
 def test_production_can_undo_an_overwritten_upload() -> None:

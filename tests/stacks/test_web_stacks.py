@@ -10,7 +10,15 @@ from aws_cdk import aws_ecs as ecs
 
 from stacks._web import web_image
 from tests.contracts.reachable import faults
-from tests.support.apps import assembly, properties, stack_name, synthesize_one, template_with, templates, the
+from tests.support.apps import (
+    assembly,
+    only_resource,
+    properties_of,
+    stack_name,
+    synthesize_example,
+    template_with,
+    templates,
+)
 from tools.templates import Template, resources, templates_in
 
 STEMS = ("ecs_ec2", "fargate")
@@ -23,7 +31,7 @@ every = pytest.mark.parametrize(
 
 
 def container(template: Template) -> dict[str, Any]:
-    (found,) = properties(template, "AWS::ECS::TaskDefinition")["ContainerDefinitions"]
+    (found,) = properties_of(template, "AWS::ECS::TaskDefinition")["ContainerDefinitions"]
     return dict(found)
 
 
@@ -53,7 +61,7 @@ def test_the_container_cannot_write_to_its_image_and_has_time_to_drain(template:
     assert container(template)["ReadonlyRootFilesystem"] is True
     assert container(template)["StopTimeout"] == 30
     assert not container(template).get("Privileged")
-    assert properties(template, "AWS::ECS::Service").get("EnableExecuteCommand", False) is False
+    assert properties_of(template, "AWS::ECS::Service").get("EnableExecuteCommand", False) is False
 
 
 @every
@@ -71,7 +79,7 @@ def test_logs_go_to_a_group_of_the_stack_and_never_hold_up_a_request(template: T
 
 @every
 def test_the_task_may_do_nothing_and_the_agent_pulls_and_logs(template: Template) -> None:
-    task = properties(template, "AWS::ECS::TaskDefinition")
+    task = properties_of(template, "AWS::ECS::TaskDefinition")
     roles = {"TaskRoleArn": "TaskTaskRole", "ExecutionRoleArn": "TaskExecutionRole"}
     assert all(task[key]["Fn::GetAtt"][0].startswith(role) for key, role in roles.items()), "they are easily swapped"
     holders = {
@@ -80,7 +88,7 @@ def test_the_task_may_do_nothing_and_the_agent_pulls_and_logs(template: Template
         for role in policy["Properties"]["Roles"]
     }
     assert not any(holder.startswith("TaskTaskRole") for holder in holders)
-    statements = properties(template, "AWS::IAM::Policy", "TaskExecutionRole")["PolicyDocument"]["Statement"]
+    statements = properties_of(template, "AWS::IAM::Policy", "TaskExecutionRole")["PolicyDocument"]["Statement"]
     assert {json.dumps(statement["Action"]) for statement in statements if statement["Resource"] == "*"} == {
         '"ecr:GetAuthorizationToken"'
     }
@@ -91,7 +99,7 @@ def test_the_task_may_do_nothing_and_the_agent_pulls_and_logs(template: Template
 
 @every
 def test_a_deployment_that_fails_rolls_back_and_none_takes_tasks_away_first(template: Template) -> None:
-    service = properties(template, "AWS::ECS::Service")
+    service = properties_of(template, "AWS::ECS::Service")
     assert service["DeploymentConfiguration"] == {
         "DeploymentCircuitBreaker": {"Enable": True, "Rollback": True},
         "MinimumHealthyPercent": 100,
@@ -106,18 +114,18 @@ def test_a_deployment_that_fails_rolls_back_and_none_takes_tasks_away_first(temp
 @every
 def test_the_service_comes_after_the_capacity_providers_and_goes_before_them(template: Template) -> None:
     (associations,) = resources(template, "AWS::ECS::ClusterCapacityProviderAssociations")
-    assert associations in the(template, "AWS::ECS::Service")["DependsOn"]
+    assert associations in only_resource(template, "AWS::ECS::Service")["DependsOn"]
 
 
 @every
 def test_no_task_starts_before_its_image_may_be_pulled(template: Template) -> None:
     (policy,) = [name for name in resources(template, "AWS::IAM::Policy") if name.startswith("TaskExecutionRole")]
-    assert policy in the(template, "AWS::ECS::Service")["DependsOn"]
+    assert policy in only_resource(template, "AWS::ECS::Service")["DependsOn"]
 
 
 @every
 def test_two_to_ten_tasks_follow_cpu_and_requests(template: Template) -> None:
-    target = properties(template, "AWS::ApplicationAutoScaling::ScalableTarget")
+    target = properties_of(template, "AWS::ApplicationAutoScaling::ScalableTarget")
     assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 10)
     tracked = {
         policy["PredefinedMetricSpecification"]["PredefinedMetricType"]: policy["TargetValue"]
@@ -134,14 +142,14 @@ def test_two_to_ten_tasks_follow_cpu_and_requests(template: Template) -> None:
 
 @every
 def test_the_load_balancer_asks_whether_a_task_is_ready_and_lets_it_drain(template: Template) -> None:
-    group = properties(template, "AWS::ElasticLoadBalancingV2::TargetGroup")
+    group = properties_of(template, "AWS::ElasticLoadBalancingV2::TargetGroup")
     assert group["HealthCheckPath"] == "/readyz"
     attributes = {one["Key"]: one["Value"] for one in group["TargetGroupAttributes"]}
     assert attributes["deregistration_delay.timeout_seconds"] == "30"
 
 
 def attributes_of(template: Template) -> dict[str, Any]:
-    balancer = properties(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
+    balancer = properties_of(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
     return {one["Key"]: one["Value"] for one in balancer["LoadBalancerAttributes"]}
 
 
@@ -159,10 +167,11 @@ def test_production_is_protected_and_writes_access_logs(stem: str) -> None:
     assert attributes["access_logs.s3.enabled"] == "true"
     assert attributes["access_logs.s3.bucket"] == {"Ref": bucket}
     (policy,) = resources(template, "AWS::S3::BucketPolicy")
-    assert policy in the(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")["DependsOn"], "it writes at once"
+    balancer = only_resource(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
+    assert policy in balancer["DependsOn"], "the load balancer writes at once"
     (allowed,) = [
         statement
-        for statement in properties(template, "AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
+        for statement in properties_of(template, "AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Allow"
     ]
     assert allowed["Principal"] == {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
@@ -174,7 +183,7 @@ def test_production_is_protected_and_writes_access_logs(stem: str) -> None:
 
 @every
 def test_without_a_certificate_it_speaks_http(template: Template) -> None:
-    listener = properties(template, "AWS::ElasticLoadBalancingV2::Listener")
+    listener = properties_of(template, "AWS::ElasticLoadBalancingV2::Listener")
     assert (listener["Port"], listener["Protocol"]) == (80, "HTTP")
     assert template["Outputs"]["ServiceUrl"]["Value"]["Fn::Join"][1][0] == "http://"
 
@@ -220,10 +229,10 @@ def test_only_production_pays_for_a_nat_gateway_and_one_address_of_the_accounts_
 
 @every
 def test_layers_come_past_the_nat_gateway_and_refused_packets_are_recorded(template: Template) -> None:
-    endpoint = properties(template, "AWS::EC2::VPCEndpoint")
+    endpoint = properties_of(template, "AWS::EC2::VPCEndpoint")
     assert endpoint["VpcEndpointType"] == "Gateway"
     assert endpoint["ServiceName"]["Fn::Join"][1][-1] == ".s3"
-    flow = properties(template, "AWS::EC2::FlowLog")
+    flow = properties_of(template, "AWS::EC2::FlowLog")
     assert flow["TrafficType"] == "REJECT"
     assert flow["LogGroupName"]["Ref"] in resources(template, "AWS::Logs::LogGroup")
 
@@ -277,17 +286,17 @@ def test_the_image_may_come_from_a_registry(
 
 @each
 def test_a_configured_image_is_run_and_none_is_built(stem: str, tmp_path: Path) -> None:
-    synthesize_one(stem, tmp_path, **OTHERWISE)
+    synthesize_example(stem, tmp_path, **OTHERWISE)
     assert _joined(container(templates_in(tmp_path)[stem])["Image"]).endswith("/compute-ecr-web-1a2b:v1")
     assets = json.loads((tmp_path / f"{stack_name(stem)}.assets.json").read_text())
     assert assets.get("dockerImages", {}) == {}
 
 
 def test_x86_if_it_is_asked_for() -> None:
-    task = properties(template_with("fargate", **OTHERWISE), "AWS::ECS::TaskDefinition")
+    task = properties_of(template_with("fargate", **OTHERWISE), "AWS::ECS::TaskDefinition")
     assert task["RuntimePlatform"]["CpuArchitecture"] == "X86_64"
     instances = template_with("ecs_ec2", **OTHERWISE)
-    launched = properties(instances, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"]
+    launched = properties_of(instances, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"]
     assert launched["InstanceType"] == "t3.micro"
     assert instances["Parameters"][launched["ImageId"]["Ref"]]["Default"].endswith("2023/recommended/image_id")
 
@@ -295,7 +304,7 @@ def test_x86_if_it_is_asked_for() -> None:
 @each
 def test_container_insights_are_productions_unless_they_are_asked_for(stem: str) -> None:
     found = {
-        name: properties(template, "AWS::ECS::Cluster")["ClusterSettings"][0]["Value"]
+        name: properties_of(template, "AWS::ECS::Cluster")["ClusterSettings"][0]["Value"]
         for name, template in {
             "sandbox": templates("sandbox")[stem],
             "production": templates("production")[stem],

@@ -44,14 +44,14 @@ def templates(profile: str) -> dict[str, Template]:
     return templates_in(assembly(profile))
 
 
-def synthesize_one(stem: str, folder: Path, **settings: str) -> None:
+def synthesize_example(stem: str, folder: Path, **settings: str) -> None:
     """Write the cloud assembly of one example with these settings into a folder; the others are not even made."""
     others = {name: mock.DEFAULT for other, name in STACKS.items() if other != stem}
-    with mock.patch.multiple(app, **others), unvalidated():
+    with mock.patch.multiple(app, **others), without_validation():
         synthesize(folder, **settings)
 
 
-def unvalidated() -> Any:
+def without_validation() -> Any:
     """While it lasts, an app is not validated as AWS would do it: whole ones are, and the validator is slow to load."""
     return mock.patch.object(cdk, "App", partial(cdk.App, builtin_cloud_formation_validation=False))
 
@@ -60,17 +60,17 @@ def unvalidated() -> Any:
 def template_with(stem: str, **settings: str) -> Template:
     """The template of one example with these settings. It is not to be changed."""
     with tempfile.TemporaryDirectory() as folder:
-        synthesize_one(stem, Path(folder), **settings)
+        synthesize_example(stem, Path(folder), **settings)
         return templates_in(Path(folder))[stem]
 
 
-def synthesize_alone(*folders: Path, umask: int = 0o022, context: Mapping[str, Any], **environment: str) -> None:
+def synthesize_folders(*folders: Path, umask: int = 0o022, context: Mapping[str, Any], **environment: str) -> None:
     """Have the apps in these folders write `cdk.out/<profile>` there, where nothing of this project can be imported.
 
     What AWS would say of the templates is not asked again: it takes longer than the synthesis.
     """
     run = subprocess.run(
-        [sys.executable, "-P", str(ROOT / "tests" / "alone.py"), *map(str, folders)],
+        [sys.executable, "-P", str(ROOT / "tests" / "support" / "synthesize_folders.py"), *map(str, folders)],
         cwd=folders[0].parent,
         umask=umask,
         env={
@@ -94,20 +94,21 @@ def stack_name(stem: str) -> str:
     return f"compute-{stem.replace('_', '-')}"
 
 
-def the(template: Template, kind: str, begins: str = "") -> dict[str, Any]:
-    """The one resource of a type whose logical id begins so."""
-    (found,) = [one for name, one in resources(template, kind).items() if name.startswith(begins)]
-    return dict(found)
+def only_resource(template: Template, type_: str, id_prefix: str = "") -> dict[str, Any]:
+    """Return the only resource of a CloudFormation type whose logical id begins with the prefix."""
+    (resource,) = [one for name, one in resources(template, type_).items() if name.startswith(id_prefix)]
+    return dict(resource)
 
 
-def properties(template: Template, kind: str, begins: str = "") -> dict[str, Any]:
-    """The properties of the one resource of a type whose logical id begins so."""
-    return dict(the(template, kind, begins)["Properties"])
+def properties_of(template: Template, type_: str, id_prefix: str = "") -> dict[str, Any]:
+    """Return the properties of the only resource of a type whose logical id begins with the prefix."""
+    return dict(only_resource(template, type_, id_prefix)["Properties"])
 
 
-def arn(begins: str, template: Template, attribute: str = "Arn") -> dict[str, Any]:
-    """How a template refers to the one resource that CDK named so, with eight characters of its hash."""
-    (name,) = [name for name in template["Resources"] if name.startswith(begins) and len(name) == len(begins) + 8]
+def get_att(template: Template, construct_id: str, attribute: str = "Arn") -> dict[str, Any]:
+    """Return Fn::GetAtt for a resource. CDK made its logical id of the construct's id and eight digits of a hash."""
+    length = len(construct_id) + 8
+    (name,) = [name for name in template["Resources"] if name.startswith(construct_id) and len(name) == length]
     return {"Fn::GetAtt": [name, attribute]}
 
 

@@ -1,7 +1,7 @@
-"""A program that synthesizes the apps in some folders, each by its own modules alone.
+"""Synthesize the apps in the given folders. Each one imports only its own modules.
 
-`python -P tests/support/alone.py a b` synthesizes both in one process, because starting jsii takes longer than a
-synthesis.
+`python -P tests/support/synthesize_folders.py a b` does both in one process, because jsii starts slower than it
+synthesizes.
 """
 
 import importlib

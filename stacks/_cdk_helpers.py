@@ -12,7 +12,7 @@ from stacks._nag import acknowledge
 BASIC_EXECUTION = "service-role/AWSLambdaBasicExecutionRole"
 
 
-def log_cdk_helpers(stack: Stack, *, retention: logs.RetentionDays) -> None:
+def add_helper_log_groups(stack: Stack, *, retention: logs.RetentionDays) -> None:
     """Give each of CDK's helper functions a log group of the stack, and permission to write there alone.
 
     Left alone, they write to groups that Lambda creates, keeps for ever and that outlive the stack (aws-cdk #26553).
