@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.folders import ROOT
-from tests.support.waiting import until
+from tests.support.waiting import wait_for
 
 WEB = ROOT / "containers" / "web"
 SAMPLES = Path(__file__).parent / "metadata"
@@ -111,7 +111,7 @@ def web(folder: Path, **environment: str) -> Iterator[Web]:
             stderr=subprocess.STDOUT,
         )
     try:
-        port = until(lambda: _port(log, process), "the server", seconds=PATIENCE)
+        port = wait_for(lambda: _port(log, process), "the server", seconds=PATIENCE)
         yield Web(process, port, log)
     finally:
         process.kill()

@@ -22,7 +22,7 @@ from batch.keys import name
 from batch.manifest import PART_BYTES, Manifest
 from tests.handlers.thumbnail import pictures
 from tests.support.keys import ODD_KEYS
-from tests.support.waiting import until
+from tests.support.waiting import wait_for
 from thumbnail.limits import Limits
 
 LIMITS = Limits(max_edge=64, max_bytes=300_000, max_pixels=1_000_000, max_decoding_bytes=10**8)
@@ -330,7 +330,7 @@ def test_what_takes_too_long_is_abandoned_and_what_waits_is_not_begun(
 
     def stop_when_some_wait() -> None:
         begun.append(1)
-        until(lambda: len(world.job._pending) > job.IN_FLIGHT, "pictures that wait")
+        wait_for(lambda: len(world.job._pending) > job.IN_FLIGHT, "pictures that wait")
         world.stopping.set()
         released.wait()
 
@@ -339,7 +339,7 @@ def test_what_takes_too_long_is_abandoned_and_what_waits_is_not_begun(
     assert world.run() == {}
     assert world.job.abandoned
     released.set()
-    until(lambda: all(future.done() for future in world.job._pending), "the abandoned ones")
+    wait_for(lambda: all(future.done() for future in world.job._pending), "the abandoned ones")
     assert len(begun) == job.THREADS
 
 

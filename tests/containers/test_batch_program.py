@@ -19,7 +19,7 @@ from local.aws import Engine, LocalAws
 from local.groups import end_group
 from local.jobs import PROGRAM
 from tests.handlers.thumbnail import pictures
-from tests.support.waiting import until
+from tests.support.waiting import wait_for
 
 PICTURES = 40
 SOME = 5
@@ -75,7 +75,7 @@ class World:
             run.send_signal(signal.SIGCONT)
             return False
 
-        until(is_midway, "some thumbnails")
+        wait_for(is_midway, "some thumbnails")
 
     def versions(self) -> list[str]:
         """The key of every thumbnail, as often as it was written."""
@@ -96,7 +96,7 @@ class World:
                 return False
             return True
 
-        until(dropped, f"{bucket} to be empty")
+        wait_for(dropped, f"{bucket} to be empty")
 
     def sums(self, attempt: int) -> dict[str, Any]:
         key = f"manifests/job/00000.{attempt}.json"
@@ -130,7 +130,7 @@ def test_a_job_that_loses_its_host_goes_on_where_it_was(world: World, sign: sign
     first.send_signal(signal.SIGCONT)
     words = first.communicate(timeout=30)
     assert first.returncode == code, words
-    until(lambda: _gone(first.pid), "its decoders to end with it", seconds=10)
+    wait_for(lambda: _gone(first.pid), "its decoders to end with it", seconds=10)
     before = world.versions()
     assert SOME <= len(before) < PICTURES
     if sign is signal.SIGTERM:

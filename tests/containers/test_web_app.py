@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from tests.containers.servers import PATIENCE, WEB, Web, answers, ask, metadata, sample, web
 from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
-from tests.support.waiting import until
+from tests.support.waiting import wait_for
 from web.logs import client_of
 
 EVERYWHERE = {
@@ -137,7 +137,7 @@ def test_a_request_is_a_line(server: Web) -> None:
     trace_id = "Self=1-67891234-12456789abcdef012345678;Root=1-67891233-abcdef012345678912345678"
     forged = "203.0.113.1, 198.51.100.7"
     ask(server.port, "/one?two=3", headers={"X-Forwarded-For": forged, "X-Amzn-Trace-Id": trace_id})
-    (line,) = until(lambda: [line for line in server.requests() if line["path"] == "/one"], "its line")
+    (line,) = wait_for(lambda: [line for line in server.requests() if line["path"] == "/one"], "its line")
     assert line.pop("milliseconds") >= 0
     assert line.pop("time").endswith("+00:00")
     assert line == {
@@ -160,7 +160,7 @@ def test_nobody_writes_lines_of_his_own(server: Web) -> None:
     def written() -> list[dict[str, object]]:
         return [line for line in server.requests() if str(line["path"]).startswith(("/\n", "/long"))]
 
-    first, second = until(lambda: found if len(found := written()) == 2 else None, "both lines")
+    first, second = wait_for(lambda: found if len(found := written()) == 2 else None, "both lines")
     assert (first["client"], first["trace_id"]) == ("127.0.0.1", None)
     assert len(str(second["path"])) == 512
     assert not [line for line in server.requests() if line["path"] == "/lie"]
@@ -171,7 +171,7 @@ def test_nobody_writes_lines_of_his_own(server: Web) -> None:
 def test_health_checks_are_no_noise(server: Web) -> None:
     for path in ("/healthz", "/readyz", "/last"):
         ask(server.port, path)
-    until(lambda: [line for line in server.requests() if line["path"] == "/last"], "the last")
+    wait_for(lambda: [line for line in server.requests() if line["path"] == "/last"], "the last")
     assert not {line["path"] for line in server.requests() if line["status"] == 200} & {"/healthz", "/readyz"}
 
 

@@ -11,7 +11,7 @@ import pytest
 from local import base_image, containers
 from tests.containers.servers import PATIENCE, WEB, ask
 from tests.support.bundles import locked_versions
-from tests.support.waiting import until
+from tests.support.waiting import wait_for
 
 NAME = f"localhost/web-under-test-{os.getpid()}"
 BASE = f"{NAME}-base"
@@ -89,7 +89,7 @@ def test_it_serves_and_stops_as_ecs_runs_it(tool: containers.Tool, image: str) -
     name = f"web-under-test-{os.getpid()}"
     succeed(tool, "run", "--detach", "--name", name, *hardened, *settings, image)
     try:
-        until(lambda: _answers(port), "the server", seconds=PATIENCE)
+        wait_for(lambda: _answers(port), "the server", seconds=PATIENCE)
         assert b"Not on ECS" in ask(port, "/").body
         succeed(tool, "exec", name, "python", "-m", "web.healthcheck")
         succeed(tool, "stop", "--time", "20", name)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.containers.servers import PATIENCE, WEB, Answer, Balancer, Load, answers, ask, ask_on, metadata, web
-from tests.support.waiting import until
+from tests.support.waiting import wait_for
 from web.app import create_app
 from web.drain import Drain
 from web.server import LIMIT_SECONDS, QUIET_SECONDS, configuration
@@ -39,9 +39,9 @@ def test_a_stop_under_load_loses_no_request(tmp_path: Path) -> None:
         idle = socket.create_connection(("127.0.0.1", server.port))
         for load in (fresh, kept):
             load.start()
-        until(lambda: fresh.done > 50 and kept.done > 50, "the load", seconds=PATIENCE)
+        wait_for(lambda: fresh.done > 50 and kept.done > 50, "the load", seconds=PATIENCE)
         server.signal()
-        until(lambda: not server.ready(), "the readiness to fail", seconds=PATIENCE)
+        wait_for(lambda: not server.ready(), "the readiness to fail", seconds=PATIENCE)
         assert ask(server.port, "/healthz").status == 200, "it lives, and ECS must not kill it for its health"
         fresh.join()
         kept.join()
@@ -95,7 +95,7 @@ def test_what_is_being_answered_is_finished(tmp_path: Path) -> None:
         client.start()
         assert asked.wait(PATIENCE)
         server.signal()
-        until(lambda: [line for line in server.lines() if line["message"] == "Shutting down"], "the end to begin")
+        wait_for(lambda: [line for line in server.lines() if line["message"] == "Shutting down"], "the end to begin")
         go_on.set()
         client.join(PATIENCE)
         assert server.exit_status() == 0
@@ -117,8 +117,8 @@ def test_two_tasks_are_replaced_behind_a_load_balancer_without_a_failed_request(
         checks.start()
         for old, new in ((one, three), (two, four)):
             balancer.targets.append(new)
-            until(lambda: balancer.is_used(new), "the new task to be used", seconds=PATIENCE)  # noqa: B023 - at once
-            until(lambda: len(new.requests()) > 20, "requests to it", seconds=PATIENCE)  # noqa: B023
+            wait_for(lambda: balancer.is_used(new), "the new task to be used", seconds=PATIENCE)  # noqa: B023 - at once
+            wait_for(lambda: len(new.requests()) > 20, "requests to it", seconds=PATIENCE)  # noqa: B023
             old.signal()
             assert old.exit_status() == 0
             assert not balancer.is_used(old)
@@ -135,7 +135,7 @@ def test_two_tasks_are_replaced_behind_a_load_balancer_without_a_failed_request(
 def test_it_exits_with_0_and_at_once_when_told_twice(tmp_path: Path, number: int) -> None:
     with web(tmp_path, DRAIN_QUIET_SECONDS="60", DRAIN_LIMIT_SECONDS="60") as server:
         server.signal(number)
-        until(lambda: not server.ready(), "the first signal to count", seconds=PATIENCE)
+        wait_for(lambda: not server.ready(), "the first signal to count", seconds=PATIENCE)
         server.signal(number)
         assert server.exit_status() == 0
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from tests.contracts.allowed_reasons import REASONS
-from tests.support.permissions import USED
+from tests.support.permissions import USED_FILE
 from tools.templates import Template, resources
 
 
@@ -30,12 +30,12 @@ class Grant:
         """Whether it grants more than one action: more than anything uses."""
         return any(mark in self.action for mark in "*?")
 
-    def allows(self, used: "Grant") -> bool:
+    def allows(self, used_permissions: "Grant") -> bool:
         """Whether the use is one of this grant."""
         return (
-            self.role == used.role
-            and self.resource == used.resource
-            and fnmatchcase(used.action.lower(), self.action.lower())
+            self.role == used_permissions.role
+            and self.resource == used_permissions.resource
+            and fnmatchcase(used_permissions.action.lower(), self.action.lower())
         )
 
 
@@ -46,27 +46,27 @@ def faults(template: Template) -> list[str]:
     def excused(grant: Grant) -> bool:
         return any(reason.covers(stem, services[grant.role], grant.action, grant.resource) for reason in REASONS)
 
-    used = {one for one in used_by(stem) if one.role in services}
-    return sorted(compare(grants(template), used, excused))
+    used_permissions = {one for one in used_by(stem) if one.role in services}
+    return sorted(compare(grants(template), used_permissions, excused))
 
 
-def compare(granted: set[Grant], used: set[Grant], excused: Callable[[Grant], bool]) -> Iterator[str]:
+def compare(granted: set[Grant], used_permissions: set[Grant], excused: Callable[[Grant], bool]) -> Iterator[str]:
     """One sentence for each grant that is not needed, and for each that is missing."""
     for grant in granted:
-        needed = not grant.is_wide and any(grant.allows(one) for one in used)
+        needed = not grant.is_wide and any(grant.allows(one) for one in used_permissions)
         what = f"{grant.role} is granted {grant.action} on {grant.resource}"
         if needed and excused(grant):
             yield f"{what}, and uses it: the reason in allowed_reasons.py is no longer true"
         if not needed and not excused(grant):
             yield f"{what}, and neither uses it nor has a reason in allowed_reasons.py: narrow the grant"
-    for one in used:
+    for one in used_permissions:
         if not any(grant.allows(one) for grant in granted):
             yield f"{one.role} uses {one.action} on {one.resource}, which it is not granted: see `make permissions`"
 
 
 def used_by(stem: str) -> set[Grant]:
     """What the roles of an example have used, for as long as the file says so."""
-    roles = json.loads(USED.read_text()).get(stem, {})
+    roles = json.loads(USED_FILE.read_text()).get(stem, {})
     return {
         Grant(role, action, resource)
         for role, actions in roles.items()

@@ -10,7 +10,7 @@ import pytest
 from tests.contracts.allowed import Grant, compare, example, faults, grants, services_of
 from tests.contracts.allowed_reasons import REASONS, Reason, stale
 from tests.support.apps import EVERY_STACK, template_with, templates
-from tests.support.permissions import USED, Stack, differences, lacking, put_down, used
+from tests.support.permissions import USED_FILE, Stack, differences, missing_permissions, used_permissions, write_used
 from tools.templates import Template
 
 READ = Grant("Role", "s3:GetObject", "${Uploads}/*")
@@ -87,7 +87,7 @@ def test_a_template_tells_whose_it_is(profile: str, stem: str) -> None:
 
 
 def test_no_role_is_told_of_that_is_gone() -> None:
-    told = {(stem, role) for stem, roles in json.loads(USED.read_text()).items() for role in roles}
+    told = {(stem, role) for stem, roles in json.loads(USED_FILE.read_text()).items() for role in roles}
     assert told <= {(stem, role) for profile, stem in EVERY_STACK for role in services_of(templates(profile)[stem])}
 
 
@@ -153,7 +153,7 @@ def test_the_record_is_told_by_example_and_role(stack: Stack, tmp_path: Path) ->
         ("mine-role-2b", "s3:GetObject", "arn:aws:s3:::mine-uploads-1a/*", True),
         ("the CDK CLI's", "s3:PutObject", "*", True),
     )
-    assert used(file, [stack]) == {"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/*"]}}}
+    assert used_permissions(file, [stack]) == {"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/*"]}}}
 
 
 def test_what_a_role_was_refused_is_not_used_but_lacking(stack: Stack, tmp_path: Path) -> None:
@@ -162,19 +162,19 @@ def test_what_a_role_was_refused_is_not_used_but_lacking(stack: Stack, tmp_path:
         ("mine-role-2b", "s3:PutObject", "arn:aws:s3:::mine-uploads-1a/a", False),
         ("mine-role-2b", "s3:GetObject", "arn:aws:s3:::mine-uploads-1a/a", True),
     )
-    assert lacking(file, [stack]) == ["ecs_ec2: Role lacks s3:PutObject on arn:aws:s3:::mine-uploads-1a/a"]
-    assert used(file, [stack]) == {"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/a"]}}}
+    assert missing_permissions(file, [stack]) == ["ecs_ec2: Role lacks s3:PutObject on arn:aws:s3:::mine-uploads-1a/a"]
+    assert used_permissions(file, [stack]) == {"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/a"]}}}
 
 
 def test_what_is_new_and_what_is_used_no_more_is_noticed(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "allowed.json"
     file.write_text('{"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/*"]}, "NotHere": {"ecr:PutImage": ["*"]}}}')
     found = {"ecs_ec2": {"Role": {"s3:PutObject": ["${Uploads}/*"]}}}
-    (new,) = differences(found, [stack], file, whole=False)
+    (new,) = differences(found, [stack], file, complete=False)
     assert new.startswith("new: ecs_ec2 Role s3:PutObject ${Uploads}/*.")
-    _, gone = differences(found, [stack], file, whole=True)
+    _, gone = differences(found, [stack], file, complete=True)
     assert gone.startswith("used no more: ecs_ec2 Role s3:GetObject ${Uploads}/*.")
 
-    put_down(found, [stack], file)
-    assert differences(found, [stack], file, whole=True) == []
+    write_used(found, [stack], file)
+    assert differences(found, [stack], file, complete=True) == []
     assert json.loads(file.read_text())["ecs_ec2"]["NotHere"] == {"ecr:PutImage": ["*"]}

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 
-from tests.conftest import Deployment
 from tests.smoke.test_api import OPENAPI, Client
+from tests.support.deployment import Deployment
 
 STACK = "compute-api"
 NO_LIMIT = "1000000"
@@ -27,9 +27,9 @@ def api_id(gateway: Any) -> str:
 
 
 @contextmanager
-def key_of_its_own(deployed: Deployment, name: str, **limits: Any) -> Iterator[str]:
+def key_of_its_own(deployment: Deployment, name: str, **limits: Any) -> Iterator[str]:
     """The value of an API key with a usage plan of its own."""
-    gateway = deployed.client("apigateway")
+    gateway = deployment.client("apigateway")
     stages = [{"apiId": api_id(gateway), "stage": "live"}]
     plan = gateway.create_usage_plan(name=name, apiStages=stages, **limits)["id"]
     key = gateway.create_api_key(name=name, enabled=True)
@@ -42,14 +42,14 @@ def key_of_its_own(deployed: Deployment, name: str, **limits: Any) -> Iterator[s
 
 
 @pytest.fixture(scope="module")
-def call(deployed: Deployment) -> Iterator[Client]:
+def call(deployment: Deployment) -> Iterator[Client]:
     """A client with a key of its own, and no limit to its rate."""
-    gateway = deployed.client("apigateway")
+    gateway = deployment.client("apigateway")
     stage = {"restApiId": api_id(gateway), "stageName": "live"}
     before = gateway.get_stage(**stage)["methodSettings"]["*/*"]
     gateway.update_stage(**stage, patchOperations=_limits(NO_LIMIT, NO_LIMIT))
-    with key_of_its_own(deployed, "no-limit") as key:
-        yield Client(deployed.url(deployed.outputs("api")["ApiUrl"]), key)
+    with key_of_its_own(deployment, "no-limit") as key:
+        yield Client(deployment.url(deployment.outputs("api")["ApiUrl"]), key)
     rate, burst = before["throttlingRateLimit"], before["throttlingBurstLimit"]
     gateway.update_stage(**stage, patchOperations=_limits(str(rate), str(burst)))
 
@@ -138,10 +138,12 @@ def test_fifty_creates_with_one_key_create_one_note(call: Client) -> None:
 
 
 @contextmanager
-def outage(deployed: Deployment) -> Iterator[None]:
+def outage(deployment: Deployment) -> Iterator[None]:
     """The function without its rights to the table."""
-    iam = deployed.client("iam")
-    role = deployed.client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId="Role1ABCC5F0")
+    iam = deployment.client("iam")
+    role = deployment.client("cloudformation").describe_stack_resource(
+        StackName=STACK, LogicalResourceId="Role1ABCC5F0"
+    )
     name = role["StackResourceDetail"]["PhysicalResourceId"]
     denial = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}
     iam.put_role_policy(RoleName=name, PolicyName="Outage", PolicyDocument=json.dumps(denial))
@@ -151,9 +153,9 @@ def outage(deployed: Deployment) -> Iterator[None]:
         iam.delete_role_policy(RoleName=name, PolicyName="Outage")
 
 
-def test_an_outage_is_told_and_over_when_it_is_over(call: Client, deployed: Deployment) -> None:
+def test_an_outage_is_told_and_over_when_it_is_over(call: Client, deployment: Deployment) -> None:
     hasty = Client(call.url, call.key["X-Api-Key"], patient=False)
-    with outage(deployed):
+    with outage(deployment):
         refused = hasty("GET", "/notes")
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
         assert "dynamodb" not in refused.text.lower(), "what it stands on is not the client's business"
@@ -161,7 +163,7 @@ def test_an_outage_is_told_and_over_when_it_is_over(call: Client, deployed: Depl
     assert call("GET", "/notes").status_code == 200
 
 
-def test_the_quota_ends_with_429(deployed: Deployment, call: Client) -> None:
-    with key_of_its_own(deployed, "poor", quota={"limit": 2, "period": "DAY"}) as key:
+def test_the_quota_ends_with_429(deployment: Deployment, call: Client) -> None:
+    with key_of_its_own(deployment, "poor", quota={"limit": 2, "period": "DAY"}) as key:
         poor = Client(call.url, key, patient=False)
         assert [poor("GET", "/notes").status_code for _ in range(3)] == [200, 200, 429]

@@ -11,37 +11,37 @@ from botocore.exceptions import ClientError
 from app import build_app
 from local.aws import Engine, LocalAws
 from local.cdk import settings
-from tests.conftest import Deployment
 from tests.handlers.thumbnail import pictures
 from tests.smoke.test_cron import Example as Cron
 from tests.smoke.test_thumbnail import Example
 from tests.support.apps import without_validation
-from tests.support.waiting import until
+from tests.support.deployment import Deployment
+from tests.support.waiting import wait_for
 
 STACK = "compute-thumbnail"
 
 
 @pytest.fixture
-def function(deployed: Deployment) -> dict[str, Any]:
+def function(deployment: Deployment) -> dict[str, Any]:
     """The configuration of the thumbnail function."""
-    resource = deployed.client("cloudformation").describe_stack_resource(
+    resource = deployment.client("cloudformation").describe_stack_resource(
         StackName=STACK, LogicalResourceId="Function76856677"
     )
     name = resource["StackResourceDetail"]["PhysicalResourceId"]
-    return dict(deployed.client("lambda").get_function_configuration(FunctionName=name))
+    return dict(deployment.client("lambda").get_function_configuration(FunctionName=name))
 
 
 def test_what_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(
-    deployed: Deployment, function: dict[str, Any]
+    deployment: Deployment, function: dict[str, Any]
 ) -> None:
-    iam, sqs = deployed.client("iam"), deployed.client("sqs")
-    example = Example.of(deployed)
+    iam, sqs = deployment.client("iam"), deployment.client("sqs")
+    example = Example.of(deployment)
     role = function["Role"].rsplit("/", 1)[-1]
     denial = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}
     iam.put_role_policy(RoleName=role, PolicyName="Outage", PolicyDocument=json.dumps(denial))
     key = example.upload("during-the-outage.jpg", pictures.jpeg())
     queue = example.outputs["DeadLetterQueueUrl"]
-    (letter,) = until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the dead letter")
+    (letter,) = wait_for(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the dead letter")
     iam.delete_role_policy(RoleName=role, PolicyName="Outage")
     assert example.item(key) is None
 
@@ -49,7 +49,7 @@ def test_what_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(
     failed = json.loads(letter["Body"])
     assert failed["requestContext"]["condition"] == "RetriesExhausted"
     assert failed["requestContext"]["functionArn"] == function["FunctionArn"]
-    deployed.client("lambda").invoke(
+    deployment.client("lambda").invoke(
         FunctionName=failed["requestContext"]["functionArn"],
         InvocationType="Event",
         Payload=json.dumps(failed["requestPayload"]),
@@ -60,9 +60,9 @@ def test_what_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(
     example.wait_until_forgotten(key)
 
 
-def test_iam_is_enforced(deployed: Deployment, engine: Engine) -> None:
+def test_iam_is_enforced(deployment: Deployment, engine: Engine) -> None:
     """Somebody without any permission gets nothing: what the functions can do, they were granted."""
-    iam = deployed.client("iam")
+    iam = deployment.client("iam")
     iam.create_user(UserName="nobody")
     key = iam.create_access_key(UserName="nobody")["AccessKey"]
     tables = boto3.client(
@@ -79,10 +79,10 @@ def test_iam_is_enforced(deployed: Deployment, engine: Engine) -> None:
 
 
 def test_the_function_logs_to_the_stacks_own_group_and_nowhere_else(
-    deployed: Deployment, function: dict[str, Any]
+    deployment: Deployment, function: dict[str, Any]
 ) -> None:
-    logs = deployed.client("logs")
-    example = Example.of(deployed)
+    logs = deployment.client("logs")
+    example = Example.of(deployment)
     key = example.upload("logged.jpg", pictures.jpeg())
     example.settled(key)
 
@@ -91,7 +91,7 @@ def test_the_function_logs_to_the_stacks_own_group_and_nowhere_else(
         said = (line for event in events for line in event["message"].splitlines() if line.startswith("{"))
         return [line for line in map(json.loads, said) if line.get("image_key") == key]
 
-    (made,) = until(lines, "the function's log")
+    (made,) = wait_for(lines, "the function's log")
     assert made["message"] == "made"
     assert made["item"]["status"] == "made"
     names = {group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]}
@@ -100,16 +100,16 @@ def test_the_function_logs_to_the_stacks_own_group_and_nowhere_else(
     example.wait_until_forgotten(key)
 
 
-def test_a_run_that_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(deployed: Deployment) -> None:
+def test_a_run_that_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(deployment: Deployment) -> None:
     """A run of the schedule itself, which fires all the time."""
-    iam, sqs = deployed.client("iam"), deployed.client("sqs")
-    cron = Cron.of(deployed)
-    configuration = deployed.client("lambda").get_function_configuration(FunctionName=cron.outputs["FunctionName"])
+    iam, sqs = deployment.client("iam"), deployment.client("sqs")
+    cron = Cron.of(deployment)
+    configuration = deployment.client("lambda").get_function_configuration(FunctionName=cron.outputs["FunctionName"])
     role = configuration["Role"].rsplit("/", 1)[-1]
     denial = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}
     iam.put_role_policy(RoleName=role, PolicyName="Outage", PolicyDocument=json.dumps(denial))
     queue = cron.outputs["DeadLetterQueueUrl"]
-    (letter,) = until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the dead letter")
+    (letter,) = wait_for(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the dead letter")
     iam.delete_role_policy(RoleName=role, PolicyName="Outage")
 
     failed = json.loads(letter["Body"])
@@ -118,20 +118,20 @@ def test_a_run_that_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(d
     run = failed["requestPayload"]
     assert run["urls"] == cron.urls()
     assert cron.item(run["urls"][0], at=run["scheduled_at"]) is None
-    deployed.client("lambda").invoke(
+    deployment.client("lambda").invoke(
         FunctionName=failed["requestContext"]["functionArn"], InvocationType="Event", Payload=json.dumps(run)
     )
-    item = until(lambda: cron.item(run["urls"][0], at=run["scheduled_at"]), "the run that was replayed")
+    item = wait_for(lambda: cron.item(run["urls"][0], at=run["scheduled_at"]), "the run that was replayed")
     assert item["up"] is True
     # Letters of other runs during the outage may be on their way; no other test looks at this queue.
     sqs.purge_queue(QueueUrl=queue)
 
 
 def test_an_event_of_a_picture_that_was_overwritten_since_changes_nothing(
-    deployed: Deployment, function: dict[str, Any]
+    deployment: Deployment, function: dict[str, Any]
 ) -> None:
     """It looks into the table for what it may have left behind itself, when it crashed."""
-    example = Example.of(deployed)
+    example = Example.of(deployment)
     key = example.upload("overwritten.jpg", pictures.jpeg())
     item = example.settled(key)
     late = {
@@ -142,7 +142,7 @@ def test_an_event_of_a_picture_that_was_overwritten_since_changes_nothing(
             "object": {"key": key, "eTag": "0" * 32, "sequencer": "0" * 16},
         },
     }
-    answer = deployed.client("lambda").invoke(
+    answer = deployment.client("lambda").invoke(
         FunctionName=function["FunctionName"], Payload=json.dumps({"Records": [late]})
     )
     assert "FunctionError" not in answer, answer["Payload"].read()
@@ -153,24 +153,24 @@ def test_an_event_of_a_picture_that_was_overwritten_since_changes_nothing(
     example.wait_until_forgotten(key)
 
 
-def test_an_image_that_is_there_is_published_again(deployed: Deployment) -> None:
+def test_an_image_that_is_there_is_published_again(deployment: Deployment) -> None:
     """So it is whenever the function has changed, and the image has not."""
-    if "WebImage" not in deployed.outputs("ecr"):
+    if "WebImage" not in deployment.outputs("ecr"):
         pytest.skip("no image can be built here")
-    publisher = deployed.client("cloudformation").describe_stack_resource(
+    publisher = deployment.client("cloudformation").describe_stack_resource(
         StackName="compute-ecr", LogicalResourceId="PublisherF0355618"
     )["StackResourceDetail"]["PhysicalResourceId"]
-    answer = deployed.client("lambda").invoke(FunctionName=publisher)
+    answer = deployment.client("lambda").invoke(FunctionName=publisher)
     assert "FunctionError" not in answer, answer["Payload"].read()
-    repository = deployed.outputs("ecr")["RepositoryUri"].partition("/")[2]
-    held = deployed.client("ecr").list_images(repositoryName=repository)["imageIds"]
+    repository = deployment.outputs("ecr")["RepositoryUri"].partition("/")[2]
+    held = deployment.client("ecr").list_images(repositoryName=repository)["imageIds"]
     assert json.load(answer["Payload"])["digest"] in {image["imageDigest"] for image in held}
 
 
 def test_the_cli_synthesizes_what_python_does(
-    deployed: Deployment, engine: Engine, local_aws: LocalAws, tmp_path: Path
+    deployment: Deployment, engine: Engine, local_aws: LocalAws, tmp_path: Path
 ) -> None:
-    assert deployed.is_local
+    assert deployment.is_local
     with without_validation():
         build_app(settings(engine), outdir=str(tmp_path)).synth()
     by_python = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.template.json")}

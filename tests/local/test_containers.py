@@ -13,7 +13,7 @@ import pytest
 from local import cdk_docker, containers
 from local.containers import Tool
 from local.tasks import LEASH, ImageError, Images
-from tests.support.waiting import until
+from tests.support.waiting import wait_for
 
 PODMAN = Tool(name="podman", why="", command=("podman",), plain_http=("--tls-verify=false",))
 
@@ -109,7 +109,7 @@ def test_a_task_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     ready, ended = tmp_path / "ready", tmp_path / "ended"
     script = f"trap 'touch {ended}; exit 3' TERM; touch {ready}; while :; do sleep 0.05; done"
     with subprocess.Popen([sys.executable, "-I", str(LEASH), "sh", "-c", script], stdin=subprocess.PIPE) as leash:
-        until(ready.exists, "the task")
+        wait_for(ready.exists, "the task")
         assert leash.stdin is not None
         leash.stdin.close()  # as when the engine is killed
         assert leash.wait(timeout=10) == 3
@@ -120,6 +120,6 @@ def test_sigterm_reaches_the_task(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     script = f"trap 'exit 4' TERM; touch {ready}; while :; do sleep 0.05; done"
     with subprocess.Popen([sys.executable, "-I", str(LEASH), "sh", "-c", script], stdin=subprocess.PIPE) as leash:
-        until(ready.exists, "the task")
+        wait_for(ready.exists, "the task")
         os.kill(leash.pid, signal.SIGTERM)
         assert leash.wait(timeout=10) == 4

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conftest import Client
+from tests.support.deployment import Client
 
 pytestmark = pytest.mark.local
 LAYER = b"a layer"

@@ -29,10 +29,10 @@ from local.extension import (
     run_foreign_bundles,
     runnable,
 )
-from tests.conftest import Client
 from tests.support.bundles import locked_versions
+from tests.support.deployment import Client
 from tests.support.folders import ROOT
-from tests.support.waiting import until
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.local
 
@@ -335,7 +335,7 @@ def schedule_every_minute(client: Client) -> str:
 
 def test_a_minute_is_short_for_schedules(stock: Client, extended: Client) -> None:
     real, hurried = schedule_every_minute(stock), schedule_every_minute(extended)
-    (message,) = until(
+    (message,) = wait_for(
         lambda: extended("sqs").receive_message(QueueUrl=hurried).get("Messages"), "the schedule", seconds=20
     )
     assert datetime.fromisoformat(json.loads(message["Body"])["at"]) <= datetime.now(UTC)

@@ -13,9 +13,9 @@ import pytest
 
 from local.aws import Engine, LocalAws
 from local.groups import end_group
-from tests.conftest import Deployment
 from tests.docs.test_docs import asked_outputs, every_lesson, lesson, section
 from tests.support.apps import templates
+from tests.support.deployment import Deployment
 from tests.support.folders import ROOT
 
 AT_ONCE = 4
@@ -26,14 +26,14 @@ Run = subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module")
 def lesson_runs(
-    request: pytest.FixtureRequest, deployed: Deployment, engine: Engine, local_aws: LocalAws
+    request: pytest.FixtureRequest, deployment: Deployment, engine: Engine, local_aws: LocalAws
 ) -> Iterator[dict[str, Future[Run]]]:
     """All lessons that are to be tried, at the same time: each has a stack of its own, and waits most of its time."""
     assert local_aws.running() == engine
     items = cast("list[pytest.Function]", request.session.items)
     stems = [str(item.callspec.params["stem"]) for item in items if "lesson_runs" in item.fixturenames]
     (ROOT / ".build").mkdir(exist_ok=True)
-    possible = [stem for stem in stems if asked_outputs(lesson(stem)) <= set(deployed.outputs(stem))]
+    possible = [stem for stem in stems if asked_outputs(lesson(stem)) <= set(deployment.outputs(stem))]
     started: list[subprocess.Popen[str]] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {stem: pool.submit(_run, lesson(stem), local_aws, started) for stem in possible}

@@ -12,6 +12,8 @@ from tests.support.apps import EVERY_STACK, assembly, stack_name, synthesize_fol
 from tests.support.folders import ROOT
 from tools.templates import NO_BUNDLING
 
+pytestmark = pytest.mark.slow
+
 STEMS = tuple(templates("sandbox"))
 
 

@@ -14,9 +14,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from local.api import api_key
-from tests.conftest import Deployment
+from tests.support.deployment import Deployment
 from tests.support.folders import ROOT
-from tests.support.waiting import until
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(300)
 OPENAPI = json.loads((ROOT / "lambda_src" / "api" / "openapi.json").read_text())
@@ -64,12 +64,12 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def call(deployed: Deployment) -> Iterator[Client]:
+def call(deployment: Deployment) -> Iterator[Client]:
     """With the deployment's own key: what is created is deleted in the end."""
-    outputs = deployed.outputs("api")
-    client = Client(deployed.url(outputs["ApiUrl"]), api_key(deployed.client("apigateway"), outputs))
+    outputs = deployment.outputs("api")
+    client = Client(deployment.url(outputs["ApiUrl"]), api_key(deployment.client("apigateway"), outputs))
     # A key takes some time to be known everywhere after it was made.
-    until(lambda: client("GET", "/notes").status_code == 200, "the API to know its key")
+    wait_for(lambda: client("GET", "/notes").status_code == 200, "the API to know its key")
     yield client
     for note_id in client.created:
         client("DELETE", f"/notes/{note_id}")
@@ -146,7 +146,7 @@ def test_the_list_is_newest_first_in_pages(call: Client) -> None:
         found = [summary["id"] for page in pages(call, limit=2) for summary in page["notes"]]
         return [note_id for note_id in found if note_id in created]
 
-    until(lambda: len(listed()) == 5, "the index to have the notes")
+    wait_for(lambda: len(listed()) == 5, "the index to have the notes")
     assert listed() == created[::-1]
 
 
@@ -206,8 +206,8 @@ def test_a_browser_may_call_it(call: Client) -> None:
     assert "ETag" in call("GET", "/notes").headers["Access-Control-Expose-Headers"]
 
 
-def test_over_the_rate_is_told_to_wait(deployed: Deployment, call: Client) -> None:
-    hasty = Client(call.url, api_key(deployed.client("apigateway"), deployed.outputs("api")), patient=False)
+def test_over_the_rate_is_told_to_wait(deployment: Deployment, call: Client) -> None:
+    hasty = Client(call.url, api_key(deployment.client("apigateway"), deployment.outputs("api")), patient=False)
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: hasty("GET", "/notes/none"), range(80)))
     # A new account runs ten functions at once: what the gateway lets through beyond that fails in its own way.

@@ -14,8 +14,8 @@ from local.jobs import ArrayJob
 from local.thumbnail import PHOTO
 from scripts import submit
 from scripts.manifests import OUTCOMES, last_attempts, show_manifests
-from tests.conftest import Deployment
 from tests.handlers.thumbnail import pictures
+from tests.support.deployment import Deployment
 from tests.support.keys import ODD_KEYS
 
 pytestmark = pytest.mark.timeout(3600)  # an account starts an instance for it, or waits for one
@@ -26,14 +26,14 @@ CHILDREN = 2
 class Example:
     """The buckets, under a prefix of this run alone, and a way to run jobs."""
 
-    deployed: Deployment
+    deployment: Deployment
     environment: dict[str, str] | None
     """Leads to the local AWS, which runs no job; None for AWS itself."""
     prefix: str = field(default_factory=lambda: f"smoke-{uuid.uuid4()}/")
 
     def __post_init__(self) -> None:
-        self.s3 = self.deployed.client("s3")
-        self.outputs = self.deployed.outputs("batch")
+        self.s3 = self.deployment.client("s3")
+        self.outputs = self.deployment.outputs("batch")
 
     def put(self, name: str, body: bytes) -> None:
         self.s3.put_object(Bucket=self.outputs["InputBucketName"], Key=self.prefix + name, Body=body)
@@ -42,12 +42,12 @@ class Example:
         """Run a job to its end: how many pictures had which outcome."""
         keys = f"{self.prefix}*"
         if self.environment is None:
-            batch = self.deployed.client("batch")
+            batch = self.deployment.client("batch")
             job_id = submit.submit(batch, self.outputs, keys, CHILDREN)
             assert submit.follow(batch, job_id)
         else:
             job = ArrayJob(
-                client=self.deployed.client,
+                client=self.deployment.client,
                 environment=self.environment,
                 deployed=self.outputs,
                 keys=keys,
@@ -77,13 +77,13 @@ class Example:
 
 
 @pytest.fixture
-def example(deployed: Deployment, request: pytest.FixtureRequest) -> Iterator[Example]:
+def example(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[Example]:
     environment: dict[str, str] | None = None
     if not request.config.getoption("--live"):
         environment = request.getfixturevalue("local_aws").environment(request.getfixturevalue("engine"))
     elif "AWS_ENDPOINT_URL" in os.environ:  # the local AWS, standing in for an account
         environment = dict(os.environ)
-    example = Example(deployed, environment)
+    example = Example(deployment, environment)
     yield example
     example.remove()
 

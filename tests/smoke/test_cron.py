@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import pytest
 
-from tests.conftest import Deployment
-from tests.support.waiting import until
+from tests.support.deployment import Deployment
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(900)  # an account takes its time
 FIRST_RUN_SECONDS = 420
@@ -35,9 +35,9 @@ class Example:
     )
 
     @classmethod
-    def of(cls, deployed: Deployment) -> Self:
-        client = deployed.client
-        return cls(client("lambda"), client("dynamodb"), client("scheduler"), deployed.outputs("cron"))
+    def of(cls, deployment: Deployment) -> Self:
+        client = deployment.client
+        return cls(client("lambda"), client("dynamodb"), client("scheduler"), deployment.outputs("cron"))
 
     def urls(self) -> list[str]:
         """What the schedule has checked."""
@@ -85,19 +85,19 @@ BAD = {
 
 
 @pytest.fixture
-def example(deployed: Deployment) -> Iterator[Example]:
-    example = Example.of(deployed)
+def example(deployment: Deployment) -> Iterator[Example]:
+    example = Example.of(deployment)
     yield example
     for url in (*example.urls(), *BAD):
         example.forget(url)
 
 
-def test_the_schedule_fires_by_itself(example: Example, deployed: Deployment) -> None:
-    schedule = deployed.client("scheduler").get_schedule(Name=example.outputs["ScheduleName"])
+def test_the_schedule_fires_by_itself(example: Example, deployment: Deployment) -> None:
+    schedule = deployment.client("scheduler").get_schedule(Name=example.outputs["ScheduleName"])
     if schedule["ScheduleExpression"].startswith("cron("):
         pytest.skip("a cron(...) schedule is not due just now; a rate fires at once")
     for url in example.urls():
-        result = until(partial(example.latest, url), f"a result for {url}", seconds=FIRST_RUN_SECONDS)
+        result = wait_for(partial(example.latest, url), f"a result for {url}", seconds=FIRST_RUN_SECONDS)
         assert result["url"] == url
         assert datetime.fromisoformat(result["scheduled_at"]) <= datetime.now(UTC)
         assert result["up"] or result["error"], result
@@ -112,9 +112,9 @@ def test_a_run_that_is_delivered_twice_has_one_result(example: Example) -> None:
     assert [example.item(url) for url in urls] == first
 
 
-def test_bad_sites_are_results_and_no_errors(example: Example, deployed: Deployment) -> None:
+def test_bad_sites_are_results_and_no_errors(example: Example, deployment: Deployment) -> None:
     assert example.run(*BAD) == {"checked": len(BAD), "stored": len(BAD), "down": len(BAD)}
-    configuration = deployed.client("lambda").get_function_configuration(FunctionName=example.outputs["FunctionName"])
+    configuration = deployment.client("lambda").get_function_configuration(FunctionName=example.outputs["FunctionName"])
     guarded = configuration["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
     private = "127.0.0.1 is at 127.0.0.1, and that is not a public address"
     for url, error in BAD.items():

@@ -5,21 +5,21 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Deployment
-from tests.support.waiting import until
+from tests.support.deployment import Deployment
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(600)  # an account takes its time
 
 
 @pytest.fixture(scope="module")
-def ecr(deployed: Deployment) -> Any:
-    return deployed.client("ecr")
+def ecr(deployment: Deployment) -> Any:
+    return deployment.client("ecr")
 
 
 @pytest.fixture(scope="module")
-def image(deployed: Deployment) -> dict[str, str]:
+def image(deployment: Deployment) -> dict[str, str]:
     """Repository and tag of the web image."""
-    outputs = deployed.outputs("ecr")
+    outputs = deployment.outputs("ecr")
     if "WebImage" not in outputs:
         pytest.skip("deployed with publish_web_image=false: the repository is empty")
     uri, _, tag = outputs["WebImage"].rpartition(":")
@@ -46,7 +46,7 @@ def test_the_image_is_there_with_all_its_layers(ecr: Any, image: dict[str, str])
     assert {layer["layerAvailability"] for layer in known["layers"]} == {"AVAILABLE"}
 
 
-def test_the_image_is_scanned(ecr: Any, image: dict[str, str], deployed: Deployment) -> None:
+def test_the_image_is_scanned(ecr: Any, image: dict[str, str], deployment: Deployment) -> None:
     def scanned() -> bool:
         (found,) = ecr.describe_images(
             repositoryName=image["repositoryName"], imageIds=[{"imageTag": image["imageTag"]}]
@@ -54,9 +54,9 @@ def test_the_image_is_scanned(ecr: Any, image: dict[str, str], deployed: Deploym
         # ACTIVE where the account has enhanced scanning, which goes on for as long as the image is there.
         return found.get("imageScanStatus", {}).get("status") in ("COMPLETE", "ACTIVE")
 
-    if deployed.is_local:
+    if deployment.is_local:
         pytest.skip("the local AWS scans nothing")
-    until(scanned, "the image to be scanned")
+    wait_for(scanned, "the image to be scanned")
 
 
 def test_the_tag_cannot_become_another_images(ecr: Any, image: dict[str, str]) -> None:

@@ -2,15 +2,15 @@
 
 import pytest
 
-from tests.conftest import Deployment
 from tests.smoke.web import Service, a_bad_image_rolls_back, the_page_is_served, the_tasks_take_turns_in_two_zones
+from tests.support.deployment import Deployment
 
 pytestmark = pytest.mark.timeout(1800)  # an account takes its time
 
 
 @pytest.fixture(scope="module")
-def service(deployed: Deployment) -> Service:
-    return Service.of(deployed, "ecs_ec2")
+def service(deployment: Deployment) -> Service:
+    return Service.of(deployment, "ecs_ec2")
 
 
 def test_the_page_says_where_it_runs(service: Service) -> None:
@@ -21,8 +21,8 @@ def test_the_tasks_take_turns_in_two_zones(service: Service) -> None:
     the_tasks_take_turns_in_two_zones(service)
 
 
-def test_every_instance_is_the_capacity_providers(service: Service, deployed: Deployment) -> None:
-    if deployed.is_local:
+def test_every_instance_is_the_capacity_providers(service: Service, deployment: Deployment) -> None:
+    if deployment.is_local:
         pytest.skip("the local AWS records instances, and registers none")
     arns = service.ecs.list_container_instances(cluster=service.cluster)["containerInstanceArns"]
     found = service.ecs.describe_container_instances(cluster=service.cluster, containerInstances=arns)

@@ -2,15 +2,15 @@
 
 import pytest
 
-from tests.conftest import Deployment
 from tests.smoke.web import Service, a_bad_image_rolls_back, the_page_is_served, the_tasks_take_turns_in_two_zones
+from tests.support.deployment import Deployment
 
 pytestmark = pytest.mark.timeout(1800)  # an account takes its time
 
 
 @pytest.fixture(scope="module")
-def service(deployed: Deployment) -> Service:
-    return Service.of(deployed, "fargate")
+def service(deployment: Deployment) -> Service:
+    return Service.of(deployment, "fargate")
 
 
 def test_the_page_says_where_it_runs(service: Service) -> None:

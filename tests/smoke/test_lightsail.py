@@ -7,8 +7,8 @@ from typing import Any, Self
 import pytest
 import requests
 
-from tests.conftest import Deployment
-from tests.support.waiting import until
+from tests.support.deployment import Deployment
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(900)  # it may just be starting
 LAUNCH_SECONDS = 600
@@ -23,11 +23,11 @@ class Example:
     outputs: dict[str, str]
 
     @classmethod
-    def of(cls, deployed: Deployment) -> Self:
-        client = deployed.client("lightsail")
+    def of(cls, deployment: Deployment) -> Self:
+        client = deployment.client("lightsail")
         if not client.meta.endpoint_url.endswith(".amazonaws.com"):
             pytest.skip("the local AWS only records Lightsail: there is no server")
-        return cls(client, deployed.outputs("lightsail"))
+        return cls(client, deployment.outputs("lightsail"))
 
     def server(self) -> dict[str, Any]:
         return dict(self.lightsail.get_instance(instanceName=self.outputs["InstanceName"])["instance"])
@@ -47,8 +47,8 @@ class Example:
 
 
 @pytest.fixture
-def example(deployed: Deployment) -> Example:
-    return Example.of(deployed)
+def example(deployment: Deployment) -> Example:
+    return Example.of(deployment)
 
 
 def test_the_address_is_static(example: Example) -> None:
@@ -59,7 +59,7 @@ def test_the_address_is_static(example: Example) -> None:
 
 
 def test_the_server_serves_its_page(example: Example) -> None:
-    page = until(example.page, f"a page at {example.outputs['Url']}", seconds=LAUNCH_SECONDS)
+    page = wait_for(example.page, f"a page at {example.outputs['Url']}", seconds=LAUNCH_SECONDS)
     server = example.server()
     if server["blueprintId"] == "ubuntu_24_04":
         for fact in (server["blueprintId"], server["bundleId"], server["location"]["availabilityZone"]):

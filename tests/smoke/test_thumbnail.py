@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from local.thumbnail import PHOTO
-from tests.conftest import Deployment
 from tests.handlers.thumbnail import pictures
+from tests.support.deployment import Deployment
 from tests.support.keys import ODD_KEYS
-from tests.support.waiting import until
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(900)  # an account takes its time
 NOTIFICATION_SECONDS = 360
@@ -33,8 +33,8 @@ class Example:
     prefix: str = field(default_factory=lambda: f"smoke-{uuid.uuid4()}/")
 
     @classmethod
-    def of(cls, deployed: Deployment) -> Self:
-        return cls(deployed.client("s3"), deployed.client("dynamodb"), deployed.outputs("thumbnail"))
+    def of(cls, deployment: Deployment) -> Self:
+        return cls(deployment.client("s3"), deployment.client("dynamodb"), deployment.outputs("thumbnail"))
 
     def wait_until_notified(self) -> None:
         """Upload a probe again and again until the bucket's notification has taken effect."""
@@ -64,10 +64,10 @@ class Example:
 
     def settled(self, key: str) -> dict[str, str]:
         """The key's item, as soon as there is one."""
-        return until(lambda: self.item(key), f"an item for {key!r}")
+        return wait_for(lambda: self.item(key), f"an item for {key!r}")
 
     def wait_until_forgotten(self, key: str) -> None:
-        until(lambda: self.item(key) is None, f"the item of {key!r} to go")
+        wait_for(lambda: self.item(key) is None, f"the item of {key!r} to go")
 
     def thumbnail(self, item: dict[str, str]) -> Image.Image:
         body = self.s3.get_object(Bucket=self.outputs["ThumbnailsBucketName"], Key=item["thumbnail_key"])["Body"].read()
@@ -79,8 +79,8 @@ class Example:
 
 
 @pytest.fixture(scope="module")
-def example(deployed: Deployment) -> Iterator[Example]:
-    example = Example.of(deployed)
+def example(deployment: Deployment) -> Iterator[Example]:
+    example = Example.of(deployment)
     example.wait_until_notified()
     yield example
     bucket = example.outputs["UploadsBucketName"]
@@ -148,14 +148,14 @@ BAD = {
 }
 
 
-def test_bad_pictures_are_rejected_with_a_reason_and_not_retried(example: Example, deployed: Deployment) -> None:
+def test_bad_pictures_are_rejected_with_a_reason_and_not_retried(example: Example, deployment: Deployment) -> None:
     keys = {example.upload(name, body): reason for name, (body, reason) in BAD.items()}
     for key, reason in keys.items():
         item = example.settled(key)
         assert item["status"] == "rejected", item
         assert reason in item["reason"]
         assert "thumbnail_key" not in item
-    letters = deployed.client("sqs").get_queue_attributes(
+    letters = deployment.client("sqs").get_queue_attributes(
         QueueUrl=example.outputs["DeadLetterQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
     )
     assert letters["Attributes"]["ApproximateNumberOfMessages"] == "0"
@@ -165,11 +165,11 @@ def test_a_replaced_picture_replaces_its_thumbnail(example: Example) -> None:
     key = example.upload("replaced.jpg", pictures.jpeg((300, 100)))
     first = example.settled(key)
     example.upload("replaced.jpg", pictures.jpeg((100, 300)))
-    second = until(
+    second = wait_for(
         lambda: item if (item := example.settled(key))["etag"] != first["etag"] else None, "the replaced picture's item"
     )
     assert (second["width"], second["height"]) == ("100", "300")
-    until(lambda: not example.thumbnail_exists(first), "the first thumbnail to go")
+    wait_for(lambda: not example.thumbnail_exists(first), "the first thumbnail to go")
 
 
 def test_a_removed_picture_takes_thumbnail_and_item_with_it(example: Example) -> None:
@@ -177,4 +177,4 @@ def test_a_removed_picture_takes_thumbnail_and_item_with_it(example: Example) ->
     item = example.settled(key)
     example.remove(key)
     example.wait_until_forgotten(key)
-    until(lambda: not example.thumbnail_exists(item), "the thumbnail to go")
+    wait_for(lambda: not example.thumbnail_exists(item), "the thumbnail to go")

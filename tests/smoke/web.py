@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import requests
 
-from tests.conftest import Deployment
-from tests.support.waiting import until
+from tests.support.deployment import Deployment
+from tests.support.waiting import wait_for
 
 PATIENCE_SECONDS = 900
 """An image is pulled, a task starts, and is asked for its health; an instance may have to start before."""
@@ -24,10 +24,10 @@ class Service:
     name: str
 
     @classmethod
-    def of(cls, deployed: Deployment, stem: str) -> Self:
-        outputs = deployed.outputs(stem)
-        url = deployed.url(outputs["ServiceUrl"])
-        return cls(deployed.client("ecs"), url, outputs["ClusterName"], outputs["ServiceName"])
+    def of(cls, deployment: Deployment, stem: str) -> Self:
+        outputs = deployment.outputs(stem)
+        url = deployment.url(outputs["ServiceUrl"])
+        return cls(deployment.client("ecs"), url, outputs["ClusterName"], outputs["ServiceName"])
 
     def get(self, path: str = "") -> requests.Response:
         """One request, in a connection of its own."""
@@ -100,7 +100,7 @@ class Service:
 
 def the_page_is_served(service: Service, launch_type: str) -> None:
     """The page and its JSON say where they run."""
-    until(service.is_steady, "the service to be steady", seconds=PATIENCE_SECONDS)
+    wait_for(service.is_steady, "the service to be steady", seconds=PATIENCE_SECONDS)
     page = service.get()
     assert page.status_code == 200
     assert page.headers["Content-Type"].startswith("text/html")
@@ -113,14 +113,14 @@ def the_page_is_served(service: Service, launch_type: str) -> None:
 
 def the_tasks_take_turns_in_two_zones(service: Service) -> None:
     """Whoever asks again is answered by another task, in another zone."""
-    until(service.in_two_zones, "tasks in two zones", seconds=PATIENCE_SECONDS)
+    wait_for(service.in_two_zones, "tasks in two zones", seconds=PATIENCE_SECONDS)
     running = {task["taskArn"].rpartition("/")[2] for task in service.tasks()}
-    until(lambda: len(service.seen() & running) >= 2, "two tasks to answer")
+    wait_for(lambda: len(service.seen() & running) >= 2, "two tasks to answer")
 
 
 def a_bad_image_rolls_back(service: Service) -> None:
     """The circuit breaker gives up, and the page is served all the while."""
-    until(service.is_steady, "the service to be steady", seconds=PATIENCE_SECONDS)
+    wait_for(service.is_steady, "the service to be steady", seconds=PATIENCE_SECONDS)
     before = service.failures()
 
     def rolled_back() -> bool:
@@ -129,4 +129,4 @@ def a_bad_image_rolls_back(service: Service) -> None:
         return bool(failed) and service.state()["taskDefinition"] == good and service.is_steady()
 
     with service.with_bad_image() as good:
-        until(rolled_back, "the deployment to be rolled back", seconds=PATIENCE_SECONDS)
+        wait_for(rolled_back, "the deployment to be rolled back", seconds=PATIENCE_SECONDS)

@@ -12,6 +12,8 @@ from stacks import _bundling
 from tests.support.apps import assembly, stack_name, synthesize_folders
 from tests.support.folders import ROOT
 
+pytestmark = pytest.mark.slow
+
 SOURCES = ("app.py", "config.py", "cdk.json", "stacks", "lambda_src", "containers")
 BUNDLED = "thumbnail"
 """The function that is bundled here: it has compiled dependencies. All are bundled by the same lines."""

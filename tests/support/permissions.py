@@ -13,7 +13,7 @@ from tests.support.folders import ROOT
 Used = dict[str, dict[str, dict[str, list[str]]]]
 """By example, role and action: what it was granted for."""
 
-USED = ROOT / "tests" / "contracts" / "allowed.json"
+USED_FILE = ROOT / "tests" / "contracts" / "allowed.json"
 """What the roles use, as it was put down last."""
 
 _PSEUDO = {"arn:aws:": "arn:${AWS::Partition}:", ACCOUNT: "${AWS::AccountId}", REGION: "${AWS::Region}"}
@@ -64,7 +64,7 @@ class Stack:
         return granted
 
 
-def used(record: Path, stacks: Iterable[Stack]) -> Used:
+def used_permissions(record: Path, stacks: Iterable[Stack]) -> Used:
     """What the roles of these stacks have used, as the local AWS has recorded it."""
     found: Used = {}
     for stack, role, action, granted, allowed in _recorded(record, stacks):
@@ -74,7 +74,7 @@ def used(record: Path, stacks: Iterable[Stack]) -> Used:
     return found
 
 
-def lacking(record: Path, stacks: Iterable[Stack]) -> list[str]:
+def missing_permissions(record: Path, stacks: Iterable[Stack]) -> list[str]:
     """What the roles of these stacks were refused.
 
     To be asked before the stacks are destroyed: that takes permissions away from functions that are still at work.
@@ -93,18 +93,18 @@ def _recorded(record: Path, stacks: Iterable[Stack]) -> Iterator[tuple[Stack, st
             yield by_role[name], by_role[name].roles[name], action, granted, allowed
 
 
-def differences(found: Used, stacks: Iterable[Stack], file: Path, *, whole: bool) -> list[str]:
+def differences(found: Used, stacks: Iterable[Stack], file: Path, *, complete: bool) -> list[str]:
     """What the roles use and the file does not tell; if the run was `whole`, also what it tells and none uses."""
     told, now = _flat(json.loads(file.read_text())), _flat(found)
     deployed = {(stack.stem, role) for stack in stacks for role in stack.roles.values()}
-    gone = {one for one in told - now if one[:2] in deployed} if whole else set()
+    gone = {one for one in told - now if one[:2] in deployed} if complete else set()
     return [
         *(f"new: {' '.join(one)}. See whether it is meant, and put it down: make permissions" for one in now - told),
         *(f"used no more: {' '.join(one)}. Narrow the grant, and put it down: make permissions" for one in gone),
     ]
 
 
-def put_down(found: Used, stacks: Iterable[Stack], file: Path) -> None:
+def write_used(found: Used, stacks: Iterable[Stack], file: Path) -> None:
     """Write the file anew. Roles that are not deployed here, for want of a container tool, stay as they are."""
     deployed = {(stack.stem, role) for stack in stacks for role in stack.roles.values()}
     written: Used = {}

@@ -1,19 +1,28 @@
-"""Waiting for what has no caller to tell when it is done."""
+"""Wait for events that AWS does not report to a caller."""
 
-import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
+
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 PATIENCE_SECONDS = 180
-"""S3 sends events within seconds, and "can sometimes take a minute or longer"."""
+"""S3 usually sends an event within seconds, but it "can sometimes take a minute or longer" (S3 user guide)."""
 Found = TypeVar("Found")
 
 
-def until(look: Callable[[], Found | None], what: str, *, seconds: float = PATIENCE_SECONDS) -> Found:
-    """What `look` finds, as soon as it finds something."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s for {what}")
+def wait_for(look: Callable[[], Found | None], description: str, *, seconds: float = PATIENCE_SECONDS) -> Found:
+    """Call `look` until it returns something true, and return that.
+
+    Raises AssertionError with the description after `seconds`.
+    """
+
+    def give_up(_: object) -> Found:
+        raise AssertionError(f"waited {seconds} s for {description}")
+
+    retrying = Retrying(
+        retry=retry_if_result(lambda found: not found),
+        stop=stop_after_delay(seconds),
+        wait=wait_fixed(0.1),
+        retry_error_callback=give_up,
+    )
+    return cast("Found", retrying(look))

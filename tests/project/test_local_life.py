@@ -11,15 +11,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local.__main__ import _alone, _engine, down
 from local.aws import PORT, LocalAws, LocalError
 from local.cdk import Cdk
 from local.environment import of_engine
-from tests.support.by_hand import alive, make_local
 from tests.support.folders import ROOT
-from tests.support.waiting import until
+from tests.support.make_local import make_local
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.local
 
@@ -104,7 +105,7 @@ def test_an_engine_of_an_older_version_is_replaced(aws: LocalAws) -> None:
     (aws.folder / "engine.json").write_text(f'{{"pid": {first.pid}, "port": {first.port}}}')
     second = _engine(aws)
     assert second.site_port
-    assert not alive(first.pid)
+    assert not psutil.pid_exists(first.pid)
 
 
 def test_after_a_half_done_deployment_it_starts_afresh(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,7 +114,7 @@ def test_after_a_half_done_deployment_it_starts_afresh(aws: LocalAws, capsys: py
         raise LocalError("broken off")
     second = _engine(aws)
     assert second.pid != first.pid
-    assert not alive(first.pid)
+    assert not psutil.pid_exists(first.pid)
     assert not aws.half_done
     assert "the last deployment broke off half done: starting afresh" in capsys.readouterr().out
 
@@ -121,7 +122,7 @@ def test_after_a_half_done_deployment_it_starts_afresh(aws: LocalAws, capsys: py
 def test_stopping_leaves_no_process_and_no_file_in_the_temporary_folder(aws: LocalAws) -> None:
     engine = aws.start()
     aws.stop()
-    assert not alive(engine.pid)
+    assert not psutil.pid_exists(engine.pid)
     assert aws.running() is None
     assert {path.name for path in aws.folder.iterdir()} == {"engine.log"}
 
@@ -167,7 +168,7 @@ def test_down_reports_what_its_deletion_left(aws: LocalAws, monkeypatch: pytest.
     aws.client("s3", engine).create_bucket(Bucket=bucket)
     with pytest.raises(LocalError, match=f"there was still: bucket {bucket}"):
         down(aws)
-    assert not alive(engine.pid)
+    assert not psutil.pid_exists(engine.pid)
 
 
 def test_after_a_half_done_deployment_down_drops_the_engine(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,7 +177,7 @@ def test_after_a_half_done_deployment_down_drops_the_engine(aws: LocalAws, capsy
         raise LocalError("broken off")
     down(aws)
     assert "broke off half done: it goes with the engine" in capsys.readouterr().out
-    assert not alive(engine.pid)
+    assert not psutil.pid_exists(engine.pid)
 
 
 def test_an_engine_that_cannot_start_says_why(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,12 +207,12 @@ def test_an_interrupted_deployment_leaves_nothing_running(aws: LocalAws, sign: s
             if line.startswith(after):
                 break
         engine = aws.running()
-        until(lambda: len(_processes_of(aws)) > 2, "the CLI to run beside the engine and the command")
+        wait_for(lambda: len(_processes_of(aws)) > 2, "the CLI to run beside the engine and the command")
         os.killpg(up.pid, sign)  # as a terminal does
         assert "nothing is left running" in up.stderr.read()
         assert up.wait() == 1
     assert engine is not None
-    assert not alive(engine.pid)
+    assert not psutil.pid_exists(engine.pid)
     assert _processes_of(aws) == []
     assert aws.running() is None
 

@@ -1,0 +1,165 @@
+"""Fixtures: the local deployment that all tests share, or with `--live` the stacks in the person's account."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.aws import Engine, LocalAws
+from local.hosts import reached_at
+from tests.handlers.thumbnail import pictures
+from tests.support.folders import ROOT
+from tests.support.make_local import MakeLocalRun, make_local
+from tests.support.permissions import USED_FILE, Stack, differences, missing_permissions, used_permissions, write_used
+
+Client = Callable[[str], Any]
+"""Makes a boto3 client for the service of that name."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The deployed stacks, as the smoke tests reach them."""
+
+    client: Client
+    prefix: str
+    url: Callable[[str], str] = str
+    """Translates a URL of a stack's outputs to where it answers: on AWS to itself."""
+    is_local: bool = False
+    """Whether this is the local AWS, which does not do everything."""
+
+    def outputs(self, stem: str) -> dict[str, str]:
+        """Return the outputs of one example's stack. Skips the test if the stack is not deployed."""
+        name = f"{self.prefix}-{stem.replace('_', '-')}"
+        stacks = {stack["StackName"]: stack for stack in self.client("cloudformation").describe_stacks()["Stacks"]}
+        if name not in stacks:
+            pytest.skip(f"{name} is not deployed")
+        return {output["OutputKey"]: output["OutputValue"] for output in stacks[name]["Outputs"]}
+
+
+@pytest.fixture(scope="session")
+def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    aws = LocalAws(tmp_path_factory.mktemp("local") / "it's here")
+    yield aws
+    aws.stop()
+
+
+@pytest.fixture(scope="session")
+def make_local_run(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> MakeLocalRun:
+    """Deploy everything with `make local` and a photo whose name needs quoting."""
+    photo = tmp_path_factory.mktemp("photo") / "my `photo` ünd + %.png"
+    photo.write_bytes(pictures.save(pictures.scene(), "PNG"))
+    up = make_local("up", local_aws.folder, "--photo", str(photo))
+    assert up.returncode == 0, up.stdout + up.stderr
+    return MakeLocalRun(up.stdout, photo)
+
+
+@pytest.fixture(scope="session")
+def engine(local_aws: LocalAws, make_local_run: MakeLocalRun) -> Engine:
+    """Return the engine that holds the deployment."""
+    engine = local_aws.running()
+    assert engine, make_local_run.output
+    return engine
+
+
+@pytest.fixture(scope="session")
+def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """Every stack, deployed. The local one is destroyed in the end, and then nothing may be left."""
+    if request.config.getoption("--live"):
+        yield _deployment_in_account(request.config.getoption("--prefix"))
+        return
+    aws, engine = request.getfixturevalue("local_aws"), request.getfixturevalue("engine")
+    yield Deployment(
+        client=lambda service: aws.client(service, engine),
+        prefix="compute",
+        url=lambda url: reached_at(url, engine.endpoint),
+        is_local=True,
+    )
+    if request.session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        return  # the engine ends at once with everything in it: xdist kills this process after ten seconds
+    _check_destruction_and_permissions(request, aws, engine)
+
+
+def _check_destruction_and_permissions(request: pytest.FixtureRequest, aws: LocalAws, engine: Engine) -> None:
+    stacks = Stack.all(aws.client("cloudformation", engine))
+    # Before the destruction, because that takes permissions away from functions that still run.
+    faults = missing_permissions(aws.permissions, stacks)
+    record = aws.folder / "permissions.jsonl"
+    record.hardlink_to(aws.permissions)  # the engine deletes its own file when it ends
+    _put_an_object_into_every_bucket(aws.client("s3", engine))
+    _destroy(aws, engine)
+    used, complete = used_permissions(record, stacks), _is_complete(request.session)
+    if request.config.getoption("--permissions-update"):
+        assert complete, (
+            "every test of the deployment must run and pass; otherwise permissions that they use are missing"
+        )
+        write_used(used, stacks, USED_FILE)
+    faults += differences(used, stacks, USED_FILE, complete=complete)
+    assert not faults, "\n".join(faults)
+
+
+def _destroy(aws: LocalAws, engine: Engine) -> None:
+    """Run `make local-down`, which must leave only what the person made."""
+    aws.client("s3", engine).create_bucket(Bucket="mine")
+    down = make_local("down", aws.folder)
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert "nothing is left: no stack, bucket, table, function" in down.stdout
+    assert "bucket mine\n" in down.stdout
+    assert not psutil.pid_exists(engine.pid)
+    again = make_local("down", aws.folder)
+    assert (again.returncode, again.stdout) == (0, "==> no local AWS is running; nothing is left\n")
+
+
+def _put_an_object_into_every_bucket(s3: Any) -> None:
+    # So each bucket has to empty itself, whatever the tests left in it.
+    for bucket in s3.list_buckets()["Buckets"]:
+        if bucket["Name"].startswith("compute-"):
+            s3.put_object(Bucket=bucket["Name"], Key="left behind")
+
+
+def _is_complete(session: pytest.Session) -> bool:
+    """Whether every test of the deployment ran and passed: only then are permissions without a use really unused."""
+    files = {item.path for item in session.items}
+    expected = {path for room in ("smoke", "local") for path in (ROOT / "tests" / room).glob("test_*.py")}
+    is_selection = any("::" in argument for argument in session.config.args) or session.config.getoption("keyword")
+    return not is_selection and not session.testsfailed and files >= expected
+
+
+def _deployment_in_account(prefix: str) -> Deployment:
+    try:
+        account = _account_client("sts").get_caller_identity()["Account"]
+        stacks = [stack["StackName"] for stack in _account_client("cloudformation").describe_stacks()["Stacks"]]
+    except (BotoCoreError, ClientError) as error:
+        pytest.exit(f"cannot reach an AWS account ({error}); try: aws configure", returncode=1)
+    if not any(name.startswith(f"{prefix}-") for name in stacks):
+        pytest.exit(f"no stack {prefix}-… in account {account}; deploy first: make deploy", returncode=1)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")  # the local AWS, used in place of an account
+    if endpoint is None:
+        return Deployment(client=_account_client, prefix=prefix)
+    return Deployment(client=_account_client, prefix=prefix, url=lambda url: reached_at(url, endpoint), is_local=True)
+
+
+def _account_client(service: str) -> Any:
+    return boto3.client(service)  # type: ignore[call-overload] # any service
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Clients of an engine without patches."""
+    yield from _clients(LocalAws(tmp_path_factory.mktemp("stock"), extended=False))
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Clients of an engine with the patches."""
+    yield from _clients(LocalAws(tmp_path_factory.mktemp("extended")))
+
+
+def _clients(aws: LocalAws) -> Iterator[Client]:
+    engine = aws.start()
+    yield lambda service: aws.client(service, engine)
+    aws.stop()
