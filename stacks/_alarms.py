@@ -1,6 +1,7 @@
-"""Where alarms go."""
+"""CloudWatch alarms, and the topic that mails them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -12,12 +13,41 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from stacks._nag import acknowledge
 
 
+def metric_alarm(  # noqa: PLR0913 - named parameters
+    stack: Stack,
+    name: str,
+    metric: cloudwatch.IMetric,
+    *,
+    stem: str,
+    threshold: float = 1,
+    periods: int = 1,
+    **options: Any,
+) -> cloudwatch.Alarm:
+    """Return an alarm on a metric that is at or above a threshold for some periods in a row.
+
+    Missing data are no reason for an alarm. `options` are parameters of CDK's Alarm, and replace these two rules.
+    """
+    return cloudwatch.Alarm(
+        stack,
+        f"{name}Alarm",
+        metric=metric,
+        threshold=threshold,
+        evaluation_periods=periods,
+        alarm_description=f"{stack.stack_name}: {name}. What to do: docs/{stem}.md, 'Watch it'.",
+        **{
+            "comparison_operator": cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            "treat_missing_data": cloudwatch.TreatMissingData.NOT_BREACHING,
+            **options,
+        },
+    )
+
+
 def alarm_topic(stack: Stack, email: str | None) -> sns.Topic | None:
-    """A topic that mails to `email`, who must confirm once; None without an address."""
+    """Return a topic that mails to `email`, or None without an address. The receiver must confirm once."""
     if email is None:
         return None
     topic = sns.Topic(stack, "Alarms", enforce_ssl=True)
-    # A topic with a policy of its own, here for TLS, loses the default one that let the account's alarms in.
+    # A topic's default policy lets the account's alarms publish. `enforce_ssl` replaces it with a policy that does not.
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
     topic.grant_publish(
         iam.ServicePrincipal(
@@ -28,14 +58,14 @@ def alarm_topic(stack: Stack, email: str | None) -> sns.Topic | None:
     acknowledge(
         topic,
         "AwsSolutions-SNS2",
-        "CloudWatch cannot publish to a topic under AWS's own key, and a customer key costs $1 a month "
-        "to hide what goes out by mail.",
+        "CloudWatch cannot publish to a topic under AWS's own key. A customer key costs $1 a month, "
+        "and the text leaves AWS as mail anyway.",
     )
     return topic
 
 
 def notify(alarms: Iterable[cloudwatch.Alarm], topic: sns.Topic | None) -> None:
-    """Send every alarm, and its end, to the topic."""
+    """Send a message to the topic when an alarm starts, and when it ends."""
     if topic is None:
         return
     action = actions.SnsAction(topic)

@@ -1,10 +1,9 @@
-"""What outlives a production stack."""
+"""The stores of several stacks. A production stack retains them when it is deleted."""
 
 from typing import Any, cast
 
-import jsii
 from aws_cdk import CfnResource, Duration, RemovalPolicy
-from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -13,14 +12,17 @@ from stacks._nag import acknowledge
 
 
 def keep_policy(store: s3.Bucket | sqs.Queue, removal: RemovalPolicy) -> None:
-    """Give a store's resource policy the fate of the store: kept without it, it would take requests without TLS."""
+    """Give a store's resource policy the same removal policy as the store.
+
+    A retained store without its policy would allow requests without TLS.
+    """
     policy = store.node.find_child("Policy").node.default_child
     cast("CfnResource", policy).apply_removal_policy(removal)
 
 
 def private_bucket(scope: Construct, id_: str, *, removal: RemovalPolicy, keep_versions: bool = False) -> s3.Bucket:
-    """An encrypted bucket that nobody outside the account can read; destroyed, with all that is in it."""
-    made = s3.Bucket(
+    """Return an encrypted bucket that only the account can read. `DESTROY` deletes its objects, too."""
+    bucket = s3.Bucket(
         scope,
         id_,
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
@@ -30,9 +32,9 @@ def private_bucket(scope: Construct, id_: str, *, removal: RemovalPolicy, keep_v
         versioned=keep_versions,
         lifecycle_rules=[
             s3.LifecycleRule(
-                # Parts of an upload that broke off are invisible, and billed until they are aborted.
+                # The parts of an unfinished upload are invisible, and AWS bills them until they are aborted.
                 abort_incomplete_multipart_upload_after=Duration.days(1),
-                # A month to notice that a picture was overwritten or deleted by mistake.
+                # This leaves a month to notice that a picture was overwritten or deleted by mistake.
                 noncurrent_version_expiration=Duration.days(30) if keep_versions else None,
                 expired_object_delete_marker=keep_versions or None,
             )
@@ -41,40 +43,62 @@ def private_bucket(scope: Construct, id_: str, *, removal: RemovalPolicy, keep_v
         auto_delete_objects=removal is RemovalPolicy.DESTROY,
     )
     acknowledge(
-        made,
+        bucket,
         "AwsSolutions-S1",
-        "Only the account's own principals get in; a record of their access is the account's CloudTrail to keep.",
+        "Only the account's own principals have access, and the account's CloudTrail can record it.",
     )
-    keep_policy(made, removal)
-    return made
+    keep_policy(bucket, removal)
+    return bucket
+
+
+def on_demand_table(  # noqa: PLR0913 - named parameters
+    scope: Construct,
+    id_: str,
+    *,
+    partition_key: str,
+    sort_key: str | None = None,
+    retain_data: bool,
+    why_no_recovery: str,
+    **options: Any,
+) -> dynamodb.Table:
+    """Return a table with string keys that AWS bills by request.
+
+    With `retain_data` the table can be restored to any second of the last 35 days, and deletion needs two steps.
+    `why_no_recovery` tells a reviewer why a table without `retain_data` needs neither.
+    `options` are further parameters of CDK's Table.
+    """
+
+    def key(name: str) -> dynamodb.Attribute:
+        return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
+
+    table = dynamodb.Table(
+        scope,
+        id_,
+        partition_key=key(partition_key),
+        sort_key=key(sort_key) if sort_key else None,
+        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=retain_data
+        ),
+        deletion_protection=retain_data,
+        removal_policy=RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY,
+        **options,
+    )
+    if not retain_data:
+        acknowledge(table, "AwsSolutions-DDB3", why_no_recovery)
+    return table
 
 
 def dead_letter_queue(scope: Construct, id_: str, *, removal: RemovalPolicy) -> sqs.Queue:
-    """A queue for what failed in the end, until somebody has looked at it."""
+    """Return a queue for events and jobs that have failed finally. A person reads and deletes them."""
     queue = sqs.Queue(
         scope,
         id_,
         enforce_ssl=True,
         encryption=sqs.QueueEncryption.SQS_MANAGED,
-        retention_period=Duration.days(14),  # the longest there is: somebody has to read them
+        retention_period=Duration.days(14),  # the maximum: a person must have time to read them
         removal_policy=removal,
     )
     keep_policy(queue, removal)
-    acknowledge(queue, "AwsSolutions-SQS3", "It is a dead-letter queue itself.")
+    acknowledge(queue, "AwsSolutions-SQS3", "This queue is a dead-letter queue itself.")
     return queue
-
-
-@jsii.implements(lambda_.IDestination)
-class FailuresTo:
-    """A queue as a function's destination. With CDK's SqsDestination the function may ask for its settings, too.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
-    """
-
-    def __init__(self, queue: sqs.Queue) -> None:
-        self._queue = queue
-
-    def bind(self, scope: Construct, fn: lambda_.IFunction, *_: Any, **__: Any) -> lambda_.DestinationConfig:  # noqa: ARG002 - CDK's names
-        """Let the function send, and Lambda know where to (called by CDK)."""
-        self._queue.grant(fn, "sqs:SendMessage")
-        return lambda_.DestinationConfig(destination=self._queue.queue_arn)

@@ -14,12 +14,12 @@ from stacks._stores import keep_policy
 
 
 def add_access_logs(
-    stack: Stack, id_: str, *, keep_as: logs.LogGroup, removal: RemovalPolicy
+    stack: Stack, id_: str, *, same_retention_as: logs.ILogGroup, removal: RemovalPolicy
 ) -> firehose.CfnDeliveryStream:
     """A delivery stream that API Gateway may write to, and the bucket that it fills. Kept as long as a log group."""
     # Not to CloudWatch Logs: that needs a role in the settings of API Gateway that are the account's, one for all
     # APIs of a region, which the last stack to set it overwrites. Firehose needs none.
-    bucket = _bucket(stack, f"{id_}Bucket", expiration=_expiration(keep_as), removal=removal)
+    bucket = _bucket(stack, f"{id_}Bucket", expiration=_expiration(same_retention_as), removal=removal)
     role = _firehoses_role(stack, f"{id_}Role", bucket)
     stream = firehose.CfnDeliveryStream(
         stack,
@@ -111,6 +111,6 @@ def access_log_format() -> str:
     return json.dumps({name: f"$context.{variable}" for name, variable in fields.items()}, separators=(",", ":")) + "\n"
 
 
-def _expiration(group: logs.LogGroup) -> Duration | None:
+def _expiration(group: logs.ILogGroup) -> Duration | None:
     days = cast("logs.CfnLogGroup", group.node.default_child).retention_in_days
     return None if days is None else Duration.days(days)  # None: for ever

@@ -25,6 +25,7 @@ from stacks._cdk_helpers import add_helper_log_groups
 from stacks._nag import acknowledge
 from stacks._network import serving_subnets, small_vpc
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
+from stacks._schedules import scheduler_role
 from stacks._stores import dead_letter_queue, private_bucket
 
 DOCKERFILE = "containers/batch/Dockerfile"
@@ -345,14 +346,7 @@ class BatchStack(Stack):
     def _nightly(
         self, schedule: str, queue: batch.JobQueue, job: batch.EcsJobDefinition, *, children: int, failed: sqs.Queue
     ) -> None:
-        role = iam.Role(
-            self,
-            "SchedulerRole",
-            # For this account's schedules: Scheduler must not be talked into using it for somebody else's.
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
-            ),
-        )
+        role = scheduler_role(self, "SchedulerRole")
         fired = scheduler.Schedule(
             self,
             "Schedule",

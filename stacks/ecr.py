@@ -5,12 +5,11 @@ from typing import Any
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, triggers
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecr_assets as ecr_assets
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks._bundling import ARCHITECTURE, RUNTIME, bundled_code
 from stacks._cdk_helpers import add_helper_log_groups
+from stacks._functions import python_function
 from stacks._web import web_asset
 
 KEPT_IMAGES = 10
@@ -69,38 +68,32 @@ class EcrStack(Stack):
     def _publish(
         self, image: ecr_assets.DockerImageAsset, repository: ecr.Repository, log_retention: logs.RetentionDays
     ) -> None:
-        log_group = logs.LogGroup(self, "Logs", retention=log_retention, removal_policy=RemovalPolicy.DESTROY)
-        # Not CDK's default role: its managed policy lets the function make log groups that outlive the stack.
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group.grant_write(role)
-        image.repository.grant(role, "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+        timeout = Duration.minutes(5)  # an image has 50 MB, and even a slow copy needs one minute for each 100 MB
+        function = python_function(
+            self,
+            "Publisher",
+            "ecr",
+            tracing=False,
+            memory_size=MEMORY_MB,
+            timeout=timeout,
+            environment={
+                "SOURCE_REPOSITORY": image.repository.repository_name,
+                "TARGET_REPOSITORY": repository.repository_name,
+                "IMAGE_TAG": image.image_tag,
+            },
+            log_retention=log_retention,
+            removal=RemovalPolicy.DESTROY,
+        )
+        image.repository.grant(function, "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
         repository.grant(
-            role,
+            function,
             "ecr:BatchCheckLayerAvailability",
             "ecr:InitiateLayerUpload",
             "ecr:UploadLayerPart",
             "ecr:CompleteLayerUpload",
             "ecr:PutImage",
-            "ecr:BatchGetImage",  # whose a tag is that is taken
+            "ecr:BatchGetImage",  # tells which image has a tag that exists already
         )
-        timeout = Duration.minutes(5)  # a minute for each 100 MB is slow; an image has 50
-        # Invoked when the stack is deployed, and again whenever the function has changed: the tag is in it.
-        triggers.TriggerFunction(
-            self,
-            "Publisher",
-            code=bundled_code("ecr"),
-            handler="ecr.handler.handler",
-            runtime=RUNTIME,
-            architecture=ARCHITECTURE,
-            memory_size=MEMORY_MB,
-            timeout=timeout,
-            role=role,
-            log_group=log_group,
-            environment={
-                "SOURCE_REPOSITORY": image.repository.repository_name,
-                "TARGET_REPOSITORY": repository.repository_name,
-                "IMAGE_TAG": image.image_tag,
-                "POWERTOOLS_SERVICE_NAME": self.stack_name,
-            },
-            execute_after=[repository],
-        )
+        # Invokes the function when the stack is deployed, and again after each change of the function. The image tag is
+        # in its environment, so a new image is such a change.
+        triggers.Trigger(function, "Trigger", handler=function, timeout=timeout, execute_after=[repository])

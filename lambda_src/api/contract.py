@@ -1,4 +1,4 @@
-"""What openapi.json promises, kept: it is what the gateway is made of, too (stacks/api.py)."""
+"""What openapi.json promises, kept: it is what the gateway is made of, too (stacks/api_gateway.py)."""
 
 import json
 import re

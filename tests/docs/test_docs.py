@@ -7,7 +7,7 @@ import pytest
 from config import MAX_URLS, OVERRIDES
 from cron.check import MAX_BODY_BYTES
 from local.environment import SECONDS_A_MINUTE
-from stacks import _pictures, api, cron, thumbnail
+from stacks import _pictures, api_gateway, cron, thumbnail
 from tests.support.apps import templates
 from tests.support.folders import ROOT
 from tools.templates import resources
@@ -71,15 +71,15 @@ def test_the_thumbnail_lessons_figures_are_the_stacks() -> None:
 
 def test_the_api_lessons_figures_are_the_stacks() -> None:
     text = lesson("api")
-    assert f"{api.KEY_RATE} requests a second and {api.KEY_BURST} at once" in text
-    assert f"have a rate of {api.KEYLESS_RATE} a second each" in text
+    assert f"{api_gateway.KEY_RATE} requests a second and {api_gateway.KEY_BURST} at once" in text
+    assert f"have a rate of {api_gateway.KEYLESS_RATE} a second each" in text
 
 
 def test_the_api_lesson_lists_what_the_document_promises() -> None:
     rows = re.findall(r"^\| `([A-Z]+ /\S+)` \| (.*) \|$", lesson("api"), re.MULTILINE)
     promised = {
         (f"{method.upper()} {path}", operation["summary"])
-        for path, item in api.OPENAPI["paths"].items()
+        for path, item in api_gateway.OPENAPI["paths"].items()
         for method, operation in item.items()
         if method != "parameters"
     }

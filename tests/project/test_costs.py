@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from config import LIGHTSAIL_SIZES, PROFILES
-from stacks import cron
+from stacks import cron_watch
 from tests.handlers.cron.conftest import ENVIRONMENT
 from tests.support.apps import EVERY_STACK, template_with, templates
 from tests.support.folders import ROOT
@@ -181,7 +181,7 @@ def test_a_metric_is_billed_by_the_hours_in_which_it_is_written() -> None:
 
 def test_each_metric_of_a_site_is_in_the_template() -> None:
     of_sites = [part.quantity for part in parts_of("production", ["cron"]) if part.price == "metric"]
-    assert of_sites == [len(cron.METRICS)]
+    assert of_sites == [len(cron_watch.METRICS)]
 
 
 def test_the_settings_of_lightsail_have_prices() -> None:
@@ -269,7 +269,7 @@ def test_a_larger_function_makes_dearer_thumbnails() -> None:
 
 def test_what_the_cron_function_writes_is_what_is_counted() -> None:
     """The handler's tests run with all metrics that it knows."""
-    assert ENVIRONMENT["METRICS"].split(",") == list(cron.METRICS)
+    assert ENVIRONMENT["METRICS"].split(",") == list(cron_watch.METRICS)
 
 
 @pytest.mark.parametrize("stem", templates("sandbox"))

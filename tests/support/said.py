@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from config import MAX_URLS
-from stacks import api, batch, cron, ecr, lightsail, thumbnail
+from stacks import api, api_gateway, batch, cron_watch, ecr, lightsail, thumbnail
 from tests.support import said_of_containers
 from tests.support.apps import templates
 from tests.support.reckoning import (
@@ -83,7 +83,7 @@ def _cron() -> Iterator[str]:
     yield f"| **together** | **${idles('cron'):.2f}** | |"
     yield f"Each further site adds a metric and an alarm, ${PRICES['metric'].usd + PRICES['alarm'].usd:.2f} a month"
     yield f"a site has two metrics more, and all comes to ${idles('cron', PRODUCTION):.2f}"
-    assert len(cron.METRICS) == 3
+    assert len(cron_watch.METRICS) == 3
 
 
 def _api() -> Iterator[str]:
@@ -111,12 +111,12 @@ def _api() -> Iterator[str]:
     yield f"around the clock costs ${5 * metric:.2f} a month, all ten ${50 * metric:.0f}."
     lines = costs("api", reads, "access log") - costs("api", reads, "access log, objects")
     yield f"the access log, ${lines + 1e-9:.2f} a million."
-    keyless = 4 * api.KEYLESS_RATE * 3600 * HOURS
+    keyless = 4 * api_gateway.KEYLESS_RATE * 3600 * HOURS
     per_request = (costs("api", reads) - costs("api", reads, "access log, objects")) / MILLION
     assert keyless * per_request == pytest.approx(20, rel=0.1)
-    yield f"have a rate of {api.KEYLESS_RATE} a second each, $20 a month at most"
+    yield f"have a rate of {api_gateway.KEYLESS_RATE} a second each, $20 a month at most"
     largest = 2 * 400 * PRICES["dynamodb-write"].usd  # a note of 400 KB, in a transaction, which takes twice the units
-    assert api.KEY_QUOTA * (largest + per_request) == pytest.approx(5, rel=0.1)
+    assert api_gateway.KEY_QUOTA * (largest + per_request) == pytest.approx(5, rel=0.1)
     yield "A key that gets out costs up to $5 a day."
     traceless = costs("api", reads) - costs("api", reads, "X-Ray", "access log, objects")
     twenty = 20 * traceless + costs("api", reads, "access log, objects")
@@ -195,7 +195,7 @@ def _decisions() -> Iterator[str]:
     yield f"without it ${sum(idles(stem) for stem in ('thumbnail', 'cron', 'api')):.2f}."
     methods = resources(templates(SANDBOX)["api"], "AWS::ApiGateway::Method").values()
     preflights = [method for method in methods if method["Properties"]["HttpMethod"] == "OPTIONS"]
-    requests = len(preflights) * api.STAGE_RATE * 3600 * HOURS
+    requests = len(preflights) * api_gateway.STAGE_RATE * 3600 * HOURS
     request = PRICES["api-request"].usd + work.RECORD_GB * PRICES["firehose"].usd
     assert requests * request == pytest.approx(1400, rel=0.05)
     yield "a stranger could run up $1,400 a month with OPTIONS alone"
@@ -213,8 +213,8 @@ def _config() -> Iterator[str]:
 
 
 def _api_source() -> Iterator[str]:
-    yield "those cost ten cents, or $5 if each wrote the largest note"  # as _api proves
-    yield "by a stranger, all four cost $20."
+    yield "they cost ten cents, or $5 if each writes the largest note"  # as _api proves
+    yield "A stranger who uses all four for a month costs $20."
 
 
 SAID: Mapping[str, Callable[[], Iterator[str]]] = {
@@ -231,5 +231,5 @@ SAID: Mapping[str, Callable[[], Iterator[str]]] = {
     "docs/thumbnail.md": _thumbnail,
     "stacks/_network.py": said_of_containers.network_source,
     "stacks/_web.py": said_of_containers.web_source,
-    "stacks/api.py": _api_source,
+    "stacks/api_gateway.py": _api_source,
 }

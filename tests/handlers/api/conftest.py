@@ -176,7 +176,7 @@ class World:
     def __post_init__(self) -> None:
         self.dynamodb: Any = _client()
         self._one_at_a_time = threading.RLock()  # as Lambda does in a process
-        # As in stacks/api.py; the local deployment shows that they agree.
+        # As in stacks/api_gateway.py; the local deployment shows that they agree.
         self.dynamodb.create_table(
             TableName=TABLE,
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],

@@ -1,0 +1,73 @@
+"""A Lambda function with its own role and log group, and the queue for the events that it failed to process."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jsii
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks._bundling import ARCHITECTURE, RUNTIME, bundled_code
+from stacks._nag import acknowledge
+
+METRICS_NAMESPACE = "ComputeExamples"
+"""The CloudWatch namespace of the metrics that functions write."""
+
+
+def python_function(  # noqa: PLR0913 - named parameters
+    stack: Stack,
+    id_: str,
+    package: str,
+    *,
+    environment: Mapping[str, str],
+    log_retention: logs.RetentionDays,
+    removal: RemovalPolicy,
+    tracing: bool = True,
+    **options: Any,
+) -> lambda_.Function:
+    """Return a function that runs `lambda_src/<package>`, with a log group "Logs" and a role "Role" in the stack.
+
+    The role may write to this log group and send traces to X-Ray; the stack grants it everything else.
+    `options` are further parameters of CDK's Function.
+    """
+    log_group = logs.LogGroup(stack, "Logs", retention=log_retention, removal_policy=removal)
+    # CDK's default role has a managed policy that lets the function create log groups. The function could then create
+    # a group again while CloudFormation deletes the stack, and that group would stay for ever.
+    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    log_group.grant_write(role)
+    if tracing:
+        acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions do not support resources.")
+    return lambda_.Function(
+        stack,
+        id_,
+        code=bundled_code(package),
+        handler=f"{package}.handler.handler",
+        runtime=RUNTIME,
+        architecture=ARCHITECTURE,
+        tracing=lambda_.Tracing.ACTIVE if tracing else None,
+        role=role,
+        log_group=log_group,
+        environment={"POWERTOOLS_SERVICE_NAME": stack.stack_name, **environment},
+        **options,
+    )
+
+
+@jsii.implements(lambda_.IDestination)
+class FailuresTo:
+    """A queue as the destination of a function's failed events. The function may only send to it.
+
+    CDK's SqsDestination also lets the function read the queue's attributes, which it does not need.
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
+
+    def __init__(self, queue: sqs.Queue) -> None:
+        self._queue = queue
+
+    def bind(self, scope: Construct, fn: lambda_.IFunction, *_: Any, **__: Any) -> lambda_.DestinationConfig:  # noqa: ARG002 - CDK's names
+        """Grant the function to send, and return the queue's address for Lambda. CDK calls this method."""
+        self._queue.grant(fn, "sqs:SendMessage")
+        return lambda_.DestinationConfig(destination=self._queue.queue_arn)
