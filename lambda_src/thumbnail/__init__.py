@@ -1,1 +1,1 @@
-"""Thumbnails of uploaded pictures: the Lambda function and what it is made of."""
+"""The thumbnail function: makes a thumbnail of every uploaded picture and records its metadata."""

@@ -1,4 +1,4 @@
-"""What S3 says has happened."""
+"""Parses event notifications of S3."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _KINDS: dict[str, Kind] = {
 }
 
 SEQUENCER_WIDTH = 32
-"""Hexadecimal digits; S3's sequencers have 16 to 20 today."""
+"""Hexadecimal digits of a sequencer after padding. S3's own have 16 to 20 today."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,15 +25,15 @@ class Change:
     bucket: str
     key: str
     etag: str | None
-    """ETag of what was created, without quotes; None when removed."""
+    """ETag of the created object, without quotes; None for a removed one."""
     sequencer: str | None
-    """Order among the changes of one key, comparable as text; None for a restored object, which S3 does not order."""
+    """Position among the changes of one key, comparable as text. None for a restored object: S3 does not order it."""
 
 
-def changes(event: dict[str, Any]) -> Iterator[Change]:
-    """Every change that an S3 event notification tells of; none for the test event that S3 sends on set-up.
+def parse_changes(event: dict[str, Any]) -> Iterator[Change]:
+    """Yield every change in an S3 event notification; none for the test event that S3 sends on set-up.
 
-    Raises ValueError for an event that is not from S3.
+    Raises ValueError if the event is not from S3.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
     """
     if event.get("Event") == "s3:TestEvent":
@@ -41,10 +41,10 @@ def changes(event: dict[str, Any]) -> Iterator[Change]:
     if "Records" not in event:
         raise ValueError("not an S3 event notification: it has no 'Records'")
     for record in event["Records"]:
-        yield _change(record)
+        yield _parse_record(record)
 
 
-def _change(record: dict[str, Any]) -> Change:
+def _parse_record(record: dict[str, Any]) -> Change:
     family = str(record.get("eventName", "")).split(":")[0]
     if record.get("eventSource") != "aws:s3" or family not in _KINDS:
         raise ValueError(f"not a change of an S3 object: {record.get('eventSource')!r} {record.get('eventName')!r}")
@@ -54,11 +54,11 @@ def _change(record: dict[str, Any]) -> Change:
         bucket=record["s3"]["bucket"]["name"],
         key=unquote_plus(s3_object["key"], errors="strict"),
         etag=s3_object.get("eTag"),
-        sequencer=_comparable(s3_object.get("sequencer")),
+        sequencer=_pad_sequencer(s3_object.get("sequencer")),
     )
 
 
-def _comparable(sequencer: str | None) -> str | None:
+def _pad_sequencer(sequencer: str | None) -> str | None:
     # "First right pad the shorter value with zeros, and then do a lexicographic comparison."
     # https://aws.amazon.com/blogs/storage/manage-event-ordering-and-duplicate-events-with-amazon-s3-event-notifications/
     return None if sequencer is None else sequencer.upper().ljust(SEQUENCER_WIDTH, "0")

@@ -1,49 +1,49 @@
-"""What a picture's own tables announce, looked at before Pillow unpacks it.
+"""Checks the tables in a picture's header before Pillow reads them.
 
-Opening a file, Pillow makes Python objects of its tags. A hostile one turns 20 MB into gigabytes that way, or into
-minutes, without a single pixel.
+When Pillow opens a file, it makes Python objects of the file's tags. With a hostile file of 20 MB this takes gigabytes
+of memory, or minutes, before a single pixel is decoded.
 """
 
 import struct
 from typing import BinaryIO
 
-# Pillow makes Python objects of the numbers in a tag, 10 to 60 bytes for each byte of the file. Honest files stay far
-# below these limits: 100,000 strips are a picture of 100,000 rows, and a camera's EXIF fits into one segment of 64 KB.
+# Pillow makes Python objects of the numbers in a tag: 10 to 60 bytes for each byte of the file. Honest files stay far
+# below these limits: 100,000 strips make a picture of 100,000 rows, and a camera's EXIF fits into one segment of 64 KB.
 _MAX_TAG_VALUES = 100_000
 MAX_EXIF_BYTES = 1 << 20
-"""What EXIF is read at all."""
+"""Larger EXIF is not read."""
 
-# Ten scans are usual in a progressive JPEG, and a phone's file may hold three pictures.
+# A progressive JPEG usually has ten scans, and a phone's file may hold three pictures.
 _MAX_SCANS = 100
 
-# JPEG (ITU-T T.81, table B.1): where Pillow stops reading the header, and which markers stand without a length.
+# JPEG (ITU-T T.81, table B.1): the marker at which Pillow stops reading the header, and the markers without a length.
 _START_OF_SCAN, _APP1 = 0xDA, 0xE1
-_BARE_MARKERS = frozenset({0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
+_MARKERS_WITHOUT_LENGTH = frozenset({0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
 
 # TIFF 6.0, section 2, and BigTIFF: types and tags of a directory's entries.
 _BIG_TIFF = 43
 _MAX_ENTRIES = 65_535
-_BLOBS = frozenset({1, 2, 7})  # BYTE, ASCII, UNDEFINED: Pillow leaves them packed ...
-_LISTS = frozenset({258, 273, 320, 324, 338, 339})  # ... except in these tags, through which it iterates
-_SUBDIRECTORIES = frozenset({34665, 34853, 40965})  # EXIF, GPS, interoperability: Pillow unpacks every entry
-_OFFSETS = frozenset({4, 13, 16, 18})  # LONG, IFD, LONG8, IFD8
+_PACKED_TYPES = frozenset({1, 2, 7})  # BYTE, ASCII, UNDEFINED: Pillow keeps these values packed ...
+_UNPACKED_TAGS = frozenset({258, 273, 320, 324, 338, 339})  # ... except in these tags, because it iterates over them
+_SUBDIRECTORY_TAGS = frozenset({34665, 34853, 40965})  # EXIF, GPS, interoperability: Pillow unpacks every entry
+_OFFSET_TYPES = frozenset({4, 13, 16, 18})  # LONG, IFD, LONG8, IFD8
 
 
 def check_headers(source: BinaryIO) -> None:
-    """Look through a JPEG's or TIFF's own tables; other formats have none that Pillow would be led astray by.
+    """Check the tables of a JPEG or TIFF. Other formats have no table that makes Pillow waste memory or time.
 
-    Raises ValueError for a file that would cost far more memory or time than its bytes.
+    Raises ValueError for a file that would cost far more memory or time than its size suggests.
     """
     source.seek(0)
     header = source.read(16)
     if header.startswith(b"\xff\xd8"):
-        _check_segments(source)
+        _check_jpeg(source)
     elif header.startswith((b"II", b"MM")):
-        _check_directories(source, header)
+        _check_tiff(source, header)
 
 
-def _check_segments(source: BinaryIO) -> None:
-    """Walk a JPEG's markers as Pillow does, rubbish between them included, for it joins all segments of EXIF."""
+def _check_jpeg(source: BinaryIO) -> None:
+    # Pillow skips rubbish between the markers and joins all segments of EXIF, so this loop does the same.
     source.seek(0)
     exif = 0
     while byte := source.read(1):
@@ -55,7 +55,7 @@ def _check_segments(source: BinaryIO) -> None:
         if marker == _START_OF_SCAN:
             _check_scans(source)
             return
-        if marker in _BARE_MARKERS:
+        if marker in _MARKERS_WITHOUT_LENGTH:
             continue
         segment = source.read(max(0, int.from_bytes(source.read(2)) - 2))
         exif += len(segment) if marker == _APP1 and segment.startswith(b"Exif") else 0
@@ -64,8 +64,8 @@ def _check_segments(source: BinaryIO) -> None:
 
 
 def _check_scans(source: BinaryIO) -> None:
-    # A progressive picture may be refined for ever, and each time every pixel is gone through again. In a scan's data
-    # 0xFF is followed by 0x00, so that these two bytes are always a marker.
+    # A progressive picture may have any number of scans, and the decoder processes every pixel again for each.
+    # Inside a scan's data 0xFF is followed by 0x00, so the two bytes 0xFF 0xDA are always a marker.
     scans, last = 1, b""
     while chunk := source.read(1 << 20):
         scans += (last + chunk).count(b"\xff\xda")
@@ -74,7 +74,7 @@ def _check_scans(source: BinaryIO) -> None:
         raise ValueError(f"{scans:,} scans")
 
 
-def _check_directories(source: BinaryIO, header: bytes) -> None:
+def _check_tiff(source: BinaryIO, header: bytes) -> None:
     order = "<" if header.startswith(b"II") else ">"
     big = header[2] == _BIG_TIFF
     length, entry = (struct.Struct(order + form) for form in (("Q", "HHQQ") if big else ("H", "HHLL")))
@@ -85,10 +85,10 @@ def _check_directories(source: BinaryIO, header: bytes) -> None:
         (entries,) = length.unpack(source.read(length.size).ljust(length.size, b"\0"))
         table = source.read(entry.size * min(entries, _MAX_ENTRIES))
         for tag, kind, count, value in entry.iter_unpack(table[: len(table) // entry.size * entry.size]):
-            unpacked = kind not in _BLOBS or tag in _LISTS
-            strange = tag in _SUBDIRECTORIES and kind not in _OFFSETS
-            if strange or entries > _MAX_ENTRIES or (unpacked and count > _MAX_TAG_VALUES):
+            unpacked = kind not in _PACKED_TYPES or tag in _UNPACKED_TAGS
+            wrong_type = tag in _SUBDIRECTORY_TAGS and kind not in _OFFSET_TYPES
+            if wrong_type or entries > _MAX_ENTRIES or (unpacked and count > _MAX_TAG_VALUES):
                 raise ValueError(f"TIFF tag {tag} of type {kind} counts {count:,} values in {entries:,} entries")
-            if tag in _SUBDIRECTORIES and value not in seen:
+            if tag in _SUBDIRECTORY_TAGS and value not in seen:
                 seen.add(value)
                 pending.append(value)

@@ -1,4 +1,4 @@
-"""A bound on memory that this process sets itself."""
+"""Limits the memory of this process."""
 
 import resource
 import sys
@@ -8,18 +8,18 @@ from pathlib import Path
 
 
 @contextmanager
-def bounded_memory(more: int) -> Iterator[None]:
-    """Let allocations fail that would take `more` bytes beyond what the process has mapped when the block begins.
+def limit_memory(extra_bytes: int) -> Iterator[None]:
+    """Make allocations fail that need more than `extra_bytes` above the memory mapped when the block begins.
 
-    Lambda kills a function that outgrows its memory, and nobody learns why. A decoder that gets no memory says so:
-    libavif by a RuntimeError, Pillow by a MemoryError. Only Linux enforces the limit.
+    Lambda kills a function that exceeds its memory, and no error names the picture. A decoder that hits this limit
+    raises an error instead: libavif a RuntimeError, Pillow a MemoryError. Only Linux enforces the limit.
     """
     if sys.platform != "linux":
         yield
         return
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + extra_bytes, hard))
     try:
         yield
     finally:

@@ -185,7 +185,9 @@ def test_the_image_holds_the_functions_own_imaging_and_nothing_else() -> None:
     (image,) = [one for one in assembly("sandbox").glob("asset.*") if (one / batch.DOCKERFILE).exists()]
     held = {path.relative_to(image).as_posix() for path in image.rglob("*") if path.is_file()}
     program = {path.relative_to(ROOT).as_posix() for path in (ROOT / "containers/batch/batch").glob("*.py")}
-    imaging = {f"lambda_src/thumbnail/{name}.py" for name in ("__init__", "headers", "imaging", "limits", "memory")}
+    imaging = {
+        f"lambda_src/thumbnail/{name}.py" for name in ("__init__", "colours", "headers", "imaging", "limits", "memory")
+    }
     assert held == {batch.DOCKERFILE, "containers/batch/requirements.txt", *program, *imaging}
 
 

@@ -13,7 +13,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from thumbnail.events import changes
+from thumbnail.events import parse_changes
+from thumbnail.settle import settle
 
 UPLOADS, THUMBNAILS, TABLE = "uploads", "thumbnails", "metadata"
 ENVIRONMENT = {
@@ -104,8 +105,8 @@ class World:
 
     def settle(self, record: dict[str, Any]) -> None:
         """Run the heart of the function on one record: a second invocation, while a first is under way."""
-        (change,) = changes({"Records": [record]})
-        self.function.settle(change)
+        (change,) = parse_changes({"Records": [record]})
+        settle(change, self.function.uploads, self.function.store, self.function.limits)
 
     def item(self, key: str) -> dict[str, Any] | None:
         """The key's item, its attributes as plain values."""

@@ -20,8 +20,9 @@ from PIL import Image
 from tests.handlers.thumbnail import pictures
 from tests.handlers.thumbnail.conftest import CONTEXT, TABLE, THUMBNAILS, UPLOADS, World, record
 from tests.support.keys import ODD_KEYS
-from thumbnail.events import changes
+from thumbnail.events import parse_changes
 from thumbnail.imaging import Thumbnail
+from thumbnail.settle import settle
 
 SLOW_IS_FINE = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60
@@ -78,7 +79,7 @@ KEYS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size
 @given(key=KEYS)
 @SLOW_IS_FINE
 def test_any_key_is_taken_from_the_event_as_it_was_uploaded(key: str) -> None:
-    (change,) = changes({"Records": [record("ObjectCreated:Put", key)]})
+    (change,) = parse_changes({"Records": [record("ObjectCreated:Put", key)]})
     assert change.key == key
 
 
@@ -397,7 +398,7 @@ def test_sequencers_of_different_lengths_are_compared_from_the_left() -> None:
     removed = record("ObjectRemoved:Delete", "a")
     for sequencer in ("0055AED6", "0055aed6dcd90281e5"):
         removed["s3"]["object"]["sequencer"] = sequencer
-        (change,) = changes({"Records": [removed]})
+        (change,) = parse_changes({"Records": [removed]})
         assert change.sequencer == sequencer.upper() + "0" * (32 - len(sequencer))
 
 
@@ -489,8 +490,8 @@ def test_whatever_the_order_the_end_is_true_to_the_bucket(function: ModuleType, 
         world = World(function)
         interleaved = Interleaved(lambda count: data.draw(st.integers(0, count - 1), label="next"))
         patch.setattr("thumbnail.limits.make_thumbnail", _echo)
-        for client in ("_s3", "_dynamodb"):
-            patch.setattr(function.store, client, Pausing(getattr(function.store, client), interleaved.pause))
+        for owner, client in ((function.store, "_s3"), (function.store, "_dynamodb"), (function.uploads, "_s3")):
+            patch.setattr(owner, client, Pausing(getattr(owner, client), interleaved.pause))
         records: dict[int, dict[str, Any]] = {}
 
         def uploader() -> None:
@@ -502,12 +503,12 @@ def test_whatever_the_order_the_end_is_true_to_the_bucket(function: ModuleType, 
             def deliver() -> None:
                 while number not in records:
                     interleaved.pause()
-                (change,) = changes({"Records": [records[number]]})
+                (change,) = parse_changes({"Records": [records[number]]})
                 interleaved.crash_after(crash)
                 try:
-                    function.settle(change)
+                    settle(change, function.uploads, function.store, function.limits)
                 except CrashError:
-                    function.settle(change)  # as Lambda does, a minute later
+                    settle(change, function.uploads, function.store, function.limits)  # as Lambda does, a minute later
 
             return deliver
 
