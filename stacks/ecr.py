@@ -10,7 +10,7 @@ from constructs import Construct
 
 from stacks._cdk_helpers import add_helper_log_groups
 from stacks._functions import python_function
-from stacks._web import web_asset
+from stacks._web_image import web_asset
 
 KEPT_IMAGES = 10
 """Ten versions to go back to; at 50 MB each, most of it shared, they cost five cents a month."""

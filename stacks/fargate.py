@@ -2,37 +2,28 @@
 
 from typing import Any
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct
 
-from stacks._alarms import alarm_topic, notify
 from stacks._cdk_helpers import add_helper_log_groups
 from stacks._network import serving_subnets, small_vpc
-from stacks._web import (
-    ROLLING,
-    add_web_container,
-    cluster,
-    listen,
-    load_balancer,
-    scale,
-    service_url,
-    target_group,
-    web_alarms,
-    web_image,
-)
+from stacks._web_alarms import watch_web_service
+from stacks._web_balancer import forward_requests, load_balancer, service_url
+from stacks._web_image import web_image
+from stacks._web_service import ROLLING_UPDATE, add_web_container, scale_tasks, web_cluster
 
 CPU = {"arm64": ecs.CpuArchitecture.ARM64, "x86_64": ecs.CpuArchitecture.X86_64}
 CPU_UNITS = 256
-"""A quarter of a vCPU, the least there is. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html"""
+"""A quarter of a vCPU, the smallest size. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html"""
 MEMORY_MIB = 512
-"""The least that goes with it; the server takes 30."""
+"""The smallest size for this CPU. The server needs 30 MiB."""
 
 
 class FargateStack(Stack):
-    """VPC -> load balancer -> service of tasks on Fargate and Fargate Spot, which scales by itself."""
+    """Load balancer -> tasks on Fargate and Fargate Spot, whose number follows the load, in a VPC."""
 
     def __init__(  # noqa: PLR0913 - every choice of the example, by name
         self,
@@ -51,13 +42,9 @@ class FargateStack(Stack):
         super().__init__(scope, id, **stack)
 
         vpc = small_vpc(self, private=retain_data, log_retention=log_retention)
-        ecs_cluster = cluster(self, vpc, container_insights=container_insights)
-        log_group = logs.LogGroup(
-            self,
-            "Logs",
-            retention=log_retention,
-            removal_policy=RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY,
-        )
+        cluster = web_cluster(self, vpc, container_insights=container_insights)
+        balancer = load_balancer(self, vpc, retain_data=retain_data)
+        capacity = self._capacity(cluster, after=balancer)
         task = ecs.FargateTaskDefinition(
             self,
             "Task",
@@ -67,23 +54,20 @@ class FargateStack(Stack):
                 cpu_architecture=CPU[architecture], operating_system_family=ecs.OperatingSystemFamily.LINUX
             ),
         )
-        add_web_container(task, web_image(self, image, architecture), log_group)
-        balancer = load_balancer(self, vpc, retain_data=retain_data)
-        capacity = self._capacity(ecs_cluster, after=balancer)
-        service = self._service(vpc, ecs_cluster, task, private=retain_data)
-        # Or the capacity providers would be taken from the cluster while the service still uses them, and no
-        # deletion of the stack would come to its end.
+        container_image = web_image(self, image, architecture)
+        add_web_container(task, container_image, retain_logs=retain_data, log_retention=log_retention)
+        service = self._service(vpc, cluster, task, private=retain_data)
+        # CloudFormation deletes in the reverse order. Otherwise it would take the capacity providers from the cluster
+        # while the service still uses them, and the deletion of the stack would never end.
         service.node.add_dependency(capacity)
 
-        targets = target_group(vpc, service)
-        listen(balancer, targets, certificate_arn)
-        scale(service, targets)
-        alarms = web_alarms(self, balancer, targets, service, lesson="fargate")
-        notify(alarms, alarm_topic(self, alarm_email))
+        targets = forward_requests(balancer, service, certificate_arn)
+        scale_tasks(service, targets)
+        watch_web_service(balancer, targets, service, lesson="fargate", email=alarm_email)
         add_helper_log_groups(self, retention=log_retention)
 
         CfnOutput(self, "ServiceUrl", value=service_url(balancer, certificate_arn))
-        CfnOutput(self, "ClusterName", value=ecs_cluster.cluster_name)
+        CfnOutput(self, "ClusterName", value=cluster.cluster_name)
         CfnOutput(self, "ServiceName", value=service.service_name)
 
     def _capacity(self, cluster: ecs.Cluster, *, after: IConstruct) -> ecs.CfnClusterCapacityProviderAssociations:
@@ -94,8 +78,9 @@ class FargateStack(Stack):
             capacity_providers=["FARGATE", "FARGATE_SPOT"],
             default_capacity_provider_strategy=[],
         )
-        # CDK would do it as soon as there is a cluster. In an account's first, ECS has just made its role then, and
-        # fails with "Unable to assume the service linked role". The service waits for the load balancer anyway.
+        # CDK would create this right after the cluster. With an account's first cluster, ECS has only just created its
+        # role, and this fails with "Unable to assume the service linked role". Creating the load balancer takes long
+        # enough, and the service waits for it anyway.
         capacity.node.add_dependency(after)
         return capacity
 
@@ -109,16 +94,18 @@ class FargateStack(Stack):
             cluster=cluster,
             task_definition=task,
             capacity_provider_strategies=[
-                # One task that AWS does not take back; of the others three in four at a third of the price.
+                # AWS never takes the first task back. Three in four of the others cost a third of the price.
                 ecs.CapacityProviderStrategy(capacity_provider="FARGATE", base=1, weight=1),
                 ecs.CapacityProviderStrategy(capacity_provider="FARGATE_SPOT", weight=3),
             ],
             vpc_subnets=ec2.SubnetSelection(subnets=subnets),
-            assign_public_ip=not private,  # the way to the registry without a NAT gateway; nothing may come in by it
+            # Without a NAT gateway, a task reaches the registry by its public address. Its security group lets only
+            # the load balancer in.
+            assign_public_ip=not private,
             security_groups=[ec2.SecurityGroup(self, "TasksGroup", vpc=vpc, description="The tasks")],
-            **ROLLING,
+            **ROLLING_UPDATE,
         )
-        # A task pulls as soon as it starts.
+        # A task pulls its image as soon as it starts. It needs the permission and the way to the internet by then.
         service.node.add_dependency(task.obtain_execution_role())
         service.node.add_dependency(*(subnet.internet_connectivity_established for subnet in subnets))
         return service

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from config import OVERRIDES
-from stacks import _network, _web, ecr, ecs_ec2
+from stacks import _network, ecr, ecs_ec2, ecs_ec2_capacity
+from stacks import _web_service as web
 from tests.docs.test_docs import lesson, section
 from tests.support.apps import templates
 from tests.support.folders import ROOT
@@ -44,12 +45,10 @@ def test_the_fargate_lessons_figures_are_the_stacks() -> None:
     base, share = weights()
     assert base == 1
     assert share == 3 / 4
-    assert (
-        f"between {_web.MIN_TASKS} and {_web.MAX_TASKS} tasks: the average CPU is kept at {_web.CPU_PERCENT} %" in text
-    )
-    assert f"the requests at {_web.REQUESTS_PER_TASK:,} a minute and task" in text
-    assert f"after the {_web.STOP_TIMEOUT.to_seconds():.0f} seconds of its stop timeout" in text
-    assert f"on port {_web.PORT}" in text
+    assert f"between {web.MIN_TASKS} and {web.MAX_TASKS} tasks: the average CPU is kept at {web.CPU_PERCENT} %" in text
+    assert f"the requests at {web.REQUESTS_PER_TASK:,} a minute and task" in text
+    assert f"after the {web.STOP_TIMEOUT.to_seconds():.0f} seconds of its stop timeout" in text
+    assert f"on port {web.PORT}" in text
 
 
 def test_the_lessons_times_are_the_templates() -> None:
@@ -79,12 +78,14 @@ def test_the_lessons_times_are_the_templates() -> None:
 
 def test_the_ecs_ec2_lessons_figures_are_the_stacks() -> None:
     text = words("ecs_ec2")
-    assert f"from {_network.ZONES} to {ecs_ec2.MAX_INSTANCES} instances" in text
+    assert f"from {_network.ZONES} to {ecs_ec2_capacity.MAX_INSTANCES} instances" in text
     assert f"A task has {ecs_ec2.MEMORY_MIB} MiB" in text
     assert f"The {ecs_ec2.CPU_UNITS} units of CPU" in text
     assert TASKS_PER_INSTANCE == 3
-    assert f"{ecs_ec2.DISK_GB} GB each" in text
-    assert ecs_ec2.MAX_INSTANCES * TASKS_PER_INSTANCE >= 2 * _web.MAX_TASKS, "a deployment at ten tasks has room"
+    assert f"{ecs_ec2_capacity.DISK_GB} GB each" in text
+    assert ecs_ec2_capacity.MAX_INSTANCES * TASKS_PER_INSTANCE >= 2 * web.MAX_TASKS, (
+        "a deployment at ten tasks has room"
+    )
     line = re.search(r"```python\n(.*?)\n```", lesson("ecs_ec2"), re.DOTALL)
     assert line
     assert line[1] in (ROOT / "stacks/ecs_ec2.py").read_text()

@@ -8,7 +8,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ecs as ecs
 
-from stacks._web import web_image
+from stacks._web_image import web_image
 from tests.contracts.reachable import faults
 from tests.support.apps import (
     assembly,

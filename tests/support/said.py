@@ -230,6 +230,6 @@ SAID: Mapping[str, Callable[[], Iterator[str]]] = {
     "docs/lightsail.md": _lightsail,
     "docs/thumbnail.md": _thumbnail,
     "stacks/_network.py": said_of_containers.network_source,
-    "stacks/_web.py": said_of_containers.web_source,
+    "stacks/_web_service.py": said_of_containers.web_source,
     "stacks/api_gateway.py": _api_source,
 }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stacks import _network, _web, ecs_ec2, fargate
+from stacks import _network, _web_service, ecs_ec2, ecs_ec2_capacity, fargate
 from tests.support.reckoning import PRODUCTION, costs, hourly, idles, month, of
 from tools.costs import work
 from tools.costs.prices import HOURS, listed
@@ -23,12 +23,12 @@ def _tasks(count: int, spot: int = 0) -> float:
 
 
 def _busy() -> float:
-    borrowed = _web.MAX_TASKS * fargate.CPU_UNITS / 1024 - 4 * BASELINE_VCPU
+    borrowed = _web_service.MAX_TASKS * fargate.CPU_UNITS / 1024 - 4 * BASELINE_VCPU
     return instances(4) + borrowed * hourly("t4g-surplus")
 
 
 def _table() -> Iterator[str]:
-    ten = _web.MAX_TASKS
+    ten = _web_service.MAX_TASKS
     assert -(-ten // TASKS_PER_INSTANCE) == 4
     gb = fargate.MEMORY_MIB / 1024
     yield (
@@ -57,7 +57,7 @@ def _both(stem: str) -> Iterator[str]:
 def ecs_ec2_lesson() -> Iterator[str]:
     yield from _both("ecs_ec2")
     yield f"| two instances | ${listed(p for p in month('ecs_ec2') if p.what == 'instances'):.2f} |"
-    yield f"| their disks | ${of('ecs_ec2', 'disks'):.2f} | {ecs_ec2.DISK_GB} GB each"
+    yield f"| their disks | ${of('ecs_ec2', 'disks'):.2f} | {ecs_ec2_capacity.DISK_GB} GB each"
     yield f"| their two public addresses | ${of('ecs_ec2', 'addresses of instances'):.2f} |"
     yield f"| eleven alarms, five and scaling's six | ${of('ecs_ec2', 'alarms'):.2f} |"
     yield f"ten tasks would take four instances, ${instances(4):.2f}."
@@ -82,4 +82,4 @@ def network_source() -> Iterator[str]:
 
 
 def web_source() -> Iterator[str]:
-    yield f"at the most: ${_tasks(_web.MAX_TASKS):.0f} a month on Fargate, addresses included"
+    yield f"Ten tasks cost ${_tasks(_web_service.MAX_TASKS):.0f} a month on Fargate, addresses included"

@@ -1,0 +1,137 @@
+"""The load balancer of the web examples, and its way to the tasks."""
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+
+from stacks._nag import acknowledge
+from stacks._stores import keep_policy
+from stacks._web_service import CONTAINER, PORT
+
+READY_PATH = "/readyz"
+
+
+def load_balancer(stack: Stack, vpc: ec2.Vpc, *, retain_data: bool) -> elbv2.ApplicationLoadBalancer:
+    """Return a public load balancer. Its security group allows no outgoing traffic until it has targets."""
+    group = ec2.SecurityGroup(
+        stack, "LoadBalancerGroup", vpc=vpc, allow_all_outbound=False, description="The load balancer"
+    )
+    acknowledge(group, "AwsSolutions-EC23", "This is a public web site: everybody may open its port.")
+    balancer = elbv2.ApplicationLoadBalancer(
+        stack,
+        "LoadBalancer",
+        vpc=vpc,
+        internet_facing=True,
+        security_group=group,
+        drop_invalid_header_fields=True,
+        deletion_protection=retain_data,
+    )
+    if retain_data:
+        _log_access(stack, balancer)
+    else:
+        acknowledge(
+            balancer,
+            "AwsSolutions-ELB2",
+            "A log file may arrive minutes after the sandbox's bucket is emptied. CloudFormation could then not delete "
+            "the bucket. The tasks log each request.",
+        )
+    return balancer
+
+
+def forward_requests(
+    balancer: elbv2.ApplicationLoadBalancer, service: ecs.BaseService, certificate_arn: str | None
+) -> elbv2.ApplicationTargetGroup:
+    """Forward the load balancer's requests to the tasks of the service. Return the target group of these tasks."""
+    targets = _target_group(service)
+    _add_listeners(balancer, targets, certificate_arn)
+    return targets
+
+
+def service_url(balancer: elbv2.ApplicationLoadBalancer, certificate_arn: str | None) -> str:
+    """The URL of the service. With a certificate, browsers warn until one of its names points to this address."""
+    return f"{'https' if certificate_arn else 'http'}://{balancer.load_balancer_dns_name}/"
+
+
+def _target_group(service: ecs.BaseService) -> elbv2.ApplicationTargetGroup:
+    # The tasks take turns. A listener that forwards to this group also opens the security groups on the way.
+    return elbv2.ApplicationTargetGroup(
+        Stack.of(service),
+        "Targets",
+        vpc=service.cluster.vpc,
+        port=PORT,
+        protocol=elbv2.ApplicationProtocol.HTTP,
+        targets=[service.load_balancer_target(container_name=CONTAINER, container_port=PORT)],
+        # No request takes longer. Each task that stops waits for the whole delay, by default 300 seconds.
+        deregistration_delay=Duration.seconds(30),
+        health_check=elbv2.HealthCheck(
+            path=READY_PATH,
+            port="traffic-port",  # the port of each target, because a bridged task gets its port when it starts
+            healthy_http_codes="200",
+            # A Spot task that AWS takes back stays a target until it has stopped. Two failed checks take ten seconds.
+            # The server serves for longer than that after its stop signal, so no request meets a stopped server.
+            interval=Duration.seconds(5),
+            timeout=Duration.seconds(4),
+            healthy_threshold_count=2,
+            unhealthy_threshold_count=2,
+        ),
+    )
+
+
+def _add_listeners(
+    balancer: elbv2.ApplicationLoadBalancer, targets: elbv2.ApplicationTargetGroup, certificate_arn: str | None
+) -> None:
+    # Without a certificate, HTTP is forwarded. With one, HTTPS is forwarded and HTTP redirects to it. Port 80 has the
+    # same listener in both cases, so that a deployed stack can get a certificate later. CloudFormation would create a
+    # different listener before it deletes the first, and a port can have only one (aws-cdk #34235).
+    forward = elbv2.ListenerAction.forward([targets])
+    redirect = elbv2.ListenerAction.redirect(protocol="HTTPS", port="443", permanent=True)
+    http = balancer.add_listener(
+        "Http",
+        port=80,
+        protocol=elbv2.ApplicationProtocol.HTTP,
+        default_action=redirect if certificate_arn else forward,
+    )
+    if certificate_arn is None:
+        return
+    https = balancer.add_listener(
+        "Https",
+        port=443,
+        protocol=elbv2.ApplicationProtocol.HTTPS,
+        certificates=[elbv2.ListenerCertificate.from_arn(certificate_arn)],
+        ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS,
+        default_action=forward,
+    )
+    http.node.add_dependency(https)  # the redirect starts when port 443 listens
+
+
+def _log_access(stack: Stack, balancer: elbv2.ApplicationLoadBalancer) -> None:
+    bucket = s3.Bucket(
+        stack,
+        "AccessLogs",
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        enforce_ssl=True,
+        encryption=s3.BucketEncryption.S3_MANAGED,  # load balancers support no other
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(90))],  # as long as production keeps its logs
+        removal_policy=RemovalPolicy.RETAIN,
+    )
+    keep_policy(bucket, RemovalPolicy.RETAIN)
+    acknowledge(
+        bucket, "AwsSolutions-S1", "This bucket holds access logs itself. CloudTrail can record who reads them."
+    )
+    # CDK's log_access_logs needs a region, because it names ELB's account there. This principal works in all regions.
+    # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
+    bucket.add_to_resource_policy(
+        iam.PolicyStatement(
+            actions=["s3:PutObject"],
+            principals=[iam.ServicePrincipal("logdelivery.elasticloadbalancing.amazonaws.com")],
+            resources=[bucket.arn_for_objects(f"AWSLogs/{stack.account}/*")],
+        )
+    )
+    balancer.set_attribute("access_logs.s3.enabled", "true")
+    balancer.set_attribute("access_logs.s3.bucket", bucket.bucket_name)
+    # The load balancer tries to write as soon as it has this attribute, so the policy must exist before.
+    balancer.node.add_dependency(bucket.node.find_child("Policy"))
