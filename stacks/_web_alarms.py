@@ -1,91 +1,50 @@
 """The alarms of the web examples."""
 
-from typing import Any
-
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 
-from stacks._alarms import alarm_topic, notify
+from stacks._alarms import metric_alarm
 
 MINUTE, FIVE_MINUTES = Duration.minutes(1), Duration.minutes(5)
-AT_LEAST = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
 
 
-def watch_web_service(
+def add_web_alarms(
     balancer: elbv2.ApplicationLoadBalancer,
     targets: elbv2.ApplicationTargetGroup,
     service: ecs.BaseService,
     *,
-    lesson: str,
-    email: str | None,
-) -> None:
-    """Add the alarms, which send mail if there is an address. Their descriptions name the lesson."""
-    stack = Stack.of(service)
-    alarms = [
-        *_target_alarms(stack, targets, lesson),
-        *_error_alarms(stack, balancer, targets, lesson),
-        _alarm(
-            stack,
-            "Cpu",
-            service.metric_cpu_utilization(period=FIVE_MINUTES, statistic="Average"),
-            lesson,
-            threshold=90,  # scaling holds CPU_PERCENT, unless it has reached its limit
-            evaluation_periods=3,
-        ),
-    ]
-    notify(alarms, alarm_topic(stack, email))
-
-
-def _target_alarms(stack: Stack, targets: elbv2.ApplicationTargetGroup, lesson: str) -> list[cloudwatch.Alarm]:
-    return [
-        _alarm(
-            stack,
-            "NoTargets",
-            targets.metrics.healthy_host_count(period=MINUTE, statistic="Maximum"),
-            lesson,
-            threshold=1,
-            evaluation_periods=3,
-            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,  # without targets there is no data
-        ),
-        _alarm(
-            stack,
-            "UnhealthyTargets",
-            # Each node of the load balancer reports its own count. The maximum shows a problem that only one node sees.
-            # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
-            targets.metrics.unhealthy_host_count(period=MINUTE, statistic="Maximum"),
-            lesson,
-            threshold=1,
-            evaluation_periods=5,  # a starting task is unhealthy for less
-        ),
-    ]
-
-
-def _error_alarms(
-    stack: Stack, balancer: elbv2.ApplicationLoadBalancer, targets: elbv2.ApplicationTargetGroup, lesson: str
+    stem: str,
 ) -> list[cloudwatch.Alarm]:
-    of_tasks = targets.metrics.http_code_target(
+    """Return alarms on tasks that cannot serve, on answers with errors, and on a CPU at its limit."""
+    stack = Stack.of(service)
+    # Each node of the load balancer reports its own count. The maximum shows a problem that only one node sees.
+    # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
+    healthy = targets.metrics.healthy_host_count(period=MINUTE, statistic="Maximum")
+    unhealthy = targets.metrics.unhealthy_host_count(period=MINUTE, statistic="Maximum")
+    task_errors = targets.metrics.http_code_target(
         elbv2.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
     )
-    of_balancer = balancer.metrics.http_code_elb(elbv2.HttpCodeElb.ELB_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum")
-    # A single error may be a robot's strange request. A bug causes more.
-    return [
-        _alarm(stack, "ServerErrors", of_tasks, lesson, threshold=5, evaluation_periods=1),
-        _alarm(stack, "BalancerErrors", of_balancer, lesson, threshold=5, evaluation_periods=1),
-    ]
-
-
-def _alarm(stack: Stack, name: str, metric: cloudwatch.IMetric, lesson: str, **limits: Any) -> cloudwatch.Alarm:
-    defaults = {
-        "comparison_operator": AT_LEAST,
-        "treat_missing_data": cloudwatch.TreatMissingData.NOT_BREACHING,
-    }
-    return cloudwatch.Alarm(
-        stack,
-        f"{name}Alarm",
-        metric=metric,
-        alarm_description=f"{stack.stack_name}: {name}. What to do: docs/{lesson}.md, 'Watch it'.",
-        **{**defaults, **limits},
+    balancer_errors = balancer.metrics.http_code_elb(
+        elbv2.HttpCodeElb.ELB_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
     )
+    cpu = service.metric_cpu_utilization(period=FIVE_MINUTES, statistic="Average")
+    return [
+        metric_alarm(
+            stack,
+            "NoTargets",
+            healthy,
+            stem=stem,
+            periods=3,
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,  # without targets there are no data
+        ),
+        # A task is unhealthy for less than five minutes while it starts.
+        metric_alarm(stack, "UnhealthyTargets", unhealthy, stem=stem, periods=5),
+        # One error may come from a robot's strange request. A bug causes more.
+        metric_alarm(stack, "ServerErrors", task_errors, stem=stem, threshold=5),
+        metric_alarm(stack, "BalancerErrors", balancer_errors, stem=stem, threshold=5),
+        # Scaling keeps the CPU at CPU_PERCENT, until it has reached its limit.
+        metric_alarm(stack, "Cpu", cpu, stem=stem, threshold=90, periods=3),
+    ]

@@ -8,9 +8,10 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct
 
+from stacks._alarms import alarm_topic, notify
 from stacks._cdk_helpers import add_helper_log_groups
 from stacks._network import serving_subnets, small_vpc
-from stacks._web_alarms import watch_web_service
+from stacks._web_alarms import add_web_alarms
 from stacks._web_balancer import forward_requests, load_balancer, service_url
 from stacks._web_image import web_image
 from stacks._web_service import ROLLING_UPDATE, add_web_container, scale_tasks, web_cluster
@@ -63,7 +64,8 @@ class FargateStack(Stack):
 
         targets = forward_requests(balancer, service, certificate_arn)
         scale_tasks(service, targets)
-        watch_web_service(balancer, targets, service, lesson="fargate", email=alarm_email)
+        alarms = add_web_alarms(balancer, targets, service, stem="fargate")
+        notify(alarms, alarm_topic(self, alarm_email))
         add_helper_log_groups(self, retention=log_retention)
 
         CfnOutput(self, "ServiceUrl", value=service_url(balancer, certificate_arn))

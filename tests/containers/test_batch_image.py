@@ -11,7 +11,7 @@ from local import base_image, containers
 from local.aws import Engine, LocalAws
 from local.containers import Tool
 from local.thumbnail import PHOTO
-from stacks.batch import DOCKERFILE
+from stacks.batch_job import DOCKERFILE
 from tests.support.folders import ROOT
 
 BUCKETS = ("batch-image-in", "batch-image-out")

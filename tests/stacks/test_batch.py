@@ -17,7 +17,7 @@ from batch.job import STOP_SECONDS
 from config import OVERRIDES, ConfigError, from_context
 from stacks import batch
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES
-from stacks.batch import ATTEMPTS, MEMORY_MIB, VCPUS
+from stacks.batch_job import ATTEMPTS, DOCKERFILE, MAX_DURATION, MEMORY_MIB, VCPUS
 from tests.support.apps import assembly, get_att, properties_of, synthesize_example, templates
 from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
@@ -182,13 +182,13 @@ def test_the_job_may_do_what_it_does_and_no_more(template: dict[str, Any]) -> No
 
 
 def test_the_image_holds_the_functions_own_imaging_and_nothing_else() -> None:
-    (image,) = [one for one in assembly("sandbox").glob("asset.*") if (one / batch.DOCKERFILE).exists()]
+    (image,) = [one for one in assembly("sandbox").glob("asset.*") if (one / DOCKERFILE).exists()]
     held = {path.relative_to(image).as_posix() for path in image.rglob("*") if path.is_file()}
     program = {path.relative_to(ROOT).as_posix() for path in (ROOT / "containers/batch/batch").glob("*.py")}
     imaging = {
         f"lambda_src/thumbnail/{name}.py" for name in ("__init__", "colours", "headers", "imaging", "limits", "memory")
     }
-    assert held == {batch.DOCKERFILE, "containers/batch/requirements.txt", *program, *imaging}
+    assert held == {DOCKERFILE, "containers/batch/requirements.txt", *program, *imaging}
 
 
 def test_the_image_and_the_function_have_the_same_pillow() -> None:
@@ -302,7 +302,7 @@ def test_the_lessons_figures_are_the_stacks() -> None:
         f"within {STOP_SECONDS} seconds",
         f"for more than {DECODING_SECONDS} seconds",
         f"exits with {STOPPED}",
-        f"a limit of {batch.LONGEST.to_hours():.0f} hours",
+        f"a limit of {MAX_DURATION.to_hours():.0f} hours",
     ):
         assert said in text, said
     assert {*re.findall(r"^\| `(batch_\w+)` \|", LESSON, re.MULTILINE)} == {

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from config import MAX_URLS
-from stacks import api, api_gateway, batch, cron_watch, ecr, lightsail, thumbnail
+from stacks import api, api_gateway, batch_job, cron_watch, ecr, lightsail, thumbnail
 from tests.support import said_of_containers
 from tests.support.apps import templates
 from tests.support.reckoning import (
@@ -159,7 +159,7 @@ def _batch() -> Iterator[str]:
     yield "The Lambda example takes about $30 for the same million"
     four = 4 / work.CHILDREN * costs("batch", job, "S3, lists")
     assert four == pytest.approx(0.04)
-    machines_of_16 = 16 / batch.VCPUS
+    machines_of_16 = 16 / batch_job.VCPUS
     yield f"16 vCPUs of Spot instances for a whole month are ${machines_of_16 * hourly('c6g.large-spot'):.0f}."
     yield f"starts as many on demand, ${machines_of_16 * hourly('c6g.large'):.0f}."
 

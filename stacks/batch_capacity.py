@@ -1,0 +1,129 @@
+"""The instances that run the jobs of the batch example, and the queue in which the jobs wait for them."""
+
+from typing import cast
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_batch as batch
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+
+from stacks._nag import acknowledge
+from stacks._network import serving_subnets
+
+DISK_GB = 30
+"""The smallest size that the AMI allows."""
+FAMILIES = {"arm64": batch.DefaultInstanceClass.ARM64, "x86_64": batch.DefaultInstanceClass.X86_64}
+"""Batch chooses from the instance families of the region: today c6g, m6g, r6g and c7g, or c6i, m6i, r6i and c7i. Batch
+rejects a list of families if the region lacks one of them. Many regions lack some, for example c7g, c5 or m6i.
+https://docs.aws.amazon.com/batch/latest/userguide/instance-type-compute-table.html"""
+ECS_AGENT_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
+
+
+def compute_environments(
+    stack: Stack, vpc: ec2.Vpc, architecture: str, max_vcpus: int
+) -> list[batch.ManagedEc2EcsComputeEnvironment]:
+    """Return two compute environments, which start instances when jobs need them: Spot, and on-demand."""
+    subnets = serving_subnets(vpc)
+    template = _launch_template(stack)
+    role = _instance_role(stack)
+    group = ec2.SecurityGroup(
+        stack, "InstancesGroup", vpc=vpc, description="The instances: nobody gets in", allow_all_outbound=False
+    )
+    group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.HTTPS, "AWS: ECS, ECR, S3, CloudWatch Logs")
+    environments = [
+        batch.ManagedEc2EcsComputeEnvironment(
+            stack,
+            id_,
+            vpc=vpc,
+            vpc_subnets=ec2.SubnetSelection(subnets=subnets),
+            security_groups=[group],
+            spot=spot,
+            allocation_strategy=strategy,
+            default_instance_classes=[FAMILIES[architecture]],
+            images=[batch.EcsMachineImage(image_type=batch.EcsMachineImageType.ECS_AL2023)],
+            launch_template=template,
+            instance_role=role,
+            minv_cpus=0,  # no instance runs without a job
+            maxv_cpus=max_vcpus,
+            # With these settings, Batch updates an environment in place. For that it needs its own service-linked role,
+            # so there is no service role here.
+            # https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments.html
+            replace_compute_environment=False,
+            update_to_latest_image_version=True,
+            terminate_on_update=False,
+            update_timeout=Duration.minutes(30),  # Batch then stops a child, whose next attempt continues its work
+        )
+        for id_, spot, strategy in (
+            ("Spot", True, batch.AllocationStrategy.SPOT_PRICE_CAPACITY_OPTIMIZED),
+            ("OnDemand", False, batch.AllocationStrategy.BEST_FIT_PROGRESSIVE),
+        )
+    ]
+    for environment in environments:
+        # CDK leaves the version out. Batch would then use the first version of the launch template for ever.
+        cast("batch.CfnComputeEnvironment", environment.node.default_child).add_property_override(
+            "ComputeResources.LaunchTemplate.Version", template.latest_version_number
+        )
+        # An instance needs its cluster, and so the way to the internet, until it ends.
+        environment.node.add_dependency(*(subnet.internet_connectivity_established for subnet in subnets))
+    return environments
+
+
+def job_queue(stack: Stack, environments: list[batch.ManagedEc2EcsComputeEnvironment]) -> batch.JobQueue:
+    """Return a queue that uses the first environment as long as it has instances, and then the next one."""
+
+    def cancel(reason: batch.JobStateTimeLimitActionsReason, after: Duration) -> batch.JobStateTimeLimitAction:
+        return batch.JobStateTimeLimitAction(
+            action=batch.JobStateTimeLimitActionsAction.CANCEL,
+            state=batch.JobStateTimeLimitActionsState.RUNNABLE,
+            reason=reason,
+            max_time=after,
+        )
+
+    return batch.JobQueue(
+        stack,
+        "Queue",
+        compute_environments=[
+            batch.OrderedComputeEnvironment(compute_environment=environment, order=order)
+            for order, environment in enumerate(environments, start=1)
+        ],
+        job_state_time_limit_actions=[
+            # A job that needs more than any instance has would block all jobs behind it for ever.
+            cancel(batch.JobStateTimeLimitActionsReason.JOB_RESOURCE_REQUIREMENT, Duration.minutes(10)),
+            cancel(batch.JobStateTimeLimitActionsReason.COMPUTE_ENVIRONMENT_MAX_RESOURCE, Duration.minutes(10)),
+            # A whole day without Spot or on-demand instances, in two zones and several families.
+            cancel(batch.JobStateTimeLimitActionsReason.INSUFFICIENT_INSTANCE_CAPACITY, Duration.hours(24)),
+        ],
+    )
+
+
+def _launch_template(stack: Stack) -> ec2.LaunchTemplate:
+    return ec2.LaunchTemplate(
+        stack,
+        "Machines",
+        require_imdsv2=True,
+        # One hop is the minimum. Jobs still reach the metadata, because Batch's containers share the host's network.
+        http_put_response_hop_limit=1,
+        block_devices=[
+            ec2.BlockDevice(
+                device_name="/dev/xvda",
+                volume=ec2.BlockDeviceVolume.ebs(
+                    DISK_GB, encrypted=True, volume_type=ec2.EbsDeviceVolumeType.GP3, delete_on_termination=True
+                ),
+            )
+        ],
+    )
+
+
+def _instance_role(stack: Stack) -> iam.Role:
+    role = iam.Role(
+        stack,
+        "InstanceRole",
+        assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+        managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(ECS_AGENT_POLICY)],
+    )
+    acknowledge(
+        role,
+        f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{ECS_AGENT_POLICY}]",
+        "This is AWS's policy for the ECS agent. Batch creates the cluster, so the template cannot name it.",
+    )
+    return role

@@ -1,0 +1,133 @@
+"""The job definition of the batch example: image, size, permissions and retries of every child."""
+
+from typing import cast
+
+from aws_cdk import Duration, IgnoreMode, Size, Stack
+from aws_cdk import aws_batch as batch
+from aws_cdk import aws_ecr_assets as ecr_assets
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+
+from stacks._bundling import ROOT
+from stacks._nag import acknowledge
+from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
+
+DOCKERFILE = "containers/batch/Dockerfile"
+VCPUS = 2
+"""Of each child: as many as a `large` instance of any family has. More children are as good as larger children."""
+MEMORY_MIB = 3584
+"""Of each child: two decoders with MAX_DECODING_BYTES and 160 MiB around each, and 850 MiB for lists and pictures in
+transit. It fits into the 4 GiB of an instance, of which the instance needs a part for itself."""
+ATTEMPTS = 5
+"""A child may lose its host four times. It keeps the thumbnails that it has made."""
+MAX_DURATION = Duration.hours(24)
+"""A child that takes longer hangs, or needs more siblings. Batch itself has no limit."""
+STOPPED = "143"
+"""The job's exit code after SIGTERM. The job gets this signal as the first sign that its host ends."""
+
+
+def job_definition(  # noqa: PLR0913 - named parameters
+    stack: Stack,
+    pictures: s3.Bucket,
+    thumbnails: s3.Bucket,
+    *,
+    image: str | None,
+    architecture: str,
+    max_edge: int,
+    log_group: logs.LogGroup,
+) -> batch.EcsJobDefinition:
+    """Return the definition of a job that reads `pictures` and writes to `thumbnails`."""
+    linux = batch.LinuxParameters(stack, "Linux")
+    # It holds the sockets between the job and its decoders. The job writes nothing else to a disk.
+    linux.add_tmpfs(batch.Tmpfs(container_path="/tmp", size=Size.mebibytes(64)))  # noqa: S108
+    container = batch.EcsEc2ContainerDefinition(
+        stack,
+        "Container",
+        image=_image(stack, image, architecture),
+        cpu=VCPUS,
+        memory=Size.mebibytes(MEMORY_MIB),
+        command=["--keys", "Ref::keys", "--children", "Ref::children"],
+        environment={
+            "INPUT_BUCKET": pictures.bucket_name,
+            "OUTPUT_BUCKET": thumbnails.bucket_name,
+            "MAX_EDGE": str(max_edge),
+            "MAX_BYTES": str(MAX_BYTES),
+            "MAX_PIXELS": str(MAX_PIXELS),
+            "MAX_DECODING_BYTES": str(MAX_DECODING_BYTES),
+            "VCPUS": str(VCPUS),  # a container cannot see its share of the instance's CPUs
+        },
+        job_role=_job_role(stack, pictures, thumbnails),
+        execution_role=_execution_role(stack),
+        readonly_root_filesystem=True,
+        linux_parameters=linux,
+        logging=ecs.LogDriver.aws_logs(
+            stream_prefix="job",
+            log_group=log_group,
+            # When CloudWatch is slow, the job loses log lines. A blocking driver would delay pictures instead.
+            mode=ecs.AwsLogDriverMode.NON_BLOCKING,
+        ),
+    )
+    retry, stop = batch.Action.RETRY, batch.Action.EXIT
+    return batch.EcsJobDefinition(
+        stack,
+        "Job",
+        container=container,
+        parameters={"keys": "*", "children": "1"},
+        timeout=MAX_DURATION,
+        propagate_tags=True,
+        retry_attempts=ATTEMPTS,
+        retry_strategies=[
+            batch.RetryStrategy.of(retry, batch.Reason.SPOT_INSTANCE_RECLAIMED),
+            # The job gets SIGTERM and ends before Batch knows that the host ends. Batch never retries a job that a
+            # person has terminated, or that took too long.
+            batch.RetryStrategy.of(retry, batch.Reason.custom(on_exit_code=STOPPED)),
+            # Without this line, Batch would retry everything else too, even bugs.
+            batch.RetryStrategy.of(stop, batch.Reason.custom(on_reason="*")),
+        ],
+    )
+
+
+def _image(stack: Stack, image: str | None, architecture: str) -> ecs.ContainerImage:
+    if image is not None:
+        return ecs.ContainerImage.from_registry(image)
+    arm = architecture == "arm64"
+    ignored = (ROOT / f"{DOCKERFILE}.dockerignore").read_text(encoding="utf-8").splitlines()
+    return ecs.ContainerImage.from_docker_image_asset(
+        ecr_assets.DockerImageAsset(
+            stack,
+            "Image",
+            # The image needs the function's imaging module, which is outside of containers/batch.
+            directory=str(ROOT),
+            file=DOCKERFILE,
+            exclude=[line for line in ignored if not line.startswith("#")],
+            ignore_mode=IgnoreMode.DOCKER,
+            platform=ecr_assets.Platform.LINUX_ARM64 if arm else ecr_assets.Platform.LINUX_AMD64,
+        )
+    )
+
+
+def _execution_role(stack: Stack) -> iam.Role:
+    role = iam.Role(stack, "ExecutionRole", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
+    acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "ecr:GetAuthorizationToken does not support resources.")
+    return role
+
+
+def _job_role(stack: Stack, pictures: s3.Bucket, thumbnails: s3.Bucket) -> iam.Role:
+    role = iam.Role(stack, "JobRole", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
+    # grant_read and grant_put would add a dozen more actions, by wildcard. The job may not delete anything.
+    for actions, resources in (
+        (["s3:GetObject"], [pictures.arn_for_objects("*")]),
+        (["s3:ListBucket"], [pictures.bucket_arn, thumbnails.bucket_arn]),
+        (["s3:PutObject"], [thumbnails.arn_for_objects("thumbnails/*"), thumbnails.arn_for_objects("manifests/*")]),
+    ):
+        role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))
+    for bucket, keys in ((pictures, "*"), (thumbnails, "thumbnails/*"), (thumbnails, "manifests/*")):
+        name = stack.get_logical_id(cast("s3.CfnBucket", bucket.node.default_child))
+        acknowledge(
+            role,
+            f"AwsSolutions-IAM5[Resource::<{name}.Arn>/{keys}]",
+            "The keys of pictures are known only when the job runs. The keys of its files depend on them.",
+        )
+    return role
