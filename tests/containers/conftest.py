@@ -1,4 +1,4 @@
-"""A local AWS for the programs in these containers, with nothing deployed into it."""
+"""An empty local AWS for the programs of the containers."""
 
 from collections.abc import Iterator
 

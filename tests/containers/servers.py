@@ -1,4 +1,4 @@
-"""The web service as a process of its own, and what stands around it on AWS."""
+"""The web service as a process, and stand-ins for its surroundings: metadata endpoint, load balancer, clients."""
 
 import http.client
 import itertools
@@ -22,7 +22,7 @@ from tests.support.waiting import wait_for
 
 WEB = ROOT / "containers" / "web"
 SAMPLES = Path(__file__).parent / "metadata"
-"""AWS's own examples, with the endpoint's two answers in one file.
+"""Examples from AWS's documentation. Each file holds both answers of the endpoint.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-examples.html
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-fargate-examples.html
 """
@@ -35,7 +35,7 @@ def sample(name: str) -> dict[str, dict[str, Any]]:
 
 
 def answers(name: str) -> Answers:
-    """What the metadata endpoint of a task in a sample answers."""
+    """Return the answers of the metadata endpoint, by path, for the task of a sample."""
     found = {path: json.dumps(found).encode() for path, found in sample(name).items()}
     return lambda path: found["task" if path.endswith("/task") else "container"]
 
@@ -76,7 +76,7 @@ def ask_on(
 
 @dataclass
 class Web:
-    """A running server."""
+    """A running server, with its port and its log."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -100,7 +100,7 @@ class Web:
 
 @contextmanager
 def web(folder: Path, **environment: str) -> Iterator[Web]:
-    """A server on a free port, ready; killed in the end if it still runs."""
+    """Run a server on a free port until it is ready. Kill it in the end if it still runs."""
     log = folder / f"{time.monotonic_ns()}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -136,18 +136,18 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
 
 @contextmanager
 def metadata(answer: Answers) -> Iterator[str]:
-    """A task metadata endpoint: the value of ECS_CONTAINER_METADATA_URI_V4."""
+    """Serve a task metadata endpoint, and yield the value of ECS_CONTAINER_METADATA_URI_V4."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = answer(self.path)
-            with suppress(OSError):  # the other side did not wait
+            with suppress(OSError):  # the client closed the connection before the answer
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Be quiet."""
+            """Log nothing."""
 
     with serving(Handler) as port:
         yield f"http://127.0.0.1:{port}/v4/1b2f"
@@ -155,7 +155,7 @@ def metadata(answer: Answers) -> Iterator[str]:
 
 @dataclass
 class Balancer:
-    """Passes requests on to ready targets in turn, over connections that it keeps, and never tries twice: as an ALB."""
+    """Behaves as an ALB: sends requests to the ready targets in turn, keeps connections open, never tries twice."""
 
     targets: list[Web] = field(default_factory=list)
     _ready: list[Web] = field(default_factory=list)
@@ -163,7 +163,7 @@ class Balancer:
     _turn: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def check(self) -> bool:
-        """Ask every target whether it is ready, ten times a second; says to go on."""
+        """Check the readiness of every target, and wait a tenth of a second. Always returns True, for `Load`."""
         self._ready = [target for target in list(self.targets) if _says_ready(target)]
         time.sleep(0.1)  # a load balancer's interval
         return True
@@ -197,10 +197,10 @@ def _says_ready(target: Web) -> bool:
 
 @dataclass
 class Load:
-    """Clients that ask without a pause, each in a thread."""
+    """Clients that send requests without a pause, each in its own thread."""
 
     once: Callable[[], bool]
-    """One request; says whether to go on."""
+    """Sends one request and returns whether to go on."""
     clients: int
     answered: list[None] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -222,11 +222,11 @@ class Load:
             try:
                 go_on = self.once()
                 self.answered.append(None)
-            except Exception as error:  # noqa: BLE001 - whatever it is, a client saw it
+            except Exception as error:  # noqa: BLE001 - any error counts, because a client would see it
                 self.failures.append(repr(error))
 
     def join(self) -> None:
-        """Wait until every client has seen enough."""
+        """Wait until every client has ended."""
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive()

@@ -1,4 +1,4 @@
-"""What a picture does to its process harms no other picture."""
+"""A picture that crashes or blocks its decoder harms no other picture."""
 
 import io
 import os
@@ -19,17 +19,17 @@ LIMITS = {"max_edge": 64, "max_bytes": 10**6, "max_pixels": 10**6, "max_decoding
 
 
 class Hostile(Limits):
-    """Does what a decoder does when it is at its worst."""
+    """Crashes, hangs, or crashes once, as the picture's bytes say."""
 
     __slots__ = ()
 
     def thumbnail(self, data: bytes) -> Thumbnail:
-        what, _, file = data.partition(b" ")
-        if what == b"crash" or (what == b"once" and not Path(file.decode()).exists()):
+        action, _, file = data.partition(b" ")
+        if action == b"crash" or (action == b"once" and not Path(file.decode()).exists()):
             if file:
                 Path(file.decode()).touch()
             os.kill(os.getpid(), signal.SIGSEGV)
-        while what == b"hang":
+        while action == b"hang":
             pass
         return super().thumbnail(pictures.jpeg())
 
@@ -41,12 +41,12 @@ def decoders() -> Iterator[Decoders]:
     decoders.close()
 
 
-def test_thumbnails_are_those_of_the_function(decoders: Decoders) -> None:
+def test_thumbnails_are_the_same_as_the_functions(decoders: Decoders) -> None:
     assert decoders.thumbnail(b"good") == Limits(**LIMITS).thumbnail(pictures.jpeg())
 
 
 @pytest.mark.parametrize("bad", [b"crash", b"hang"])
-def test_a_picture_that_ends_its_process_is_rejected_and_no_other(decoders: Decoders, bad: bytes) -> None:
+def test_only_the_picture_that_ends_its_process_is_rejected(decoders: Decoders, bad: bytes) -> None:
     with ThreadPoolExecutor(4) as threads:
         futures = [threads.submit(decoders.thumbnail, bad if number == 3 else b"good") for number in range(8)]
         for number, future in enumerate(futures):
@@ -57,20 +57,20 @@ def test_a_picture_that_ends_its_process_is_rejected_and_no_other(decoders: Deco
                 assert max(Image.open(io.BytesIO(future.result().data)).size) == 64
 
 
-def test_two_pictures_that_end_their_processes_at_once_do_not_wait_for_each_other(decoders: Decoders) -> None:
+def test_two_pictures_that_crash_at_once_do_not_block_each_other(decoders: Decoders) -> None:
     with ThreadPoolExecutor(2) as threads:
         for future in [threads.submit(decoders.thumbnail, b"crash") for _ in range(4)]:
             with pytest.raises(Rejected):
                 future.result()
 
 
-def test_a_process_that_dies_of_something_else_costs_no_picture(decoders: Decoders, tmp_path: Path) -> None:
-    """The kernel kills whoever is largest when memory runs out, even if another is to blame."""
+def test_a_picture_survives_a_crash_that_it_did_not_cause(decoders: Decoders, tmp_path: Path) -> None:
+    """When memory runs out the kernel kills the largest process, even if another one used up the memory."""
     assert decoders.thumbnail(b"once " + str(tmp_path / "died").encode()).width == 64
     assert (tmp_path / "died").exists()
 
 
-def test_what_is_wrong_with_a_picture_is_told() -> None:
+def test_the_reason_of_a_rejected_picture_is_reported() -> None:
     decoders = Decoders(1, Limits(**LIMITS))
     with pytest.raises(Rejected, match="The file is not a picture"):
         decoders.thumbnail(b"Dear Sir or Madam")

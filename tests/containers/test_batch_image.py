@@ -1,4 +1,4 @@
-"""The image of the Batch job, built and run where there is a tool for it."""
+"""The image of the Batch job, built and run. Skipped without a container tool."""
 
 import shutil
 import subprocess
@@ -29,26 +29,28 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
 
 @pytest.fixture(scope="module")
 def image(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The image's name; on a base of this machine's Python where the real one is out of reach."""
+    """Build the image and return its name. Without access to the registry its base is made of this machine's Python."""
     base: tuple[str, ...] = ()
     if not containers.is_reachable(containers.base_image()):
         changes = [part for change in base_image.CHANGES for part in ("--change", change)]
-        _done(tool("import", *changes, str(base_image.archive()), "localhost/batch-test-base:1"))
+        _output(tool("import", *changes, str(base_image.archive()), "localhost/batch-test-base:1"))
         base = ("--build-arg", "BASE_IMAGE=localhost/batch-test-base:1")
-    context = tmp_path_factory.mktemp("context")  # as the CDK stages it, which knows no ignore file beside a Dockerfile
+    context = tmp_path_factory.mktemp("context")  # CDK stages it so; CDK reads no ignore file beside a Dockerfile
     for folder in ("containers/batch", "lambda_src/thumbnail"):
         shutil.copytree(ROOT / folder, context / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    _done(tool("build", *tool.build, *base, "--file", str(context / DOCKERFILE), "--tag", "batch-test:1", str(context)))
+    _output(
+        tool("build", *tool.build, *base, "--file", str(context / DOCKERFILE), "--tag", "batch-test:1", str(context))
+    )
     return "batch-test:1"
 
 
-def _done(run: subprocess.CompletedProcess[str]) -> str:
+def _output(run: subprocess.CompletedProcess[str]) -> str:
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
 
 @pytest.mark.timeout(300)
-def test_the_image_makes_thumbnails_without_root_and_without_a_disk(
+def test_the_image_makes_thumbnails_without_root_and_with_a_read_only_disk(
     tool: Tool, image: str, local_aws: LocalAws, engine: Engine
 ) -> None:
     s3: Any = local_aws.client("s3", engine)
@@ -69,11 +71,11 @@ def test_the_image_makes_thumbnails_without_root_and_without_a_disk(
     }
     settings = [part for name, value in environment.items() for part in ("--env", f"{name}={value}")]
     as_on_aws = ("--read-only", "--tmpfs", "/tmp:size=64m", "--cap-drop", "all", "--network", "host")  # noqa: S108
-    said = _done(tool("run", "--rm", *tool.run, *as_on_aws, *settings, image, "--keys", "*", "--children", "1"))
-    assert '"made": 1' in said
+    output = _output(tool("run", "--rm", *tool.run, *as_on_aws, *settings, image, "--keys", "*", "--children", "1"))
+    assert '"made": 1' in output
     (made,) = s3.list_objects_v2(Bucket=BUCKETS[1], Prefix="thumbnails/")["Contents"]
     assert made["Key"].startswith("thumbnails/256/coffee'20cup.jpg!")
-    user = _done(tool("image", "inspect", "--format", "{{.Config.User}}", image)).strip()
+    user = _output(tool("image", "inspect", "--format", "{{.Config.User}}", image)).strip()
     assert user == "65532:65532"
     for bucket in BUCKETS:
         for found in s3.list_objects_v2(Bucket=bucket)["Contents"]:

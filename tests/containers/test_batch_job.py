@@ -1,4 +1,4 @@
-"""One child of the array job in this process, on moto's S3; its decoders are processes, as ever."""
+"""One child of the array job, run in this process on moto's S3. Its decoders are real processes."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from batch import job
 from batch.buckets import Buckets
 from batch.decoders import Decoders
 from batch.job import Job
-from batch.keys import name
+from batch.keys import thumbnail_name
 from batch.manifest import PART_BYTES, Manifest
 from tests.handlers.thumbnail import pictures
 from tests.support.keys import ODD_KEYS
@@ -44,7 +44,7 @@ def _session() -> boto3.Session:
 
 @dataclass
 class World:
-    """Both buckets, and children over them."""
+    """Both buckets, and a way to run children on them."""
 
     decoders: Decoders
     s3: Any = field(default_factory=lambda: _session().client("s3"))
@@ -60,7 +60,7 @@ class World:
         self.s3.put_object(Bucket=INPUT, Key=key, Body=body, **options)
 
     def run(self, *, prefix: str = "", child: int = 0, children: int = 1) -> dict[str, dict[str, Any]]:
-        """The lines of the child's manifest, by key."""
+        """Run a child, and return the lines of its manifest by key."""
         self.runs += 1
         self.job = Job(
             prefix=prefix,
@@ -76,9 +76,9 @@ class World:
         self.complete = self.job.run()
         self.job.manifest.close(complete=self.complete)
         lines = [json.loads(line) for line in self.read(f"manifests/{self.runs}.jsonl").splitlines()]
-        self.sums = json.loads(self.read(f"manifests/{self.runs}.json"))
+        self.totals = json.loads(self.read(f"manifests/{self.runs}.json"))
         outcomes = [line["outcome"] for line in lines]
-        assert self.sums == {
+        assert self.totals == {
             "complete": self.complete,
             **{outcome: outcomes.count(outcome) for outcome in ("made", "skipped", "rejected", "failed")},
         }
@@ -91,7 +91,7 @@ class World:
         return {one["Key"] for one in self.s3.list_objects_v2(Bucket=OUTPUT, Prefix="thumbnails/").get("Contents", [])}
 
     def calls(self, operation: str) -> list[str]:
-        """From now on, the keys with which an operation is called."""
+        """Return a list that collects the keys of all later calls of an operation."""
         keys: list[str] = []
         self.s3.meta.events.register(
             f"provide-client-params.s3.{operation}", lambda params, **_: keys.append(params["Key"])
@@ -105,10 +105,10 @@ def world(decoders: Decoders) -> Iterator[World]:
         yield World(decoders)
 
 
-# -- what is made
+# -- pictures that become thumbnails
 
 
-def test_every_picture_has_a_thumbnail_and_a_line(world: World) -> None:
+def test_every_picture_gets_a_thumbnail_and_a_line(world: World) -> None:
     for key in ODD_KEYS:
         world.put(key, pictures.jpeg())
     lines = world.run()
@@ -117,11 +117,11 @@ def test_every_picture_has_a_thumbnail_and_a_line(world: World) -> None:
     assert set(lines) == set(ODD_KEYS)
     assert {line["thumbnail"] for line in lines.values()} == world.thumbnails()
     for key in ODD_KEYS:
-        shown = Image.open(io.BytesIO(world.read(lines[key]["thumbnail"])))
-        assert (shown.format, shown.size) == ("WEBP", (64, 40))
+        thumbnail = Image.open(io.BytesIO(world.read(lines[key]["thumbnail"])))
+        assert (thumbnail.format, thumbnail.size) == ("WEBP", (64, 40))
 
 
-def test_what_is_done_is_not_even_looked_at_again(world: World) -> None:
+def test_a_second_run_reads_and_writes_no_picture(world: World) -> None:
     for key in ODD_KEYS:
         world.put(key, pictures.jpeg())
     world.run()
@@ -141,8 +141,8 @@ def test_a_replaced_picture_is_made_again_and_nothing_is_deleted(world: World) -
     assert Image.open(io.BytesIO(world.read(second))).size == (21, 64)
 
 
-def test_a_picture_that_is_replaced_meanwhile_goes_under_the_name_of_what_was_read(world: World) -> None:
-    """Or the next run would take the old one's thumbnail for the new one's."""
+def test_a_thumbnail_is_named_after_the_version_that_was_read(world: World) -> None:
+    """Otherwise the next run would take the old version's thumbnail for the new one's."""
     world.put("a.jpg", pictures.jpeg())
     read = world.buckets.read
 
@@ -153,12 +153,12 @@ def test_a_picture_that_is_replaced_meanwhile_goes_under_the_name_of_what_was_re
     world.buckets.read = replaced_before  # type: ignore[method-assign]
     etag = world.s3.get_object(Bucket=INPUT, Key="a.jpg")["ETag"]
     made = world.run()["a.jpg"]["thumbnail"]
-    assert made != FOLDER + name("a.jpg", etag.strip('"'))
+    assert made != FOLDER + thumbnail_name("a.jpg", etag.strip('"'))
     world.buckets.read = read  # type: ignore[method-assign]
     assert world.run()["a.jpg"]["outcome"] == "skipped"
 
 
-def test_a_prefix_is_no_more_than_that(world: World) -> None:
+def test_a_prefix_selects_all_keys_that_begin_with_it(world: World) -> None:
     for key in ("holiday 1/a.jpg", "holiday 1/b.jpg", "holiday/a.jpg", "a.jpg"):
         world.put(key, pictures.jpeg())
     assert set(world.run(prefix="holiday 1/")) == {"holiday 1/a.jpg", "holiday 1/b.jpg"}
@@ -169,7 +169,7 @@ def test_a_prefix_is_no_more_than_that(world: World) -> None:
     }
 
 
-def test_children_share_and_any_other_number_of_them_finds_what_is_done(world: World) -> None:
+def test_children_share_the_keys_and_another_number_of_children_skips_them(world: World) -> None:
     keys = {f"{number}.jpg" for number in range(20)}
     for key in keys:
         world.put(key, pictures.jpeg())
@@ -180,7 +180,7 @@ def test_children_share_and_any_other_number_of_them_finds_what_is_done(world: W
     assert {line["outcome"] for child in (0, 1) for line in world.run(child=child, children=2).values()} == {"skipped"}
 
 
-# -- what is not
+# -- pictures that do not
 
 
 BAD: dict[str, tuple[bytes, str]] = {
@@ -194,7 +194,7 @@ BAD: dict[str, tuple[bytes, str]] = {
 }
 
 
-def test_bad_pictures_are_rejected_with_a_reason_and_the_others_made(world: World) -> None:
+def test_bad_pictures_are_rejected_with_a_reason_and_good_ones_are_made(world: World) -> None:
     for key, (body, _) in BAD.items():
         world.put(key, body)
     world.put("good.jpg", pictures.jpeg())
@@ -209,27 +209,27 @@ def test_bad_pictures_are_rejected_with_a_reason_and_the_others_made(world: Worl
         assert reason in lines[key]["reason"], key
 
 
-def test_a_picture_that_is_removed_meanwhile_is_no_failure(world: World) -> None:
+def test_a_picture_that_is_removed_during_the_run_is_skipped(world: World) -> None:
     world.put("a.jpg", pictures.jpeg())
     _before_reading(world, lambda: world.s3.delete_object(Bucket=INPUT, Key="a.jpg"))
     assert world.run()["a.jpg"] == {"outcome": "skipped", "reason": "It was removed meanwhile."}
     assert world.complete
 
 
-def _before_reading(world: World, then: Callable[[], object]) -> None:
+def _before_reading(world: World, action: Callable[[], object]) -> None:
     read = world.buckets.read
 
-    def and_then_read(key: str, limits: Limits) -> tuple[bytes, str]:
-        then()
+    def act_and_read(key: str, limits: Limits) -> tuple[bytes, str]:
+        action()
         return read(key, limits)
 
-    world.buckets.read = and_then_read  # type: ignore[method-assign]
+    world.buckets.read = act_and_read  # type: ignore[method-assign]
 
 
 # -- when AWS fails
 
 
-def test_what_aws_failed_at_is_in_the_manifest_and_the_rest_is_made(world: World) -> None:
+def test_a_picture_that_aws_fails_at_is_in_the_manifest_and_the_others_are_made(world: World) -> None:
     for number in range(8):
         world.put(f"{number}.jpg", pictures.jpeg())
     read = world.buckets.read
@@ -243,12 +243,10 @@ def test_what_aws_failed_at_is_in_the_manifest_and_the_rest_is_made(world: World
     lines = world.run()
     assert lines["3.jpg"]["outcome"] == "failed"
     assert "AccessDenied" in lines["3.jpg"]["reason"]
-    assert world.sums["made"] == 7
+    assert world.totals["made"] == 7
 
 
-def test_when_aws_fails_at_everything_there_is_no_use_in_going_on(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_child_gives_up_when_aws_fails_at_everything(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(40):
         world.put(f"{number}.jpg", b"x")
     monkeypatch.setattr(job, "MAX_FAILURES", 5)
@@ -259,10 +257,10 @@ def test_when_aws_fails_at_everything_there_is_no_use_in_going_on(
     monkeypatch.setattr(world.buckets, "read", denied)
     world.run()
     assert not world.complete
-    assert 5 <= world.sums["failed"] <= 5 + job.IN_FLIGHT
+    assert 5 <= world.totals["failed"] <= 5 + job.IN_FLIGHT
 
 
-def test_a_list_that_fails_is_no_end_of_the_list(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_whose_list_breaks_off_is_not_complete(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.put("a.jpg", pictures.jpeg())
     whole = world.buckets.pictures
 
@@ -276,7 +274,7 @@ def test_a_list_that_fails_is_no_end_of_the_list(world: World, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("breaks", "outcome"), [(2, "made"), (3, "failed")])
-def test_an_answer_that_breaks_off_is_asked_for_again(
+def test_a_body_that_breaks_off_is_requested_again(
     world: World, monkeypatch: pytest.MonkeyPatch, breaks: int, outcome: str
 ) -> None:
     world.put("a.jpg", pictures.jpeg())
@@ -292,7 +290,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(
     assert world.run()["a.jpg"]["outcome"] == outcome
 
 
-def test_a_bug_is_no_bad_picture(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_ends_the_child_and_is_not_blamed_on_the_picture(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.put("a.jpg", pictures.jpeg())
 
     def bug(*_: Any) -> str:
@@ -303,17 +301,17 @@ def test_a_bug_is_no_bad_picture(world: World, monkeypatch: pytest.MonkeyPatch) 
         world.run()
 
 
-# -- when it has to stop
+# -- when the job has to stop
 
 
-def test_what_is_in_work_is_finished_and_nothing_is_begun(world: World) -> None:
+def test_a_stop_finishes_the_pictures_in_work_and_begins_no_other(world: World) -> None:
     for number in range(30):
         world.put(f"{number:02}.jpg", pictures.jpeg())
     read = world.buckets.read
     _before_reading(world, world.stopping.set)
     lines = world.run()
     assert not world.complete
-    assert 1 <= world.sums["made"] <= job.IN_FLIGHT + 1
+    assert 1 <= world.totals["made"] <= job.IN_FLIGHT + 1
     assert world.thumbnails() == {line["thumbnail"] for line in lines.values()}
     world.stopping.clear()
     world.buckets.read = read  # type: ignore[method-assign]
@@ -321,9 +319,7 @@ def test_what_is_in_work_is_finished_and_nothing_is_begun(world: World) -> None:
     assert len(world.thumbnails()) == 30
 
 
-def test_what_takes_too_long_is_abandoned_and_what_waits_is_not_begun(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_abandons_slow_pictures_and_drops_waiting_ones(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(10):
         world.put(f"{number}.jpg", pictures.jpeg())
     released, begun = threading.Event(), []
@@ -339,14 +335,14 @@ def test_what_takes_too_long_is_abandoned_and_what_waits_is_not_begun(
     assert world.run() == {}
     assert world.job.abandoned
     released.set()
-    wait_for(lambda: all(future.done() for future in world.job._pending), "the abandoned ones")
+    wait_for(lambda: all(future.done() for future in world.job._pending), "the abandoned pictures")
     assert len(begun) == job.THREADS
 
 
 # -- the manifest
 
 
-def test_a_long_manifest_is_sent_while_it_is_written(world: World) -> None:
+def test_a_long_manifest_is_uploaded_in_parts(world: World) -> None:
     manifest = Manifest(world.s3, OUTPUT, "manifests/long")
     largest = 0
     for number in range(100_000):
@@ -359,14 +355,14 @@ def test_a_long_manifest_is_sent_while_it_is_written(world: World) -> None:
     assert json.loads(lines[99_999]) == {"outcome": "skipped", "key": f"{'a' * 200}/099999"}
 
 
-def test_progress_is_told_every_few_seconds(
+def test_progress_is_reported_every_few_seconds(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(5):
         world.put(f"{number}.jpg", pictures.jpeg())
     monkeypatch.setattr(job, "PROGRESS_SECONDS", 0)
     world.run()
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["message"] for line in told[-2:]] == ["progress", "ended"]
-    assert told[-1]["made"] == 5
-    assert [line["made"] for line in told] == sorted(line["made"] for line in told)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["message"] for line in lines[-2:]] == ["progress", "ended"]
+    assert lines[-1]["made"] == 5
+    assert [line["made"] for line in lines] == sorted(line["made"] for line in lines)

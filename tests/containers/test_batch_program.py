@@ -1,4 +1,4 @@
-"""The program as a container runs it: a process, its environment, signals and exit codes; against the local AWS."""
+"""The job's program as a container runs it, against the local AWS: environment, signals and exit codes."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ SOME = 5
 
 @dataclass
 class World:
-    """Two buckets of their own, and a program over them."""
+    """Two buckets for one test, and a way to run the program on them."""
 
     s3: Any
     environment: dict[str, str]
@@ -35,7 +35,7 @@ class World:
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def put(self, pictures_: int) -> None:
-        body = pictures.jpeg((1200, 900))  # some 10 ms each: time enough to be stopped in between
+        body = pictures.jpeg((1200, 900))  # takes about 10 ms, so the job can be stopped between two pictures
         for number in range(pictures_):
             self.s3.put_object(Bucket=f"{self.name}-in", Key=f"{number:03}.jpg", Body=body)
 
@@ -66,7 +66,7 @@ class World:
         return run
 
     def pause_midway(self, run: subprocess.Popen[str]) -> None:
-        """Stop it when there are some thumbnails. It is stopped while they are counted, or it might be done by then."""
+        """Pause the program when some thumbnails exist. Each count pauses it, or it might end during the count."""
 
         def is_midway() -> bool:
             run.send_signal(signal.SIGSTOP)
@@ -78,7 +78,7 @@ class World:
         wait_for(is_midway, "some thumbnails")
 
     def versions(self) -> list[str]:
-        """The key of every thumbnail, as often as it was written."""
+        """Return the key of every thumbnail, once for each time that it was written."""
         found = self.s3.list_object_versions(Bucket=f"{self.name}-out", Prefix="thumbnails/").get("Versions", [])
         return [one["Key"] for one in found]
 
@@ -90,7 +90,7 @@ class World:
                 self.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
             try:
                 self.s3.delete_bucket(Bucket=bucket)
-            except ClientError as error:  # what was sent by a process that is stopped since may still come in
+            except ClientError as error:  # requests of a killed process may still arrive
                 if error.response["Error"]["Code"] != "BucketNotEmpty":
                     raise
                 return False
@@ -98,14 +98,14 @@ class World:
 
         wait_for(dropped, f"{bucket} to be empty")
 
-    def sums(self, attempt: int) -> dict[str, Any]:
+    def totals(self, attempt: int) -> dict[str, Any]:
         key = f"manifests/job/00000.{attempt}.json"
         return dict(json.load(self.s3.get_object(Bucket=f"{self.name}-out", Key=key)["Body"]))
 
 
 @pytest.fixture
 def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
-    with tempfile.TemporaryDirectory() as temporary:  # where one that is killed leaves its sockets
+    with tempfile.TemporaryDirectory() as temporary:  # a killed process leaves sockets in it
         environment = {**local_aws.environment(engine), "TMPDIR": temporary}
         world = World(local_aws.client("s3", engine), environment, f"batch-{uuid.uuid4()}")
         for bucket in (f"{world.name}-in", f"{world.name}-out"):
@@ -113,7 +113,7 @@ def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
         world.s3.put_bucket_versioning(Bucket=f"{world.name}-out", VersioningConfiguration={"Status": "Enabled"})
         yield world
         for run in world.started:
-            end_group(run.pid, run)  # a test that fails may leave one that waits for ever
+            end_group(run.pid, run)  # a failed test may leave a paused process
             run.communicate()
     world.drop("in")
     world.drop("out")
@@ -122,52 +122,52 @@ def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
 @pytest.mark.parametrize(
     ("sign", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)], ids=["told to stop", "killed"]
 )
-def test_a_job_that_loses_its_host_goes_on_where_it_was(world: World, sign: signal.Signals, code: int) -> None:
+def test_a_second_attempt_continues_where_the_lost_host_stopped(world: World, sign: signal.Signals, code: int) -> None:
     world.put(PICTURES)
     first = world.start()
     world.pause_midway(first)
     first.send_signal(sign)
     first.send_signal(signal.SIGCONT)
-    words = first.communicate(timeout=30)
-    assert first.returncode == code, words
-    wait_for(lambda: _gone(first.pid), "its decoders to end with it", seconds=10)
+    output = first.communicate(timeout=30)
+    assert first.returncode == code, output
+    wait_for(lambda: _has_ended(first.pid), "the decoders to end with the job", seconds=10)
     before = world.versions()
     assert SOME <= len(before) < PICTURES
     if sign is signal.SIGTERM:
-        assert world.sums(1)["complete"] is False
-        assert world.sums(1)["made"] == len(before)
+        assert world.totals(1)["complete"] is False
+        assert world.totals(1)["made"] == len(before)
 
     second = world.start(attempt=2)
-    words = second.communicate(timeout=60)
-    assert second.returncode == 0, words
-    sums = world.sums(2)
-    assert (sums["complete"], sums["made"], sums["skipped"]) == (True, PICTURES - len(before), len(before))
+    output = second.communicate(timeout=60)
+    assert second.returncode == 0, output
+    totals = world.totals(2)
+    assert (totals["complete"], totals["made"], totals["skipped"]) == (True, PICTURES - len(before), len(before))
     versions = world.versions()
-    assert len(versions) == len(set(versions)) == PICTURES, "one was lost, or done twice"
+    assert len(versions) == len(set(versions)) == PICTURES, "a picture was lost or done twice"
 
 
-def test_a_host_that_takes_s3_along_is_a_lost_host_all_the_same(world: World) -> None:
-    """Batch retries no exit code but 143: with another, the child that could not write its manifest would be lost."""
+def test_a_stopped_child_exits_with_143_even_if_it_cannot_write_its_manifest(world: World) -> None:
+    """Batch retries only exit code 143. With another code the child would be given up."""
     world.put(PICTURES)
     run = world.start()
     world.pause_midway(run)
     world.drop("out")
     run.send_signal(signal.SIGTERM)
     run.send_signal(signal.SIGCONT)
-    words = run.communicate(timeout=30)
+    output = run.communicate(timeout=30)
     world.s3.create_bucket(Bucket=f"{world.name}-out")
-    assert run.returncode == 143, words
-    assert "NoSuchBucket" in words[0]
+    assert run.returncode == 143, output
+    assert "NoSuchBucket" in output[0]
 
 
-def _gone(group: int) -> bool:
+def _has_ended(process_group: int) -> bool:
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, 0)
+        os.killpg(process_group, 0)
         return False
     return True
 
 
-def test_when_aws_fails_the_exit_code_says_so(world: World) -> None:
+def test_the_exit_code_is_1_when_aws_fails(world: World) -> None:
     world.put(1)
     run = world.start(OUTPUT_BUCKET="no-such-bucket-as-this")
     assert run.communicate(timeout=30)
@@ -175,21 +175,19 @@ def test_when_aws_fails_the_exit_code_says_so(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "index", "said"),
+    ("arguments", "index", "message"),
     [
         (("--keys", "*.jpg", "--children", "1"), "0", "'*.jpg' is not like holiday/* or *"),
-        (("--keys", "*", "--children", "2"), "2", "child 2 of 2: --children has to be the array's size"),
+        (("--keys", "*", "--children", "2"), "2", "child 2 of 2: --children must be the size of the array"),
     ],
 )
-def test_a_job_that_was_submitted_wrongly_says_so(
-    world: World, arguments: tuple[str, ...], index: str, said: str
-) -> None:
+def test_a_wrong_command_line_is_explained(world: World, arguments: tuple[str, ...], index: str, message: str) -> None:
     run = world.start(*arguments, AWS_BATCH_JOB_ARRAY_INDEX=index)
-    assert said in run.communicate(timeout=30)[1]
+    assert message in run.communicate(timeout=30)[1]
     assert run.returncode == 2
 
 
-def test_a_decoders_process_does_not_carry_the_sdk() -> None:
-    """It is forked from what has imported the imaging alone: 30 MB less for each vCPU."""
+def test_the_decoders_do_not_import_the_sdk() -> None:
+    """This saves 30 MB for each vCPU."""
     program = "import sys, batch.decoders, batch.__main__; sys.exit('botocore' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": PROGRAM}, check=True)

@@ -1,4 +1,4 @@
-"""What every image is made of, as far as no container tool is needed to see it."""
+"""Rules for every Dockerfile that can be checked without a container tool."""
 
 import re
 import subprocess
@@ -14,18 +14,14 @@ DOCKERFILES = sorted((ROOT / "containers").glob("*/Dockerfile"))
 each = pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda file: file.parent.name)
 
 
-def test_there_are_two() -> None:
-    assert [file.parent.name for file in DOCKERFILES] == ["batch", "web"]
-
-
 @each
-def test_all_have_the_same_base(dockerfile: Path) -> None:
+def test_all_images_have_the_same_base(dockerfile: Path) -> None:
     assert f"ARG BASE_IMAGE={containers.base_image()}\n" in dockerfile.read_text()
 
 
 @each
 def test_an_image_for_arm_can_be_built_on_x86(dockerfile: Path) -> None:
-    """Without emulation, because nothing runs in the stage that is for the other processor."""
+    """No emulation is needed, because the stage for the other processor runs no program."""
     build, image = dockerfile.read_text().split("\nFROM ")[1:]
     assert build.startswith("--platform=$BUILDPLATFORM ")
     assert not re.search(r"^RUN", image, re.MULTILINE)
@@ -33,7 +29,7 @@ def test_an_image_for_arm_can_be_built_on_x86(dockerfile: Path) -> None:
 
 @each
 @pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
-def test_the_lock_holds_for_both_processors(dockerfile: Path, processor: str, tmp_path: Path) -> None:
+def test_the_lock_has_wheels_for_both_processors(dockerfile: Path, processor: str, tmp_path: Path) -> None:
     found = re.search(r"python:(3\.\d+)\.\d+-slim", containers.base_image())
     assert found
     platform = ("--platform", f"manylinux_2_28_{processor}", "--implementation", "cp", "--python-version", found[1])

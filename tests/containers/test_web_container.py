@@ -1,4 +1,4 @@
-"""The image, built and run as ECS runs it, where there is a container tool."""
+"""The web image, built, and run as ECS runs it. Skipped without a container tool."""
 
 import json
 import os
@@ -45,10 +45,13 @@ def image(tool: containers.Tool) -> str:
     return NAME
 
 
-def test_it_says_how_it_runs(tool: containers.Tool, image: str) -> None:
+def test_the_image_declares_user_command_and_health_check(tool: containers.Tool, image: str) -> None:
     (found,) = json.loads(succeed(tool, "image", "inspect", image))
-    config: dict[str, Any] = {"Healthcheck": found.get("Healthcheck"), **found["Config"]}  # podman has it outside
-    assert config["User"] == "65532:65532", "not root, and a number"
+    config: dict[str, Any] = {
+        "Healthcheck": found.get("Healthcheck"),
+        **found["Config"],
+    }  # beside Config in podman
+    assert config["User"] == "65532:65532", "the user must be a number other than root's"
     assert config["Cmd"] == ["python", "-m", "web"]
     assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "web.healthcheck"]
     assert config["StopSignal"] in ("SIGTERM", "15")
@@ -71,7 +74,7 @@ print(json.dumps({
 """
 
 
-def test_nothing_is_in_it_but_what_is_locked(tool: containers.Tool, image: str) -> None:
+def test_the_image_holds_only_the_locked_packages(tool: containers.Tool, image: str) -> None:
     found = json.loads(succeed(tool, "run", "--rm", "--network", "host", *tool.run, image, "python", "-c", LOOK))
     packages = {name.replace("-", "_") for name in locked_versions(WEB / "requirements.txt")}
     names = {name.partition(".")[0] for name in found["names"] if not name.endswith(".dist-info")}
@@ -81,7 +84,7 @@ def test_nothing_is_in_it_but_what_is_locked(tool: containers.Tool, image: str) 
     assert (found["build"], found["user"]) == (False, 65532)
 
 
-def test_it_serves_and_stops_as_ecs_runs_it(tool: containers.Tool, image: str) -> None:
+def test_the_image_serves_and_stops_as_on_ecs(tool: containers.Tool, image: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = ("--env", f"PORT={port}", "--env", "DRAIN_QUIET_SECONDS=0.2")

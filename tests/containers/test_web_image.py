@@ -1,4 +1,4 @@
-"""What the image is made of, as far as no container tool is needed to see it."""
+"""The files of the web image's asset, which can be checked without a container tool."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.containers.servers import WEB
 
 
 def staged(source: Path, folder: Path) -> tuple[str, set[str]]:
-    """The hash of the CDK's asset, and the files in it."""
+    """Return the hash of CDK's asset, and the files in it."""
     app = cdk.App(outdir=str(folder))
     asset = ecr_assets.DockerImageAsset(cdk.Stack(app), "Image", directory=str(source))
     (directory,) = Path(app.synth().directory).glob("asset.*")
@@ -18,7 +18,7 @@ def staged(source: Path, folder: Path) -> tuple[str, set[str]]:
     return asset.asset_hash, files
 
 
-def test_only_what_is_in_the_image_changes_the_hash_of_its_asset(tmp_path: Path) -> None:
+def test_only_files_of_the_image_change_the_hash_of_its_asset(tmp_path: Path) -> None:
     source = tmp_path / "web"
     shutil.copytree(WEB, source, ignore=shutil.ignore_patterns("__pycache__"))
     first, files = staged(source, tmp_path / "first")

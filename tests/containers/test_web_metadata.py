@@ -1,4 +1,4 @@
-"""Where a task runs, read from AWS's own examples of what the metadata endpoint answers."""
+"""Reading the metadata endpoint, with the answers from AWS's documentation."""
 
 import asyncio
 import threading
@@ -12,34 +12,34 @@ from web import metadata as module
 from web.metadata import Locator, Place, place_of
 
 
-def of(name: str) -> Place:
+def place_of_sample(name: str) -> Place:
     found = sample(name)
     return place_of(found["task"], found["container"])
 
 
-def test_on_fargate() -> None:
-    place = of("fargate")
+def test_the_place_of_a_task_on_fargate() -> None:
+    place = place_of_sample("fargate")
     assert (place.on_ecs, place.problem, place.launch_type) == (True, None, "FARGATE")
-    assert place.cluster == "MyEmptyCluster", "an ARN there, but its name is enough"
+    assert place.cluster == "MyEmptyCluster", "the name of the cluster, not its ARN"
     assert place.task == "bfa2636268144d039771334145e490c5"
     assert place.task_definition == "sample-fargate:5"
     assert place.availability_zone == "us-east-1d"
-    assert (place.vcpu, place.memory_mib) == (0.25, 512), "the task's, not the container's 2 units"
+    assert (place.vcpu, place.memory_mib) == (0.25, 512), "the limits of the task, not the container's 2 units"
     assert place.image == "public.ecr.aws/docker/library/httpd:latest"
 
 
-def test_on_ec2() -> None:
-    place = of("ec2")
+def test_the_place_of_a_task_on_ec2() -> None:
+    place = place_of_sample("ec2")
     assert (place.on_ecs, place.problem, place.launch_type) == (True, None, "EC2")
     assert place.cluster == "default"
     assert place.task == "158d1c8083dd49d6b527399fd6414f5c"
     assert place.task_definition == "curltest:26"
     assert place.availability_zone == "us-west-2d"
-    assert (place.vcpu, place.memory_mib) == (0.01, 128), "10 of 1024 units, for this task has no limits of its own"
+    assert (place.vcpu, place.memory_mib) == (0.01, 128), "the container's 10 of 1024 units, as the task has no limits"
     assert place.image == "curltest:latest"
 
 
-def test_the_account_is_not_shown() -> None:
+def test_the_account_id_is_removed_from_the_image() -> None:
     container = {
         "Image": "111122223333.dkr.ecr.eu-west-1.amazonaws.com/cdk-hnb659fds-assets-111122223333-eu-west-1:ab12"
     }
@@ -56,12 +56,12 @@ def test_the_account_is_not_shown() -> None:
         ({"CPU": 256, "Memory": 64}, (0.25, 64)),
     ],
 )
-def test_a_container_without_limits_has_none(limits: Any, expected: tuple[float | None, int | None]) -> None:
+def test_missing_or_strange_limits_are_unknown(limits: Any, expected: tuple[float | None, int | None]) -> None:
     place = place_of({"LaunchType": "EC2"}, {"Limits": limits})
     assert (place.vcpu, place.memory_mib) == expected
 
 
-def test_what_is_left_out_or_strange_is_not_known() -> None:
+def test_missing_or_strange_fields_are_unknown() -> None:
     strange = dict.fromkeys(sample("fargate")["task"], 7)
     for task in ({}, strange):
         place = place_of(task, {})
@@ -69,13 +69,13 @@ def test_what_is_left_out_or_strange_is_not_known() -> None:
         assert place.identity == place.hostname
 
 
-def test_elsewhere_nothing_is_asked() -> None:
+def test_outside_ecs_no_endpoint_is_read() -> None:
     place = asyncio.run(Locator(None).place())
     assert (place.on_ecs, place.problem) == (False, None)
     assert place.identity == place.hostname
 
 
-def test_many_at_once_ask_once_and_the_answer_is_kept() -> None:
+def test_many_requests_at_once_read_the_endpoint_once() -> None:
     asked = []
     of_sample = answers("fargate")
 
@@ -88,31 +88,31 @@ def test_many_at_once_ask_once_and_the_answer_is_kept() -> None:
         return {*await asyncio.gather(*[locator.place() for _ in range(20)]), await locator.place()}
 
     with metadata(answer) as endpoint:
-        assert asyncio.run(ask(endpoint)) == {of("fargate")}
-    assert len(asked) == 2, "the task, and the container"
+        assert asyncio.run(ask(endpoint)) == {place_of_sample("fargate")}
+    assert len(asked) == 2, "one read of the task and one of the container"
 
 
 @pytest.mark.parametrize("broken", [b"", b"not JSON", b"[]", b'"text"', b"\xff\xfe", b"{" * 1_000_000])
-def test_a_broken_answer_is_told_and_asked_for_again(broken: bytes) -> None:
-    of_sample, well = answers("ec2"), threading.Event()
+def test_a_broken_answer_is_reported_and_read_again_later(broken: bytes) -> None:
+    of_sample, is_repaired = answers("ec2"), threading.Event()
 
     async def ask(endpoint: str) -> tuple[Place, Place, Place]:
         locator = Locator(endpoint)
         first = await locator.place()
-        well.set()
+        is_repaired.set()
         second = await locator.place()
         locator._expires = 0
         return first, second, await locator.place()
 
-    with metadata(lambda path: of_sample(path) if well.is_set() else broken) as endpoint:
+    with metadata(lambda path: of_sample(path) if is_repaired.is_set() else broken) as endpoint:
         first, second, third = asyncio.run(ask(endpoint))
     assert first.on_ecs
     assert first.problem
-    assert second is first, "for some seconds nobody else waits for an endpoint that fails"
-    assert third == of("ec2")
+    assert second is first, "a failure is kept for some seconds, so that no other request waits for the endpoint"
+    assert third == place_of_sample("ec2")
 
 
-def test_an_endpoint_that_hangs_is_not_waited_for() -> None:
+def test_an_endpoint_that_hangs_times_out() -> None:
     end = threading.Event()
 
     def hang(_path: str) -> bytes:
@@ -128,5 +128,5 @@ def test_an_endpoint_that_hangs_is_not_waited_for() -> None:
     assert took < 5 * module.TIMEOUT_SECONDS
 
 
-def test_nobody_there() -> None:
+def test_a_closed_port_is_reported() -> None:
     assert asyncio.run(Locator("http://127.0.0.1:9/v4/x").place()).problem

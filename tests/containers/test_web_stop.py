@@ -1,4 +1,4 @@
-"""Stopping: no request is lost, however the load balancer and its clients behave, and the exit status is 0."""
+"""Stopping the server: no request is lost, and the exit status is 0."""
 
 import asyncio
 import http.client
@@ -22,19 +22,19 @@ from web.server import LIMIT_SECONDS, QUIET_SECONDS, configuration
 
 QUICK = {"DRAIN_QUIET_SECONDS": "0.5", "DRAIN_LIMIT_SECONDS": "5"}
 STOP_TIMEOUT = 30
-"""Of the tasks: then they are killed."""
+"""Seconds after which ECS kills a task that has not stopped."""
 
 
 def test_a_stop_under_load_loses_no_request(tmp_path: Path) -> None:
     with web(tmp_path, **QUICK) as server:
 
-        def until_told_to_leave() -> bool:
-            return _well(ask(server.port, "/")).headers["Connection"] != "close"
+        def on_a_new_connection() -> bool:
+            return _checked(ask(server.port, "/")).headers["Connection"] != "close"
 
-        def on_one_connection() -> bool:
-            return _well(ask_on(_own_connection(server.port), "/")).headers["Connection"] != "close"
+        def on_the_same_connection() -> bool:
+            return _checked(ask_on(_connection_of_thread(server.port), "/")).headers["Connection"] != "close"
 
-        fresh, kept = Load(until_told_to_leave, clients=8), Load(on_one_connection, clients=8)
+        fresh, kept = Load(on_a_new_connection, clients=8), Load(on_the_same_connection, clients=8)
         slow = _begin_request(server.port)
         idle = socket.create_connection(("127.0.0.1", server.port))
         for load in (fresh, kept):
@@ -42,27 +42,27 @@ def test_a_stop_under_load_loses_no_request(tmp_path: Path) -> None:
         wait_for(lambda: fresh.done > 50 and kept.done > 50, "the load", seconds=PATIENCE)
         server.signal()
         wait_for(lambda: not server.ready(), "the readiness to fail", seconds=PATIENCE)
-        assert ask(server.port, "/healthz").status == 200, "it lives, and ECS must not kill it for its health"
+        assert ask(server.port, "/healthz").status == 200, "ECS would kill a draining task that is not healthy"
         fresh.join()
         kept.join()
         slow.sendall(b"\r\n\r\n")
         assert slow.recv(64).startswith(b"HTTP/1.1 200 OK\r\n")
-        _never_ends = _begin_request(server.port)
+        endless = _begin_request(server.port)
         assert server.exit_status() == 0
         assert fresh.failures == kept.failures == []
         assert [line for line in server.requests() if line["status"] != 200 and line["path"] == "/"] == []
         idle.close()
         slow.close()
-        _never_ends.close()
+        endless.close()
 
 
-_of_thread = threading.local()
+_thread_local = threading.local()
 
 
-def _own_connection(port: int) -> http.client.HTTPConnection:
-    if not hasattr(_of_thread, "connection"):
-        _of_thread.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    return _of_thread.connection  # type: ignore[no-any-return] # of a thread
+def _connection_of_thread(port: int) -> http.client.HTTPConnection:
+    if not hasattr(_thread_local, "connection"):
+        _thread_local.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    return _thread_local.connection  # type: ignore[no-any-return] # attributes of a thread have no types
 
 
 def _begin_request(port: int) -> socket.socket:
@@ -71,13 +71,13 @@ def _begin_request(port: int) -> socket.socket:
     return connection
 
 
-def _well(answer: Answer) -> Answer:
+def _checked(answer: Answer) -> Answer:
     assert answer.status == 200
     assert answer.body.endswith(b"</html>\n")
     return answer
 
 
-def test_what_is_being_answered_is_finished(tmp_path: Path) -> None:
+def test_a_request_in_work_is_finished(tmp_path: Path) -> None:
     asked, go_on = threading.Event(), threading.Event()
     of_sample = answers("ec2")
 
@@ -99,10 +99,10 @@ def test_what_is_being_answered_is_finished(tmp_path: Path) -> None:
         go_on.set()
         client.join(PATIENCE)
         assert server.exit_status() == 0
-    _well(found[0])
+    _checked(found[0])
 
 
-def test_two_tasks_are_replaced_behind_a_load_balancer_without_a_failed_request(tmp_path: Path) -> None:
+def test_replacing_two_tasks_behind_a_load_balancer_fails_no_request(tmp_path: Path) -> None:
     with (
         web(tmp_path, **QUICK) as one,
         web(tmp_path, **QUICK) as two,
@@ -111,7 +111,7 @@ def test_two_tasks_are_replaced_behind_a_load_balancer_without_a_failed_request(
     ):
         balancer = Balancer([one, two])
         balancer.check()
-        load = Load(lambda: bool(_well(balancer.forward("/"))), clients=8)
+        load = Load(lambda: bool(_checked(balancer.forward("/"))), clients=8)
         checks = Load(balancer.check, clients=1)
         load.start()
         checks.start()
@@ -132,7 +132,7 @@ def test_two_tasks_are_replaced_behind_a_load_balancer_without_a_failed_request(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_exits_with_0_and_at_once_when_told_twice(tmp_path: Path, number: int) -> None:
+def test_a_second_signal_stops_at_once_with_exit_status_0(tmp_path: Path, number: int) -> None:
     with web(tmp_path, DRAIN_QUIET_SECONDS="60", DRAIN_LIMIT_SECONDS="60") as server:
         server.signal(number)
         wait_for(lambda: not server.ready(), "the first signal to count", seconds=PATIENCE)
@@ -140,7 +140,7 @@ def test_it_exits_with_0_and_at_once_when_told_twice(tmp_path: Path, number: int
         assert server.exit_status() == 0
 
 
-def test_a_signal_during_the_start_counts() -> None:
+def test_a_signal_during_the_start_stops_the_server() -> None:
     program = f"""
 import os, runpy, sys
 
@@ -158,21 +158,21 @@ runpy.run_module("web", run_name="__main__")
     assert run.returncode == 0
 
 
-def test_the_drain_ends_when_nobody_asks_and_in_any_case_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_drain_ends_after_a_quiet_time_or_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     drain = Drain(quiet=5, limit=15)
     drain.note_request()
     assert (drain.begun, drain.over) == (False, False)
     now += 100
-    assert not drain.over, "nobody asked for long, but nobody told it to stop"
+    assert not drain.over, "a long time without requests does not end the server before the signal"
     drain.begin()
     seen = []
     for _ in range(6):
         drain.note_request()
         now += 3
         seen.append(drain.over)
-    assert seen == [False, False, False, False, True, True], "it is asked on and on, and ends after 15 s"
+    assert seen == [False, False, False, False, True, True], "requests go on and on, so it ends at the limit of 15 s"
     quiet = Drain(quiet=5, limit=15)
     quiet.begin()
     now += 4
@@ -181,16 +181,16 @@ def test_the_drain_ends_when_nobody_asks_and_in_any_case_in_time(monkeypatch: py
     assert quiet.over
 
 
-def test_the_times_fit_the_load_balancer_and_the_task() -> None:
+def test_the_time_limits_fit_the_load_balancer_and_ecs() -> None:
     config = configuration(Drain(quiet=QUIET_SECONDS, limit=LIMIT_SECONDS))
-    assert config.timeout_keep_alive > 60, "an Application Load Balancer keeps an idle connection for so long"
+    assert config.timeout_keep_alive > 60, "an Application Load Balancer closes an idle connection after 60 s"
     assert QUIET_SECONDS < LIMIT_SECONDS
     assert config.timeout_graceful_shutdown
     assert 5 <= config.timeout_graceful_shutdown <= STOP_TIMEOUT - 5 - LIMIT_SECONDS
 
 
 @pytest.mark.parametrize(("path", "counts"), [("/", True), ("/healthz", False), ("/readyz", False)])
-def test_a_request_keeps_the_server_open_and_a_health_check_does_not(
+def test_requests_prolong_the_drain_and_health_checks_do_not(
     path: str, monkeypatch: pytest.MonkeyPatch, *, counts: bool
 ) -> None:
     drain = Drain(quiet=5, limit=15)

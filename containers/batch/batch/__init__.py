@@ -1,1 +1,1 @@
-"""Thumbnails of every picture in a bucket: the program of an AWS Batch array job."""
+"""The program of an AWS Batch array job: makes a thumbnail of every picture in a bucket."""

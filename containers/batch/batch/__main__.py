@@ -1,4 +1,4 @@
-"""`python -m batch`."""
+"""Run one child of the job: `python -m batch`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The two buckets: lists, pictures, thumbnails. All methods raise botocore's errors for what AWS failed at."""
+"""Lists, pictures and thumbnails in the two buckets. All methods raise botocore's errors when AWS fails."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 READS = 3
-"""botocore repeats a request that fails, but not one whose answer breaks off half way."""
+"""How often a picture is requested. botocore repeats a failed request, but not one whose body breaks off half way."""
 
 
-class Removed(Exception):  # noqa: N818 - an outcome, not an error
-    """The picture is gone."""
+class PictureRemovedError(Exception):
+    """The picture no longer exists, because someone removed it after it was listed."""
 
 
 class Buckets:
-    """The bucket with the pictures, and the folder of another for thumbnails of one size."""
+    """The bucket of the pictures, and the folder of another bucket for thumbnails of one size."""
 
     def __init__(self, s3: "S3Client", *, pictures: str, thumbnails: str, folder: str) -> None:
         self._s3 = s3
@@ -30,12 +30,12 @@ class Buckets:
         self._folder = folder
 
     def pictures(self, prefix: str) -> Iterator[Picture]:
-        """Every object whose key begins so, in the order of keys, a page of 1,000 in memory."""
+        """Yield every picture whose key begins with `prefix`, in the order of keys. Holds a page of 1,000 in memory."""
         for found in self._list(self._pictures, prefix):
             yield Picture(found["Key"], found["ETag"].strip('"'), found["Size"])
 
     def names(self, prefix: str) -> Iterator[str]:
-        """The names of the thumbnails of pictures whose key begins so, in the order of the pictures' keys."""
+        """Yield the names of the thumbnails of those pictures, in the order of the pictures' keys."""
         for found in self._list(self._thumbnails, self._folder + stem(prefix)):
             yield found["Key"].removeprefix(self._folder)
 
@@ -44,7 +44,10 @@ class Buckets:
             yield from page.get("Contents", [])
 
     def read(self, key: str, limits: Limits) -> tuple[bytes, str]:
-        """A picture's bytes, and their ETag: it may be another than the list's. Raises Removed, and Rejected."""
+        """Return a picture's bytes and their ETag, which differs from the listed one if the picture was replaced since.
+
+        Raises PictureRemovedError, and Rejected for a picture that is too large or archived.
+        """
         for left in reversed(range(READS)):
             try:
                 return self._read(key, limits)
@@ -59,7 +62,7 @@ class Buckets:
         except ClientError as error:
             match error.response["Error"]["Code"]:
                 case "NoSuchKey":
-                    raise Removed from error
+                    raise PictureRemovedError from error
                 case "InvalidObjectState":
                     raise Rejected("The file is in an archive; restore it first.") from error
             raise
@@ -68,11 +71,11 @@ class Buckets:
             return body.read(), found["ETag"].strip('"')
 
     def write(self, name: str, thumbnail: Thumbnail) -> str:
-        """Put a thumbnail, whole or not at all, and return its key."""
+        """Put a thumbnail and return its key. S3 stores it completely or not at all."""
         key = self._folder + name
         self._s3.put_object(Bucket=self._thumbnails, Key=key, Body=thumbnail.data, ContentType=thumbnail.content_type)
         return key
 
     def key_length(self, name: str) -> int:
-        """Bytes of the key under which a thumbnail would be put."""
+        """Return the length of a thumbnail's key in bytes."""
         return len((self._folder + name).encode())

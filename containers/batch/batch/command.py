@@ -1,4 +1,4 @@
-"""The command line, the environment, the signals and the exit code of one child."""
+"""Command line, environment, signals and exit code of one child."""
 
 import argparse
 import os
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 AWS_FAILED = 1
 STOPPED = 128 + signal.SIGTERM
-"""143, by which the job definition knows that the host is going."""
+"""143. The job definition retries on it, because it means that the host was taken away."""
 
 
 def main() -> int:
-    """Run one child. 0: every picture is settled, the bad ones too. 1: AWS failed. 143: it was told to stop."""
+    """Run one child. Exit codes: 0 when every picture is settled, bad ones too; 1 when AWS failed; 143 when stopped."""
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -83,7 +83,7 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping
     finally:
         if job.abandoned:
             sys.stdout.flush()
-            os._exit(STOPPED)  # the usual way would wait for what was abandoned
+            os._exit(STOPPED)  # a normal exit would wait for the abandoned pictures
     code = STOPPED if stopping.is_set() else AWS_FAILED if not complete or manifest.counts["failed"] else 0
     decoders.close()
     return code
@@ -91,17 +91,17 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping
 
 def _arguments(environment: Mapping[str, str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m batch", description=main.__doc__)
-    parser.add_argument("--keys", required=True, help="holiday/* for what begins so, * for all")
-    parser.add_argument("--children", type=int, required=True, help="the array's size; 1 for a job without an array")
+    parser.add_argument("--keys", required=True, help="holiday/* for keys that begin with holiday/, * for all")
+    parser.add_argument("--children", type=int, required=True, help="size of the array; 1 for a job without an array")
     arguments = parser.parse_args()
     try:
         arguments.prefix = prefix_of(arguments.keys)
     except ValueError as error:
         parser.error(f"--keys: {error}")
-    # AWS Batch tells a child its number, but not how many there are.
+    # AWS Batch passes each child its index but not the number of children.
     arguments.child = int(environment.get("AWS_BATCH_JOB_ARRAY_INDEX", "0"))
     if not 0 <= arguments.child < arguments.children:
-        parser.error(f"child {arguments.child} of {arguments.children}: --children has to be the array's size")
+        parser.error(f"child {arguments.child} of {arguments.children}: --children must be the size of the array")
     return arguments
 
 
@@ -111,7 +111,7 @@ def _client(vcpus: int) -> "S3Client":
         config=Config(
             connect_timeout=5,
             read_timeout=20,
-            retries={"mode": "standard", "total_max_attempts": 5},  # half a minute of "slow down"
-            max_pool_connections=THREADS * vcpus + 1,  # and one for the lists
+            retries={"mode": "standard", "total_max_attempts": 5},  # covers half a minute of S3's "slow down"
+            max_pool_connections=THREADS * vcpus + 1,  # one more for the lists
         ),
     )

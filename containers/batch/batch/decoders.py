@@ -1,4 +1,4 @@
-"""Processes that decode pictures: what a picture does to its process harms no other picture."""
+"""Processes that decode pictures, so that a picture that crashes its process harms no other picture."""
 
 import multiprocessing
 import os
@@ -14,17 +14,17 @@ from thumbnail.imaging import Rejected, Thumbnail
 from thumbnail.limits import Limits
 
 DECODING_SECONDS = 60
-"""Twenty times the slowest picture measured."""
+"""Limit for one picture: twenty times the slowest one that was measured."""
 
 
 class Decoders:
-    """`count` processes, each with one picture at a time. Its methods are for threads."""
+    """`count` processes, each of which decodes one picture at a time. Several threads may call the methods at once."""
 
     def __init__(self, count: int, limits: Limits, *, seconds: int = DECODING_SECONDS) -> None:
         self._count = count
         self._limits = limits
         self._seconds = seconds
-        # Forked from a process without threads, and with all modules loaded: 10 ms each.
+        # The fork server has no threads and has loaded all modules, so starting a process takes 10 ms.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__])
         self._alone = threading.Lock()
@@ -33,25 +33,25 @@ class Decoders:
             self._idle.put(self._process())
 
     def thumbnail(self, data: bytes) -> Thumbnail:
-        """Make the thumbnail of a picture. Raises Rejected; also for one whose process dies, twice."""
+        """Return the thumbnail of a picture. Raises Rejected, also when the picture's process dies twice."""
         try:
-            return self._made(data)
+            return self._decode(data)
         except BrokenProcessPool:
-            pass  # perhaps it was the others' hunger for memory
+            pass  # perhaps the other pictures used up the memory, so try again alone
         with self._without_others():
             try:
-                return self._made(data)
+                return self._decode(data)
             except BrokenProcessPool:
                 raise Rejected(
                     f"The picture crashes its decoder, or keeps it busy for more than {self._seconds} seconds."
                 ) from None
 
     def close(self) -> None:
-        """End the processes, which have to be idle."""
+        """End the processes. All of them must be idle."""
         for _ in range(self._count):
             self._idle.get().shutdown()
 
-    def _made(self, data: bytes) -> Thumbnail:
+    def _decode(self, data: bytes) -> Thumbnail:
         process = self._idle.get()
         try:
             return process.submit(_thumbnail, data, self._limits, self._seconds).result()
@@ -64,7 +64,7 @@ class Decoders:
 
     @contextmanager
     def _without_others(self) -> Iterator[None]:
-        with self._alone:  # or two that wait for all of them would each hold some
+        with self._alone:  # two threads that collect all processes at once would block each other
             others = [self._idle.get() for _ in range(self._count - 1)]
             try:
                 yield
@@ -77,7 +77,7 @@ class Decoders:
 
 
 def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the job, which lets pictures in work be finished
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the job, which finishes the pictures in work
     threading.Thread(target=_end_with_the_job, daemon=True).start()
 
 
@@ -89,7 +89,7 @@ def _end_with_the_job() -> None:
 
 
 def _thumbnail(data: bytes, limits: Limits, seconds: int) -> Thumbnail:
-    signal.alarm(seconds)  # nobody handles it: the kernel ends the process, whatever the decoder is doing
+    signal.alarm(seconds)  # without a handler the kernel ends the process, even inside the decoder
     try:
         return limits.thumbnail(data)
     finally:

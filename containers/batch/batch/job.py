@@ -1,4 +1,4 @@
-"""One child of the array job: goes through its share of the keys and settles each picture."""
+"""One child of the array job: settles every picture in its share of the keys."""
 
 import json
 import threading
@@ -11,31 +11,31 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from batch.buckets import Buckets, Removed
+from batch.buckets import Buckets, PictureRemovedError
 from batch.decoders import Decoders
-from batch.keys import MAX_KEY_BYTES, Picture, compared, is_mine, name
+from batch.keys import MAX_KEY_BYTES, Picture, is_in_share, thumbnail_name, with_done
 from batch.manifest import Manifest, Outcome
 from thumbnail.imaging import Rejected
 from thumbnail.limits import Limits
 
 THREADS = 3
-"""For each vCPU: one waits for its decoder, two meanwhile for S3."""
+"""Threads for each vCPU: while one waits for its decoder, two wait for S3."""
 IN_FLIGHT = 4
-"""Pictures for each vCPU that were begun, or are next: a key in memory, not a picture."""
+"""Pictures for each vCPU that are in work or next. Those that are next need only their key in memory."""
 MAX_FAILURES = 100
-"""Then it is not the one picture or the other that AWS fails at, and there is no use in going on."""
+"""After so many failures the child gives up, because then AWS fails in general and not for single pictures."""
 STOP_SECONDS = 20
-"""What pictures in work get when the job has to stop: AWS Batch kills it 30 seconds after it has said so.
+"""Time for the pictures in work when the job has to stop. AWS Batch kills the job 30 seconds after SIGTERM.
 https://aws.amazon.com/blogs/hpc/understanding-the-aws-batch-termination-process/"""
 PROGRESS_SECONDS = 5
 
 Settled = tuple[Outcome, str, dict[str, Any]]
-"""The outcome of one picture, its key, and what else its line in the manifest says."""
+"""The outcome of one picture, its key, and the other fields of its line in the manifest."""
 
 
 @dataclass(kw_only=True)
 class Job:
-    """A child, and what it works with."""
+    """A child with its share of the keys and the parts that it works with."""
 
     prefix: str
     child: int
@@ -46,14 +46,14 @@ class Job:
     decoders: Decoders
     manifest: Manifest
     stopping: threading.Event
-    """Set when the job has to stop: what is in work is finished, and nothing begun."""
+    """Set when the job has to stop: the child finishes the pictures in work and begins no other."""
     abandoned: bool = False
-    """Whether pictures are still in work that took too long when the job had to stop."""
+    """Whether the job stopped before all pictures in work were finished."""
     _pending: set[Future[Settled]] = field(default_factory=set)
     _reported: float = field(default_factory=time.monotonic)
 
     def run(self) -> bool:
-        """Settle every picture of the share. False if AWS failed, or the job had to stop, before the end."""
+        """Settle every picture of the share. Return False if AWS failed or the job had to stop before the end."""
         threads = ThreadPoolExecutor(THREADS * self.vcpus)
         try:
             listed = self._begin_all(threads)
@@ -69,7 +69,7 @@ class Job:
         for picture, done in self._share():
             if done:
                 self.manifest.add("skipped", picture.key)
-                self._report_sometimes()
+                self._report_regularly()
             else:
                 self._pending.add(threads.submit(self._settle, picture))
                 self._collect(at_most=IN_FLIGHT * self.vcpus)
@@ -78,9 +78,9 @@ class Job:
         return True
 
     def _share(self) -> Iterator[tuple[Picture, bool]]:
-        mine = partial(is_mine, child=self.child, children=self.children)
-        pictures = (picture for picture in self.buckets.pictures(self.prefix) if mine(picture.key))
-        return compared(pictures, self.buckets.names(self.prefix))
+        in_share = partial(is_in_share, child=self.child, children=self.children)
+        pictures = (picture for picture in self.buckets.pictures(self.prefix) if in_share(picture.key))
+        return with_done(pictures, self.buckets.names(self.prefix))
 
     def _collect(self, *, at_most: int) -> None:
         while len(self._pending) > at_most and not self.stopping.is_set():
@@ -88,7 +88,7 @@ class Job:
 
     def _finish(self) -> None:
         self._collect(at_most=0)
-        self._pending = {future for future in self._pending if not future.cancel()}  # what no thread has begun
+        self._pending = {future for future in self._pending if not future.cancel()}  # drops those not yet begun
         deadline = time.monotonic() + STOP_SECONDS
         while self._pending and time.monotonic() < deadline:
             self._take(seconds=deadline - time.monotonic())
@@ -101,36 +101,36 @@ class Job:
             self.manifest.add(outcome, key, **more)
             if outcome == "failed":
                 say("AWS failed", key=key, child=self.child, **more)
-        self._report_sometimes()
+        self._report_regularly()
 
     def _settle(self, picture: Picture) -> Settled:
         try:
             return "made", picture.key, {"thumbnail": self._make(picture)}
         except Rejected as rejected:
             return "rejected", picture.key, {"reason": str(rejected)}
-        except Removed:
+        except PictureRemovedError:
             return "skipped", picture.key, {"reason": "It was removed meanwhile."}
         except (BotoCoreError, ClientError) as error:
             return "failed", picture.key, {"reason": str(error)}
 
     def _make(self, picture: Picture) -> str:
         self.limits.check_size(picture.key, picture.size)
-        length = self.buckets.key_length(name(picture.key, picture.etag))
+        length = self.buckets.key_length(thumbnail_name(picture.key, picture.etag))
         if length > MAX_KEY_BYTES:
             raise Rejected(f"Its thumbnail's key would have {length:,} bytes; S3 takes {MAX_KEY_BYTES:,}.")
         data, etag = self.buckets.read(picture.key, self.limits)
-        return self.buckets.write(name(picture.key, etag), self.decoders.thumbnail(data))
+        return self.buckets.write(thumbnail_name(picture.key, etag), self.decoders.thumbnail(data))
 
-    def _report_sometimes(self) -> None:
+    def _report_regularly(self) -> None:
         if time.monotonic() - self._reported >= PROGRESS_SECONDS:
             self.report("progress")
 
     def report(self, message: str, **more: Any) -> None:
-        """Print where the child stands."""
+        """Print how many pictures the child has settled, by outcome."""
         self._reported = time.monotonic()
         say(message, child=self.child, children=self.children, **self.manifest.counts, **more)
 
 
 def say(message: str, **more: Any) -> None:
-    """Print a line of JSON, which CloudWatch Logs can search by field."""
+    """Print one line of JSON, so that CloudWatch Logs can search by field."""
     print(json.dumps({"message": message, **more}, ensure_ascii=False), flush=True)

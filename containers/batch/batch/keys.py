@@ -1,4 +1,4 @@
-"""Which pictures are a child's, and what their thumbnails are called. No AWS."""
+"""Shares of keys and names of thumbnails. Nothing here calls AWS."""
 
 import hashlib
 import re
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 MAX_KEY_BYTES = 1024
-"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
+"""S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 _BEFORE_LETTERS = re.compile("[\x00-']")
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An object of the input bucket, as a list shows it."""
+    """An object of the input bucket, as S3 lists it."""
 
     key: str
     etag: str
@@ -22,39 +22,39 @@ class Picture:
 
 
 def prefix_of(keys: str) -> str:
-    """The prefix in `holiday/*`. Raises ValueError for what is no prefix and one star."""
+    """Return the prefix in `holiday/*`. Raises ValueError unless `keys` is a prefix and one star."""
     prefix, star, rest = keys.partition("*")
     if not star or rest:
-        raise ValueError(f"{keys!r} is not like holiday/* or *: S3 lists by what keys begin with, and by nothing else")
+        raise ValueError(f"{keys!r} is not like holiday/* or *, and S3 can list keys only by their beginning")
     return prefix
 
 
-def is_mine(key: str, *, child: int, children: int) -> bool:
-    """Whether a key is in this child's share. Every key is in one, and in the same one whenever it is asked for."""
+def is_in_share(key: str, *, child: int, children: int) -> bool:
+    """Whether a key is in this child's share. Each key is in exactly one share, and always in the same one."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()) % children == child
 
 
 def stem(key: str) -> str:
-    """The key in the name of its thumbnails, so that the stems followed by `!` sort as the keys do.
+    """Return the key as it stands in the names of its thumbnails. Stems followed by `!` sort as the keys do.
 
-    What sorts before letters is written as an apostrophe and its code. `!` sorts before all that is left, so that
-    `a!` comes before `a-b!` as `a` comes before `a-b`, and two lists can be walked through side by side.
+    Each character up to the apostrophe is written as an apostrophe and its code. Then `!` sorts before every other
+    character of a stem. So `a!` comes before `a-b!`, as `a` comes before `a-b`, and two lists can be read in parallel.
     """
     return _BEFORE_LETTERS.sub(lambda found: f"'{ord(found[0]):02x}", key)
 
 
-def name(key: str, etag: str) -> str:
-    """The name of the thumbnail that is made from this version of the picture."""
+def thumbnail_name(key: str, etag: str) -> str:
+    """Return the name of the thumbnail of this version of the picture."""
     return f"{stem(key)}!{etag}.webp"
 
 
-def compared(pictures: Iterable[Picture], names: Iterable[str]) -> Iterator[tuple[Picture, bool]]:
-    """Each picture, and whether its thumbnail is there. Both sorted as S3 does, and gone through once."""
+def with_done(pictures: Iterable[Picture], names: Iterable[str]) -> Iterator[tuple[Picture, bool]]:
+    """Yield each picture, and whether its thumbnail exists. Both inputs must be in S3's order; each is read once."""
     groups = groupby(names, key=lambda one: one.rpartition("!")[0])
-    current, there = next(groups, (None, iter(())))
+    current, existing = next(groups, (None, iter(())))
     for picture in pictures:
         wanted = f"{stem(picture.key)}!"
         while current is not None and f"{current}!" < wanted:
-            current, there = next(groups, (None, iter(())))
-        made = set(there) if current == wanted[:-1] else set()
-        yield picture, name(picture.key, picture.etag) in made
+            current, existing = next(groups, (None, iter(())))
+        made = set(existing) if current == wanted[:-1] else set()
+        yield picture, thumbnail_name(picture.key, picture.etag) in made

@@ -1,4 +1,4 @@
-"""What a child has done, written while it goes on: a line for each picture, then the sums."""
+"""The report of a child: one line for each picture, then the totals."""
 
 import json
 from dataclasses import dataclass, field
@@ -9,19 +9,19 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 PART_BYTES = 5 * 1024**2
-"""The least that S3 takes for a part, and all that is kept in memory. S3 takes 10,000 parts: some 500 million lines."""
+"""S3's smallest part, and all that stays in memory. S3 accepts 10,000 parts, which is about 500 million lines."""
 Outcome = Literal["made", "skipped", "rejected", "failed"]
 
 
 @dataclass
 class Manifest:
-    """`<name>.jsonl` with a line for each picture; it appears when it is closed. Not for threads."""
+    """Writes `<name>.jsonl` with a line for each picture. The object appears at `close`. Not for several threads."""
 
     s3: "S3Client"
     bucket: str
     name: str
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(get_args(Outcome), 0))
-    """Pictures by outcome."""
+    """Number of pictures by outcome."""
 
     def __post_init__(self) -> None:
         self._buffer = bytearray()
@@ -36,8 +36,8 @@ class Manifest:
         if len(self._buffer) >= PART_BYTES:
             self._send_part()
 
-    def close(self, **sums: Any) -> None:
-        """Write what is left, and last `<name>.json` with the sums."""
+    def close(self, **totals: Any) -> None:
+        """Write the remaining lines, and last `<name>.json` with the totals."""
         if self._upload is None:
             self.s3.put_object(**self._object("jsonl"), Body=bytes(self._buffer), ContentType="application/jsonl")
         else:
@@ -46,7 +46,7 @@ class Manifest:
             self.s3.complete_multipart_upload(
                 **self._object("jsonl"), UploadId=self._upload, MultipartUpload={"Parts": self._parts}
             )
-        body = json.dumps({**sums, **self.counts})
+        body = json.dumps({**totals, **self.counts})
         self.s3.put_object(**self._object("json"), Body=body.encode(), ContentType="application/json")
 
     def _send_part(self) -> None:

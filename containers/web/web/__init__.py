@@ -1,1 +1,1 @@
-"""A small web service that shows where it runs."""
+"""A small web service with a page that shows where it runs."""

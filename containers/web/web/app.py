@@ -1,4 +1,4 @@
-"""What is served under which path."""
+"""The routes of the service, and the rules for every request."""
 
 from dataclasses import asdict
 from typing import Any
@@ -14,23 +14,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from web.drain import Drain
 from web.logs import HEALTH_CHECKS, AccessLog
 from web.metadata import Locator
-from web.page import NOTHING, error_page, page
+from web.page import ALLOW_NOTHING, error_page, page
 
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": NOTHING,
+    "Content-Security-Policy": ALLOW_NOTHING,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Of every answer; a page allows its own style on top."""
+"""Headers of every answer. A page sets its own policy, which also allows its style and icon."""
 MAX_HEADER_BYTES = 16 * 1024
-"""Request line and headers; the load balancer would let four times as much through."""
+"""Limit for the request line and the headers together. The load balancer lets four times as much through."""
 TOO_LARGE = HTTPException(431, "The headers are too large.", headers={"Connection": "close"})
 HAS_BODY = HTTPException(413, "Nothing here takes a body.", headers={"Connection": "close"})
 
 
 def create_app(drain: Drain, metadata_endpoint: str | None) -> ASGIApp:
-    """The whole service. `metadata_endpoint` is the value of ECS_CONTAINER_METADATA_URI_V4, where there is one."""
+    """Return the whole service. `metadata_endpoint` is the value of ECS_CONTAINER_METADATA_URI_V4, which ECS sets."""
     locator = Locator(metadata_endpoint)
 
     async def show(_request: Request) -> Response:
@@ -54,12 +54,12 @@ def create_app(drain: Drain, metadata_endpoint: str | None) -> ASGIApp:
         ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
     )
-    app.router.redirect_slashes = False  # it would send the client to the host that the client named
-    return AccessLog(Manners(app, drain))
+    app.router.redirect_slashes = False  # such a redirect would repeat the host that the client sent
+    return AccessLog(RequestRules(app, drain))
 
 
-class Manners:
-    """What holds for every request: its limits, the answer's headers, and a farewell while the server drains."""
+class RequestRules:
+    """Checks the limits of each request, adds the headers, and closes connections while the server drains."""
 
     def __init__(self, app: ASGIApp, drain: Drain) -> None:
         self._app = app
@@ -76,16 +76,16 @@ class Manners:
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 if self._drain.begun:
-                    headers["Connection"] = "close"  # the client's next request finds another task
+                    headers["Connection"] = "close"  # so the client's next request goes to another task
             await send(message)
 
-        objection = _objection(scope)
-        answer = _answer(scope, objection) if objection else self._app
+        violation = _violation(scope)
+        answer = _answer(scope, violation) if violation else self._app
         await answer(scope, receive, finish)
 
 
-def _objection(scope: Scope) -> HTTPException | None:
-    # uvicorn's limit is for headers that are not complete yet; what arrives at once passes it.
+def _violation(scope: Scope) -> HTTPException | None:
+    # uvicorn limits only headers that arrive in parts. Headers that arrive at once pass its limit.
     size = len(scope["raw_path"]) + len(scope["query_string"]) + sum(len(n) + len(v) for n, v in scope["headers"])
     if size > MAX_HEADER_BYTES:
         return TOO_LARGE

@@ -1,4 +1,4 @@
-"""From the signal to stop until nobody asks any more."""
+"""The time between the signal to stop and the last request."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Drain:
-    """How long to go on serving after the signal to stop.
+    """Decides how long the server goes on after the signal to stop.
 
-    A load balancer goes on sending until it has noticed that the task leaves, and clients keep connections open. So the
-    end is when no request came for `quiet` seconds, at the latest after `limit` seconds. Health checks do not count.
+    The load balancer sends requests until it notices that the task stops, and clients keep connections open. So the
+    server ends after `quiet` seconds without a request, or after `limit` seconds. Health checks do not count.
     """
 
     quiet: float
@@ -19,21 +19,21 @@ class Drain:
 
     @property
     def begun(self) -> bool:
-        """Whether the signal came."""
+        """Whether the signal has come."""
         return self._began is not None
 
     @property
     def over(self) -> bool:
-        """Whether it is time to close the door."""
+        """Whether the server may end now."""
         if self._began is None:
             return False
         now = time.monotonic()
         return now - max(self._began, self._last) >= self.quiet or now - self._began >= self.limit
 
     def begin(self) -> None:
-        """Take note of the signal."""
+        """Record that the signal has come."""
         self._began = time.monotonic()
 
     def note_request(self) -> None:
-        """Take note that somebody asked."""
+        """Record that a request has come."""
         self._last = time.monotonic()

@@ -1,15 +1,15 @@
-"""`python -m web.healthcheck`: 0 while the server answers, 1 otherwise. For Docker's HEALTHCHECK and for ECS."""
+"""Health check for Docker and ECS: `python -m web.healthcheck` exits with 0 if the server answers, else with 1."""
 
 import http.client
 import os
 import sys
 
 TIMEOUT_SECONDS = 3
-"""Below the 5 s after which ECS counts a check as failed."""
+"""Less than the 5 s after which ECS counts a check as failed."""
 
 
 def is_healthy(port: int) -> bool:
-    """Whether the server on this machine's `port` says that it is alive."""
+    """Whether the server on this machine's `port` answers that it is alive."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/healthz")

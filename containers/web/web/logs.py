@@ -1,4 +1,4 @@
-"""What is written to standard output: one JSON object a line, whatever a client sends."""
+"""Logs on standard output: one JSON object a line, even when a client sends line breaks."""
 
 import ipaddress
 import json
@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEALTH_CHECKS = ("/healthz", "/readyz")
-"""Of every target every few seconds, they would be most of the log."""
+"""Not logged unless they fail: every target gets one every few seconds, which would be most of the log."""
 MAX_PATH = 512
 _TRACE_ID = re.compile(r"[A-Za-z0-9=;:._-]{1,256}")
 """https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html"""
@@ -22,10 +22,10 @@ _logger = logging.getLogger("web.access")
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line: JSON escapes line breaks, control characters and all that is not ASCII."""
+    """Formats a record as one line. JSON escapes line breaks, control characters and non-ASCII characters."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with the fields that the record's caller gave in `extra={"fields": …}`."""
+        """Return the line, with the fields that the caller gave in `extra={"fields": …}`."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -38,14 +38,14 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging() -> None:
-    """Send every logger's records to standard output as JSON."""
+    """Send the records of every logger to standard output as JSON."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 class AccessLog:
-    """Writes a line for each request; for health checks only when they fail."""
+    """Writes a line for each request, and for a health check only if it fails."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -53,7 +53,7 @@ class AccessLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and write its line when it is answered."""
         began = time.perf_counter()
-        status = 500  # unless an answer begins
+        status = 500  # stays if no answer begins
 
         async def observe(message: Message) -> None:
             nonlocal status
@@ -82,9 +82,9 @@ def _fields(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
 
 
 def client_of(headers: Headers, peer: tuple[str, int] | None) -> str | None:
-    """The address that the load balancer saw, or the peer's.
+    """Return the client's address as the load balancer saw it, or the address of the peer.
 
-    A load balancer appends to X-Forwarded-For; all before the last address is the client's own story.
+    The load balancer appends that address to X-Forwarded-For. The client itself may have sent everything before it.
     """
     last_hop = ",".join(headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
     try:

@@ -1,4 +1,4 @@
-"""Where this process runs, from the task metadata endpoint of ECS, version 4.
+"""Reads where this process runs from version 4 of ECS's task metadata endpoint.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4.html
 """
@@ -16,13 +16,13 @@ from socket import gethostname
 from typing import Any
 
 TIMEOUT_SECONDS = 1
-"""The endpoint is on the same host."""
+"""Short, because the endpoint is on the same host."""
 RETRY_SECONDS = 5
-"""How long a failure is remembered, so that an endpoint that hangs does not make every page slow."""
+"""Time before a failed endpoint is tried again, so that one that hangs does not slow down every page."""
 MAX_BYTES = 256 * 1024
-"""A task of ten containers, the most there can be, fills about 20 KB."""
+"""Far above the largest answer: a task of ten containers, the maximum, has about 20 KB."""
 CPU_UNITS = 1024
-"""Of a container, to one virtual CPU."""
+"""CPU units of one virtual CPU. The limits of containers are given in these units."""
 
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -30,7 +30,7 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where this process runs. What is not known is None."""
+    """The place where this process runs. Unknown values are None."""
 
     on_ecs: bool
     problem: str | None = None
@@ -48,21 +48,21 @@ class Place:
 
     @property
     def identity(self) -> str:
-        """What tells this task, or this machine, from the others."""
+        """The id of this task, or outside ECS the name of this machine."""
         return self.task or self.hostname
 
 
 class Locator:
-    """Finds out where this process runs when somebody first asks, and remembers it."""
+    """Reads where this process runs at the first request, and keeps the answer."""
 
     def __init__(self, endpoint: str | None) -> None:
         self._endpoint = endpoint
         self._place: Place | None = None
         self._expires = 0.0
-        self._lock = asyncio.Lock()  # requests that come meanwhile wait for the same answer
+        self._lock = asyncio.Lock()  # requests during the read wait for the same answer
 
     async def place(self) -> Place:
-        """Where this process runs. When the endpoint fails, `problem` says so."""
+        """Return where this process runs. If the endpoint fails, `problem` says so."""
         async with self._lock:
             if self._place is None or time.monotonic() > self._expires:
                 self._place = await self._look()
@@ -85,12 +85,12 @@ def _fetch(url: str) -> Mapping[str, Any]:
     with _direct.open(url, timeout=TIMEOUT_SECONDS) as response:
         found = json.loads(response.read(MAX_BYTES))
     if not isinstance(found, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004 - as for what is no JSON
+        raise ValueError("not a JSON object")  # noqa: TRY004 - the same error as for invalid JSON
     return found
 
 
 def place_of(task: Mapping[str, Any], container: Mapping[str, Any]) -> Place:
-    """What the two answers of the endpoint tell: of the task, and of this container in it."""
+    """Return the place that the endpoint's two answers describe: the task, and this container in it."""
     family, revision = _text(task, "Family"), _text(task, "Revision")
     of_task, of_container = _limits(task), _limits(container)
     return Place(
@@ -100,7 +100,7 @@ def place_of(task: Mapping[str, Any], container: Mapping[str, Any]) -> Place:
         task=_short(_text(task, "TaskARN")),
         task_definition=f"{family}:{revision}" if family and revision else family,
         availability_zone=_text(task, "AvailabilityZone"),
-        # The limits of a task are in virtual CPUs, those of a container in units. Without a limit it is 0 or left out.
+        # A task's limit is in virtual CPUs, a container's in CPU units. Without a limit the value is 0 or missing.
         vcpu=_number(of_task, "CPU") or _vcpu(_number(of_container, "CPU")),
         memory_mib=_whole(_number(of_task, "Memory") or _number(of_container, "Memory")),
         image=_without_account(_text(container, "Image")),
@@ -131,10 +131,10 @@ def _whole(number: float | None) -> int | None:
 
 
 def _short(name: str | None) -> str | None:
-    # A cluster is named by its ARN on Fargate and by its name on EC2; a task's ARN ends with its id.
+    # The endpoint names the cluster by its ARN on Fargate and by its name on EC2. A task's ARN ends with its id.
     return name and name.rpartition("/")[2]
 
 
 def _without_account(image: str | None) -> str | None:
-    # The page is public. The account's number stands in the registry's host, and in the name of CDK's own repository.
+    # The page is public, and the account id is in the registry's host name and in the name of CDK's repository.
     return image and _ACCOUNT.sub("…", image.partition("/")[2] if ".amazonaws.com" in image else image)

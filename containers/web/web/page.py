@@ -1,4 +1,4 @@
-"""The page: no script, no external resource, and a colour for each task."""
+"""The page: without scripts and external resources, and with its own colour for each task."""
 
 import base64
 import colorsys
@@ -21,16 +21,16 @@ _PAGE = Template((_FOLDER / "page.html").read_text(encoding="utf-8"))
 _STYLE = Template((_FOLDER / "page.css").read_text(encoding="utf-8"))
 
 SHORT = 8
-"""Characters of a task's id that a person can compare."""
-UNKNOWN = "not said"
+"""Shown characters of a task's id: enough to tell tasks apart, and short enough to compare by eye."""
+UNKNOWN = "unknown"
 NO_LIMIT = "no limit"
-NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""The content security policy that a page's own style and icon are excepted from."""
+ALLOW_NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The strictest content security policy. A page adds its own style and icon to it."""
 CONTRAST = 5
-"""To white: WCAG 2 asks for 4.5."""
+"""Contrast of white text to the colour. WCAG 2 asks for 4.5."""
 SATURATION = 0.7
 NEUTRAL = 215
-"""The hue of a page that tells of no task."""
+"""The hue of an error page, which belongs to no task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class _Content:
 
 
 def page(place: Place) -> HTMLResponse:
-    """Where the process runs, for a person."""
+    """Return the page that shows where the process runs."""
     return _render(
         _Content(
             title=f"{place.identity[:SHORT]} · {_kind(place)}",
@@ -60,9 +60,10 @@ def page(place: Place) -> HTMLResponse:
 
 
 def error_page(error: HTTPException) -> HTMLResponse:
-    """What went wrong, and the way back. Nothing of the request is repeated."""
+    """Return a page that names the error and links back. It repeats nothing from the request."""
     phrase = HTTPStatus(error.status_code).phrase
-    lead = "There is one page here, and this is not it." if error.status_code == HTTPStatus.NOT_FOUND else error.detail
+    is_missing = error.status_code == HTTPStatus.NOT_FOUND
+    lead = "This address does not exist. The service has only one page." if is_missing else error.detail
     content = _Content(
         title=phrase, kind=f"Error {error.status_code}", name=phrase, lead=lead, hue=NEUTRAL, button="To the page"
     )
@@ -70,12 +71,12 @@ def error_page(error: HTTPException) -> HTMLResponse:
 
 
 def hue_of(identity: str) -> int:
-    """The degree on the colour wheel that stands for a task."""
+    """Return the degree on the colour wheel that stands for a task."""
     return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:2], "big") % 360
 
 
 def colour_of(hue: int) -> str:
-    """The brightest colour of a hue on which white text can be read, as #rrggbb."""
+    """Return the brightest colour of a hue on which white text is readable, as #rrggbb."""
     for lightness in range(60, 0, -1):
         channels = colorsys.hls_to_rgb(hue / 360, lightness / 100, SATURATION)
         if contrast_with_white(channels) >= CONTRAST:
@@ -84,7 +85,7 @@ def colour_of(hue: int) -> str:
 
 
 def contrast_with_white(channels: tuple[float, float, float]) -> float:
-    """The contrast ratio of white to a colour, as WCAG 2 defines it, from 1 to 21."""
+    """Return the contrast ratio of white to a colour, from 1 to 21, as WCAG 2 defines it."""
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)  # noqa: PLR2004
     return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
 
@@ -97,10 +98,10 @@ def _kind(place: Place) -> str:
 
 def _lead(place: Place) -> str:
     if place.problem:
-        return f"Where this runs is not known: {place.problem}. Ask again in a few seconds."
+        return f"The place of this process is unknown: {place.problem}. Ask again in a few seconds."
     if not place.on_ecs:
-        return "This process runs outside ECS, so there is no task to tell of: only the machine that it is on."
-    return "This task answered. Ask again: the load balancer lets the tasks take turns, and each has its own colour."
+        return "This process runs outside ECS, so there is no task. Below you see the machine that it runs on."
+    return "This task answered. Ask again: the load balancer uses the tasks in turn, and each has its own colour."
 
 
 def _facts(place: Place) -> dict[str, str]:
@@ -146,4 +147,4 @@ def _list(facts: Mapping[str, str]) -> str:
 
 def _policy(style: str) -> str:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"{NOTHING}; style-src 'sha256-{digest}'; img-src data:"
+    return f"{ALLOW_NOTHING}; style-src 'sha256-{digest}'; img-src data:"

@@ -1,7 +1,7 @@
-"""uvicorn, with limits that fit a load balancer in front, and a stop that loses no request.
+"""The server: uvicorn with limits for a load balancer in front of it, and a stop that loses no request.
 
-uvicorn and Starlette: both well kept, both pure Python in all that is installed here, so one lock serves every
-processor. One process, for a task of a quarter of a virtual CPU has no use for a second.
+uvicorn and Starlette are well kept. All that is installed of them is pure Python, so one lock file serves every
+processor. There is one process, because a task of a quarter of a virtual CPU gains nothing from a second one.
 """
 
 import os
@@ -14,28 +14,28 @@ from web.drain import Drain
 from web.logs import configure_logging
 
 QUIET_SECONDS = 5.0
-"""Without a request for so long, the load balancer has noticed. Its health checks should come as often."""
+"""After so long without a request the load balancer has noticed the stop. Its health checks should be as frequent."""
 LIMIT_SECONDS = 15.0
 FINISH_SECONDS = 8
-"""For what is in flight then. With LIMIT_SECONDS 23 s, below the 30 s after which ECS kills the task."""
+"""Time for the requests in work at the end. With LIMIT_SECONDS it is 23 s, and ECS kills the task after 30 s."""
 KEEP_ALIVE_SECONDS = 75
-"""Longer than the 60 s of an Application Load Balancer: the side that sends must be the one that closes, or a request
-meets a connection that is just being closed, and the client sees a 502."""
+"""Longer than the 60 s of an Application Load Balancer, so that the load balancer closes idle connections. If the
+server closed one just when a request arrived, the client would see a 502."""
 MAX_CONNECTIONS = 900
-"""Below the 1024 open files that a container has by default."""
+"""Less than the 1024 open files that a container has by default."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which drains before it stops."""
+    """A uvicorn server that drains before it stops."""
 
     def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
         super().__init__(config)
         self._drain = drain
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
-        """Begin to drain; stop at the second signal.
+        """Begin to drain at the first signal, and stop at the second.
 
-        uvicorn's own would close at once, and raise the signal again in the end, so that the exit status is not 0.
+        uvicorn's own method closes at once and raises the signal again at the end, so the exit status would not be 0.
         """
         if self._drain.begun:
             self.should_exit = True
@@ -43,14 +43,14 @@ class Server(uvicorn.Server):
             self._drain.begin()
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to stop (asked by uvicorn ten times a second)."""
+        """Whether to stop now. uvicorn calls this ten times a second."""
         return await super().on_tick(counter) or self._drain.over
 
 
 def serve() -> None:
-    """Serve until a signal comes and nobody asks any more.
+    """Serve until a signal to stop comes and the server has drained.
 
-    HOST (default 127.0.0.1), PORT (8080), DRAIN_QUIET_SECONDS and DRAIN_LIMIT_SECONDS may be set in the environment.
+    The environment may set HOST (default 127.0.0.1), PORT (8080), DRAIN_QUIET_SECONDS and DRAIN_LIMIT_SECONDS.
     """
     configure_logging()
     drain = Drain(
@@ -61,7 +61,7 @@ def serve() -> None:
 
 
 def configuration(drain: Drain) -> uvicorn.Config:
-    """How uvicorn is set up."""
+    """Return the settings of uvicorn."""
     return uvicorn.Config(
         create_app(drain, os.environ.get("ECS_CONTAINER_METADATA_URI_V4")),
         host=os.environ.get("HOST", "127.0.0.1"),
