@@ -1,1 +1,1 @@
-"""An uptime check: the Lambda function and what it is made of."""
+"""The cron function: an uptime check."""

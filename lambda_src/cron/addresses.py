@@ -1,8 +1,8 @@
-"""Where a name leads, and whether one may go there.
+"""Resolves names, and decides which addresses may be requested.
 
-A function that requests any URL it is told can be told to request what only it can reach: Lambda's own runtime API,
-link-local metadata services, a private network. So names are resolved here, and the connection is made to the very
-address that was judged: asking a second time could bring another answer ("DNS rebinding").
+A function that requests any URL can be made to request what only the function can reach: Lambda's own runtime API,
+link-local metadata services, a private network. So names are resolved here, and the connection goes to the very address
+that was checked. Resolving again could give another address ("DNS rebinding").
 """
 
 import ipaddress
@@ -11,17 +11,17 @@ import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-NOT_A_HOSTS = tuple(map(ipaddress.IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "224.0.0.0/4")))
-"""What Python, or some version of it, counts as global: protocols' own addresses, the 6to4 relay, multicast.
-https://www.iana.org/assignments/iana-ipv4-special-registry"""
+NON_HOST_NETWORKS = tuple(map(ipaddress.IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "224.0.0.0/4")))
+"""Networks without public hosts that Python, or some version of it, counts as global: addresses of protocols, the 6to4
+relay, multicast. https://www.iana.org/assignments/iana-ipv4-special-registry"""
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""IPv6 addresses whose last 32 bits are the IPv4 address meant (RFC 6052)."""
+"""IPv6 addresses whose last 32 bits are the IPv4 address of the target (RFC 6052)."""
 DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")
-"""For examples (RFC 9637); Python knows it from 3.13 on."""
+"""Addresses for examples (RFC 9637). Python excludes them from version 3.13 on."""
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-"""All that has been given out so far. https://www.iana.org/assignments/ipv6-address-space"""
+"""All public addresses assigned so far. https://www.iana.org/assignments/ipv6-address-space"""
 MAX_ADDRESSES = 8
-"""More of a name's addresses are not tried."""
+"""Addresses of one name that are tried."""
 
 
 class ForbiddenError(Exception):
@@ -30,17 +30,17 @@ class ForbiddenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a socket connects to."""
+    """The family and address for a socket to connect to."""
 
     family: socket.AddressFamily
     sockaddr: tuple[str, int] | tuple[str, int, int, int]
 
 
-def addresses(host: str, port: int, *, seconds: float, allow_private: bool) -> list[Address]:
-    """The addresses of a host that may be connected to, in the resolver's order.
+def allowed_addresses(host: str, port: int, *, seconds: float, allow_private: bool) -> list[Address]:
+    """Return the addresses of a host that may be requested, in the resolver's order.
 
-    Raises ForbiddenError when there is none such, TimeoutError when resolving takes longer than `seconds`, and
-    OSError or UnicodeError when the name does not resolve.
+    Raises ForbiddenError if there are none, TimeoutError if resolving takes longer than `seconds`, and OSError or
+    UnicodeError if the name does not resolve.
     """
     found = _resolve(host, port, seconds)
     allowed = [address for address in found if allow_private or is_public(address.sockaddr[0])]
@@ -50,13 +50,14 @@ def addresses(host: str, port: int, *, seconds: float, allow_private: bool) -> l
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public Internet, and to one machine there.
+    """Whether an IP address belongs to one machine on the public Internet.
 
-    An IPv4 address inside an IPv6 address counts where it is meant; tunnels (6to4, Teredo) are refused altogether.
+    An IPv6 address that contains the IPv4 address of its target is judged by that one. Tunnels (6to4, Teredo) are
+    never public.
     """
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv4Address):
-        return ip.is_global and not any(ip in network for network in NOT_A_HOSTS)
+        return ip.is_global and not any(ip in network for network in NON_HOST_NETWORKS)
     if ip.ipv4_mapped:
         return is_public(str(ip.ipv4_mapped))
     if ip in NAT64:
@@ -65,16 +66,16 @@ def is_public(address: str) -> bool:
 
 
 def _resolve(host: str, port: int, seconds: float) -> list[Address]:
-    # In a thread, because getaddrinfo takes no timeout: it is left behind when it hangs, and ends when the resolver
+    # In a thread, because getaddrinfo has no timeout. A thread that hangs is abandoned; it ends when the resolver
     # gives up.
     answer: Future[list[Address]] = Future()
 
-    def ask() -> None:
+    def resolve() -> None:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             answer.set_result([Address(family, sockaddr) for family, _, _, _, sockaddr in found])  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+        except Exception as error:  # noqa: BLE001 - result() raises it in the caller's thread
             answer.set_exception(error)
 
-    threading.Thread(target=ask, daemon=True).start()
+    threading.Thread(target=resolve, daemon=True).start()
     return answer.result(timeout=seconds)

@@ -1,7 +1,7 @@
-"""One HTTP request, to an address that was judged, with a limit for everything that is received.
+"""Makes one HTTP request to an allowed address, with one limit on time and one on bytes.
 
-The clients that there are limit the time of each read, and a server that sends a byte a second then holds them for
-ever. Here one deadline covers resolving, connecting, TLS and all reads, and one sum of bytes the whole conversation.
+Existing HTTP clients limit each read, not the whole request: a server that sends a byte a second can hold them for
+ever. Here one deadline covers resolving, connecting, TLS and all reads, and all bytes received count together.
 """
 
 import errno
@@ -13,49 +13,49 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from cron.addresses import Address, ForbiddenError, addresses
+from cron.addresses import Address, ForbiddenError, allowed_addresses
 
-NO_WAY = {errno.EAFNOSUPPORT, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
-"""What connecting fails with where the network does not lead: without a VPC, Lambda has no IPv6."""
+UNREACHABLE = {errno.EAFNOSUPPORT, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
+"""Errors of connecting to an address that the network does not reach. Without a VPC, Lambda has no IPv6."""
 PORTS = {"http": 80, "https": 443}
 HEADERS = {"User-Agent": "aws-compute-examples-cron/1", "Accept": "*/*", "Connection": "close"}
 
 
-class TooMuchError(Exception):
-    """The server sends more than is read."""
+class TooManyBytesError(Exception):
+    """The server sends more bytes than the limit."""
 
 
 @dataclass(slots=True)
 class Limits:
-    """What is left for a check, of time and of bytes."""
+    """The time and bytes that are left for one check."""
 
     deadline: float
-    """In the time of `time.monotonic()`."""
+    """On the clock of `time.monotonic()`."""
     bytes_left: int
 
-    def seconds(self) -> float:
-        """How long the next step may take. Raises TimeoutError when there is no time left."""
+    def seconds_left(self) -> float:
+        """Return the time for the next step. Raises TimeoutError if no time is left."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
         return left
 
-    def spend(self, received: int) -> None:
-        """Count bytes received. Raises TooMuchError when there are none left."""
+    def count_bytes(self, received: int) -> None:
+        """Subtract bytes received. Raises TooManyBytesError if they exceed the limit."""
         self.bytes_left -= received
         if self.bytes_left < 0:
-            raise TooMuchError
+            raise TooManyBytesError
 
 
 class _Limited:
-    """A socket whose every read keeps within the limits. All of http.client's reads come through recv_into."""
+    """Makes every read of a socket respect the limits. All reads of http.client go through recv_into."""
 
     limits: Limits
 
     def recv_into(self, *arguments: Any) -> int:
-        self.settimeout(self.limits.seconds())  # type: ignore[attr-defined]
+        self.settimeout(self.limits.seconds_left())  # type: ignore[attr-defined]
         received: int = super().recv_into(*arguments)  # type: ignore[misc]
-        self.limits.spend(received)
+        self.limits.count_bytes(received)
         return received
 
 
@@ -67,27 +67,27 @@ class _TlsSocket(_Limited, ssl.SSLSocket):
     pass
 
 
-def tls_context() -> ssl.SSLContext:
-    """What trusts the system's certificate authorities, checks names, and makes limited sockets."""
+def make_tls_context() -> ssl.SSLContext:
+    """Return a context that trusts the system's certificate authorities, checks names, and makes limited sockets."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
-    # Python asks from 3.13 on for extensions that browsers do not, and that certificates of private authorities lack.
+    # From Python 3.13 on, the default requires extensions that browsers do not, and private authorities omit.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.sslsocket_class = _TlsSocket
     return context
 
 
-TLS = tls_context()  # once: loading the authorities takes longer than most handshakes
+TLS = make_tls_context()  # once, because loading the authorities takes longer than most handshakes
 
 
 class Connection(http.client.HTTPConnection):
     """A connection for one request to a URL."""
 
     certificate_expires: float | None = None
-    """When the server's verified certificate ends, in seconds since 1970; None before connecting and without TLS."""
+    """Expiry of the server's verified certificate, in seconds since 1970; None before connecting and without TLS."""
 
     def __init__(self, url: str, limits: Limits, *, allow_private: bool) -> None:
-        """Look at the URL; nothing is sent yet. Raises ForbiddenError or ValueError for one that is not requested."""
+        """Parse the URL; nothing is sent yet. Raises ForbiddenError or ValueError for a URL that is not allowed."""
         parts = urlsplit(url)
         if parts.scheme not in PORTS:
             raise ForbiddenError(f"only http and https are requested, not {parts.scheme[:20]!r}")
@@ -101,38 +101,39 @@ class Connection(http.client.HTTPConnection):
         self._resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def get(self) -> http.client.HTTPResponse:
-        """Send the request and read the answer's headers; its body is left to read.
+        """Send the request and return the answer with its headers; the caller reads the body.
 
-        Raises OSError, http.client.HTTPException, ValueError, ForbiddenError or TooMuchError.
+        Raises OSError, http.client.HTTPException, ValueError, ForbiddenError or TooManyBytesError.
         """
         self.request("GET", self._resource, headers=HEADERS)
         return self.getresponse()
 
     def connect(self) -> None:
-        """Connect to the first address that answers (called by http.client)."""
-        self.sock = self._reach()
+        """Connect to the first address that accepts (called by http.client)."""
+        self.sock = self._connect_to_host()
         if self._secure:
             tls = TLS.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
-            self.sock = tls  # from here on closed with the connection
+            self.sock = tls  # from now on, closing the connection closes it
             tls.limits = self._limits  # type: ignore[attr-defined]
-            tls.settimeout(self._limits.seconds())
+            tls.settimeout(self._limits.seconds_left())
             tls.do_handshake()
-            self.certificate_expires = _end_of(tls.getpeercert())
-        self.sock.settimeout(self._limits.seconds())
+            self.certificate_expires = _expiry_of(tls.getpeercert())
+        self.sock.settimeout(self._limits.seconds_left())
 
-    def _reach(self) -> socket.socket:
-        found = addresses(self.host, self.port, seconds=self._limits.seconds(), allow_private=self._allow_private)
+    def _connect_to_host(self) -> socket.socket:
+        seconds = self._limits.seconds_left()
+        addresses = allowed_addresses(self.host, self.port, seconds=seconds, allow_private=self._allow_private)
         failures: list[OSError] = []
-        for left in range(len(found), 0, -1):
+        for left in range(len(addresses), 0, -1):
             try:
-                # One that hangs leaves time for the others.
-                return self._connected(found[-left], self._limits.seconds() / left)
+                # Each address gets an equal share of the time, so one that hangs leaves time for the others.
+                return self._connect_to(addresses[-left], self._limits.seconds_left() / left)
             except OSError as failure:
                 failures.append(failure)
-        # What an address answers says more about the site than that there is no way to another.
-        raise next((failure for failure in failures if failure.errno not in NO_WAY), failures[-1])
+        # An error from an address says more about the site than an address that is unreachable from here.
+        raise next((failure for failure in failures if failure.errno not in UNREACHABLE), failures[-1])
 
-    def _connected(self, address: Address, seconds: float) -> socket.socket:
+    def _connect_to(self, address: Address, seconds: float) -> socket.socket:
         sock = _PlainSocket(address.family, socket.SOCK_STREAM)
         sock.limits = self._limits
         sock.settimeout(seconds)
@@ -144,5 +145,5 @@ class Connection(http.client.HTTPConnection):
         return sock
 
 
-def _end_of(certificate: Any) -> float:
+def _expiry_of(certificate: Any) -> float:
     return float(ssl.cert_time_to_seconds(certificate["notAfter"]))

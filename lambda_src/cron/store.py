@@ -1,4 +1,4 @@
-"""The table of results."""
+"""Writes results into the table."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,11 @@ class Store:
         self._keep_seconds = keep_days * DAY_SECONDS
 
     def put(self, scheduled_at: str, result: Result) -> bool:
-        """Store the result of a run, unless there is one: a run that is delivered twice has one result.
+        """Store the result of a run unless the run has one already, because a run may be delivered twice.
 
-        Says whether this one is stored. Raises botocore's errors for what AWS failed at.
+        Returns whether this result is stored. Raises botocore's errors when AWS fails.
         """
-        item = _attributes(
+        item = _to_attributes(
             {
                 "url": result.url,
                 "scheduled_at": scheduled_at,
@@ -45,18 +45,18 @@ class Store:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            # The SDK tries again when an answer is lost on its way: then it is this very one that is in the way.
-            there: Any = error.response
-            return bool(there["Item"] == item)
+            # If AWS's answer is lost on its way, the SDK sends the item again and finds this very item stored.
+            response: Any = error.response
+            return bool(response["Item"] == item)
         return True
 
 
-def _attributes(item: dict[str, Any]) -> dict[str, Any]:
-    # By hand: boto3's TypeSerializer costs 10 ms of every cold start for what is text, numbers and a truth here.
-    return {name: _attribute(value) for name, value in item.items() if value is not None}
+def _to_attributes(item: dict[str, Any]) -> dict[str, Any]:
+    # Without boto3's TypeSerializer, because it adds 10 ms to every cold start. Values are text, integers or booleans.
+    return {name: _to_attribute(value) for name, value in item.items() if value is not None}
 
 
-def _attribute(value: str | int) -> dict[str, Any]:
+def _to_attribute(value: str | int) -> dict[str, Any]:
     if isinstance(value, bool):
         return {"BOOL": value}
     return {"N": str(value)} if isinstance(value, int) else {"S": value}

@@ -1,4 +1,4 @@
-"""Invoked once by each deployment with a new image. What it raises fails the deployment."""
+"""Copies an image into the example's own repository. Each deployment with a new image invokes it once."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ _tag = os.environ["IMAGE_TAG"]
 
 @logger.inject_lambda_context
 def handler(_event: dict[str, Any], _context: "LambdaContext") -> dict[str, str]:
-    """Copy the image that the environment names."""
+    """Copy the image named by the environment, and return its digest. An error fails the deployment."""
     digest = _registry.copy(_source, _target, _tag)
     logger.info("copied", repository=_target, tag=_tag, digest=digest)
     return {"digest": digest}

@@ -1,6 +1,6 @@
-"""Copies images between two repositories of one registry, by ECR's API alone.
+"""Copies images between two repositories of one registry, only with ECR's API.
 
-The layers go through this function: part by part, so that its memory does not depend on their size.
+The layers pass through this function part by part, so its memory does not depend on their size.
 """
 
 import json
@@ -18,44 +18,45 @@ logger = Logger(child=True)
 INDEXES = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
 )
-"""What names an image for each platform instead of layers."""
+"""Media types of an index, which lists one image for each platform instead of layers."""
 MANIFESTS = frozenset(
     {"application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"}
 )
+"""Media types of the manifest of a single image."""
 
 
 class CopyError(RuntimeError):
-    """The image cannot be copied, now or later. The message says why and what to do."""
+    """The image cannot be copied. The message says why and what to do."""
 
 
 class Registry:
-    """The account's registry in one region. All methods raise botocore's errors for what AWS failed at."""
+    """The account's registry in one region. All methods raise botocore's errors when AWS fails."""
 
     def __init__(self, ecr: "ECRClient", http: urllib3.PoolManager) -> None:
         self._ecr = ecr
         self._http = http
 
     def copy(self, source: str, target: str, tag: str) -> str:
-        """Copy the image of that tag from one repository to another, and answer its digest.
+        """Copy the image with this tag from one repository to another, and return its digest.
 
-        What is there already is not copied again. Raises CopyError when there is no such image, or when the tag is
-        taken by another.
+        Images and layers that the target has already are not copied again. Raises CopyError if the source has no such
+        image, or if the tag in the target belongs to another image.
         """
         return self._copy(source, target, {"imageTag": tag}, tag)
 
     def _copy(self, source: str, target: str, image_id: Any, tag: str | None) -> str:
-        image = self._image(source, image_id)
+        image = self._get_image(source, image_id)
         manifest = json.loads(image["imageManifest"])
         if image["imageManifestMediaType"] in INDEXES:
-            for inner in manifest["manifests"]:
-                self._copy(source, target, {"imageDigest": inner["digest"]}, None)
+            for platform in manifest["manifests"]:
+                self._copy(source, target, {"imageDigest": platform["digest"]}, None)
         else:
             self._copy_layers(source, target, [manifest["config"], *manifest["layers"]])
         digest: str = image["imageId"]["imageDigest"]
-        self._put(target, image, digest, tag)
+        self._put_image(target, image, digest, tag)
         return digest
 
-    def _image(self, repository: str, image_id: Any) -> Any:
+    def _get_image(self, repository: str, image_id: Any) -> Any:
         found = self._ecr.batch_get_image(
             repositoryName=repository, imageIds=[image_id], acceptedMediaTypes=sorted(INDEXES | MANIFESTS)
         )
@@ -65,40 +66,40 @@ class Registry:
         return found["images"][0]
 
     def _copy_layers(self, source: str, target: str, layers: list[dict[str, Any]]) -> None:
-        digests = {layer["digest"] for layer in layers}  # an empty layer may be there twice
-        known = self._ecr.batch_check_layer_availability(repositoryName=target, layerDigests=sorted(digests))
-        there = {layer["layerDigest"] for layer in known["layers"] if layer["layerAvailability"] == "AVAILABLE"}
-        for digest in sorted(digests - there):
+        digests = {layer["digest"] for layer in layers}  # an image may contain an empty layer twice
+        checked = self._ecr.batch_check_layer_availability(repositoryName=target, layerDigests=sorted(digests))
+        present = {layer["layerDigest"] for layer in checked["layers"] if layer["layerAvailability"] == "AVAILABLE"}
+        for digest in sorted(digests - present):
             self._copy_layer(source, target, digest)
 
     def _copy_layer(self, source: str, target: str, digest: str) -> None:
         upload = self._ecr.initiate_layer_upload(repositoryName=target)
-        first = 0
-        for part in self._parts(source, digest, upload["partSize"]):
+        position = 0
+        for part in self._download(source, digest, upload["partSize"]):
             self._ecr.upload_layer_part(
                 repositoryName=target,
                 uploadId=upload["uploadId"],
-                partFirstByte=first,
-                partLastByte=first + len(part) - 1,
+                partFirstByte=position,
+                partLastByte=position + len(part) - 1,
                 layerPartBlob=part,
             )
-            first += len(part)
-        # ECR compares what has come with the digest.
+            position += len(part)
+        # ECR compares the uploaded bytes with the digest.
         self._ecr.complete_layer_upload(repositoryName=target, uploadId=upload["uploadId"], layerDigests=[digest])
-        logger.info("copied a layer", digest=digest, bytes=first)
+        logger.info("copied a layer", digest=digest, bytes=position)
 
-    def _parts(self, repository: str, digest: str, size: int) -> Iterator[bytes]:
+    def _download(self, repository: str, digest: str, part_size: int) -> Iterator[bytes]:
         url = self._ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=digest)["downloadUrl"]
         layer = self._http.request("GET", url, preload_content=False, decode_content=False)
         try:
             if layer.status != 200:  # noqa: PLR2004 - HTTP's OK
                 raise CopyError(f"layer {digest} of {repository}: HTTP {layer.status}; deploy again")
-            while part := layer.read(size):
+            while part := layer.read(part_size):
                 yield part
         finally:
             layer.release_conn()
 
-    def _put(self, repository: str, image: Any, digest: str, tag: str | None) -> None:
+    def _put_image(self, repository: str, image: Any, digest: str, tag: str | None) -> None:
         tagged: Any = {} if tag is None else {"imageTag": tag}
         try:
             self._ecr.put_image(
@@ -109,10 +110,12 @@ class Registry:
                 **tagged,
             )
         except self._ecr.exceptions.ImageAlreadyExistsException:
-            logger.info("the image is there already", digest=digest)
+            logger.info("the image exists already", digest=digest)
         except self._ecr.exceptions.ImageTagAlreadyExistsException as error:
-            # ECR says so of the same image, too, where tags are immutable.
+            # In a repository with immutable tags, ECR raises this for the same image, too.
             # https://github.com/aws/containers-roadmap/issues/2179
-            if self._image(repository, {"imageTag": tag})["imageId"]["imageDigest"] != digest:
-                raise CopyError(f"tag {tag} of {repository} is another image's, and cannot be moved: {error}") from None
-            logger.info("the image is there already", digest=digest)
+            if self._get_image(repository, {"imageTag": tag})["imageId"]["imageDigest"] != digest:
+                raise CopyError(
+                    f"tag {tag} of {repository} belongs to another image, and tags cannot move: {error}"
+                ) from None
+            logger.info("the image exists already", digest=digest)

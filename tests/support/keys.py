@@ -1,4 +1,4 @@
-"""Keys that S3 allows and that programs stumble over."""
+"""Object keys that S3 allows but many programs handle wrongly."""
 
 ODD_KEYS = (
     "with space.jpg",

@@ -1,10 +1,10 @@
-"""The cron function in this process, on moto's DynamoDB, and sites of this machine that count as public."""
+"""Fixtures: the cron function in this process, on moto's DynamoDB, and local sites."""
 
 import json
 import os
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,7 +18,7 @@ from moto import mock_aws
 from moto.dynamodb.responses import DynamoHandler
 
 from cron import addresses, connection
-from tests.handlers.cron.sites import Behaviour, Site, site
+from tests.handlers.cron.sites import Addresses, Behaviour, Site, fake_getaddrinfo, run_site
 
 TABLE = "results"
 ENVIRONMENT = {
@@ -37,27 +37,35 @@ ENVIRONMENT = {
 CONTEXT = SimpleNamespace(
     function_name="test", memory_limit_in_mb=512, invoked_function_arn="arn:test", aws_request_id="request"
 )
+SCHEDULED_AT = "2026-11-21T11:00:00Z"
 PUBLIC = "127.0.0.1"
-"""Stands for an address of the Internet, where `guarded` is used."""
+"""Counts as a public address in tests that use `public_localhost`."""
 PRIVATE = "127.0.0.2"
 
 Serve = Callable[..., Site]
+Resolve = Callable[[Mapping[str, Addresses]], None]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts sites that end with the test."""
+    """Start sites that end with the test."""
     with ExitStack() as stack:
 
         def start(behaviour: Behaviour, context: ssl.SSLContext | None = None) -> Site:
-            return stack.enter_context(site(behaviour, context))
+            return stack.enter_context(run_site(behaviour, context))
 
         yield start
 
 
 @pytest.fixture
-def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """127.0.0.1 counts as public, and everything else as it is."""
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
+    """Make these names resolve, and no others."""
+    return lambda names: monkeypatch.setattr("socket.getaddrinfo", fake_getaddrinfo(names))
+
+
+@pytest.fixture
+def public_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make 127.0.0.1 count as public."""
     is_public = addresses.is_public
     monkeypatch.setattr(addresses, "is_public", lambda address: address == PUBLIC or is_public(address))
 
@@ -66,17 +74,10 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
 def authority(monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
     """A certificate authority that the function trusts."""
     authority = trustme.CA()
-    context = connection.tls_context()
+    context = connection.make_tls_context()
     authority.configure_trust(context)
     monkeypatch.setattr(connection, "TLS", context)
     return authority
-
-
-def serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    """A server's context with this certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
 
 
 @pytest.fixture(scope="module")
@@ -118,30 +119,30 @@ class World:
             BillingMode="PAY_PER_REQUEST",
         )
 
-    def run(self, *urls: str, at: str = "2026-11-21T11:00:00Z") -> dict[str, int]:
+    def run(self, *urls: str, at: str = SCHEDULED_AT) -> dict[str, int]:
         """Run the function as the schedule does."""
-        done: dict[str, int] = self.function.handler({"scheduled_at": at, "urls": list(urls)}, CONTEXT)
-        return done
+        counts: dict[str, int] = self.function.handler({"scheduled_at": at, "urls": list(urls)}, CONTEXT)
+        return counts
 
     def items(self) -> list[dict[str, Any]]:
-        """Every result, its attributes as plain values."""
+        """Return every result with its attributes as plain values."""
         found = self.dynamodb.scan(TableName=TABLE)["Items"]
         return [{name: next(iter(value.values())) for name, value in item.items()} for item in found]
 
 
 @pytest.fixture
 def world(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    act, turn = DynamoHandler.call_action, threading.Lock()
+    call_action, lock = DynamoHandler.call_action, threading.Lock()
 
-    def act_alone(handler: DynamoHandler) -> Any:
-        with turn:  # a condition and its write are one for DynamoDB; for moto they are not
-            return act(handler)
+    def call_action_alone(handler: DynamoHandler) -> Any:
+        with lock:  # in DynamoDB, a condition and its write are atomic; in moto they are not
+            return call_action(handler)
 
-    monkeypatch.setattr(DynamoHandler, "call_action", act_alone)
+    monkeypatch.setattr(DynamoHandler, "call_action", call_action_alone)
     with mock_aws():
         yield World(function)
 
 
 def metrics_in(output: str) -> list[dict[str, Any]]:
-    """What CloudWatch would make metrics of, in the function's output."""
+    """Return the lines of the function's output that CloudWatch turns into metrics."""
     return [json.loads(line) for line in output.splitlines() if line.startswith('{"_aws"')]

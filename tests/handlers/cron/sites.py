@@ -1,4 +1,4 @@
-"""Servers on this machine that behave as no server should, and names that lead to them."""
+"""Local servers that behave badly, and a fake resolver for their names."""
 
 import contextlib
 import itertools
@@ -15,7 +15,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @dataclass
 class Site:
-    """A server on a port of 127.0.0.1 that treats every connection alike."""
+    """A server on a port of 127.0.0.1 with the same behaviour for every connection."""
 
     behaviour: Behaviour
     context: ssl.SSLContext | None = None
@@ -35,14 +35,14 @@ class Site:
         return f"http://127.0.0.1:{self.port}/"
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # closed
+        with contextlib.suppress(OSError):  # the listener is closed
             while True:
                 connection, _ = self._listener.accept()
                 self._open.append(connection)
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection:  # the client may leave as it likes
+        with contextlib.suppress(OSError), connection:  # the client may close the connection at any time
             if self.context:
                 with self.context.wrap_socket(connection, server_side=True) as tls:
                     self._answer(tls)
@@ -62,35 +62,35 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(behaviour: Behaviour, context: ssl.SSLContext | None = None) -> Iterator[Site]:
-    served = Site(behaviour, context)
-    yield served
-    served.close()
+def run_site(behaviour: Behaviour, context: ssl.SSLContext | None = None) -> Iterator[Site]:
+    site = Site(behaviour, context)
+    yield site
+    site.close()
 
 
-def says(*parts: bytes) -> Behaviour:
-    """Answers so, and closes."""
+def send(*parts: bytes) -> Behaviour:
+    """Send the parts and close the connection."""
     return lambda connection: connection.sendall(b"".join(parts))
 
 
-def redirects_to(location: str, status: int = 302) -> Behaviour:
-    return says(f"HTTP/1.1 {status} Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode("latin-1"))
+def redirect_to(location: str, status: int = 302) -> Behaviour:
+    return send(f"HTTP/1.1 {status} Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode("latin-1"))
 
 
-def without_end(start: bytes, chunk: bytes, every: float = 0) -> Behaviour:
-    """Sends for ever, a chunk every so many seconds."""
+def send_forever(start: bytes, chunk: bytes, interval: float = 0) -> Behaviour:
+    """Send `start`, then a chunk every `interval` seconds."""
 
-    def send(connection: socket.socket) -> None:
+    def behave(connection: socket.socket) -> None:
         connection.sendall(start)
         for _ in itertools.count():
             connection.sendall(chunk)
-            threading.Event().wait(every)
+            threading.Event().wait(interval)
 
-    return send
+    return behave
 
 
-def then(*behaviours: Behaviour) -> Behaviour:
-    """One after the other, on one connection."""
+def in_sequence(*behaviours: Behaviour) -> Behaviour:
+    """Run several behaviours one after the other on the same connection."""
 
     def behave(connection: socket.socket) -> None:
         for behaviour in behaviours:
@@ -99,8 +99,8 @@ def then(*behaviours: Behaviour) -> Behaviour:
     return behave
 
 
-def in_turn(*behaviours: Behaviour) -> Behaviour:
-    """Each connection another."""
+def one_per_connection(*behaviours: Behaviour) -> Behaviour:
+    """Use the next behaviour for each new connection."""
     left = iter(behaviours)
 
     def behave(connection: socket.socket) -> None:
@@ -109,22 +109,22 @@ def in_turn(*behaviours: Behaviour) -> Behaviour:
     return behave
 
 
-def hangs(connection: socket.socket) -> None:
-    """Says nothing until the client leaves."""
+def hang(connection: socket.socket) -> None:
+    """Send nothing until the client closes the connection."""
     connection.recv(1)
 
 
-Answer = Sequence[str] | Callable[[], Sequence[str]]
+Addresses = Sequence[str] | Callable[[], Sequence[str]]
 
 
-def resolver(names: Mapping[str, Answer]) -> Callable[..., list[Any]]:
-    """A getaddrinfo that knows these names, and IP addresses."""
+def fake_getaddrinfo(names: Mapping[str, Addresses]) -> Callable[..., list[Any]]:
+    """Return a getaddrinfo that resolves these names and IP addresses only."""
     real = socket.getaddrinfo
 
     def getaddrinfo(host: str, port: int, *arguments: Any, **options: Any) -> list[Any]:
         answer = names.get(host, [host])
-        found = answer() if callable(answer) else answer
+        addresses = answer() if callable(answer) else answer
         options["flags"] = socket.AI_NUMERICHOST
-        return [one for address in found for one in real(address, port, *arguments, **options)]
+        return [info for address in addresses for info in real(address, port, *arguments, **options)]
 
     return getaddrinfo

@@ -1,4 +1,4 @@
-"""Which addresses may be requested: none that only the function, or its network, can reach."""
+"""Addresses that only the function or its network can reach are never requested."""
 
 import ipaddress
 import socket
@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cron import addresses
-from cron.addresses import NAT64, ForbiddenError, is_public
-from tests.handlers.cron.sites import resolver
+from cron.addresses import NAT64, ForbiddenError, allowed_addresses, is_public
+from tests.handlers.cron.conftest import Resolve
 
 PRIVATE = [
     "0.0.0.0",  # noqa: S104 - nothing is bound
@@ -23,7 +22,7 @@ PRIVATE = [
     "127.255.255.254",
     "169.254.0.1",
     "169.254.169.254",  # EC2's metadata
-    "169.254.100.1",  # Lambda's own
+    "169.254.100.1",  # Lambda's runtime API
     "172.16.0.1",
     "172.31.255.255",
     "192.0.0.8",
@@ -52,7 +51,7 @@ PRIVATE = [
     "2001:db8::1",
     "2002:a00:1::1",  # 10.0.0.1 through 6to4
     "2002:808:808::1",
-    "3fff::1",  # for documents
+    "3fff::1",  # for documentation
     "fc00::1",
     "fd00:ec2::254",  # EC2's metadata
     "fe80::1",
@@ -65,16 +64,16 @@ PUBLIC = ["8.8.8.8", "93.184.215.14", "::ffff:8.8.8.8", "64:ff9b::808:808", "260
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_addresses_that_are_not_the_internet_are_refused(address: str) -> None:
+def test_an_address_outside_the_public_internet_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_addresses_of_the_internet_are_not(address: str) -> None:
+def test_an_address_of_the_internet_is_public(address: str) -> None:
     assert is_public(address)
 
 
-OF_A_NETWORK = st.sampled_from(
+PRIVATE_IPV4 = st.sampled_from(
     [
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
         *("192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),
@@ -82,47 +81,47 @@ OF_A_NETWORK = st.sampled_from(
 ).flatmap(lambda network: st.ip_addresses(network=network))
 
 
-@given(OF_A_NETWORK)
-def test_a_private_address_is_refused_however_it_is_written(address: ipaddress.IPv4Address) -> None:
+@given(PRIVATE_IPV4)
+def test_a_private_ipv4_address_inside_an_ipv6_address_is_not_public(address: ipaddress.IPv4Address) -> None:
     number = int(address)
-    written = [
+    spellings = [
         address,
         ipaddress.IPv6Address(0xFFFF << 32 | number),
         ipaddress.IPv6Address(int(NAT64.network_address) | number),
         ipaddress.IPv6Address(0x2002 << 112 | number << 80),
         ipaddress.IPv6Address(number),
     ]
-    assert not [one for one in written if is_public(str(one))]
+    assert not [spelling for spelling in spellings if is_public(str(spelling))]
 
 
 @given(st.ip_addresses(v=6))
-def test_of_ipv6_only_global_unicast_is_public(address: ipaddress.IPv6Address) -> None:
+def test_a_public_ipv6_address_is_global_unicast(address: ipaddress.IPv6Address) -> None:
     if is_public(str(address)) and address not in NAT64 and not address.ipv4_mapped:
         assert 0x2000 <= int(address) >> 112 < 0x4000
 
 
-def test_a_name_with_a_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", resolver({"internal.example": ["10.1.2.3"]}))
+def test_a_name_with_a_private_address_is_forbidden_unless_allowed(resolve: Resolve) -> None:
+    resolve({"internal.example": ["10.1.2.3"]})
     with pytest.raises(ForbiddenError, match=r"internal\.example is at 10\.1\.2\.3, and that is not a public address"):
-        addresses.addresses("internal.example", 80, seconds=5, allow_private=False)
-    (found,) = addresses.addresses("internal.example", 80, seconds=5, allow_private=True)
+        allowed_addresses("internal.example", 80, seconds=5, allow_private=False)
+    (found,) = allowed_addresses("internal.example", 80, seconds=5, allow_private=True)
     assert found.sockaddr == ("10.1.2.3", 80)
 
 
-def test_of_a_name_with_both_only_the_public_addresses_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", resolver({"both.example": ["127.0.0.1", "8.8.8.8", "fe80::1"]}))
-    found = addresses.addresses("both.example", 443, seconds=5, allow_private=False)
+def test_only_the_public_addresses_of_a_name_are_used(resolve: Resolve) -> None:
+    resolve({"both.example": ["127.0.0.1", "8.8.8.8", "fe80::1"]})
+    found = allowed_addresses("both.example", 443, seconds=5, allow_private=False)
     assert [address.sockaddr[0] for address in found] == ["8.8.8.8"]
 
 
-@pytest.mark.parametrize("number", ["2130706433", "0x7f.1", "127.1", "017700000001"])
-def test_odd_spellings_of_an_address_are_seen_through(number: str) -> None:
-    """They are the C library's to read, so what it makes of them is judged."""
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "017700000001"])
+def test_unusual_spellings_of_a_private_address_are_forbidden(host: str) -> None:
+    """The C library reads these spellings, so the check uses the address that it returns."""
     with pytest.raises(ForbiddenError, match=r"is at 127\.0\.0\.1"):
-        addresses.addresses(number, 80, seconds=5, allow_private=False)
+        allowed_addresses(host, 80, seconds=5, allow_private=False)
 
 
-def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resolver_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
 
     def hang(*_: object, **__: object) -> list[object]:
@@ -132,6 +131,6 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     started = time.monotonic()
     with pytest.raises(TimeoutError):
-        addresses.addresses("slow.example", 80, seconds=0.2, allow_private=False)
+        allowed_addresses("slow.example", 80, seconds=0.2, allow_private=False)
     assert time.monotonic() - started < 10
     released.set()

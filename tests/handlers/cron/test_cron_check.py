@@ -1,4 +1,4 @@
-"""One URL in, one result out: whatever the server does, and in time."""
+"""Checking one URL: there is always a result in time, whatever the server does."""
 
 import contextlib
 import errno
@@ -7,53 +7,61 @@ import ssl
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import trustme
 
-from cron.check import MAX_BYTES, MAX_ERROR, MAX_REDIRECTS, Result, check, in_words
-from cron.connection import Connection, Limits, tls_context
-from tests.handlers.cron.conftest import PRIVATE, Serve, serving
+from cron.check import MAX_BYTES, MAX_ERROR, MAX_REDIRECTS, Result, check, describe_failure
+from cron.connection import Connection, Limits, make_tls_context
+from tests.handlers.cron.conftest import PRIVATE, Resolve, Serve
 from tests.handlers.cron.sites import (
     OK,
     Behaviour,
-    hangs,
-    in_turn,
-    redirects_to,
-    resolver,
-    says,
-    site,
-    then,
-    without_end,
+    hang,
+    in_sequence,
+    one_per_connection,
+    redirect_to,
+    run_site,
+    send,
+    send_forever,
 )
 
-TIMEOUT = 0.2
-"""Seconds; a server that never ends is cut off after as many."""
-PATIENCE = 5.0
+SHORT_TIMEOUT, LONG_TIMEOUT = 0.2, 5.0
+TIMED_OUT = "no complete answer within 0.2 s"
+ENDED_EARLY = "it closes the connection before the end of its answer"
+NOT_HTTP = "it does not answer in HTTP: "
+TOO_MUCH = f"it sends more than {MAX_BYTES:,} bytes before its page has begun"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+LONG = b"a" * 60_000
 
 
-def checked(url: str, timeout: float = PATIENCE, *, allow_private: bool = True) -> Result:
-    """The result, which has to come in time."""
+def check_in_time(url: str, timeout: float = LONG_TIMEOUT, *, allow_private: bool = True) -> Result:
     started = time.monotonic()
     result = check(url, timeout=timeout, allow_private=allow_private)
-    assert time.monotonic() - started < timeout + 10, "a machine under load is slow, but not that slow"
+    assert time.monotonic() - started < timeout + 10, "not even a machine under load is this slow"
     return result
 
 
-# -- up
+def length(size: int) -> bytes:
+    """Return the start of an answer that announces a body of this size."""
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
+
+
+# --- up or down ---
 
 
 def test_a_site_that_answers_is_up(serve: Serve) -> None:
-    served = serve(says(OK))
+    site = serve(send(OK))
     before = time.time()
-    result = checked(served.url + "path?query=1#fragment")
+    result = check_in_time(site.url + "path?query=1#fragment")
     assert (result.up, result.status, result.error) == (True, 200, None)
     assert before - 1 < result.checked_at <= time.time()
     assert 0 <= result.milliseconds < 5000
     assert result.certificate_days_left is None
-    request = served.requests[0].decode()
+    request = site.requests[0].decode()
     assert request.startswith("GET /path?query=1 HTTP/1.1\r\n")
-    assert f"\r\nHost: 127.0.0.1:{served.port}\r\n" in request
+    assert f"\r\nHost: 127.0.0.1:{site.port}\r\n" in request
     assert "\r\nUser-Agent: aws-compute-examples-cron/1\r\n" in request
 
 
@@ -67,113 +75,101 @@ def test_a_site_that_answers_is_up(serve: Serve) -> None:
         ("https://[2001:db8::1]/", "[2001:db8::1]"),
     ],
 )
-def test_the_host_is_told_as_browsers_do(url: str, host: str) -> None:
+def test_the_host_header_is_the_one_that_browsers_send(url: str, host: str) -> None:
     client, server = socket.socketpair()
-    with server, contextlib.closing(Connection(url, Limits(time.monotonic() + 5, 9999), allow_private=True)) as one:
-        one.sock = client  # instead of connecting
+    limits = Limits(time.monotonic() + 5, 9999)
+    with server, contextlib.closing(Connection(url, limits, allow_private=True)) as connection:
+        connection.sock = client  # instead of connecting
         server.sendall(OK)
-        with one.get():
+        with connection.get():
             assert f"\r\nHost: {host}\r\n".encode() in server.recv(4096)
-
-
-@pytest.mark.parametrize("status", [200, 201, 204, 206])
-def test_every_2xx_is_up(serve: Serve, status: int) -> None:
-    served = serve(says(f"HTTP/1.1 {status} Fine\r\nContent-Length: 0\r\n\r\n".encode()))
-    assert checked(served.url).up
 
 
 @pytest.mark.parametrize(
     ("status", "error"),
     [
+        *((status, None) for status in (200, 201, 204, 206)),
         (404, "it answers 404 Not Found"),
         (500, "it answers 500 Internal Server Error"),
         (503, "it answers 503 Service Unavailable"),
         (304, "it answers 304 Not Modified"),
-        (302, "it answers 302 Found"),  # and does not say where
+        (302, "it answers 302 Found"),  # without a location
         (101, "it answers 101 Switching Protocols"),
         (599, "it answers 599"),
     ],
 )
-def test_everything_else_is_down(serve: Serve, status: int, error: str) -> None:
-    served = serve(says(f"HTTP/1.1 {status} Whatever\r\nContent-Length: 0\r\n\r\n".encode()))
-    result = checked(served.url)
-    assert (result.up, result.status, result.error) == (False, status, error)
+def test_a_site_is_up_if_its_status_is_2xx(serve: Serve, status: int, error: str | None) -> None:
+    site = serve(send(f"HTTP/1.1 {status} Whatever\r\nContent-Length: 0\r\n\r\n".encode()))
+    result = check_in_time(site.url)
+    assert (result.up, result.status, result.error) == (error is None, status, error)
 
 
-def test_the_status_is_that_of_the_page_at_the_end_of_the_redirects(serve: Serve) -> None:
-    page = serve(says(OK))
-    moved = serve(redirects_to(page.url + "über uns?a=b c", 301))
-    result = checked(moved.url)
+def test_the_page_after_the_redirects_decides(serve: Serve) -> None:
+    page = serve(send(OK))
+    moved = serve(redirect_to(page.url + "über uns?a=b c", 301))
+    result = check_in_time(moved.url)
     assert (result.up, result.status) == (True, 200)
     assert page.requests[0].startswith(b"GET /%FCber%20uns?a=b%20c HTTP/1.1")
 
 
 def test_redirects_may_be_relative(serve: Serve) -> None:
-    served = serve(in_turn(redirects_to("../other"), says(OK)))
-    assert checked(served.url + "a/b").up
-    assert served.requests[1].startswith(b"GET /other HTTP/1.1")
+    site = serve(one_per_connection(redirect_to("../other"), send(OK)))
+    assert check_in_time(site.url + "a/b").up
+    assert site.requests[1].startswith(b"GET /other HTTP/1.1")
 
 
-# -- down, and in time
-
-LONG = b"a" * 60_000
-NEVER_ENDING: dict[str, Behaviour] = {
-    "says nothing": hangs,
-    "a byte of the status line now and then": without_end(b"", b"H", 0.05),
-    "a header now and then": without_end(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n", 0.05),
-    "headers and then no body": then(says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"), hangs),
-    "a byte of the body now and then": without_end(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b".", 0.05),
-    "a chunk now and then": without_end(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n.\r\n", 0.05),
-    "continue, now and then": without_end(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
-}
+# --- down, and in time ---
 
 
-@pytest.mark.parametrize("behaviour", NEVER_ENDING.values(), ids=NEVER_ENDING)
-def test_what_never_ends_is_cut_off(serve: Serve, behaviour: Behaviour) -> None:
-    result = checked(serve(behaviour).url, TIMEOUT)
-    assert result.error == "no complete answer within 0.2 s"
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(hang, id="sends-nothing"),
+        pytest.param(send_forever(b"", b"H", 0.05), id="slow-status-line"),
+        pytest.param(send_forever(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n", 0.05), id="slow-headers"),
+        pytest.param(in_sequence(send(length(9)), hang), id="no-body"),
+        pytest.param(send_forever(length(9999), b".", 0.05), id="slow-body"),
+        pytest.param(send_forever(CHUNKED, b"1\r\n.\r\n", 0.05), id="slow-chunks"),
+        pytest.param(send_forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05), id="slow-continues"),
+    ],
+)
+def test_an_answer_that_never_ends_is_cut_off(serve: Serve, behaviour: Behaviour) -> None:
+    result = check_in_time(serve(behaviour).url, SHORT_TIMEOUT)
+    assert result.error == TIMED_OUT
     assert result.milliseconds >= 200
 
 
-def test_a_handshake_that_never_comes_is_cut_off(serve: Serve) -> None:
-    served = serve(hangs)
-    result = checked(f"https://127.0.0.1:{served.port}/", TIMEOUT)
-    assert result.error == "no complete answer within 0.2 s"
+def test_a_missing_handshake_is_cut_off(serve: Serve) -> None:
+    assert check_in_time(f"https://127.0.0.1:{serve(hang).port}/", SHORT_TIMEOUT).error == TIMED_OUT
 
 
-def test_redirects_share_the_time(serve: Serve) -> None:
-    served = serve(then(lambda _: time.sleep(0.08), redirects_to("/")))
-    result = checked(served.url, TIMEOUT)
-    assert result.error == "no complete answer within 0.2 s"
-    assert len(served.requests) <= 3
+def test_all_redirects_share_one_timeout(serve: Serve) -> None:
+    site = serve(in_sequence(lambda _: time.sleep(0.08), redirect_to("/")))
+    assert check_in_time(site.url, SHORT_TIMEOUT).error == TIMED_OUT
+    assert len(site.requests) <= 3
 
 
-TOO_MUCH = f"it sends more than {MAX_BYTES:,} bytes before its page has begun"
-HOSTILE: dict[str, tuple[Behaviour, str]] = {
-    "long headers": (without_end(b"HTTP/1.1 200 OK\r\n", b"A: " + LONG + b"\r\n"), TOO_MUCH),
-    "many headers": (without_end(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"), "it does not answer in HTTP: HTTPException("),
-    "a header without end": (without_end(b"HTTP/1.1 200 OK\r\nA: ", LONG), "it does not answer in HTTP: LineTooLong("),
-    "a status without end": (without_end(b"HTTP/1.1 200 ", LONG), "it does not answer in HTTP: LineTooLong("),
-    "continue without end": (without_end(b"", b"HTTP/1.1 100 Continue\r\nA: " + LONG + b"\r\n\r\n"), TOO_MUCH),
-    "another protocol": (says(b"SSH-2.0-OpenSSH_9.9\r\n"), "it does not answer in HTTP: BadStatusLine("),
-    "much nonsense": (says(b"?" * 9000 + b"\n"), "it does not answer in HTTP: BadStatusLine("),
-    "noise": (says(bytes(range(256)) * 9), "it does not answer in HTTP: BadStatusLine("),
-    "a status that is none": (says(b"HTTP/1.1 two hundred\r\n\r\n"), "it does not answer in HTTP: BadStatusLine("),
-    "nothing": (says(), "it closes the connection before the end of its answer"),
-    "half a body": (
-        says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"),
-        "it closes the connection before the end of its answer",
-    ),
-    "no chunks": (
-        says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n"),
-        "it closes the connection before the end of its answer",
-    ),
-}
-
-
-@pytest.mark.parametrize(("behaviour", "error"), HOSTILE.values(), ids=HOSTILE)
-def test_what_is_no_answer_is_a_result(serve: Serve, behaviour: Behaviour, error: str) -> None:
-    result = checked(serve(behaviour).url)
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [
+        pytest.param(send_forever(b"HTTP/1.1 200 OK\r\n", b"A: " + LONG + b"\r\n"), TOO_MUCH, id="long-headers"),
+        pytest.param(send_forever(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"), f"{NOT_HTTP}HTTPException(", id="many-headers"),
+        pytest.param(send_forever(b"HTTP/1.1 200 OK\r\nA: ", LONG), f"{NOT_HTTP}LineTooLong(", id="endless-header"),
+        pytest.param(send_forever(b"HTTP/1.1 200 ", LONG), f"{NOT_HTTP}LineTooLong(", id="endless-status"),
+        pytest.param(
+            send_forever(b"", b"HTTP/1.1 100 Continue\r\nA: " + LONG + b"\r\n\r\n"), TOO_MUCH, id="endless-continues"
+        ),
+        pytest.param(send(b"SSH-2.0-OpenSSH_9.9\r\n"), f"{NOT_HTTP}BadStatusLine(", id="other-protocol"),
+        pytest.param(send(b"?" * 9000 + b"\n"), f"{NOT_HTTP}BadStatusLine(", id="long-nonsense"),
+        pytest.param(send(bytes(range(256)) * 9), f"{NOT_HTTP}BadStatusLine(", id="all-bytes"),
+        pytest.param(send(b"HTTP/1.1 two hundred\r\n\r\n"), f"{NOT_HTTP}BadStatusLine(", id="status-in-words"),
+        pytest.param(send(), ENDED_EARLY, id="empty"),
+        pytest.param(send(length(9), b"half"), ENDED_EARLY, id="half-a-body"),
+        pytest.param(send(CHUNKED, b"no chunk\r\n"), ENDED_EARLY, id="no-chunks"),
+    ],
+)
+def test_an_invalid_answer_is_described(serve: Serve, behaviour: Behaviour, error: str) -> None:
+    result = check_in_time(serve(behaviour).url)
     assert result.error is not None
     assert result.error.startswith(error)
     assert len(result.error) <= MAX_ERROR
@@ -181,28 +177,30 @@ def test_what_is_no_answer_is_a_result(serve: Serve, behaviour: Behaviour, error
 
 
 @pytest.mark.parametrize(
-    "start", [b"Content-Length: 99999999999\r\n", b"", b"Transfer-Encoding: chunked\r\n"], ids=["length", "", "chunked"]
+    "header",
+    [b"Content-Length: 99999999999\r\n", b"", b"Transfer-Encoding: chunked\r\n"],
+    ids=["length", "no-length", "chunked"],
 )
-def test_of_gigabytes_only_the_beginning_is_read(serve: Serve, start: bytes) -> None:
+def test_only_the_beginning_of_a_huge_page_is_read(serve: Serve, header: bytes) -> None:
     chunk = b"8000\r\n" + b"." * 0x8000 + b"\r\n"
     sent = []
 
-    def gigabytes(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\n" + start + b"\r\n")
+    def send_gigabytes(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n")
         while True:
             connection.sendall(chunk)
             sent.append(len(chunk))
 
-    result = checked(serve(gigabytes).url)
+    result = check_in_time(serve(send_gigabytes).url)
     assert (result.up, result.status) == (True, 200)
-    assert sum(sent) < 20 * 1024**2, "what fits into the two machines' buffers"
+    assert sum(sent) < 20 * 1024**2, "more than the buffers of both sides hold"
 
 
-def test_redirects_without_end_are_given_up(serve: Serve) -> None:
-    served = serve(redirects_to("/"))
-    result = checked(served.url)
+def test_a_redirect_loop_ends(serve: Serve) -> None:
+    site = serve(redirect_to("/"))
+    result = check_in_time(site.url)
     assert (result.status, result.error) == (302, "it redirects more than 5 times")
-    assert len(served.requests) == MAX_REDIRECTS + 1
+    assert len(site.requests) == MAX_REDIRECTS + 1
 
 
 @pytest.mark.parametrize(
@@ -217,185 +215,187 @@ def test_redirects_without_end_are_given_up(serve: Serve) -> None:
         ("http://" + "a" * 64 + ".example/", "its name does not resolve"),
     ],
 )
-def test_redirects_to_what_is_no_site_are_a_result(serve: Serve, location: str, error: str) -> None:
-    assert checked(serve(redirects_to(location)).url).error == error
+def test_a_redirect_to_an_invalid_url_is_described(serve: Serve, location: str, error: str) -> None:
+    assert check_in_time(serve(redirect_to(location)).url).error == error
 
 
-def test_nobody_there_is_a_result() -> None:
-    with site(hangs) as gone:
-        url = gone.url
-    result = checked(url)
+def test_a_refused_connection_is_described() -> None:
+    with run_site(hang) as closed:
+        url = closed.url
+    result = check_in_time(url)
     assert (result.status, result.error) == (None, "it refuses the connection")
 
 
-def test_an_error_without_words_is_an_error_all_the_same() -> None:
-    assert in_words(OSError(), 1) == "OSError()"
+def test_an_error_without_text_is_described_by_its_type() -> None:
+    assert describe_failure(OSError(), 1) == "OSError()"
 
 
-def test_a_name_that_does_not_resolve_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", resolver({}))
-    assert checked("http://no-such-name.invalid/").error == "its name does not resolve"
+def test_a_name_that_does_not_resolve_is_described(resolve: Resolve) -> None:
+    resolve({})
+    assert check_in_time("http://no-such-name.invalid/").error == "its name does not resolve"
 
 
-def test_a_resolver_that_hangs_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resolver_that_hangs_is_cut_off(resolve: Resolve) -> None:
     released = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", resolver({"slow.example": lambda: [str(released.wait())]}))
-    assert checked("http://slow.example/", TIMEOUT).error == "no complete answer within 0.2 s"
+    resolve({"slow.example": lambda: [str(released.wait())]})
+    assert check_in_time("http://slow.example/", SHORT_TIMEOUT).error == TIMED_OUT
     released.set()
 
 
-def test_an_address_that_does_not_answer_leaves_the_others(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    served = serve(says(OK))
-    monkeypatch.setattr(socket, "getaddrinfo", resolver({"two.example": ["127.0.0.3", "::1", "127.0.0.1"]}))
-    assert checked(f"http://two.example:{served.port}/").up
+# --- names with several addresses ---
 
 
-def test_an_address_that_hangs_leaves_time_for_the_others(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    served = serve(says(OK))
+def test_the_next_address_is_tried_if_one_refuses(serve: Serve, resolve: Resolve) -> None:
+    site = serve(send(OK))
+    resolve({"two.example": ["127.0.0.3", "::1", "127.0.0.1"]})
+    assert check_in_time(f"http://two.example:{site.port}/").up
+
+
+def fail_to_connect(monkeypatch: pytest.MonkeyPatch, to: str, failure: OSError) -> None:
+    """Make connections to one address fail: at once, or after their timeout if the failure is a TimeoutError."""
     connect = socket.socket.connect
 
-    def hanging(sock: socket.socket, address: tuple[str, int]) -> None:
-        if address[0] == "127.0.0.3":
-            seconds = sock.gettimeout()
-            assert seconds is not None
-            time.sleep(seconds)
-            raise TimeoutError
+    def fake_connect(sock: socket.socket, address: tuple[Any, ...]) -> None:
+        if address[0] == to:
+            if isinstance(failure, TimeoutError):
+                seconds = sock.gettimeout()
+                assert seconds is not None
+                time.sleep(seconds)
+            raise failure
         connect(sock, address)
 
-    monkeypatch.setattr("cron.connection._PlainSocket.connect", hanging)
-    monkeypatch.setattr(socket, "getaddrinfo", resolver({"two.example": ["127.0.0.3", "127.0.0.1"]}))
-    result = checked(f"http://two.example:{served.port}/", 1)
+    monkeypatch.setattr("cron.connection._PlainSocket.connect", fake_connect)
+
+
+def test_an_address_that_hangs_leaves_time_for_the_others(
+    serve: Serve, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = serve(send(OK))
+    fail_to_connect(monkeypatch, "127.0.0.3", TimeoutError())
+    resolve({"two.example": ["127.0.0.3", "127.0.0.1"]})
+    result = check_in_time(f"http://two.example:{site.port}/", 1)
     assert result.up
-    assert result.milliseconds >= 500, "half the time for each of two"
+    assert result.milliseconds >= 500, "each of two addresses gets half the time"
 
 
-# -- only where it may go
+def test_an_unreachable_address_does_not_hide_the_error_of_another(
+    resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a VPC, Lambda reaches no IPv6 address. The refused connection is the site's own fault."""
+    with run_site(hang) as closed:
+        port = closed.port
+    fail_to_connect(monkeypatch, "::1", OSError(errno.ENETUNREACH, "Network is unreachable"))
+    resolve({"two.example": ["127.0.0.1", "::1"], "six.example": ["::1"]})
+    assert check_in_time(f"http://two.example:{port}/").error == "it refuses the connection"
+    unreachable = "there is no way to its address from here (Lambda has IPv6 only in a VPC)"
+    assert check_in_time(f"http://six.example:{port}/").error == unreachable
+
+
+# --- private addresses ---
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "127.1"])
-def test_private_addresses_are_not_requested_unless_allowed(serve: Serve, host: str) -> None:
-    served = serve(says(OK))
-    result = checked(f"http://{host}:{served.port}/", allow_private=False)
+def test_a_private_address_is_not_requested_unless_allowed(serve: Serve, host: str) -> None:
+    site = serve(send(OK))
+    result = check_in_time(f"http://{host}:{site.port}/", allow_private=False)
     assert result.error is not None
     assert result.error.endswith("and that is not a public address")
-    assert served.requests == []
+    assert site.requests == []
 
 
-@pytest.mark.usefixtures("guarded")
-def test_a_public_site_cannot_lead_to_a_private_one(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    secret = serve(says(OK))
-    monkeypatch.setattr(socket, "getaddrinfo", resolver({"public.example": ["127.0.0.1"], "inside": [PRIVATE]}))
-    public = serve(redirects_to(f"http://inside:{secret.port}/"))
-    result = checked(f"http://public.example:{public.port}/", allow_private=False)
+@pytest.mark.usefixtures("public_localhost")
+def test_a_public_site_cannot_redirect_to_a_private_one(serve: Serve, resolve: Resolve) -> None:
+    private = serve(send(OK))
+    resolve({"public.example": ["127.0.0.1"], "inside": [PRIVATE]})
+    public = serve(redirect_to(f"http://inside:{private.port}/"))
+    result = check_in_time(f"http://public.example:{public.port}/", allow_private=False)
     assert result.error == f"inside is at {PRIVATE}, and that is not a public address"
     assert len(public.requests) == 1
-    assert secret.requests == []
+    assert private.requests == []
 
 
-@pytest.mark.usefixtures("guarded")
-def test_the_address_that_was_judged_is_the_one_that_is_requested(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A name that answers with a public address first, and with a private one when asked again (DNS rebinding)."""
-    served = serve(says(OK))
+@pytest.mark.usefixtures("public_localhost")
+def test_the_connection_goes_to_the_address_that_was_checked(serve: Serve, resolve: Resolve) -> None:
+    """The name has a public address first, and a private one when it is resolved again (DNS rebinding)."""
+    site = serve(send(OK))
     answers = iter([["127.0.0.1"], [PRIVATE]])
-    monkeypatch.setattr(socket, "getaddrinfo", resolver({"rebinding.example": lambda: next(answers)}))
-    assert checked(f"http://rebinding.example:{served.port}/", allow_private=False).up
-    assert next(answers) == [PRIVATE], "it was asked once"
-    assert f"Host: rebinding.example:{served.port}".encode() in served.requests[0]
+    resolve({"rebinding.example": lambda: next(answers)})
+    assert check_in_time(f"http://rebinding.example:{site.port}/", allow_private=False).up
+    assert next(answers) == [PRIVATE], "the name was resolved once"
+    assert f"Host: rebinding.example:{site.port}".encode() in site.requests[0]
 
 
-def test_no_way_to_one_address_does_not_hide_what_another_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a VPC, Lambda has no way to any IPv6 address; the site's own fault is that it refuses."""
-    connect = socket.socket.connect
-
-    def without_ipv6(sock: socket.socket, address: tuple[str, int]) -> None:
-        if address[0] == "::1":
-            raise OSError(errno.ENETUNREACH, "Network is unreachable")
-        connect(sock, address)
-
-    with site(hangs) as gone:
-        port = gone.port
-    monkeypatch.setattr("cron.connection._PlainSocket.connect", without_ipv6)
-    monkeypatch.setattr(socket, "getaddrinfo", resolver({"two.example": ["127.0.0.1", "::1"], "six.example": ["::1"]}))
-    assert checked(f"http://two.example:{port}/").error == "it refuses the connection"
-    words = "there is no way to its address from here (Lambda has IPv6 only in a VPC)"
-    assert checked(f"http://six.example:{port}/").error == words
+# --- certificates ---
 
 
-# -- certificates
-
-
-def test_certificates_are_judged_as_browsers_do_on_every_python() -> None:
-    assert not tls_context().verify_flags & ssl.VERIFY_X509_STRICT
+def test_certificates_are_checked_as_browsers_do_on_every_python() -> None:
+    assert not make_tls_context().verify_flags & ssl.VERIFY_X509_STRICT
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", resolver({"site.test": ["127.0.0.1"], "other.test": ["127.0.0.1"]}))
+def names(resolve: Resolve) -> None:
+    resolve({"site.test": ["127.0.0.1"], "other.test": ["127.0.0.1"]})
 
 
-def days_from_now(days: float) -> datetime:
+def server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+def in_days(days: float) -> datetime:
     return datetime.now(UTC) + timedelta(days=days)
 
 
 @pytest.mark.usefixtures("names")
-def test_the_days_of_a_certificate_are_counted(serve: Serve, authority: trustme.CA) -> None:
-    certificate = authority.issue_cert("site.test", not_after=days_from_now(30.5))
-    served = serve(says(OK), serving(certificate))
-    result = checked(f"https://site.test:{served.port}/")
-    assert (result.up, result.certificate_days_left) == (True, 30)
-
-
-@pytest.mark.usefixtures("names")
-def test_the_first_certificate_to_end_counts(serve: Serve, authority: trustme.CA) -> None:
-    page = serve(says(OK), serving(authority.issue_cert("other.test", not_after=days_from_now(90.5))))
+def test_the_days_of_the_first_certificate_to_expire_are_counted(serve: Serve, authority: trustme.CA) -> None:
+    page = serve(send(OK), server_context(authority.issue_cert("other.test", not_after=in_days(90.5))))
+    result = check_in_time(f"https://other.test:{page.port}/")
+    assert (result.up, result.certificate_days_left) == (True, 90)
     moved = serve(
-        redirects_to(f"https://other.test:{page.port}/"),
-        serving(authority.issue_cert("site.test", not_after=days_from_now(7.5))),
+        redirect_to(f"https://other.test:{page.port}/"),
+        server_context(authority.issue_cert("site.test", not_after=in_days(7.5))),
     )
-    result = checked(f"https://site.test:{moved.port}/")
+    result = check_in_time(f"https://site.test:{moved.port}/")
     assert (result.up, result.certificate_days_left) == (True, 7)
 
 
 @pytest.mark.usefixtures("names")
-def test_a_bad_certificate_is_a_result(serve: Serve, authority: trustme.CA) -> None:
+def test_an_invalid_certificate_is_described(serve: Serve, authority: trustme.CA) -> None:
     certificates = {
-        "certificate has expired": authority.issue_cert("site.test", not_after=days_from_now(-1)),
-        "certificate is not yet valid": authority.issue_cert("site.test", not_before=days_from_now(1)),
+        "certificate has expired": authority.issue_cert("site.test", not_after=in_days(-1)),
+        "certificate is not yet valid": authority.issue_cert("site.test", not_before=in_days(1)),
         "Hostname mismatch, certificate is not valid for 'site.test'.": authority.issue_cert("other.test"),
         "unable to get local issuer certificate": trustme.CA().issue_cert("site.test"),
     }
     for reason, certificate in certificates.items():
-        served = serve(says(OK), serving(certificate))
-        result = checked(f"https://site.test:{served.port}/")
+        site = serve(send(OK), server_context(certificate))
+        result = check_in_time(f"https://site.test:{site.port}/")
         assert result.error == f"its certificate is not valid: {reason}"
         assert (result.up, result.status, result.certificate_days_left) == (False, None, None)
-        assert served.requests == [], "nothing is said to a server that is not the one it claims to be"
+        assert site.requests == [], "no request goes to a server that cannot prove its name"
 
 
 @pytest.mark.usefixtures("names")
-def test_a_self_signed_certificate_is_a_result(serve: Serve) -> None:
-    """Without any authority of the tests'."""
-    served = serve(says(OK), serving(trustme.CA().issue_cert("site.test")))
-    result = checked(f"https://site.test:{served.port}/")
+def test_an_unknown_authority_is_not_trusted_by_default(serve: Serve) -> None:
+    site = serve(send(OK), server_context(trustme.CA().issue_cert("site.test")))
+    result = check_in_time(f"https://site.test:{site.port}/")
     assert result.error is not None
     assert result.error.startswith("its certificate is not valid: ")
 
 
 @pytest.mark.usefixtures("names")
-def test_what_never_ends_is_cut_off_under_tls_too(serve: Serve, authority: trustme.CA) -> None:
-    context = serving(authority.issue_cert("site.test"))
-    dripping = without_end(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b".", 0.05)
-    result = checked(f"https://site.test:{serve(dripping, context).port}/", 2 * TIMEOUT)
+def test_limits_hold_under_tls_too(serve: Serve, authority: trustme.CA) -> None:
+    context = server_context(authority.issue_cert("site.test"))
+    slow = serve(send_forever(length(9999), b".", 0.05), context)
+    result = check_in_time(f"https://site.test:{slow.port}/", 2 * SHORT_TIMEOUT)
     assert (result.status, result.error) == (200, "no complete answer within 0.4 s")
-    headers = without_end(b"HTTP/1.1 200 OK\r\n", b"A: " + LONG + b"\r\n")
-    assert checked(f"https://site.test:{serve(headers, context).port}/").error == TOO_MUCH
+    long_headers = serve(send_forever(b"HTTP/1.1 200 OK\r\n", b"A: " + LONG + b"\r\n"), context)
+    assert check_in_time(f"https://site.test:{long_headers.port}/").error == TOO_MUCH
 
 
 @pytest.mark.usefixtures("names")
-def test_a_server_without_tls_is_a_result(serve: Serve) -> None:
-    served = serve(says(OK))
-    result = checked(f"https://site.test:{served.port}/")
+def test_a_server_without_tls_is_described(serve: Serve) -> None:
+    result = check_in_time(f"https://site.test:{serve(send(OK)).port}/")
     assert result.error is not None
     assert "SSL" in result.error

@@ -1,4 +1,4 @@
-"""A run of the schedule: one result for each URL, however often and however badly it is delivered."""
+"""A run of the schedule stores one result for each URL, however often it is delivered and whatever fails."""
 
 import threading
 import time
@@ -12,25 +12,27 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cron.events import MAX_URLS, run_of
-from tests.handlers.cron.conftest import CONTEXT, Serve, World, metrics_in
-from tests.handlers.cron.sites import OK, hangs, in_turn, resolver, says
+from cron.check import check
+from cron.events import MAX_URLS, parse_run
+from cron.settle import settle
+from tests.handlers.cron.conftest import CONTEXT, SCHEDULED_AT, Resolve, Serve, World, metrics_in
+from tests.handlers.cron.sites import OK, hang, one_per_connection, send
 
 ERROR = b"HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n"
-AT = "2026-11-21T11:00:00Z"
+Output = pytest.CaptureFixture[str]
 
 
-# -- what a run leaves
+# --- results, metrics and logs of a run ---
 
 
-def test_every_url_has_its_result(world: World, serve: Serve) -> None:
-    up, down = serve(says(OK)), serve(says(ERROR))
+def test_every_url_gets_a_result(world: World, serve: Serve) -> None:
+    up, down = serve(send(OK)), serve(send(ERROR))
     before = int(time.time())
     assert world.run(up.url, down.url) == {"checked": 2, "stored": 2, "down": 1}
     items = {item["url"]: item for item in world.items()}
     assert items[up.url] == {
         "url": up.url,
-        "scheduled_at": AT,
+        "scheduled_at": SCHEDULED_AT,
         "checked_at": items[up.url]["checked_at"],
         "expires_at": items[up.url]["expires_at"],
         "up": True,
@@ -44,203 +46,36 @@ def test_every_url_has_its_result(world: World, serve: Serve) -> None:
     assert items[down.url]["error"] == "it answers 503 Service Unavailable"
 
 
-def test_every_url_has_its_metrics(world: World, serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
-    up, down = serve(says(OK)), serve(says(ERROR))
+def test_every_url_gets_metrics(world: World, serve: Serve, capsys: Output) -> None:
+    up, down = serve(send(OK)), serve(send(ERROR))
     world.run(up.url, down.url)
-    found = metrics_in(capsys.readouterr().out)
-    of_urls = {line["url"]: line for line in found if "url" in line}
-    assert of_urls[up.url]["Up"] == [1]
-    assert of_urls[up.url]["Milliseconds"][0] >= 0
-    assert of_urls[down.url]["Up"] == [0]
-    assert "Milliseconds" not in of_urls[down.url]
-    (dimensions,) = of_urls[up.url]["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+    lines = metrics_in(capsys.readouterr().out)
+    metrics_of = {line["url"]: line for line in lines if "url" in line}
+    assert metrics_of[up.url]["Up"] == [1]
+    assert metrics_of[up.url]["Milliseconds"][0] >= 0
+    assert metrics_of[down.url]["Up"] == [0]
+    assert "Milliseconds" not in metrics_of[down.url]
+    (dimensions,) = metrics_of[up.url]["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
     assert set(dimensions) == {"service", "url"}
-    assert {line["service"] for line in found} == {"test-cron"}
+    assert {line["service"] for line in lines} == {"test-cron"}
 
 
-def test_only_the_metrics_are_written_that_are_wanted(
-    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_only_wanted_metrics_are_written(
+    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
-    """Each costs $0.30 a month."""
+    """Each metric costs $0.30 a month."""
     monkeypatch.setattr(world.function, "METRICS", ["Up"])
-    world.run(serve(says(OK)).url, serve(says(ERROR)).url)
-    found = metrics_in(capsys.readouterr().out)
-    assert sorted(line["Up"] for line in found) == [[0], [1]]
-    for line in found:
-        (written,) = line["_aws"]["CloudWatchMetrics"]
-        assert [metric["Name"] for metric in written["Metrics"]] == ["Up"]
-        assert written["Dimensions"] == [["service", "url"]] or written["Dimensions"] == [["url", "service"]]
+    world.run(serve(send(OK)).url, serve(send(ERROR)).url)
+    lines = metrics_in(capsys.readouterr().out)
+    assert sorted(line["Up"] for line in lines) == [[0], [1]]
+    for line in lines:
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert [metric["Name"] for metric in directive["Metrics"]] == ["Up"]
+        assert [set(dimensions) for dimensions in directive["Dimensions"]] == [{"service", "url"}]
 
 
-# -- at least once, and all at once
-
-
-def test_a_run_that_is_delivered_twice_has_one_result(
-    world: World, serve: Serve, capsys: pytest.CaptureFixture[str]
-) -> None:
-    site = serve(in_turn(says(OK), says(ERROR)))
-    world.run(site.url)
-    first = world.items()
-    capsys.readouterr()
-    assert world.run(site.url) == {"checked": 1, "stored": 0, "down": 1}
-    assert world.items() == first
-    assert metrics_in(capsys.readouterr().out) == [], "nor is it counted twice"
-
-
-@pytest.mark.parametrize("again", ["2026-11-21T12:00:00+01:00", "2026-11-21T11:00:00.000+00:00", "20261121T110000Z"])
-def test_one_moment_is_one_run_however_it_is_written(world: World, serve: Serve, again: str) -> None:
-    site = serve(says(OK))
-    world.run(site.url)
-    assert world.run(site.url, at=again)["stored"] == 0
-
-
-def test_runs_that_overlap_do_not_get_into_each_others_way(world: World, serve: Serve) -> None:
-    both = threading.Barrier(2, timeout=5)
-
-    def slow(connection: Any) -> None:
-        both.wait()  # neither run ends before the other has begun
-        says(OK)(connection)
-
-    site = serve(slow)
-    with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(world.function.settle, at, site.url) for at in (AT, "2026-11-21T12:00:00Z")]
-        assert [run.result()[1] for run in runs] == [True, True]
-    assert {item["scheduled_at"] for item in world.items()} == {AT, "2026-11-21T12:00:00Z"}
-
-
-def test_two_deliveries_at_the_same_time_have_one_result(world: World, serve: Serve) -> None:
-    both = threading.Barrier(2, timeout=5)
-
-    def slow(connection: Any) -> None:
-        both.wait()
-        says(OK)(connection)
-
-    site = serve(slow)
-    with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(world.function.settle, AT, site.url) for _ in range(2)]
-        assert sorted(run.result()[1] for run in runs) == [False, True]
-    assert len(world.items()) == 1
-
-
-def test_all_sites_may_hang_and_the_run_ends_in_time(
-    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    released = threading.Event()
-    names = {f"{number}.example": lambda: [str(released.wait())] for number in range(MAX_URLS // 2)}
-    monkeypatch.setattr("socket.getaddrinfo", resolver(names))
-    monkeypatch.setattr(world.function, "TIMEOUT_SECONDS", 0.5)
-    site = serve(hangs)
-    urls = [*(f"http://{name}/" for name in names), *(f"{site.url}{number}" for number in range(MAX_URLS // 2))]
-    started = time.monotonic()
-    assert world.run(*urls) == {"checked": MAX_URLS, "stored": MAX_URLS, "down": MAX_URLS}
-    assert time.monotonic() - started < 20, "half a second, and the time of moto on a busy machine"
-    released.set()
-
-
-# -- when AWS fails
-
-
-def test_a_result_whose_confirmation_was_lost_counts_as_stored(
-    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The SDK then sends it once more, and finds it there."""
-    dynamodb = world.function.store._dynamodb
-    put_item = dynamodb.put_item
-
-    def twice(**request: Any) -> Any:
-        put_item(**request)
-        return put_item(**request)
-
-    monkeypatch.setattr(dynamodb, "put_item", twice)
-    assert world.run(serve(says(OK)).url)["stored"] == 1
-
-
-def outage(world: World, monkeypatch: pytest.MonkeyPatch, *urls: str) -> None:
-    """The table takes no result of these URLs."""
-    put = world.function.store.put
-
-    def failing(scheduled_at: str, result: Any) -> bool:
-        if result.url in urls:
-            raise ClientError({"Error": {"Code": "InternalServerError", "Message": "outage"}}, "PutItem")
-        return bool(put(scheduled_at, result))
-
-    monkeypatch.setattr(world.function.store, "put", failing)
-
-
-def test_a_failure_of_aws_is_raised_after_all_were_tried_and_a_retry_completes_the_run(
-    world: World, serve: Serve, capsys: pytest.CaptureFixture[str]
-) -> None:
-    good, unlucky = serve(says(OK)), serve(says(ERROR))
-    with pytest.MonkeyPatch.context() as patch:
-        outage(world, patch, unlucky.url)
-        with pytest.raises(ClientError, match="outage"):
-            world.run(unlucky.url, good.url)
-    assert [item["url"] for item in world.items()] == [good.url]
-    assert world.run(unlucky.url, good.url) == {"checked": 2, "stored": 1, "down": 1}
-    assert {item["url"] for item in world.items()} == {good.url, unlucky.url}
-    measured = [(line["url"], line["Up"]) for line in metrics_in(capsys.readouterr().out)]
-    assert measured == [(good.url, [1]), (unlucky.url, [0])], "each result is counted once"
-
-
-def test_a_retry_does_not_say_that_a_site_is_up_again(
-    world: World, serve: Serve, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The first try stored that one is down; the second adds one that is up, and the alarm must stay."""
-    unlucky, down = serve(says(OK)), serve(says(ERROR))
-    with pytest.MonkeyPatch.context() as patch:
-        outage(world, patch, unlucky.url)
-        with pytest.raises(ClientError, match="outage"):
-            world.run(unlucky.url, down.url)
-    assert world.run(unlucky.url, down.url) == {"checked": 2, "stored": 1, "down": 1}
-    measured = [(line["url"], line["Up"]) for line in metrics_in(capsys.readouterr().out)]
-    assert measured == [(down.url, [0]), (unlucky.url, [1])]
-
-
-def test_all_failures_are_told(world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    sites = [serve(says(OK)) for _ in range(2)]
-    outage(world, monkeypatch, *(site.url for site in sites))
-    with pytest.raises(ExceptionGroup) as raised:
-        world.run(*(site.url for site in sites))
-    assert len(raised.value.exceptions) == 2
-    assert world.items() == []
-
-
-def test_a_run_that_stored_nothing_does_not_count_as_a_run(
-    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Or the alarm for a missed run would stay silent while nothing is written."""
-    site = serve(says(OK))
-    outage(world, monkeypatch, site.url)
-    with pytest.raises(ClientError):
-        world.run(site.url)
-    assert metrics_in(capsys.readouterr().out) == []
-
-
-def test_a_bug_with_one_url_does_not_cost_the_others(
-    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site = serve(says(OK))
-    check = world.function.check
-    monkeypatch.setattr(
-        world.function, "check", lambda url, **options: 1 / 0 if "bug" in url else check(url, **options)
-    )
-    with pytest.raises(ZeroDivisionError):
-        world.run(site.url + "bug", site.url)
-    assert [item["url"] for item in world.items()] == [site.url]
-
-
-def test_private_addresses_are_refused_where_the_function_is_told_so(
-    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(world.function, "ALLOW_PRIVATE", False)
-    site = serve(says(OK))
-    assert world.run(site.url)["down"] == 1
-    assert world.items()[0]["error"] == "127.0.0.1 is at 127.0.0.1, and that is not a public address"
-    assert site.requests == []
-
-
-def test_a_line_of_the_log_tells_what_was_found(world: World, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    site = serve(says(ERROR))
+def test_the_log_contains_the_result(world: World, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    site = serve(send(ERROR))
     world.run(site.url)
     (line,) = [vars(record) for record in caplog.records if record.message == "down"]
     assert line["result"]["url"] == site.url
@@ -248,7 +83,152 @@ def test_a_line_of_the_log_tells_what_was_found(world: World, serve: Serve, capl
     assert line["stored"] is True
 
 
-# -- the event
+def test_private_addresses_are_forbidden_if_the_function_says_so(
+    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.function, "ALLOW_PRIVATE", False)
+    site = serve(send(OK))
+    assert world.run(site.url)["down"] == 1
+    assert world.items()[0]["error"] == "127.0.0.1 is at 127.0.0.1, and that is not a public address"
+    assert site.requests == []
+
+
+def test_a_run_ends_in_time_even_if_all_sites_hang(
+    world: World, serve: Serve, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    names = {f"{number}.example": lambda: [str(released.wait())] for number in range(MAX_URLS // 2)}
+    resolve(names)
+    monkeypatch.setattr(world.function, "TIMEOUT_SECONDS", 0.5)
+    site = serve(hang)
+    urls = [*(f"http://{name}/" for name in names), *(f"{site.url}{number}" for number in range(MAX_URLS // 2))]
+    started = time.monotonic()
+    assert world.run(*urls) == {"checked": MAX_URLS, "stored": MAX_URLS, "down": MAX_URLS}
+    assert time.monotonic() - started < 20, "half a second, and moto's time on a busy machine"
+    released.set()
+
+
+# --- a run is delivered at least once, and deliveries may overlap ---
+
+
+def test_a_run_that_is_delivered_twice_has_one_result(world: World, serve: Serve, capsys: Output) -> None:
+    site = serve(one_per_connection(send(OK), send(ERROR)))
+    world.run(site.url)
+    first = world.items()
+    capsys.readouterr()
+    assert world.run(site.url) == {"checked": 1, "stored": 0, "down": 1}
+    assert world.items() == first
+    assert metrics_in(capsys.readouterr().out) == [], "the second result is not counted"
+
+
+@pytest.mark.parametrize("again", ["2026-11-21T12:00:00+01:00", "2026-11-21T11:00:00.000+00:00", "20261121T110000Z"])
+def test_all_spellings_of_a_time_are_the_same_run(world: World, serve: Serve, again: str) -> None:
+    site = serve(send(OK))
+    world.run(site.url)
+    assert world.run(site.url, at=again)["stored"] == 0
+
+
+@pytest.mark.parametrize(
+    ("second", "are_new"),
+    [
+        pytest.param("2026-11-21T12:00:00Z", [True, True], id="two-runs"),
+        pytest.param(SCHEDULED_AT, [False, True], id="one-run-delivered-twice"),
+    ],
+)
+def test_overlapping_deliveries_store_one_result_per_run(
+    world: World, serve: Serve, second: str, are_new: list[bool]
+) -> None:
+    both = threading.Barrier(2, timeout=5)
+
+    def answer_when_both_have_begun(connection: Any) -> None:
+        both.wait()
+        send(OK)(connection)
+
+    url = serve(answer_when_both_have_begun).url
+    store = world.function.store
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(settle, at, url, store, timeout=5, allow_private=True) for at in (SCHEDULED_AT, second)]
+        assert sorted(call.result()[1] for call in calls) == are_new
+    assert sorted(item["scheduled_at"] for item in world.items()) == sorted({SCHEDULED_AT, second})
+
+
+# --- failures of AWS ---
+
+
+def test_a_result_is_stored_even_if_the_confirmation_is_lost(
+    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK then sends the item again and finds it stored."""
+    dynamodb = world.function.store._dynamodb
+    put_item = dynamodb.put_item
+
+    def put_twice(**request: Any) -> Any:
+        put_item(**request)
+        return put_item(**request)
+
+    monkeypatch.setattr(dynamodb, "put_item", put_twice)
+    assert world.run(serve(send(OK)).url)["stored"] == 1
+
+
+def fail_to_store(world: World, monkeypatch: pytest.MonkeyPatch, *urls: str) -> None:
+    """Make storing the results of these URLs fail."""
+    put = world.function.store.put
+
+    def fail_or_put(scheduled_at: str, result: Any) -> bool:
+        if result.url in urls:
+            raise ClientError({"Error": {"Code": "InternalServerError", "Message": "outage"}}, "PutItem")
+        return bool(put(scheduled_at, result))
+
+    monkeypatch.setattr(world.function.store, "put", fail_or_put)
+
+
+@pytest.mark.parametrize(
+    ("failing", "stored"),
+    [
+        pytest.param((ERROR, [0]), (OK, [1]), id="down-is-not-stored"),
+        # The first delivery reports that one site is down. The retry adds one that is up, and must not end the alarm.
+        pytest.param((OK, [1]), (ERROR, [0]), id="up-is-not-stored"),
+    ],
+)
+def test_a_retry_after_a_failure_of_aws_adds_only_what_is_missing(
+    world: World, serve: Serve, capsys: Output, failing: tuple[bytes, list[int]], stored: tuple[bytes, list[int]]
+) -> None:
+    first, second = serve(send(failing[0])).url, serve(send(stored[0])).url
+    with pytest.MonkeyPatch.context() as patch:
+        fail_to_store(world, patch, first)
+        with pytest.raises(ClientError, match="outage"):
+            world.run(first, second)
+    assert [item["url"] for item in world.items()] == [second]
+    assert world.run(first, second) == {"checked": 2, "stored": 1, "down": 1}
+    assert {item["url"] for item in world.items()} == {first, second}
+    metrics = [(line["url"], line["Up"]) for line in metrics_in(capsys.readouterr().out)]
+    assert metrics == [(second, stored[1]), (first, failing[1])], "each result is counted once"
+
+
+def test_all_failures_are_raised_and_nothing_is_counted(
+    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    """Metrics of a run that stored nothing would hide it from the alarm for missed runs."""
+    urls = [serve(send(OK)).url for _ in range(2)]
+    fail_to_store(world, monkeypatch, *urls)
+    with pytest.raises(ExceptionGroup) as raised:
+        world.run(*urls)
+    assert len(raised.value.exceptions) == 2
+    assert world.items() == []
+    assert metrics_in(capsys.readouterr().out) == []
+
+
+def test_a_bug_with_one_url_does_not_affect_the_others(
+    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = serve(send(OK))
+    monkeypatch.setattr("cron.settle.check", lambda url, **options: 1 / 0 if "bug" in url else check(url, **options))
+    with pytest.raises(ZeroDivisionError):
+        world.run(site.url + "bug", site.url)
+    assert [item["url"] for item in world.items()] == [site.url]
+
+
+# --- the event ---
 
 
 @pytest.mark.parametrize(
@@ -272,26 +252,22 @@ def test_a_line_of_the_log_tells_what_was_found(world: World, serve: Serve, capl
         ({"urls": ["http://a/"], "scheduled_at": "2026-11-21T11:00:00"}, "has no time zone (Z is UTC)"),
     ],
 )
-def test_an_event_that_names_no_run_is_refused_in_words(
-    function: ModuleType, event: dict[str, Any], message: str
-) -> None:
+def test_an_invalid_event_is_an_error(function: ModuleType, event: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=r"^(urls|scheduled_at): ") as raised:
         function.handler(event, CONTEXT)
     assert message in str(raised.value)
 
 
 @given(st.datetimes(timezones=st.timezones()))
-def test_the_key_of_a_moment_is_the_same_in_every_time_zone(moment: Any) -> None:
+def test_times_of_every_time_zone_become_utc_of_one_length(moment: datetime) -> None:
     moment = moment.replace(microsecond=0)
     if not 1 < moment.year < 9999:
         return
-    run = run_of({"urls": ["http://a/"], "scheduled_at": moment.isoformat()})
+    run = parse_run({"urls": ["http://a/"], "scheduled_at": moment.isoformat()})
     assert run.scheduled_at.endswith("Z")
-    assert len(run.scheduled_at) == len(AT), "of one length, so that they sort by time"
+    assert len(run.scheduled_at) == len(SCHEDULED_AT), "one length, so that keys sort by time"
 
 
-def test_a_url_that_is_named_twice_is_checked_once() -> None:
-    assert run_of({"urls": ["http://a/", "http://b/", "http://a/"], "scheduled_at": AT}).urls == (
-        "http://a/",
-        "http://b/",
-    )
+def test_a_url_that_is_listed_twice_is_checked_once() -> None:
+    run = parse_run({"urls": ["http://a/", "http://b/", "http://a/"], "scheduled_at": SCHEDULED_AT})
+    assert run.urls == ("http://a/", "http://b/")

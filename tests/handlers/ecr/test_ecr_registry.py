@@ -1,4 +1,4 @@
-"""Copying an image, against a registry that keeps what it is given as ECR does."""
+"""Copying an image, on a fake registry with ECR's rules."""
 
 import hashlib
 import json
@@ -15,31 +15,32 @@ from ecr.registry import CopyError, Registry
 
 IMAGE = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
-PART = 1000
+PART_SIZE = 1000
+Copy = Callable[[str], str]
 
 
 def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-class AlreadyExistsError(Exception):
-    """ImageAlreadyExistsException."""
+class ImageExistsError(Exception):
+    """Stands for ImageAlreadyExistsException."""
 
 
-class TagAlreadyExistsError(Exception):
-    """ImageTagAlreadyExistsException."""
+class TagExistsError(Exception):
+    """Stands for ImageTagAlreadyExistsException."""
 
 
 class Exceptions:
-    ImageAlreadyExistsException = AlreadyExistsError
-    ImageTagAlreadyExistsException = TagAlreadyExistsError
+    ImageAlreadyExistsException = ImageExistsError
+    ImageTagAlreadyExistsException = TagExistsError
 
 
 @dataclass
 class Repository:
     blobs: dict[str, bytes] = field(default_factory=dict)
     images: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Manifest and media type by digest."""
+    """Manifest and media type of each digest."""
     tags: dict[str, str] = field(default_factory=dict)
 
     def add(self, manifest: dict[str, Any], kind: str, tag: str | None = None) -> str:
@@ -58,7 +59,7 @@ class Repository:
 
 
 class Ecr:
-    """The calls of boto3's client that copying makes, with the rules of ECR's that matter to it."""
+    """A fake of boto3's client with the calls that copying makes, and the rules of ECR that matter to them."""
 
     exceptions = Exceptions
 
@@ -66,8 +67,8 @@ class Ecr:
         self.repositories = {"source": Repository(), "target": Repository()}
         self.uploads: dict[str, bytes] = {}
         self.uploaded: list[str] = []
-        self.refusal: type[Exception] = AlreadyExistsError
-        """Of an image that has that tag already; both have been seen."""
+        self.error_for_same_image: type[Exception] = ImageExistsError
+        """Raised if the tag belongs to this very image already. ECR may raise either error."""
         self._url = url
 
     def batch_get_image(self, *, repositoryName: str, imageIds: list[Any], acceptedMediaTypes: list[str]) -> Any:  # noqa: N803
@@ -78,14 +79,14 @@ class Ecr:
             return {"images": [], "failures": [{"failureReason": "Requested image not found"}]}
         manifest, kind = repository.images[digest]
         assert kind in acceptedMediaTypes, "ECR would convert it, and its digest would be another"
-        found = {"imageManifest": manifest, "imageManifestMediaType": kind, "imageId": {"imageDigest": digest}}
-        return {"images": [found], "failures": []}
+        image = {"imageManifest": manifest, "imageManifestMediaType": kind, "imageId": {"imageDigest": digest}}
+        return {"images": [image], "failures": []}
 
     def batch_check_layer_availability(self, *, repositoryName: str, layerDigests: list[str]) -> Any:  # noqa: N803
-        there = self.repositories[repositoryName].blobs
+        present = self.repositories[repositoryName].blobs
         return {
             "layers": [
-                {"layerDigest": digest, "layerAvailability": "AVAILABLE" if digest in there else "UNAVAILABLE"}
+                {"layerDigest": digest, "layerAvailability": "AVAILABLE" if digest in present else "UNAVAILABLE"}
                 for digest in layerDigests
             ]
         }
@@ -94,9 +95,9 @@ class Ecr:
         return {"downloadUrl": f"{self._url}/{repositoryName}/{layerDigest}"}
 
     def initiate_layer_upload(self, *, repositoryName: str) -> Any:  # noqa: N803
-        name = f"{repositoryName}-{len(self.uploads)}"
-        self.uploads[name] = b""
-        return {"uploadId": name, "partSize": PART}
+        upload_id = f"{repositoryName}-{len(self.uploads)}"
+        self.uploads[upload_id] = b""
+        return {"uploadId": upload_id, "partSize": PART_SIZE}
 
     def upload_layer_part(
         self,
@@ -108,7 +109,7 @@ class Ecr:
         layerPartBlob: bytes,  # noqa: N803
     ) -> None:
         assert partFirstByte == len(self.uploads[uploadId])
-        assert partLastByte - partFirstByte + 1 == len(layerPartBlob) <= PART
+        assert partLastByte - partFirstByte + 1 == len(layerPartBlob) <= PART_SIZE
         self.uploads[uploadId] += layerPartBlob
 
     def complete_layer_upload(self, *, repositoryName: str, uploadId: str, layerDigests: list[str]) -> None:  # noqa: N803
@@ -124,16 +125,16 @@ class Ecr:
         manifest = json.loads(imageManifest)
         layers = [manifest["config"], *manifest["layers"]] if "layers" in manifest else []
         assert {layer["digest"] for layer in layers} <= {*repository.blobs}, "LayersNotFoundException"
-        assert {one["digest"] for one in manifest.get("manifests", [])} <= {*repository.images}, (
+        assert {image["digest"] for image in manifest.get("manifests", [])} <= {*repository.images}, (
             "ReferencedImagesNotFound"
         )
         tag = id_.get("imageTag")
         if repository.tags.get(tag or "") == digest:
-            raise self.refusal(digest)
+            raise self.error_for_same_image(digest)
         if tag in repository.tags:
-            raise TagAlreadyExistsError(tag)
+            raise TagExistsError(tag)
         if digest in repository.images and tag is None:
-            raise AlreadyExistsError(digest)
+            raise ImageExistsError(digest)
         repository.images[digest] = (imageManifest, imageManifestMediaType)
         if tag:
             repository.tags[tag] = digest
@@ -141,7 +142,7 @@ class Ecr:
 
 @pytest.fixture
 def ecr() -> Iterator[Ecr]:
-    """With an HTTP server for the layers, which ECR leaves to S3."""
+    """The fake registry, with an HTTP server for the layers (ECR serves them from S3)."""
 
     class Layers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -153,7 +154,7 @@ def ecr() -> Iterator[Ecr]:
             self.wfile.write(content or b"")
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Layers)
     made = Ecr(f"http://127.0.0.1:{server.server_port}")
@@ -166,32 +167,32 @@ def ecr() -> Iterator[Ecr]:
 
 
 @pytest.fixture
-def copy(ecr: Ecr) -> Iterator[Callable[[str], str]]:
+def copy(ecr: Ecr) -> Iterator[Copy]:
     with urllib3.PoolManager(retries=False) as http:
-        registry = Registry(ecr, http)  # type: ignore[arg-type] # it has what is called
+        registry = Registry(ecr, http)  # type: ignore[arg-type] # it has the methods that are called
         yield lambda tag: registry.copy("source", "target", tag)
 
 
-def test_an_image_is_copied_part_by_part(ecr: Ecr, copy: Callable[[str], str]) -> None:
+def test_an_image_is_copied_part_by_part(ecr: Ecr, copy: Copy) -> None:
     source, target = ecr.repositories.values()
-    digest = source.add_image(b"a" * (2 * PART + 1), b"b" * PART, b"c", tag="v1")
+    digest = source.add_image(b"a" * (2 * PART_SIZE + 1), b"b" * PART_SIZE, b"c", tag="v1")
     assert copy("v1") == digest
     assert target == source
 
 
-def test_an_index_is_copied_with_all_its_images(ecr: Ecr, copy: Callable[[str], str]) -> None:
+def test_an_index_is_copied_with_all_its_images(ecr: Ecr, copy: Copy) -> None:
     source, target = ecr.repositories.values()
     arm, x86 = source.add_image(b"shared", b"arm"), source.add_image(b"shared", b"x86")
     source.add({"manifests": [{"digest": arm}, {"digest": x86}]}, INDEX, tag="v1")
     copy("v1")
     assert target == source
-    assert len(ecr.uploaded) == len({*ecr.uploaded}), "what both share is copied once"
+    assert len(ecr.uploaded) == len({*ecr.uploaded}), "a shared layer is copied once"
 
 
-@pytest.mark.parametrize("refusal", [AlreadyExistsError, TagAlreadyExistsError])
-def test_what_is_there_is_not_copied_again(ecr: Ecr, copy: Callable[[str], str], refusal: type[Exception]) -> None:
+@pytest.mark.parametrize("error", [ImageExistsError, TagExistsError])
+def test_existing_images_and_layers_are_not_copied_again(ecr: Ecr, copy: Copy, error: type[Exception]) -> None:
     source, target = ecr.repositories.values()
-    ecr.refusal = refusal
+    ecr.error_for_same_image = error
     source.add_image(b"base", b"old", tag="v1")
     copy("v1")
     ecr.uploaded.clear()
@@ -204,30 +205,30 @@ def test_what_is_there_is_not_copied_again(ecr: Ecr, copy: Callable[[str], str],
     assert target.tags == source.tags
 
 
-def test_a_layer_that_is_there_twice_is_copied_once(ecr: Ecr, copy: Callable[[str], str]) -> None:
+def test_a_repeated_layer_is_copied_once(ecr: Ecr, copy: Copy) -> None:
     source, _ = ecr.repositories.values()
     source.add_image(b"same", b"same", tag="v1")
     copy("v1")
     assert ecr.uploaded.count(digest_of(b"same")) == 1
 
 
-def test_a_tag_that_is_anothers_is_not_moved(ecr: Ecr, copy: Callable[[str], str]) -> None:
+def test_a_tag_of_another_image_is_not_moved(ecr: Ecr, copy: Copy) -> None:
     source, target = ecr.repositories.values()
     taken = target.add_image(b"mine", tag="v1")
     source.add_image(b"yours", tag="v1")
-    with pytest.raises(CopyError, match="tag v1 of target is another image's"):
+    with pytest.raises(CopyError, match="tag v1 of target belongs to another image"):
         copy("v1")
     assert target.tags["v1"] == taken
 
 
-def test_no_image_is_a_clear_error(copy: Callable[[str], str]) -> None:
+def test_a_missing_image_is_a_clear_error(copy: Copy) -> None:
     with pytest.raises(
         CopyError, match=r"source has no image .*v1.* to copy .*Requested image not found.*deploy again"
     ):
         copy("v1")
 
 
-def test_a_layer_that_cannot_be_had_is_a_clear_error(ecr: Ecr, copy: Callable[[str], str]) -> None:
+def test_a_missing_layer_is_a_clear_error(ecr: Ecr, copy: Copy) -> None:
     source, target = ecr.repositories.values()
     source.add_image(b"lost", tag="v1")
     del source.blobs[digest_of(b"lost")]
