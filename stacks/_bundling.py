@@ -1,4 +1,4 @@
-"""Python functions with their dependencies, bundled by pip for Lambda's platform: no Docker, no compiler."""
+"""Bundles of Python functions and their dependencies. pip makes them for Lambda's platform: no Docker, no compiler."""
 
 import hashlib
 import shutil
@@ -22,7 +22,7 @@ ARCHITECTURE = lambda_.Architecture.ARM_64
 """20 % cheaper a GB-second than x86. https://aws.amazon.com/lambda/pricing/"""
 PYTHON_VERSION = "3.14"
 WHEEL_PLATFORM = "manylinux_2_28_aarch64"
-"""Python 3.14 runs on Amazon Linux 2023 with glibc 2.34; Pillow's wheels ask for 2.28."""
+"""Python 3.14 runs on Amazon Linux 2023 with glibc 2.34. Pillow's wheels need 2.28."""
 
 PIP_OPTIONS = (
     *("--platform", WHEEL_PLATFORM, "--python-version", PYTHON_VERSION, "--implementation", "cp"),
@@ -31,13 +31,13 @@ PIP_OPTIONS = (
 
 
 class BundlingError(RuntimeError):
-    """pip could not install a function's locked requirements. The message holds pip's own words."""
+    """pip could not install a function's locked requirements. The message holds the output of pip."""
 
 
 def bundled_code(package: str) -> lambda_.Code:
-    """The code of `lambda_src/<package>`, importable under that name, beside its locked requirements.
+    """Return the code of `lambda_src/<package>`, importable under that name, and its locked requirements.
 
-    The asset's hash covers sources, lock and this recipe, and nothing of the machine, so it is the same everywhere.
+    The asset's hash covers the sources, the lock and this module, so it is the same on every machine.
     Raises BundlingError during synthesis.
     """
     source = LAMBDA_SRC / package
@@ -50,19 +50,19 @@ def bundled_code(package: str) -> lambda_.Code:
 
 
 def digest_of(source: Path) -> str:
-    """What the bundle of a function's folder is made of, as 64 hexadecimal digits."""
+    """Return the hash of everything that goes into the bundle of a function's folder, as 64 hexadecimal digits."""
     return _digest(*_modules(source), _lock(source))
 
 
 @jsii.implements(ILocalBundling)
 class _PipBundling:
-    """Runs in place of the Docker image that CDK would otherwise ask for."""
+    """A bundling on this machine, which replaces CDK's bundling in Docker."""
 
     def __init__(self, source: Path) -> None:
         self._source = source
 
     def try_bundle(self, output_dir: str, *_: Any, **__: Any) -> bool:
-        """Copy the package and its requirements into `output_dir` (called by CDK)."""
+        """Copy the package and its requirements into `output_dir`. CDK calls this method."""
         target = Path(output_dir)
         shutil.copytree(requirements_of(self._source), target, dirs_exist_ok=True)
         for module in _modules(self._source):
@@ -74,9 +74,9 @@ class _PipBundling:
 
 
 def requirements_of(source: Path) -> Path:
-    """The folder that holds the installed requirements of a function; filled once for each version of its lock.
+    """Return the folder with a function's installed requirements. It is filled once for each version of the lock.
 
-    Raises BundlingError when pip fails.
+    Raises BundlingError if pip fails.
     """
     installed = CACHE / _digest(_lock(source))[:16]
     if not installed.exists():
@@ -100,19 +100,19 @@ def _pip_install(lock: Path, target: Path) -> None:
 
 
 def _prune(target: Path) -> None:
-    # Scripts cannot run in Lambda, and types are not read there.
+    # Lambda cannot run scripts, and does not read types.
     for folder in (target / "bin", *target.glob("*-stubs")):
         shutil.rmtree(folder, ignore_errors=True)
     for stub in target.rglob("*.pyi"):
         stub.unlink()
-    # What pip writes about its own run differs between versions of pip.
+    # pip writes these files about its own run, and they differ between versions of pip.
     for info in target.glob("*.dist-info"):
         for name in ("RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"):
             (info / name).unlink(missing_ok=True)
 
 
 def _publish(target: Path, installed: Path) -> None:
-    # Renaming is atomic: a run that is interrupted, or beside another, never leaves half a folder under the final name.
+    # Renaming is atomic. So the final folder is always complete, even if this run is interrupted or another runs too.
     try:
         target.rename(installed)
     except OSError:
@@ -121,7 +121,7 @@ def _publish(target: Path, installed: Path) -> None:
 
 
 def _make_readable(folder: Path) -> None:
-    # Lambda runs the code as another user: files from a checkout with a strict umask could not be read there.
+    # Lambda runs the code as another user, who could not read files from a checkout with a strict umask.
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
@@ -131,11 +131,11 @@ def _lock(source: Path) -> Path:
 
 
 def _modules(source: Path) -> list[Path]:
-    return sorted(path for path in source.rglob("*") if path.suffix in (".py", ".json"))  # a module may read data
+    return sorted(path for path in source.rglob("*") if path.suffix in (".py", ".json"))  # modules may read JSON files
 
 
 def _digest(*files: Path) -> str:
-    # This module is a part of the recipe: what it prunes and for which platform it installs.
+    # This module counts, too: it decides on the platform, and which files are pruned.
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for file in files:
         digest.update(file.relative_to(ROOT).as_posix().encode())

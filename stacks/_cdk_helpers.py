@@ -1,4 +1,4 @@
-"""The functions that CDK adds to a stack by itself: emptying buckets, setting notifications."""
+"""The functions that CDK adds to a stack, for example to empty buckets or to set their notifications."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ BASIC_EXECUTION = "service-role/AWSLambdaBasicExecutionRole"
 
 
 def add_helper_log_groups(stack: Stack, *, retention: logs.RetentionDays) -> None:
-    """Give each of CDK's helper functions a log group of the stack, and permission to write there alone.
+    """Give each of CDK's helper functions a log group in the stack, and grant it to write only there.
 
-    Left alone, they write to groups that Lambda creates, keeps for ever and that outlive the stack (aws-cdk #26553).
-    Call it last in a stack's constructor.
+    Otherwise Lambda creates their log groups, which outlive the stack and never expire (aws-cdk #26553).
+    Call this function last in a stack's constructor.
     """
     for construct in stack.node.find_all():
         if _is_helper(construct):
@@ -24,7 +24,7 @@ def add_helper_log_groups(stack: Stack, *, retention: logs.RetentionDays) -> Non
 
 
 def _is_helper(construct: IConstruct) -> bool:
-    # The functions of a stack are L2 constructs around a CfnFunction; CDK's own are bare CfnResources.
+    # A function of the stack is an L2 construct around a CfnFunction. CDK's helpers are plain CfnResources.
     return type(construct) is CfnResource and construct.cfn_resource_type == "AWS::Lambda::Function"
 
 
@@ -34,7 +34,7 @@ def _own_logs(function: Any, retention: logs.RetentionDays) -> None:
         provider,
         "Logs",
         retention=retention,
-        removal_policy=RemovalPolicy.DESTROY,  # the last words of a helper are those of the stack's deletion
+        removal_policy=RemovalPolicy.DESTROY,  # a helper's last log lines are about the deletion of the stack
     )
     function.add_property_override("LoggingConfig", {"LogGroup": group.log_group_name})
     role = _cfn_role(provider)
@@ -43,7 +43,7 @@ def _own_logs(function: Any, retention: logs.RetentionDays) -> None:
         acknowledge(
             role,
             f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{BASIC_EXECUTION}]",
-            "The template does not have it: a policy for one log group stands in its place. cdk-nag does not see that.",
+            "The template has a policy for one log group instead. cdk-nag does not see this override.",
         )
     policy = iam.CfnPolicy(
         provider,
@@ -64,5 +64,5 @@ def _own_logs(function: Any, retention: logs.RetentionDays) -> None:
 def _cfn_role(provider: IConstruct) -> CfnResource:
     role = provider.node.find_child("Role")
     child = role if isinstance(role, CfnResource) else role.node.default_child
-    assert isinstance(child, CfnResource)  # noqa: S101 - for the type checker; CDK's helpers have no other shape
+    assert isinstance(child, CfnResource)  # noqa: S101 - for the type checker: this is always true for CDK's helpers
     return child

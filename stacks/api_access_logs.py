@@ -1,4 +1,4 @@
-"""Where API Gateway writes a line for each request."""
+"""The access log of API Gateway: one line for each request, which Firehose stores in a bucket."""
 
 import json
 from typing import cast
@@ -16,11 +16,14 @@ from stacks._stores import keep_policy
 def add_access_logs(
     stack: Stack, id_: str, *, same_retention_as: logs.ILogGroup, removal: RemovalPolicy
 ) -> firehose.CfnDeliveryStream:
-    """A delivery stream that API Gateway may write to, and the bucket that it fills. Kept as long as a log group."""
-    # Not to CloudWatch Logs: that needs a role in the settings of API Gateway that are the account's, one for all
-    # APIs of a region, which the last stack to set it overwrites. Firehose needs none.
+    """Return a delivery stream that API Gateway may write to. It fills a bucket, whose objects expire.
+
+    They expire when the events in the log group `same_retention_as` do.
+    """
+    # A log group would need a role in API Gateway's account settings. All APIs of a region share this role, and each
+    # stack that sets it overwrites it. Firehose needs no such role.
     bucket = _bucket(stack, f"{id_}Bucket", expiration=_expiration(same_retention_as), removal=removal)
-    role = _firehoses_role(stack, f"{id_}Role", bucket)
+    role = _firehose_role(stack, f"{id_}Role", bucket)
     stream = firehose.CfnDeliveryStream(
         stack,
         id_,
@@ -28,23 +31,45 @@ def add_access_logs(
         delivery_stream_type="DirectPut",
         delivery_stream_encryption_configuration_input=(
             firehose.CfnDeliveryStream.DeliveryStreamEncryptionConfigurationInputProperty(
-                key_type="AWS_OWNED_CMK"  # the one that is free
+                key_type="AWS_OWNED_CMK"  # the only key without a charge
             )
         ),
         extended_s3_destination_configuration=firehose.CfnDeliveryStream.ExtendedS3DestinationConfigurationProperty(
             bucket_arn=bucket.bucket_arn,
             role_arn=role.role_arn,
             buffering_hints=firehose.CfnDeliveryStream.BufferingHintsProperty(
-                interval_in_seconds=60,  # a minute is as long as one waits to see a request
+                interval_in_seconds=60,  # a request appears in the log after one minute
                 size_in_m_bs=5,
             ),
             compression_format="GZIP",
         ),
     )
-    # Firehose checks its rights when it is made. And in a stack's deletion it goes before its bucket is emptied,
-    # or it would write there once more.
+    # Firehose checks its grants when the stream is created. And CloudFormation must delete the stream before it empties
+    # the bucket, because otherwise Firehose could write there again.
     stream.node.add_dependency(role, bucket)
     return stream
+
+
+def access_log_format() -> str:
+    """Return the format of a line: JSON."""
+    # API Gateway does not escape values. A quote in a value that a client chooses, such as the User-Agent, would break
+    # the line, so there is no such value. Numbers are quoted, because a missing value is a hyphen.
+    fields = {
+        "time": "requestTimeEpoch",
+        "request_id": "requestId",
+        "extended_request_id": "extendedRequestId",  # a client can choose request_id with a header, but not this one
+        "trace_id": "xrayTraceId",
+        "source_ip": "identity.sourceIp",
+        "api_key_id": "identity.apiKeyId",
+        "method": "httpMethod",
+        "resource": "resourcePath",
+        "status": "status",
+        "milliseconds": "responseLatency",
+        "function_milliseconds": "integration.latency",
+        "bytes": "responseLength",
+        "error": "error.responseType",
+    }
+    return json.dumps({name: f"$context.{variable}" for name, variable in fields.items()}, separators=(",", ":")) + "\n"
 
 
 def _bucket(stack: Stack, id_: str, *, expiration: Duration | None, removal: RemovalPolicy) -> s3.Bucket:
@@ -62,11 +87,11 @@ def _bucket(stack: Stack, id_: str, *, expiration: Duration | None, removal: Rem
         auto_delete_objects=removal is RemovalPolicy.DESTROY,
     )
     keep_policy(bucket, removal)
-    acknowledge(bucket, "AwsSolutions-S1", "It holds access logs; a log of who reads them is CloudTrail's.")
+    acknowledge(bucket, "AwsSolutions-S1", "This bucket holds access logs. CloudTrail can log who reads them.")
     return bucket
 
 
-def _firehoses_role(stack: Stack, id_: str, bucket: s3.Bucket) -> iam.Role:
+def _firehose_role(stack: Stack, id_: str, bucket: s3.Bucket) -> iam.Role:
     role = iam.Role(
         stack,
         id_,
@@ -84,33 +109,11 @@ def _firehoses_role(stack: Stack, id_: str, bucket: s3.Bucket) -> iam.Role:
     acknowledge(
         role,
         f"AwsSolutions-IAM5[Resource::<{stack.get_logical_id(cfn_bucket)}.Arn>/*]",
-        "Firehose names each object by the time it was written.",
+        "Firehose names each object after the time when it writes it.",
     )
     return role
 
 
-def access_log_format() -> str:
-    """One line of JSON."""
-    # Nothing that a client writes freely, such as its User-Agent: the gateway puts values in as they are, and a quote
-    # would break the line. Numbers are quoted, for a value that is missing is a hyphen.
-    fields = {
-        "time": "requestTimeEpoch",
-        "request_id": "requestId",
-        "extended_request_id": "extendedRequestId",  # a client may choose the other by a header
-        "trace_id": "xrayTraceId",
-        "source_ip": "identity.sourceIp",
-        "api_key_id": "identity.apiKeyId",
-        "method": "httpMethod",
-        "resource": "resourcePath",
-        "status": "status",
-        "milliseconds": "responseLatency",
-        "function_milliseconds": "integration.latency",
-        "bytes": "responseLength",
-        "error": "error.responseType",
-    }
-    return json.dumps({name: f"$context.{variable}" for name, variable in fields.items()}, separators=(",", ":")) + "\n"
-
-
 def _expiration(group: logs.ILogGroup) -> Duration | None:
     days = cast("logs.CfnLogGroup", group.node.default_child).retention_in_days
-    return None if days is None else Duration.days(days)  # None: for ever
+    return None if days is None else Duration.days(days)  # None: the log group never expires

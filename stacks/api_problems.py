@@ -1,4 +1,4 @@
-"""What API Gateway says by itself, in the shape of the function's problems: RFC 9457."""
+"""The errors that API Gateway sends without the function, as RFC 9457 problems like those of the function."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from aws_cdk import aws_apigateway as apigateway
 
 @dataclass(frozen=True, slots=True)
 class GatewayError:
-    """A response of the gateway's own.
+    """A response that API Gateway sends without the function.
 
     All types: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
     """
 
     response: apigateway.ResponseType
     status: int | None
-    """None for whatever the status is."""
+    """None keeps the status that API Gateway chooses."""
     title: str
     detail: str
     retry_after: int | None = None
@@ -23,12 +23,12 @@ class GatewayError:
 
 _TYPE = apigateway.ResponseType
 GATEWAY_ERRORS = (
-    # The gateway's own 403 for what does not exist would send a client looking for its credentials.
+    # API Gateway answers 403 for a resource that does not exist. A client would then look for a credential problem.
     GatewayError(_TYPE.MISSING_AUTHENTICATION_TOKEN, 404, "Not Found", "There is no such resource."),
     GatewayError(_TYPE.RESOURCE_NOT_FOUND, 404, "Not Found", "There is no such resource."),
     GatewayError(_TYPE.INVALID_API_KEY, 403, "Forbidden", "Send a valid API key in the header X-Api-Key."),
     GatewayError(_TYPE.ACCESS_DENIED, 403, "Forbidden", "Send a valid API key in the header X-Api-Key."),
-    # Of requests with an Authorization header, which nothing here asks for.
+    # These two answer requests with an Authorization header, which this API does not need.
     GatewayError(_TYPE.INVALID_SIGNATURE, 403, "Forbidden", "The signature of the request is not valid."),
     GatewayError(_TYPE.EXPIRED_TOKEN, 403, "Forbidden", "The signature of the request has expired."),
     GatewayError(_TYPE.WAF_FILTERED, 403, "Forbidden", "The firewall refuses this request."),
@@ -39,7 +39,7 @@ GATEWAY_ERRORS = (
     GatewayError(_TYPE.REQUEST_TOO_LARGE, 413, "Content Too Large", "The body is larger than any note can be."),
     GatewayError(_TYPE.UNSUPPORTED_MEDIA_TYPE, 415, "Unsupported Media Type", "This method takes no such body."),
     GatewayError(_TYPE.INTEGRATION_TIMEOUT, 504, "Gateway Timeout", "The service did not answer in time.", 1),
-    # Among other things, when the account runs as many functions as it may.
+    # One cause: the account already runs the maximum number of functions.
     GatewayError(_TYPE.INTEGRATION_FAILURE, 503, "Service Unavailable", "The service could not be reached.", 1),
     GatewayError(_TYPE.DEFAULT_4_XX, None, "Client Error", "The request cannot be carried out."),
     GatewayError(_TYPE.DEFAULT_5_XX, None, "Server Error", "The service failed; nothing is wrong with the request."),
@@ -47,10 +47,10 @@ GATEWAY_ERRORS = (
 
 
 def add_problems(api: apigateway.RestApi, allowed_origin: str) -> None:
-    """Give the API's own errors the shape and the headers of the function's."""
+    """Give the errors of API Gateway the form and the headers of the function's problems."""
     problem = {
         "Content-Type": "'application/problem+json'",
-        "Access-Control-Allow-Origin": f"'{allowed_origin}'",  # or a browser would not show them to the page
+        "Access-Control-Allow-Origin": f"'{allowed_origin}'",  # otherwise the page cannot read them
         "Access-Control-Expose-Headers": "'Retry-After'",
     }
     for error in GATEWAY_ERRORS:
@@ -65,7 +65,7 @@ def add_problems(api: apigateway.RestApi, allowed_origin: str) -> None:
 
 
 def _template(error: GatewayError) -> str:
-    # Nothing of the gateway's own words: they may hold quotes of the client's, and a template cannot escape them.
+    # The message of API Gateway may repeat quotes of the client, and a template cannot escape them. So it is left out.
     status = f'"status":{error.status},' if error.status else ""
     return (
         f'{{"type":"about:blank","title":"{error.title}",{status}"detail":"{error.detail}",'

@@ -1,10 +1,11 @@
-"""A private registry for the web image, which is in it as soon as it is deployed."""
+"""A private registry for the web image. The deployment itself copies the image into it."""
 
 from typing import Any
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, triggers
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecr_assets as ecr_assets
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -13,13 +14,15 @@ from stacks._functions import python_function
 from stacks._web_image import web_asset
 
 KEPT_IMAGES = 10
-"""Ten versions to go back to; at 50 MB each, most of it shared, they cost five cents a month."""
+"""Ten versions to go back to. At 50 MB each, most of it shared, they cost five cents a month."""
 MEMORY_MB = 512
-"""A part of a layer has up to 20 MB, and goes out as base64 in JSON. More memory brings more network, too."""
+"""The function sends a layer in parts of up to 20 MB, as base64 in JSON. More memory also gives a faster network."""
+COPY_TIMEOUT = Duration.minutes(5)
+"""An image has 50 MB, and even a slow copy needs one minute for each 100 MB."""
 
 
 class EcrStack(Stack):
-    """Repository; and a function that copies the web image into it, from where the CDK CLI has pushed it."""
+    """CDK's own repository with the web image -> function that copies the image -> the example's repository."""
 
     def __init__(  # noqa: PLR0913 - every choice of the example, by name
         self,
@@ -32,11 +35,24 @@ class EcrStack(Stack):
         publish: bool = True,
         **stack: Any,
     ) -> None:
+        """Deploy the example. Without `publish` the repository stays empty."""
         super().__init__(scope, id, **stack)
 
-        repository = ecr.Repository(
+        repository = self._repository("Web", retain_data=retain_data)
+        CfnOutput(self, "RepositoryUri", value=repository.repository_uri)
+        if publish:
+            image = web_asset(self, architecture)
+            publisher = self._publisher("Publisher", image, repository, log_retention)
+            # The trigger invokes the function when the stack is deployed, and again after each change of the function.
+            # The function's environment has the image's tag, so a new image is such a change.
+            triggers.Trigger(publisher, "Trigger", handler=publisher, timeout=COPY_TIMEOUT, execute_after=[repository])
+            add_helper_log_groups(self, retention=log_retention)
+            CfnOutput(self, "WebImage", value=repository.repository_uri_for_tag(image.image_tag))
+
+    def _repository(self, id_: str, *, retain_data: bool) -> ecr.Repository:
+        return ecr.Repository(
             self,
-            "Web",
+            id_,
             image_tag_mutability=ecr.TagMutability.IMMUTABLE,
             image_scan_on_push=True,
             encryption=ecr.RepositoryEncryption.AES_256,
@@ -58,24 +74,21 @@ class EcrStack(Stack):
             empty_on_delete=not retain_data,
             removal_policy=RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY,
         )
-        CfnOutput(self, "RepositoryUri", value=repository.repository_uri)
-        if publish:
-            image = web_asset(self, architecture)
-            self._publish(image, repository, log_retention)
-            add_helper_log_groups(self, retention=log_retention)
-            CfnOutput(self, "WebImage", value=repository.repository_uri_for_tag(image.image_tag))
 
-    def _publish(
-        self, image: ecr_assets.DockerImageAsset, repository: ecr.Repository, log_retention: logs.RetentionDays
-    ) -> None:
-        timeout = Duration.minutes(5)  # an image has 50 MB, and even a slow copy needs one minute for each 100 MB
+    def _publisher(
+        self,
+        id_: str,
+        image: ecr_assets.DockerImageAsset,
+        repository: ecr.Repository,
+        log_retention: logs.RetentionDays,
+    ) -> lambda_.Function:
         function = python_function(
             self,
-            "Publisher",
+            id_,
             "ecr",
             tracing=False,
             memory_size=MEMORY_MB,
-            timeout=timeout,
+            timeout=COPY_TIMEOUT,
             environment={
                 "SOURCE_REPOSITORY": image.repository.repository_name,
                 "TARGET_REPOSITORY": repository.repository_name,
@@ -94,6 +107,4 @@ class EcrStack(Stack):
             "ecr:PutImage",
             "ecr:BatchGetImage",  # tells which image has a tag that exists already
         )
-        # Invokes the function when the stack is deployed, and again after each change of the function. The image tag is
-        # in its environment, so a new image is such a change.
-        triggers.Trigger(function, "Trigger", handler=function, timeout=timeout, execute_after=[repository])
+        return function

@@ -16,7 +16,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 import config
 from local.lightsail_sandbox import Sandbox, sandbox
-from stacks import lightsail
+from stacks import lightsail, lightsail_watch
 from tests.docs.test_docs import section
 from tests.support.apps import properties_of, template_with, templates
 from tests.support.folders import ROOT
@@ -230,7 +230,7 @@ def test_what_is_optional_is_off(template: dict[str, Any]) -> None:
 
 
 def test_every_plan_that_can_be_set_has_its_allowance() -> None:
-    assert set(config.LIGHTSAIL_SIZES) == set(lightsail.TRANSFER_GB)
+    assert set(config.LIGHTSAIL_SIZES) == set(lightsail_watch.TRANSFER_GB)
 
 
 @pytest.mark.parametrize(
@@ -350,8 +350,8 @@ def test_a_launch_script_that_fails_says_so(server: Sandbox, broken: str, script
 
 
 def test_the_lessons_figures_are_the_stacks() -> None:
-    assert f"{lightsail.TRANSFER_GB['nano']:,} GB of transfer" in LESSON
-    megabits = 1024**4 / lightsail.FIVE_MINUTES_IN_THREE_DAYS / 300 * 8 / 1_000_000
+    assert f"{lightsail_watch.TRANSFER_GB['nano']:,} GB of transfer" in LESSON
+    megabits = 1024**4 / lightsail_watch.FIVE_MINUTES_IN_THREE_DAYS / 300 * 8 / 1_000_000
     assert f"{megabits:.0f} Mbit/s for 1,024 GB" in LESSON
     assert lightsail.SNAPSHOT_AT in LESSON
 

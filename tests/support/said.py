@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from config import MAX_URLS
-from stacks import api, api_gateway, batch_job, cron_watch, ecr, lightsail, thumbnail
+from stacks import api, api_gateway, batch_job, cron_watch, ecr, lightsail, lightsail_watch, thumbnail
 from tests.support import said_of_containers
 from tests.support.apps import templates
 from tests.support.reckoning import (
@@ -183,7 +183,7 @@ def _lightsail() -> Iterator[str]:
     database = (hourly("db.t4g.micro"), 40 * PRICES["rds-gp3"].usd)
     yield "RDS db.t4g.micro ${:.2f}, gp3 ${:.2f} | ${:.2f} |".format(*database, sum(database))
     yield f"Route 53, six zones | ${6 * PRICES['hosted-zone'].usd:.2f} |"
-    sent = (lightsail.TRANSFER_GB["nano"] - PRICES["traffic-out"].free) * PRICES["traffic-out"].usd
+    sent = (lightsail_watch.TRANSFER_GB["nano"] - PRICES["traffic-out"].free) * PRICES["traffic-out"].usd
     yield f"from EC2 it would be ${sent:.0f}"
 
 
