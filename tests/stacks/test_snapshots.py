@@ -1,4 +1,4 @@
-"""The synthesized templates, as reviewed. `make snapshots` accepts a change that is meant, and no loss of data."""
+"""The synthesized templates equal the reviewed ones. `make snapshots` updates these, unless a store would be lost."""
 
 import json
 import re
@@ -10,52 +10,52 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from tests.support.apps import EVERY_STACK, stack_name, templates
-from tests.support.losses import accept, kinds_of_stores
+from tests.support.losses import check_snapshot, store_types
 from tools.templates import Template
 
 SNAPSHOTS = Path(__file__).parent / "__snapshots__" / "test_snapshots"
 
-HELPERS_CODE = 1000
-"""Inline code longer than this many characters is a helper of CDK's, and not ours to review."""
+MAX_INLINE_CODE = 1000
+"""Characters. Only CDK's helper functions have longer inline code, and nobody here reviews it."""
 
 
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK, ids=[f"{stem}.{profile}" for profile, stem in EVERY_STACK])
 def test_template(profile: str, stem: str, snapshot: SnapshotAssertion, request: pytest.FixtureRequest) -> None:
-    accept(
+    check_snapshot(
         _masked(templates(profile)[stem]),
         snapshot(extension_class=JSONSnapshotExtension),
         old=reviewed(profile, stem),
-        stores=kinds_of_stores(reviewed("production", stem)),
+        stores=store_types(reviewed("production", stem)),
         stack=stack_name(stem),
         meant=request.config.getoption("--meant").split(),
     )
 
 
 def reviewed(profile: str, stem: str) -> Template:
-    """The template as it was accepted last; one without resources for a new stack."""
+    """Return the template in the snapshot, or an empty one for a new stack."""
     file = SNAPSHOTS / f"test_template[{stem}.{profile}].json"
     return dict(json.loads(file.read_text())) if file.exists() else {"Resources": {}}
 
 
 def _masked(value: Any) -> Any:
-    # Asset hashes change with every edit of a handler, which has tests of its own.
+    # Asset hashes change with every edit of a handler, and handlers have their own tests.
     if isinstance(value, dict):
         return {_masked(key): _masked(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_masked(inner) for inner in value]
     if isinstance(value, str):
-        if len(value) > HELPERS_CODE:
+        if len(value) > MAX_INLINE_CODE:
             return "<inline code of a CDK helper>"
-        # A function's version is named after all that it is made of.
+        # The logical id of a function's version contains a hash of the whole function.
         value = re.sub(r"(?<=CurrentVersion[0-9A-F]{8})[0-9a-f]{32}\b", "<version>", value)
         return re.sub(r"\b[0-9a-f]{64}\b", "<asset>", value)
     return value
 
 
-def test_masking_hides_assets_and_nothing_else() -> None:
+def test_only_asset_hashes_are_masked() -> None:
     version = {"Ref": f"PublisherCurrentVersion988D7C45{'0f' * 16}"}
-    shown = _masked({"S3Key": f"{'a1' * 32}.zip", "Timeout": 30, "Ids": ["b" * 63], "HandlerArn": version})
-    assert json.dumps(shown) == json.dumps(
+    masked = _masked({"S3Key": f"{'a1' * 32}.zip", "Timeout": 30, "Ids": ["b" * 63], "HandlerArn": version})
+    assert json.dumps(masked) == json.dumps(
         {
             "S3Key": "<asset>.zip",
             "Timeout": 30,
