@@ -36,9 +36,10 @@ local: setup ## deploy every example into an AWS on this machine and see it work
 local-down: setup ## destroy the local deployment and stop the local AWS
 	@$(BIN)/python -m local down
 
-test: setup ## run every test, the local deployment among them
+test: setup ## run every test, the local deployment among them (those of localaws/ only after a change; in CI always)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/pytest $(PARALLEL)
+	@$(BIN)/python -m tools.localaws_tests # runs them if localaws/, the pins, Python or the container tool has changed
 
 test-fast: setup ## run the tests that need neither the local deployment nor servers of their own
 	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow" \
@@ -96,7 +97,7 @@ clean: local-down ## remove everything that the set-up made
 
 setup: .venv/.installed node_modules/.installed .build/.bundled ## set up what the other commands need, and no more
 
-.venv/.installed: requirements-dev.txt
+.venv/.installed: requirements-dev.txt localaws/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "set-up failed: Python 3.11 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@echo "==> Python packages into .venv (once)"
@@ -104,6 +105,8 @@ setup: .venv/.installed node_modules/.installed .build/.bundled ## set up what t
 		{ echo "set-up failed: this Python cannot make virtual environments (Debian: apt install python3-venv)"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-dev.txt || \
 		{ echo "set-up failed: pip could not install requirements-dev.txt; is the network up?"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable localaws || \
+		{ echo "set-up failed: pip could not install localaws/"; exit 1; }
 	@touch $@
 
 node_modules/.installed: package-lock.json .venv/.installed

@@ -13,12 +13,12 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
-from local.aws import PORT, Engine, LocalAws, LocalError
-from local.cdk import Cdk
-from local.environment import ROOT
-from local.groups import ENDINGS
 from local.inventory import LISTINGS, inventory
+from local.project import ROOT, context, local_aws
 from local.scene import Example, Scene
+from localaws.aws import PORT, Engine, LocalAws, LocalError
+from localaws.cdk import Cdk
+from localaws.process_groups import ENDINGS
 
 FOLDER = ROOT / ".local"
 EXAMPLES: Mapping[str, Example] = {
@@ -45,7 +45,7 @@ def up(aws: LocalAws, photo: Path) -> None:
         raise LocalError(f"PHOTO={photo}: there is no such file")
     started = time.monotonic()
     engine = _engine(aws)
-    cdk = Cdk(aws, engine)
+    cdk = Cdk(aws, engine, context(engine))
     with aws.deploying():
         step("synthesize and deploy with the CDK CLI")
         cdk.synth()
@@ -175,7 +175,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for sign in ENDINGS:
         signal.signal(sign, _interrupt)
-    aws = LocalAws(arguments.folder.resolve())
+    aws = local_aws(arguments.folder.resolve())
     try:
         with _alone(aws.folder):
             if arguments.command == "down":

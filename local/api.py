@@ -5,9 +5,9 @@ from typing import Any
 
 import requests
 
-from local.aws import LocalError
-from local.hosts import reached_at
 from local.scene import Scene
+from localaws.aws import LocalError
+from localaws.urls import reached_at
 
 TITLE = "a note is written, changed and listed"
 PATIENCE_SECONDS = 30

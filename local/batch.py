@@ -7,10 +7,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from local.aws import LocalError
 from local.jobs import ArrayJob
 from local.scene import Scene
 from local.thumbnail import PHOTO
+from localaws.aws import LocalError
 from scripts.manifests import show_manifests
 
 TITLE = "a job over 500 pictures loses its host half way"

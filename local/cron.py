@@ -4,11 +4,11 @@ import shlex
 import time
 from typing import Any
 
-from local.aws import LocalError
-from local.environment import SECONDS_A_MINUTE
+from local.project import SETTINGS
 from local.scene import Scene
+from localaws.aws import LocalError
 
-TITLE = f"a schedule checks a site every minute, and a minute lasts {SECONDS_A_MINUTE} s here"
+TITLE = f"a schedule checks a site every minute, and a minute lasts {SETTINGS.seconds_a_minute} s here"
 PATIENCE_SECONDS = 30
 
 

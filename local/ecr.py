@@ -4,8 +4,8 @@ import json
 
 from botocore.exceptions import ClientError
 
-from local.aws import LocalError
 from local.scene import Scene
+from localaws.aws import LocalError
 
 TITLE = "a registry, with the image of the web service in it"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import jmespath
 
-from local.aws import Engine, LocalAws
+from localaws.aws import Engine, LocalAws
 
 LISTINGS: Mapping[str, tuple[str, str, str]] = {
     "stack": ("cloudformation", "list_stacks", "StackSummaries[?StackStatus != 'DELETE_COMPLETE'].StackName"),

@@ -18,8 +18,8 @@ from typing import Any
 
 import boto3
 
-from local.environment import ROOT
-from local.groups import end_group
+from local.project import ROOT
+from localaws.process_groups import end_group
 from scripts.manifests import show_manifests
 from scripts.submit import outputs
 

@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from local.aws import LocalError
 from local.lightsail_sandbox import sandbox
 from local.scene import Scene
+from localaws.aws import LocalError
 
 TITLE = "its resources are only recorded here, and its launch script runs in a folder"
 NEEDS = {"Server", "Address", "StatusCheckFailedAlarm", "BurstCapacityPercentageAlarm", "NetworkOutAlarm"}

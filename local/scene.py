@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from local.aws import Engine, LocalAws
+from localaws.aws import Engine, LocalAws
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local.aws import LocalError
 from local.scene import Scene
+from localaws.aws import LocalError
 
 PHOTO = Path(__file__).with_name("photo.jpg")
 """A coffee cup by Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0."""

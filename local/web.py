@@ -6,10 +6,10 @@ import urllib.request
 from collections import Counter
 from typing import Any
 
-from local import cdk_docker
-from local.aws import LocalError
-from local.hosts import reached_at
 from local.scene import Scene
+from localaws import docker_for_cdk
+from localaws.aws import LocalError
+from localaws.urls import reached_at
 
 PATIENCE_SECONDS = 60
 TASKS = 2
@@ -48,7 +48,7 @@ def _what_runs(scene: Scene) -> str:
     tool = scene.engine.tool
     if not tool:
         return f"each task is a process of this machine (no containers: {tool.why}); its image is but a name"
-    made = ", on a base made of this machine's Python" if cdk_docker.is_base_made_here(scene.aws.folder) else ""
+    made = ", on a base made of this machine's Python" if docker_for_cdk.is_base_made_here(scene.aws.folder) else ""
     limits = "" if tool.limits else "; their limits are only recorded"
     return f"each task is a container of {tool.name}'s, its image built from containers/web{made}{limits}"
 

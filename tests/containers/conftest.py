@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.aws import Engine, LocalAws
+from localaws.aws import Engine, LocalAws
 
 
 @pytest.fixture(scope="module")

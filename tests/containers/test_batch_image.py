@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from local import base_image, containers
-from local.aws import Engine, LocalAws
-from local.containers import Tool
+from local.project import SETTINGS
 from local.thumbnail import PHOTO
+from localaws import base_image, container_tool
+from localaws.aws import Engine, LocalAws
+from localaws.container_tool import Tool
 from stacks.batch_job import DOCKERFILE
 from tests.support.folders import ROOT
 
@@ -20,20 +21,20 @@ BUCKETS = ("batch-image-in", "batch-image-out")
 @pytest.fixture(scope="module")
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
     folder = tmp_path_factory.mktemp("containers")
-    tool = containers.find(folder)
+    tool = container_tool.find(folder)
     if not tool:
         pytest.skip(f"no container tool: {tool.why}")
     yield tool
-    containers.remove_all(tool, folder)
+    container_tool.remove_all(tool, folder)
 
 
 @pytest.fixture(scope="module")
 def image(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Build the image and return its name. Without access to the registry its base is made of this machine's Python."""
     base: tuple[str, ...] = ()
-    if not containers.is_reachable(containers.base_image()):
-        changes = [part for change in base_image.CHANGES for part in ("--change", change)]
-        _output(tool("import", *changes, str(base_image.archive()), "localhost/batch-test-base:1"))
+    assert SETTINGS.base_image is not None
+    if not container_tool.is_reachable(SETTINGS.base_image.image):
+        base_image.import_into(tool, SETTINGS.base_image, "localhost/batch-test-base:1")
         base = ("--build-arg", "BASE_IMAGE=localhost/batch-test-base:1")
     context = tmp_path_factory.mktemp("context")  # CDK stages it so; CDK reads no ignore file beside a Dockerfile
     for folder in ("containers/batch", "lambda_src/thumbnail"):

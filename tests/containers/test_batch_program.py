@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws import Engine, LocalAws
-from local.groups import end_group
 from local.jobs import PROGRAM
+from localaws.aws import Engine, LocalAws
+from localaws.process_groups import end_group
 from tests.handlers.thumbnail import pictures
 from tests.support.waiting import wait_for
 

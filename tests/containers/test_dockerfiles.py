@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local import containers
+from local.project import base_image
 from tests.support.folders import ROOT
 
 DOCKERFILES = sorted((ROOT / "containers").glob("*/Dockerfile"))
@@ -16,7 +16,7 @@ each = pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda file: file.
 
 @each
 def test_all_images_have_the_same_base(dockerfile: Path) -> None:
-    assert f"ARG BASE_IMAGE={containers.base_image()}\n" in dockerfile.read_text()
+    assert f"ARG BASE_IMAGE={base_image()}\n" in dockerfile.read_text()
 
 
 @each
@@ -30,7 +30,7 @@ def test_an_image_for_arm_can_be_built_on_x86(dockerfile: Path) -> None:
 @each
 @pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
 def test_the_lock_has_wheels_for_both_processors(dockerfile: Path, processor: str, tmp_path: Path) -> None:
-    found = re.search(r"python:(3\.\d+)\.\d+-slim", containers.base_image())
+    found = re.search(r"python:(3\.\d+)\.\d+-slim", base_image())
     assert found
     platform = ("--platform", f"manylinux_2_28_{processor}", "--implementation", "cp", "--python-version", found[1])
     options = ("--only-binary", ":all:", "--require-hashes", "--no-deps", "--target", str(tmp_path))

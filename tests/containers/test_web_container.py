@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from local import base_image, containers
+from local.project import SETTINGS
+from localaws import base_image, container_tool
 from tests.containers.servers import PATIENCE, WEB, ask
 from tests.support.bundles import locked_versions
 from tests.support.waiting import wait_for
@@ -18,34 +19,34 @@ BASE = f"{NAME}-base"
 
 
 @pytest.fixture(scope="module")
-def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[containers.Tool]:
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[container_tool.Tool]:
     folder = tmp_path_factory.mktemp("containers")
-    found = containers.find(folder)
+    found = container_tool.find(folder)
     if not found:
         pytest.skip(f"no container tool: {found.why}")
     yield found
     found("rmi", "--force", NAME, BASE)
-    containers.remove_all(found, folder)
+    container_tool.remove_all(found, folder)
 
 
-def succeed(tool: containers.Tool, *arguments: str) -> str:
+def succeed(tool: container_tool.Tool, *arguments: str) -> str:
     run = tool(*arguments)
     assert run.returncode == 0, run.stderr
     return run.stdout.strip()
 
 
 @pytest.fixture(scope="module")
-def image(tool: containers.Tool) -> str:
+def image(tool: container_tool.Tool) -> str:
     base: tuple[str, ...] = ()
-    if not containers.is_reachable(containers.base_image()):
-        changes = [option for change in base_image.CHANGES for option in ("--change", change)]
-        succeed(tool, "import", *changes, str(base_image.archive()), BASE)
+    assert SETTINGS.base_image is not None
+    if not container_tool.is_reachable(SETTINGS.base_image.image):
+        base_image.import_into(tool, SETTINGS.base_image, BASE)
         base = ("--build-arg", f"BASE_IMAGE={BASE}")
     succeed(tool, "build", *tool.build, *base, "--tag", NAME, str(WEB))
     return NAME
 
 
-def test_the_image_declares_user_command_and_health_check(tool: containers.Tool, image: str) -> None:
+def test_the_image_declares_user_command_and_health_check(tool: container_tool.Tool, image: str) -> None:
     (found,) = json.loads(succeed(tool, "image", "inspect", image))
     config: dict[str, Any] = {
         "Healthcheck": found.get("Healthcheck"),
@@ -74,7 +75,7 @@ print(json.dumps({
 """
 
 
-def test_the_image_holds_only_the_locked_packages(tool: containers.Tool, image: str) -> None:
+def test_the_image_holds_only_the_locked_packages(tool: container_tool.Tool, image: str) -> None:
     found = json.loads(succeed(tool, "run", "--rm", "--network", "host", *tool.run, image, "python", "-c", LOOK))
     packages = {name.replace("-", "_") for name in locked_versions(WEB / "requirements.txt")}
     names = {name.partition(".")[0] for name in found["names"] if not name.endswith(".dist-info")}
@@ -84,7 +85,7 @@ def test_the_image_holds_only_the_locked_packages(tool: containers.Tool, image: 
     assert (found["build"], found["user"]) == (False, 65532)
 
 
-def test_the_image_serves_and_stops_as_on_ecs(tool: containers.Tool, image: str) -> None:
+def test_the_image_serves_and_stops_as_on_ecs(tool: container_tool.Tool, image: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = ("--env", f"PORT={port}", "--env", "DRAIN_QUIET_SECONDS=0.2")

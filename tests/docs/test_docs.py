@@ -6,7 +6,7 @@ import pytest
 
 from config import MAX_URLS, OVERRIDES
 from cron.check import MAX_BODY_BYTES
-from local.environment import SECONDS_A_MINUTE
+from local.project import SETTINGS
 from stacks import _pictures, api_gateway, cron, thumbnail
 from tests.support.apps import templates
 from tests.support.folders import ROOT
@@ -93,7 +93,7 @@ def test_the_cron_lessons_figures_are_the_stacks() -> None:
     assert f"2xx status within {cron.TIMEOUT_SECONDS} seconds" in words
     assert f"the first {MAX_BODY_BYTES // 1024} KiB of the page" in words
     assert f"After {cron.KEEP_DAYS} days DynamoDB deletes it" in words
-    assert f"a minute lasts {SECONDS_A_MINUTE} seconds" in words
+    assert f"a minute lasts {SETTINGS.seconds_a_minute} seconds" in words
     assert set(re.findall(r"^\| `(cron_\w+)`", text, re.MULTILINE)) == {
         name for name in OVERRIDES if name.startswith("cron_")
     }

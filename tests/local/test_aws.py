@@ -9,8 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from app import build_app
-from local.aws import Engine, LocalAws
-from local.cdk import settings
+from local.project import context
+from localaws.aws import Engine, LocalAws
 from tests.handlers.thumbnail import pictures
 from tests.smoke.test_cron import Example as Cron
 from tests.smoke.test_thumbnail import Example
@@ -172,7 +172,7 @@ def test_the_cli_synthesizes_what_python_does(
 ) -> None:
     assert deployment.is_local
     with without_validation():
-        build_app(settings(engine), outdir=str(tmp_path)).synth()
+        build_app(context(engine), outdir=str(tmp_path)).synth()
     by_python = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.template.json")}
     by_cli = {
         path.name: json.loads(path.read_text()) for path in (local_aws.folder / "cdk.out").glob("*.template.json")

@@ -11,8 +11,8 @@ from typing import cast
 
 import pytest
 
-from local.aws import Engine, LocalAws
-from local.groups import end_group
+from localaws.aws import Engine, LocalAws
+from localaws.process_groups import end_group
 from tests.docs.test_docs import asked_outputs, every_lesson, lesson, section
 from tests.support.apps import templates
 from tests.support.deployment import Deployment

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from local.aws import Engine, LocalAws
+from localaws.aws import Engine, LocalAws
 from tests.support.deployment import Deployment
 from tests.support.folders import ROOT
 from tests.support.make_local import MakeLocalRun

@@ -15,9 +15,10 @@ import psutil
 import pytest
 
 from local.__main__ import _alone, _engine, down
-from local.aws import PORT, LocalAws, LocalError
-from local.cdk import Cdk
-from local.environment import of_engine
+from local.project import SETTINGS
+from localaws.aws import PORT, LocalAws, LocalError
+from localaws.cdk import Cdk
+from localaws.environment import of_engine
 from tests.support.folders import ROOT
 from tests.support.make_local import make_local
 from tests.support.waiting import wait_for
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.local
 def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
     # Tasks are processes here. They are containers, where there is a tool, in what the smoke tests try.
     monkeypatch.setenv("LOCAL_CONTAINERS", "none")
-    aws = LocalAws(tmp_path / "it's here")
+    aws = LocalAws(tmp_path / "it's here", SETTINGS)
     yield aws
     aws.stop()
 
@@ -85,7 +86,7 @@ def test_the_site_is_down_while_there_is_a_file(aws: LocalAws) -> None:
 
 
 def test_it_keeps_away_from_the_persons_containers(aws: LocalAws) -> None:
-    socket_ = of_engine(PORT, aws.folder)["DOCKER_HOST"].removeprefix("unix://")
+    socket_ = of_engine(PORT, aws.folder, ROOT)["DOCKER_HOST"].removeprefix("unix://")
     assert socket_.startswith(str(aws.folder))
     assert not Path(socket_).exists()
 
@@ -141,10 +142,11 @@ def test_a_number_left_from_before_a_restart_is_no_reason_to_kill(aws: LocalAws)
 
 def test_the_cli_does_not_wait_for_an_engine_that_is_gone(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = aws.start()
-    monkeypatch.setattr("local.cdk.CLI", "sleep")
+    cdk = Cdk(aws, engine)
+    monkeypatch.setattr(cdk, "_command", "sleep")
     os.kill(engine.pid, signal.SIGKILL)
     with pytest.raises(LocalError, match="the local AWS ended while testing"):
-        Cdk(aws, engine)._run("60", what="testing")
+        cdk._run("60", what="testing")
 
 
 def test_two_at_once_do_not_get_into_each_others_way(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import psutil
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.aws import Engine, LocalAws
-from local.hosts import reached_at
+from local.project import SETTINGS
+from localaws.aws import Engine, LocalAws
+from localaws.urls import reached_at
 from tests.handlers.thumbnail import pictures
 from tests.support.folders import ROOT
 from tests.support.make_local import MakeLocalRun, make_local
@@ -43,7 +44,7 @@ class Deployment:
 
 @pytest.fixture(scope="session")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    aws = LocalAws(tmp_path_factory.mktemp("local") / "it's here")
+    aws = LocalAws(tmp_path_factory.mktemp("local") / "it's here", SETTINGS)
     yield aws
     aws.stop()
 
@@ -145,21 +146,3 @@ def _deployment_in_account(prefix: str) -> Deployment:
 
 def _account_client(service: str) -> Any:
     return boto3.client(service)  # type: ignore[call-overload] # any service
-
-
-@pytest.fixture(scope="module")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """Clients of an engine without patches."""
-    yield from _clients(LocalAws(tmp_path_factory.mktemp("stock"), extended=False))
-
-
-@pytest.fixture(scope="module")
-def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """Clients of an engine with the patches."""
-    yield from _clients(LocalAws(tmp_path_factory.mktemp("extended")))
-
-
-def _clients(aws: LocalAws) -> Iterator[Client]:
-    engine = aws.start()
-    yield lambda service: aws.client(service, engine)
-    aws.stop()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from local.environment import ACCOUNT, REGION
+from localaws.environment import ACCOUNT, REGION
 from tests.support.folders import ROOT
 
 Used = dict[str, dict[str, dict[str, list[str]]]]

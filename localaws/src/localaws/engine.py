@@ -1,4 +1,4 @@
-"""The process that is the local AWS: ministack, extended. Started by local.aws, which sets its environment."""
+"""The process that is the local AWS: ministack, extended. Started by localaws.aws, which sets its environment."""
 
 import argparse
 import functools
@@ -9,11 +9,12 @@ from pathlib import Path
 
 import ministack.app
 
-from local import site
-from local.cdk_docker import in_the_engine
-from local.containers import Tool, base_image
-from local.extension import digest_of, extend, record_permissions, run_tasks
-from local.tasks import Runner
+from localaws import site
+from localaws.container_tool import Tool
+from localaws.docker_for_cdk import in_the_engine
+from localaws.patches import digest_of, extend, record_permissions, run_tasks
+from localaws.settings import Settings
+from localaws.task_runner import Runner
 
 
 def main() -> None:
@@ -25,15 +26,16 @@ def main() -> None:
     parser.add_argument("--tool", required=True, help="the container tool that runs tasks, as JSON")
     parser.add_argument("--folder", type=Path, required=True, help="where the container tool's files go")
     parser.add_argument("--permissions", type=Path, required=True, help="the file that tells which were used")
+    parser.add_argument("--settings", type=Settings.from_json, required=True, help="those of the project, as JSON")
     arguments = parser.parse_args()
     if not arguments.stock:
-        extend()
+        extend(arguments.settings.seconds_a_minute)
         record_permissions(arguments.permissions)
         run_tasks(
             Runner(
                 Tool.from_json(json.loads(arguments.tool)),
                 arguments.folder,
-                web_image=base_image(),
+                arguments.settings,
                 local_name=functools.partial(in_the_engine, port=int(os.environ["GATEWAY_PORT"])),
                 digest=digest_of,
             )

@@ -7,16 +7,14 @@ from typing import Any
 
 from ministack.services import eventbridge, lambda_svc, scheduler
 
-from local.environment import SECONDS_A_MINUTE
 
-
-def hurry_schedules() -> None:
+def hurry_schedules(seconds_a_minute: float) -> None:
     """Let time pass faster for rate(...) schedules, and look for those that are due several times a second."""
     seconds_of = eventbridge._parse_rate_seconds
 
     def hurried(expression: str) -> float | None:
         seconds = seconds_of(expression)
-        return None if seconds is None else seconds * SECONDS_A_MINUTE / 60
+        return None if seconds is None else seconds * seconds_a_minute / 60
 
     eventbridge._parse_rate_seconds = hurried
     scheduler._SCHEDULE_TICK_INTERVAL = 0.2

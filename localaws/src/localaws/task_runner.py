@@ -17,15 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.containers import LABEL, WEB, Tool
-from local.environment import inherited
+from localaws.container_tool import LABEL, Tool
+from localaws.environment import inherited
+from localaws.settings import Settings, StandIn
 
-LEASH = Path(__file__).with_name("leash.py")
+RUN_WITH_PARENT = Path(__file__).with_name("run_with_parent.py")
 HOST = "127.0.0.1"
 STOP_SECONDS = 30
 """After which ECS kills a task by default."""
-HURRY: Mapping[str, str] = {"DRAIN_QUIET_SECONDS": "0.5", "DRAIN_LIMIT_SECONDS": "5"}
-"""The load balancer here notices at once when a task leaves; AWS's takes seconds."""
 
 
 class ImageError(RuntimeError):
@@ -50,7 +49,7 @@ class Started:
         self._killing = killing
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(LEASH), *command],
+            [sys.executable, "-I", str(RUN_WITH_PARENT), *command],
             env=environment,
             stdin=subprocess.PIPE,  # open for as long as the engine lives
             stdout=subprocess.PIPE,
@@ -114,10 +113,14 @@ class Images:
     """Where images come from."""
 
     def __init__(
-        self, tool: Tool, web_image: str, local_name: Callable[[str], str], digest: Callable[[str], str]
+        self,
+        tool: Tool,
+        stand_ins: Mapping[str, StandIn],
+        local_name: Callable[[str], str],
+        digest: Callable[[str], str],
     ) -> None:
         self._tool = tool
-        self._web_image = web_image
+        self._stand_ins = stand_ins
         self._local_name = local_name
         self._digest = digest
 
@@ -128,7 +131,7 @@ class Images:
     def pull(self, image: str, **_: Any) -> "Images":
         """Make sure that the image can be run. Raises ImageError, which fails the task, if not."""
         if not self._tool:
-            self._require_web(image)
+            self._require_stand_in(image)
             return self
         answer = self._tool("pull", *self._tool.plain_http, self._local_name(image))
         if answer.returncode:
@@ -138,7 +141,7 @@ class Images:
     def get(self, image: str) -> "Images":
         """Raises ImageError unless the image can be run as it is."""
         if not self._tool:
-            self._require_web(image)
+            self._require_stand_in(image)
         elif self._tool("image", "inspect", self._local_name(image)).returncode:
             raise ImageError(image)
         return self
@@ -147,17 +150,27 @@ class Images:
         """It stays under its own name."""
         return True
 
-    def _require_web(self, image: str) -> None:
+    def _require_stand_in(self, image: str) -> None:
         # A process of this machine is not whatever image a task names.
-        if image != self._web_image:
-            raise ImageError(f"no container tool is at hand to run {image}; only {self._web_image} has a stand-in here")
+        if image not in self._stand_ins:
+            names = ", ".join(self._stand_ins) or "none"
+            raise ImageError(f"there is no container tool to run {image}, and no stand-in for it (only: {names})")
 
 
 class Containers:
     """What runs."""
 
-    def __init__(self, tool: Tool, folder: Path, local_name: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        tool: Tool,
+        folder: Path,
+        stand_ins: Mapping[str, StandIn],
+        environment: Mapping[str, str],
+        local_name: Callable[[str], str],
+    ) -> None:
         self._tool = tool
+        self._stand_ins = stand_ins
+        self._environment = environment
         self._folder = folder
         self._local_name = local_name
         self._started: dict[str, Started] = {}
@@ -167,13 +180,14 @@ class Containers:
         """Start the image, or in its place the web service itself."""
         with self._lock:  # or two would find the same port free
             port = _free_port()
-            told = {**environment, "HOST": HOST, "PORT": str(port), **HURRY}
+            told = {**environment, "HOST": HOST, "PORT": str(port), **self._environment}
             if self._tool:
                 command = self._container(image, name, told, how)
                 started = Started(name, command, os.environ, port, [*self._tool.command, "rm", "--force", name])
             else:
-                here = {**inherited(), **told, "PYTHONPATH": str(WEB), "PYTHONUNBUFFERED": "1"}
-                started = Started(name, [sys.executable, "-m", "web", *(how.get("command") or ())], here, port)
+                stand_in = self._stand_ins[image]
+                here = {**inherited(), **told, **stand_in.environment, "PYTHONUNBUFFERED": "1"}
+                started = Started(name, [*stand_in.command, *(how.get("command") or ())], here, port)
             self._started[started.id] = started
         return started
 
@@ -205,14 +219,15 @@ class Runner:
         self,
         tool: Tool,
         folder: Path,
+        settings: Settings,
         *,
-        web_image: str,
         local_name: Callable[[str], str],
         digest: Callable[[str], str],
     ) -> None:
         """`local_name` says where the tool finds an image, `digest` what the engine's registry knows it by."""
-        self.containers = Containers(tool, folder, local_name)
-        self.images = Images(tool, web_image, local_name, digest)
+        stand_ins = {one.image: one for one in settings.stand_ins}
+        self.containers = Containers(tool, folder, stand_ins, settings.task_environment, local_name)
+        self.images = Images(tool, stand_ins, local_name, digest)
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""The mends of local/extension/permissions.py: the stock engine lets pass what the extended one asks permission for."""
+"""The patches of permissions: the stock engine lets pass what the patched one asks permission for."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 from ministack.core import iam_evaluator
 from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, sqs
 
-from local.aws import LocalAws
-from local.extension.permissions import fire_schedules_as_permitted, log_as_permitted, send_failures_as_permitted
+from localaws.aws import LocalAws
+from localaws.patches.iam import fire_schedules_as_permitted, log_as_permitted, send_failures_as_permitted
 
 ROLE = "arn:aws:iam::000000000000:role/role"
 FUNCTION = {
@@ -153,7 +153,6 @@ def outcomes(aws: LocalAws) -> list[str]:
     ]
 
 
-@pytest.mark.local
 def test_s3_is_asked_as_in_aws_and_it_is_written_down(engines: tuple[LocalAws, LocalAws]) -> None:
     stock, extended = engines
     assert outcomes(stock) == ["NoSuchKey", "404", "done", "done", "AccessDenied"]

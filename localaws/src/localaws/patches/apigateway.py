@@ -6,7 +6,7 @@ import ministack.app
 from ministack.services import apigateway_v1
 from ministack.services.cloudformation import provisioners
 
-from local.extension.provisioning import then
+from localaws.patches.cloudformation import then
 
 
 def treat_loopback_as_encrypted() -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 from ministack.services import batch
 
-from local.extension.provisioning import Properties, add_type, camel, name_of, succeeded
-from local.extension.recorded import add_recorded
+from localaws.patches.cloudformation import Properties, add_type, camel, name_of, succeeded
+from localaws.patches.recorded import add_recorded
 
 
 def add_batch_types() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 from ministack.services import ec2, ssm
 from ministack.services.cloudformation import provisioners
 
-from local.extension.provisioning import Properties, add_type
-from local.extension.recorded import add_recorded
+from localaws.patches.cloudformation import Properties, add_type
+from localaws.patches.recorded import add_recorded
 
 ECS_IMAGE = "ami-0123456789abcdef0"
 """Stands for the machine image of ECS, of which nothing runs here."""

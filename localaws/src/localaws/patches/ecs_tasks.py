@@ -12,9 +12,9 @@ from ministack.core.responses import get_account_id, get_region, new_uuid, reque
 from ministack.services import ec2, ecs, ecs_metadata
 from ministack.services.cloudformation import provisioners, stacks
 
-from local.extension import balancing
-from local.extension.cluster import instances_of
-from local.tasks import Runner, Started
+from localaws.patches import elb
+from localaws.patches.ecs import instances_of
+from localaws.task_runner import Runner, Started
 
 HEALTHY_SECONDS = 60
 """For a new task to answer the load balancer, on a machine that is busy deploying."""
@@ -186,10 +186,10 @@ def _publish(_cluster_name: str, service: Any) -> None:
     ]
     for balancer in service["loadBalancers"] or []:
         targets = {_target(task, balancer["containerPort"]): task["_address"] for task in running}
-        balancing.publish(balancer["targetGroupArn"], targets if service["status"] == "ACTIVE" else {})
+        elb.publish(balancer["targetGroupArn"], targets if service["status"] == "ACTIVE" else {})
 
 
-def _target(task: Any, port: int) -> balancing.Target:
+def _target(task: Any, port: int) -> elb.Target:
     if task["_network_mode"] == "awsvpc":
         return ecs._task_ip(task), port
     return task["_instance"] or "instance", task["_address"][1]
@@ -199,7 +199,7 @@ def _wait_for_health(record: Any) -> Any:
     def wait_and_record(key: str, task: Any) -> None:
         deadline = time.monotonic() + HEALTHY_SECONDS
         balanced = bool((_service_of(task) or {}).get("loadBalancers"))
-        while balanced and balancing.health_of(task["_address"]) != "healthy":
+        while balanced and elb.health_of(task["_address"]) != "healthy":
             if not ecs._task_is_active(task["taskArn"], task):
                 return
             if time.monotonic() > deadline:

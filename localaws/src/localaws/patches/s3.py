@@ -5,7 +5,7 @@ from typing import Any
 from ministack.services import s3
 from ministack.services.cloudformation import provisioners
 
-from local.extension.provisioning import then
+from localaws.patches.cloudformation import then
 
 
 def keep_bucket_tags() -> None:

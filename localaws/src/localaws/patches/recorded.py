@@ -5,7 +5,7 @@ from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, new_uuid
 
-from local.extension.provisioning import Properties, add_type, name_of
+from localaws.patches.cloudformation import Properties, add_type, name_of
 
 RECORDS: dict[tuple[str, str], Properties] = {}
 """What is recorded, by type and physical id."""

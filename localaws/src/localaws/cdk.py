@@ -8,42 +8,27 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from local import containers
-from local.aws import Engine, LocalAws, LocalError
-from local.environment import ACCOUNT, REGION, ROOT
-from local.groups import end_group, held_back
-
-CLI = ROOT / "node_modules" / ".bin" / "cdk"
-
-
-def settings(engine: Engine) -> Mapping[str, str]:
-    """What is configured otherwise than in config.py. Settings alone: the templates are AWS's."""
-    return {
-        "cron_urls": engine.site,
-        "cron_schedule": "rate(1 minute)",
-        "cron_allow_private": "true",
-        "architecture": containers.architecture(),
-        "watch_closely": "true",  # it costs nothing here
-        # No job runs its image here, so none is built: one is named that AWS has. What is tried is the program.
-        "batch_image": containers.base_image(),
-        # Nothing is there to build an image: one is named that AWS has, and in its place runs containers/web.
-        **({} if engine.tool else {"web_image": containers.base_image(), "publish_web_image": "false"}),
-    }
+from localaws.aws import Engine, LocalAws, LocalError
+from localaws.environment import ACCOUNT, REGION
+from localaws.process_groups import end_group, held_back
 
 
 class Cdk:
     """The CLI, its output in `cdk.log` of the local AWS's folder."""
 
-    def __init__(self, aws: LocalAws, engine: Engine) -> None:
+    def __init__(self, aws: LocalAws, engine: Engine, context: Mapping[str, str] | None = None) -> None:
+        """`context` is given to the app with `-c`."""
         self._aws = aws
+        self._project = Path(aws.settings.project)
+        self._command = self._project / "node_modules" / ".bin" / "cdk"
         self._environment = aws.environment(engine)
-        self._settings = settings(engine)
+        self._context = context or {}
         self._log = aws.folder / "cdk.log"
         self.assembly = aws.folder / "cdk.out"
 
     def synth(self) -> None:
         """Synthesize the app, as it is set for this machine, into the local AWS's folder."""
-        context = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        context = [part for name, value in self._context.items() for part in ("-c", f"{name}={value}")]
         self._run("synth", "--quiet", *context, "--output", str(self.assembly), what="synthesizing")
 
     def bootstrap(self) -> None:
@@ -67,8 +52,8 @@ class Cdk:
         with self._log.open("w") as log, contextlib.ExitStack() as at_the_end:
             with held_back():
                 process = subprocess.Popen(
-                    [str(CLI), *arguments],
-                    cwd=ROOT,
+                    [str(self._command), *arguments],
+                    cwd=self._project,
                     env=self._environment,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
@@ -87,7 +72,7 @@ class Cdk:
             process.wait()
         _show_progress(what, "")
         if ended.is_set():
-            raise LocalError(f"the local AWS ended while {what}; its log: {self._aws.log}. Run make local again")
+            raise LocalError(f"the local AWS ended while {what}; its log: {self._aws.log}")
         if process.returncode:
             raise LocalError(f"{what} failed: cdk {' '.join(arguments)}\n{_tail(self._log)}")
         print(f"    {what}: {time.monotonic() - started:.1f} s", flush=True)

@@ -5,18 +5,14 @@ import shlex
 import sys
 from pathlib import Path
 
-from local.hosts import HOSTS
+from localaws.urls import HOSTS
 
-ROOT = Path(__file__).resolve().parent.parent
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 ACCESS_KEY = "test"
 """The engine's root user, key and secret alike."""
-SECONDS_A_MINUTE = 3
-"""How long a minute lasts for a schedule here: nobody waits a minute, let alone an hour, to see it fire."""
 
 LOOPBACK_WITHOUT_PROXY = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-_TOOLS = (Path(sys.executable).parent, ROOT / "node_modules" / ".bin")
 
 _FILE = r"""# `. ` this file, and `aws`, `cdk`, `curl` and boto3 talk to the local AWS.
 {exports}
@@ -36,10 +32,18 @@ curl() {{
 
 
 def inherited() -> dict[str, str]:
-    """The environment of this process, without what would lead elsewhere, and with the set-up in its PATH."""
+    """Return the environment of this process without the variables that configure AWS, the CDK or the engine."""
     foreign = ("AWS_", "CDK_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_", "LOCAL_AWS_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return {**kept, "PATH": os.pathsep.join([*map(str, _TOOLS), os.environ["PATH"]])}
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+
+
+def path(project: Path) -> str:
+    """Return a PATH that begins with the programs beside this Python and those of the project's `node_modules`."""
+    return os.pathsep.join([*_programs(project), os.environ["PATH"]])
+
+
+def _programs(project: Path) -> list[str]:
+    return [str(Path(sys.executable).parent), str(project / "node_modules" / ".bin")]
 
 
 def of_clients(endpoint: str, folder: Path) -> dict[str, str]:
@@ -64,7 +68,7 @@ def of_clients(endpoint: str, folder: Path) -> dict[str, str]:
     }
 
 
-def of_engine(port: int, folder: Path) -> dict[str, str]:
+def of_engine(port: int, folder: Path, project: Path) -> dict[str, str]:
     """What ministack reads."""
     return {
         "AUTH": "true",  # enforce IAM
@@ -76,7 +80,7 @@ def of_engine(port: int, folder: Path) -> dict[str, str]:
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",  # AWS waits a minute, then two
         "TMPDIR": str(folder / "tmp"),
         "STATE_DIR": str(folder / "tmp" / "state"),
-        "NODE_PATH": str(ROOT / "node_modules"),  # Lambda's Node runtime has the AWS SDK; here it lies there
+        "NODE_PATH": str(project / "node_modules"),  # Lambda's Node runtime has the AWS SDK; here it lies there
         "DOCKER_HOST": f"unix://{folder / 'no-docker'}",  # it would tidy up among the person's containers
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "",  # whatever the person has: an environment of a function compiles for the next
@@ -84,8 +88,8 @@ def of_engine(port: int, folder: Path) -> dict[str, str]:
     }
 
 
-def file_for_shells(endpoint: str, folder: Path) -> str:
+def file_for_shells(endpoint: str, folder: Path, project: Path) -> str:
     """The text of a file that a shell sources to reach the local AWS."""
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in of_clients(endpoint, folder).items())
     hosts = " ".join(f'-e "s|^{host}|$here{path}|"' for host, path in HOSTS.items())
-    return _FILE.format(exports=exports, hosts=hosts, tools=shlex.quote(os.pathsep.join(map(str, _TOOLS))))
+    return _FILE.format(exports=exports, hosts=hosts, tools=shlex.quote(os.pathsep.join(_programs(project))))

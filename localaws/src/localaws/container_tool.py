@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import tempfile
@@ -15,10 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from local.environment import ROOT
-
-WEB = ROOT / "containers" / "web"
-"""The image that the container examples run."""
 CHOICE = "LOCAL_CONTAINERS"
 """The environment variable that chooses: docker, podman or none."""
 ANSWER_SECONDS = 10
@@ -162,13 +157,6 @@ def _info(program: str, *arguments: str) -> dict[str, Any] | str:
 def _last_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1].strip()[:200] if lines else ""
-
-
-def base_image() -> str:
-    """What the Dockerfile of the web image builds on."""
-    found = re.search(r"^ARG BASE_IMAGE=(\S+)", (WEB / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert found is not None  # noqa: S101 - a test holds it
-    return found[1]
 
 
 def is_reachable(image: str) -> bool:

@@ -10,8 +10,6 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import alb
 
-from local.environment import SECONDS_A_MINUTE
-
 Target = tuple[str, int]
 """What the target group knows it by: an instance or address, and a port."""
 Address = tuple[str, int]
@@ -33,10 +31,13 @@ class Health:
 _groups: dict[str, dict[Target, Health]] = {}
 _turns = itertools.count()
 _lock = threading.Lock()
+_seconds_a_minute: float = 60
 
 
-def check_health_and_take_turns() -> None:
+def check_health_and_take_turns(seconds_a_minute: float) -> None:
     """Ask each target of ECS as its group says, show what it answered, and pass on to the healthy ones in turn."""
+    global _seconds_a_minute  # noqa: PLW0603
+    _seconds_a_minute = seconds_a_minute
     forward, describe = alb._forward_to_tg, alb._describe_target_health
 
     async def take_turns(arn: str, method: str, path: str, headers: Any, body: Any, *query: Any, **raw: Any) -> Any:
@@ -104,7 +105,7 @@ def _watch(group: Mapping[str, Any], health: Health, account: str, region: str) 
                 health.state, health.reason = "healthy", ""
             elif bad >= group["UnhealthyThresholdCount"]:
                 health.state, health.reason = "unhealthy", fault or ""
-            health.watched.wait(group["HealthCheckIntervalSeconds"] * SECONDS_A_MINUTE / 60)
+            health.watched.wait(group["HealthCheckIntervalSeconds"] * _seconds_a_minute / 60)
 
 
 def _fault(group: Mapping[str, Any], address: Address) -> str | None:

@@ -1,6 +1,6 @@
 """A base for the images, made of this machine's own Python, for where no registry of images answers.
 
-`python -m local.base_image base.tar containers/*/requirements.txt` writes a file system for `podman import`.
+`python -m localaws.base_image base.tar containers/*/requirements.txt` writes a file system for `podman import`.
 In it are Python with pip, the few programs that the Dockerfiles run, and the wheels that they install.
 """
 
@@ -17,7 +17,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from local.environment import ROOT
+from localaws.container_tool import Tool
+from localaws.settings import BaseImage
 
 CHANGES = ("ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV PIP_NO_INDEX=1", "ENV PIP_FIND_LINKS=/wheels")
 """What `import` has to add, one `--change` each."""
@@ -37,14 +38,25 @@ _NOT_NEEDED = (
 _NEITHER = re.compile(r"_tkinter|_test|xxlimited|_curses|readline")
 
 
-def archive() -> Path:
-    """The base for every Dockerfile of containers/, made when there is none of these wheels and this Python yet."""
-    requirements = sorted((ROOT / "containers").glob("*/requirements.txt"))
+def import_into(tool: Tool, base: BaseImage, name: str, *changes: str) -> None:
+    """Make the base image `name` known to the tool, with these changes beside its own.
+
+    Raises RuntimeError with the tool's message when it fails.
+    """
+    options = (option for change in (*CHANGES, *changes) for option in ("--change", change))
+    imported = tool("import", *options, str(archive(base)), name)
+    if imported.returncode:
+        raise RuntimeError(imported.stderr)
+
+
+def archive(base: BaseImage) -> Path:
+    """Return the file of the base image. It is made anew when its requirements, Python or this module has changed."""
+    requirements = [Path(file) for file in base.requirements]
     made_of = [sys.version.encode(), Path(__file__).read_bytes(), *(path.read_bytes() for path in requirements)]
-    folder = ROOT / ".build"
+    folder = Path(base.cache)
     found = folder / f"base-{hashlib.sha256(b''.join(made_of)).hexdigest()[:16]}.tar"
     if not found.exists():
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True, parents=True)
         for old in folder.glob("base-*.tar"):
             old.unlink()
         with tempfile.TemporaryDirectory(dir=folder) as unfinished:

@@ -20,14 +20,17 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local import cdk_docker, containers, environment
-from local.containers import Tool
-from local.environment import ACCESS_KEY, REGION, ROOT
-from local.groups import end_group, held_back
+from localaws import container_tool, docker_for_cdk, environment
+from localaws.container_tool import Tool
+from localaws.environment import ACCESS_KEY, REGION
+from localaws.process_groups import end_group, held_back
+from localaws.settings import Settings
 
 PORT = 4566
 """The port that local AWS engines use by custom."""
 START_SECONDS = 30
+SOURCE = Path(__file__).resolve().parent.parent
+"""The folder that holds this package. The engine starts there, so that it runs this very copy of it."""
 
 
 class LocalError(RuntimeError):
@@ -59,16 +62,18 @@ class Engine:
 class LocalAws:
     """The engine whose files are in `folder`; it may be running, or not yet, or no more."""
 
-    def __init__(self, folder: Path, *, extended: bool = True) -> None:
+    def __init__(self, folder: Path, settings: Settings | None = None, *, extended: bool = True) -> None:
         self.folder = folder
-        self._command = [sys.executable, "-m", "local.engine", *([] if extended else ["--stock"])]
+        self.settings = settings or Settings()
+        self._project = Path(self.settings.project)
+        self._command = [sys.executable, "-m", "localaws.engine", *([] if extended else ["--stock"])]
         self._process: subprocess.Popen[bytes] | None = None
         self.log = folder / "engine.log"
         self.env_file = folder / "env"
         self.site_is_down = folder / "site-is-down"
         """While there is such a file, the site is down."""
         self.permissions = folder / "tmp" / "permissions.jsonl"
-        """Which permissions the roles have used, as local/extension/permissions.py writes it; goes with the engine."""
+        """Which permissions the roles have used, as localaws/patches/iam.py writes it; goes with the engine."""
         self._state = folder / "engine.json"
         self._unfinished = folder / "unfinished"
 
@@ -109,7 +114,7 @@ class LocalAws:
         (self.folder / "tmp").mkdir()
         with _one_at_a_time():  # or two that begin together would find the same port free
             engine = self._started()
-        self.env_file.write_text(environment.file_for_shells(engine.endpoint, self.folder))
+        self.env_file.write_text(environment.file_for_shells(engine.endpoint, self.folder, self._project))
         return engine
 
     def _started(self) -> Engine:
@@ -117,13 +122,17 @@ class LocalAws:
         port = PORT if _free(PORT) else port
         site = ("--site-port", str(site_port), "--site-down", str(self.site_is_down))
         files = ("--folder", str(self.folder), "--permissions", str(self.permissions))
-        tool = containers.find(self.folder)
+        tool = container_tool.find(self.folder)
         with self.log.open("wb") as log, self._state.open("w") as state, held_back():
             fcntl.flock(state, fcntl.LOCK_EX)
             self._process = subprocess.Popen(
-                [*self._command, *site, "--tool", tool.to_json(), *files],
-                cwd=ROOT,
-                env={**environment.inherited(), **environment.of_engine(port, self.folder)},
+                [*self._command, *site, "--tool", tool.to_json(), "--settings", self.settings.to_json(), *files],
+                cwd=SOURCE,
+                env={
+                    **environment.inherited(),
+                    **environment.of_engine(port, self.folder, self._project),
+                    "PATH": environment.path(self._project),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -148,7 +157,7 @@ class LocalAws:
             self._process.wait()
             self._process = None
         if told:
-            containers.remove_all(told.tool, self.folder)
+            container_tool.remove_all(told.tool, self.folder)
         self._state.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         self.env_file.unlink(missing_ok=True)
@@ -194,7 +203,8 @@ class LocalAws:
         return {
             **environment.inherited(),
             **environment.of_clients(engine.endpoint, self.folder),
-            **cdk_docker.environment(engine.tool, self.folder, engine.port),
+            **docker_for_cdk.environment(engine.tool, self.folder, engine.port, self.settings),
+            "PATH": environment.path(self._project),
         }
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], engine: Engine) -> None:

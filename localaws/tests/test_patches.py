@@ -1,10 +1,11 @@
-"""Every mend of local/extension.py is still needed, and still fits: the stock engine fails where the extended works."""
+"""Every patch is still needed and still fits: the stock engine fails where the patched one works."""
 
 import contextlib
 import io
 import json
 import subprocess
 import threading
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,28 +18,25 @@ import boto3
 import pytest
 import requests
 from botocore.exceptions import ClientError, WaiterError
+from conftest import Client
 from ministack.core import lambda_runtime
 from ministack.services import eventbridge, lambda_svc, scheduler
+from waiting import until
 
-from local.aws import PORT
-from local.environment import of_engine
-from local.extension import (
+from localaws.aws import PORT
+from localaws.environment import of_engine
+from localaws.patches import (
     fill_in_what_a_schedule_tells,
     log_to_the_last_line,
     retry_what_a_schedule_invokes,
     run_foreign_bundles,
     runnable,
 )
-from tests.support.bundles import locked_versions
-from tests.support.deployment import Client
-from tests.support.folders import ROOT
-from tests.support.waiting import wait_for
-
-pytestmark = pytest.mark.local
 
 
 def test_the_engine_is_the_version_that_the_extension_knows() -> None:
-    assert version("ministack") == locked_versions(ROOT / "requirements-dev.txt")["ministack"] == "1.5.33"
+    project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())["project"]
+    assert f"ministack=={version('ministack')}" in project["dependencies"]
 
 
 # -- treat_loopback_as_encrypted
@@ -211,7 +209,7 @@ def test_the_environments_of_a_function_share_its_code(tmp_path: Path, monkeypat
     code = "return __file__ + ' ' + os.environ['PYTHONPATH'].split(os.pathsep)[-1]"
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(lambda_runtime.Worker, "_spawn", lambda_runtime.Worker._spawn)
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", of_engine(PORT, tmp_path)["PYTHONDONTWRITEBYTECODE"])
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", of_engine(PORT, tmp_path, tmp_path)["PYTHONDONTWRITEBYTECODE"])
     one, other = places()
     assert one != other
     run_foreign_bundles()
@@ -335,9 +333,7 @@ def schedule_every_minute(client: Client) -> str:
 
 def test_a_minute_is_short_for_schedules(stock: Client, extended: Client) -> None:
     real, hurried = schedule_every_minute(stock), schedule_every_minute(extended)
-    (message,) = wait_for(
-        lambda: extended("sqs").receive_message(QueueUrl=hurried).get("Messages"), "the schedule", seconds=20
-    )
+    (message,) = until(lambda: extended("sqs").receive_message(QueueUrl=hurried).get("Messages"), seconds=20)
     assert datetime.fromisoformat(json.loads(message["Body"])["at"]) <= datetime.now(UTC)
     assert "Messages" not in stock("sqs").receive_message(QueueUrl=real)
     assert eventbridge._parse_rate_seconds("rate(1 minute)") == 60, "the engine calls it by this name"

@@ -1,4 +1,4 @@
-"""The mends of local/extension that the container examples need: stock fails where extended works."""
+"""The patches that container images and security groups need: the stock engine fails where the patched one works."""
 
 import hashlib
 import json
@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from conftest import Client
 
-from tests.support.deployment import Client
-
-pytestmark = pytest.mark.local
 LAYER = b"a layer"
 DIGEST = "sha256:" + hashlib.sha256(LAYER).hexdigest()
 
