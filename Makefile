@@ -78,8 +78,8 @@ lint: setup ## format and check the code
 snapshots: setup ## accept the templates as they are now (MEANT="compute-api/Notes5BB3582F": and the loss of that store)
 	@$(BIN)/pytest tests/stacks/test_snapshots.py --snapshot-update --meant "$(MEANT)"
 
-docs: setup ## draw the pictures of the lessons from the templates
-	@$(BIN)/python -m tools.diagrams
+docs: setup ## write the costs and diagrams in README.md and docs/ from the templates and prices
+	@$(BIN)/python -m tools.documents
 
 permissions: setup ## put down which permissions the roles use, as seen in the local AWS
 	@$(BIN)/pytest --permissions-update tests/smoke tests/local

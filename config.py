@@ -14,7 +14,7 @@ from aws_cdk.aws_logs import RetentionDays
 MAX_EDGES = range(16, 2049)
 """Less is no picture, more is no thumbnail (pixels)."""
 MAX_URLS = 50
-"""What the function can check at once; each URL costs $0.40 a month for its metric and its alarm."""
+"""What the function can check at once; each URL costs $0.30 a month for its metric and $0.10 for its alarm."""
 MAX_URL = 255
 """Characters that CDK lets an alarm ask for in a metric's dimension; the dimension itself has room for 1,024."""
 MAX_PERIOD_MINUTES = 5040
@@ -72,8 +72,8 @@ class Config:
     """How long CloudWatch keeps a log event; it bills $0.03 per GB and month for keeping them."""
     watch_closely: bool
     """Whether to be told before something is lost, and to see more: alarms on errors that are retried, on throttles and
-    on slowness, the API's dashboard, speed and certificate of each site as metrics. All that is $4.00 a month; without
-    it, the alarms tell of what was lost."""
+    on slowness, the API's dashboard, speed and certificate of each site as metrics. docs/decisions.md has its
+    cost; without it, the alarms tell of what was lost."""
     alarm_email: str | None = None
     """Where alarms are sent; without it they only change colour in the console."""
     api_allowed_origin: str = "*"
@@ -112,7 +112,7 @@ class Config:
     web_certificate_arn: str | None = None
     """A certificate of ACM's in the same region. With it the web services speak HTTPS, and HTTP only redirects."""
     container_insights: bool
-    """Metrics of each task and container, $9.60 a month for a service on EC2 and $11.40 on Fargate. ECS writes them to
+    """Metrics of each task and container; docs/decisions.md has their cost. ECS writes them to
     a log group that it makes itself and that outlives the stack."""
 
     batch_max_vcpus: int = 16
@@ -132,7 +132,7 @@ class Config:
     lightsail_ssh_cidr: str | None = None
     """Who may connect by SSH: `192.0.2.44/32` for one address. None is nobody."""
     lightsail_disk: bool = False
-    """A second disk, $0.80 a month, which can be moved to another server."""
+    """A second disk of 8 GB, at $0.10 a GB and month, which can be moved to another server."""
     lightsail_database: str | None = None
     """A managed database, $15 a month: the engine, as `aws lightsail get-relational-database-blueprints` names it now
     (`postgres_16`), since engines come and go. None is none."""

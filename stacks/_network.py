@@ -12,7 +12,7 @@ def small_vpc(stack: Stack, *, private: bool, log_retention: logs.RetentionDays)
     """Return a VPC in two zones that logs the packets which its security groups reject.
 
     Without `private`, everything runs in public subnets with public addresses, $3.65 a month each. With `private`,
-    tasks and instances run in private subnets behind one NAT gateway, $36.50 a month with its address.
+    tasks and instances run in private subnets behind one NAT gateway, $32.85 a month and its address.
 
     When the NAT gateway's zone fails, the tasks in the other zone still answer, because incoming requests do not pass
     the gateway. But they cannot write logs, and no new task can start. A gateway in each zone would avoid that. For

@@ -19,7 +19,7 @@ STOP_TIMEOUT = Duration.seconds(30)
 MIN_TASKS = 2
 """One in each zone."""
 MAX_TASKS = 10
-"""Limits the cost of a rush of visitors or robots. Ten tasks cost $109 a month on Fargate, addresses included."""
+"""Limits the cost of a rush of visitors or robots. docs/fargate.md says what ten tasks cost."""
 REQUESTS_PER_TASK = 12_000
 """Requests a minute. One page was measured to need 0.37 ms of CPU time. 200 requests a second use a third of a quarter
 of a vCPU, so a slower processor suffices too."""

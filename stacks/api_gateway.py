@@ -18,12 +18,12 @@ KEY_RATE, KEY_BURST = 10, 10
 """Requests a second of one API key, on average and at once. This is one person's program. A new account runs ten
 functions at once, so one more request would get a 500 or 503 instead of a 429."""
 KEY_QUOTA = 10_000
-"""Requests a day of one API key. With a stolen key they cost ten cents, or $5 if each writes the largest note."""
+"""Requests a day of one API key. docs/api.md has the cost of a stolen key."""
 STAGE_RATE, STAGE_BURST = 50, 100
 """Requests a second of all keys together, for each method: five busy clients. At 20 ms each they use one function."""
 KEYLESS_RATE, KEYLESS_BURST = 0.2, 20
 """Requests a second of everybody, for each method that needs no key. This serves a monitor that asks every five
-seconds, and a page that asks before its first request. A stranger who uses all four for a month costs $20."""
+seconds, and a page that asks before its first request. docs/api.md has the cost of a stranger who uses all four."""
 OPENAPI: Mapping[str, Any] = json.loads((LAMBDA_SRC / "api" / "openapi.json").read_text(encoding="utf-8"))
 
 

@@ -1,11 +1,9 @@
-"""The lessons' pictures are those of the templates, and what is drawn follows from them."""
+"""The lessons' diagrams show what the templates have. tests/docs/test_generated.py checks that they are current."""
 
 import copy
 import json
 import re
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,84 +11,61 @@ import pytest
 from config import PROFILES
 from tests.support.apps import EVERY_STACK, assembly, stack_name, templates
 from tests.support.folders import ROOT
-from tools.architecture import architecture
-from tools.diagrams import BEGIN, BLOCK, BY_HAND, picture, pictures, renew, renewed
+from tools.diagrams.mermaid import diagram, diagrams
+from tools.diagrams.model import architecture
 from tools.templates import Template, resources
 
-every_lesson = pytest.mark.parametrize("stem", templates("sandbox"))
 MOST_NODES = 15
 Change = Callable[[Template], Any]
 
 
-def lesson(stem: str) -> str:
-    return (ROOT / "docs" / f"{stem}.md").read_text()
-
-
-def by_hand(stem: str) -> str:
-    block = re.search(rf"    {BY_HAND}\n(.*?)```", lesson(stem), re.DOTALL)
-    return block[1] if block else ""
-
-
-@pytest.fixture(scope="module")
-def drawn() -> dict[str, str]:
-    return pictures(assembly("sandbox"))
-
-
-@every_lesson
-def test_the_picture_is_current(stem: str, drawn: dict[str, str]) -> None:
-    found = BLOCK.search(lesson(stem))
-    assert found, f"docs/{stem}.md has no place for a picture: a mermaid block with the line {BEGIN!r}"
-    assert found[0] == drawn[stem], "the template has changed: make docs"
-
-
-@every_lesson
-def test_what_is_added_by_hand_names_nodes_that_there_are(stem: str, drawn: dict[str, str]) -> None:
-    lines = by_hand(stem)
-    made = set(re.findall(r"^ +(?:subgraph )?(\w+)(?: ?[\[({])", drawn[stem] + lines, re.MULTILINE))
-    made |= set(re.findall(r"> (\w+)[\[({]", lines))
+@pytest.mark.parametrize("stem", templates("sandbox"))
+def test_lines_added_by_hand_name_nodes_of_the_diagram(stem: str) -> None:
+    text = (ROOT / "docs" / f"{stem}.md").read_text()
+    block = re.search(rf'%% \[\[\[cog diagram\("{stem}"\) \]\]\]\n(.*?)%% \[\[\[end\]\]\]\n(.*?)```', text, re.DOTALL)
+    assert block, f"docs/{stem}.md has no diagram"
+    generated, lines = block.groups()
+    nodes = set(re.findall(r"^ +(?:subgraph )?(\w+)(?: ?[\[({])", generated + lines, re.MULTILINE))
+    nodes |= set(re.findall(r"> (\w+)[\[({]", lines))
     for line in lines.splitlines():
         ends = re.fullmatch(r" {4}(\w+)\S* ?.*?> (\w+)(?:[\[({].*)?", line)
         assert ends, line
-        assert set(ends.groups()) <= made, line
+        assert set(ends.groups()) <= nodes, line
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_every_line_is_mermaid_and_every_node_has_a_name_of_its_own(profile: str) -> None:
+def test_every_line_is_mermaid_and_every_node_has_its_own_name(profile: str) -> None:
     text = r'"[^"`#;]+"'
     node = rf"(\w+)(?:\[{text}\]|\(\[{text}\]\)|\[\({text}\)\]|\[\[{text}\]\]|\{{\{{{text}\}}\}})"
     arrow = r"\w+ (?:-- [\w, ]+ -->|-\. [\w, ]+ \.->|-->|-\.->) \w+"
-    for made in pictures(assembly(profile)).values():
-        _, _, *lines = made.splitlines()
+    for drawn in diagrams(assembly(profile)).values():
+        _, *lines = drawn.splitlines()
         rest = [line for line in lines if not re.fullmatch(rf" +(?:{node}|{arrow}|subgraph \w+ \[{text}\]|end)", line)]
         assert rest == []
-        names = re.findall(rf"^ +{node}$", made, re.MULTILINE)
+        names = re.findall(rf"^ +{node}$", drawn, re.MULTILINE)
         assert len(names) == len(set(names)) > 0
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-def test_a_picture_can_be_taken_in_at_a_glance(profile: str) -> None:
-    for stem, template in templates(profile).items():
-        assert 0 < len(architecture(template).nodes) <= MOST_NODES, stem
-
-
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
-def test_every_store_and_whatever_runs_is_drawn(profile: str, stem: str) -> None:
+def test_a_diagram_has_few_nodes_and_every_store_and_computer_among_them(profile: str, stem: str) -> None:
     template = templates(profile)[stem]
     kinds = (
         r".*(S3::Bucket|::Table|SQS::Queue|Repository|ECS::Service|JobQueue|JobDefinition|AutoScalingGroup|Instance)"
     )
     wanted = {name for name, found in template["Resources"].items() if re.fullmatch(kinds, found["Type"])}
-    assert wanted <= set(architecture(template).nodes)
+    nodes = set(architecture(template).nodes)
+    assert wanted <= nodes
+    assert 0 < len(nodes) <= MOST_NODES
 
 
-# -- the template changes, and so does the picture
+# -- the template changes, and so does the diagram
 
 
-def spoilt(stem: str, change: Change) -> str:
+def diagram_after(change: Change, stem: str) -> str:
     template = copy.deepcopy(templates("sandbox")[stem])
     change(template)
     paths = {name: f"{stack_name(stem)}/{name}/Resource" for name in template["Resources"]}
-    return picture(template, paths)
+    return diagram(template, paths)
 
 
 def _policies(template: Template) -> list[dict[str, Any]]:
@@ -122,27 +97,27 @@ def _something_new(template: Template) -> None:
 
 
 CHANGES: dict[str, tuple[str, Change, str, bool]] = {
-    "a queue goes": ("thumbnail", _without("AWS::SQS::Queue"), "SQS queue", False),
-    "a table goes": ("cron", _without("AWS::DynamoDB::Table"), "DynamoDB table", False),
-    "the notification goes": ("thumbnail", _without("Custom::S3BucketNotifications"), "-- created, removed", False),
-    "the destination goes": ("cron", _without("AWS::Lambda::EventInvokeConfig"), "when it fails", False),
-    "the function may only read": ("thumbnail", _read_only, "writes", False),
-    "what was granted is denied": ("thumbnail", _deny, "reads", False),
-    "the schedule changes": (
+    "no queue": ("thumbnail", _without("AWS::SQS::Queue"), "SQS queue", False),
+    "no table": ("cron", _without("AWS::DynamoDB::Table"), "DynamoDB table", False),
+    "no notification": ("thumbnail", _without("Custom::S3BucketNotifications"), "-- created, removed", False),
+    "no failure destination": ("cron", _without("AWS::Lambda::EventInvokeConfig"), "when it fails", False),
+    "a function that may only read": ("thumbnail", _read_only, "writes", False),
+    "denied permissions": ("thumbnail", _deny, "reads", False),
+    "another schedule": (
         "cron",
         _each("AWS::Scheduler::Schedule", ScheduleExpression="rate(5 minutes)"),
         "rate(5 minutes)",
         True,
     ),
-    "the load balancer turns inwards": (
+    "an internal load balancer": (
         "fargate",
         _each("AWS::ElasticLoadBalancingV2::LoadBalancer", Scheme="internal"),
         "internet",
         False,
     ),
-    "no route leads out": ("batch", _without("AWS::EC2::Route"), "VPC: private subnets", True),
-    "nothing is alarmed": ("lightsail", _without("AWS::Lightsail::Alarm"), "watch", False),
-    "a type comes that nobody has drawn before": (
+    "no route to the internet": ("batch", _without("AWS::EC2::Route"), "VPC: private subnets", True),
+    "no alarms": ("lightsail", _without("AWS::Lightsail::Alarm"), "watch", False),
+    "an unknown resource type": (
         "cron",
         _something_new,
         'Board["Board<br>NewService big thing"]',
@@ -151,29 +126,8 @@ CHANGES: dict[str, tuple[str, Change, str, bool]] = {
 }
 
 
-@pytest.mark.parametrize("what", CHANGES)
-def test_a_change_of_the_template_shows(what: str) -> None:
-    stem, change, text, comes = CHANGES[what]
-    assert (text in spoilt(stem, lambda _: None)) is not comes
-    assert (text in spoilt(stem, change)) is comes
-
-
-# -- make docs
-
-
-def test_the_pictures_are_drawn_into_the_lessons_and_nothing_else_changes(tmp_path: Path) -> None:
-    docs = tmp_path / "docs"
-    shutil.copytree(ROOT / "docs", docs)
-    old = (docs / "cron.md").read_text()
-    (docs / "cron.md").write_text(old.replace("Schedule -- invokes --> Function\n", ""))
-    renew(assembly("sandbox"), docs)
-    assert {file.name: file.read_text() for file in docs.iterdir()} == {
-        file.name: file.read_text() for file in (ROOT / "docs").iterdir()
-    }
-
-
-def test_a_lesson_without_a_place_for_the_picture_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="begins with 'flowchart LR'"):
-        renewed("# A lesson\n", "flowchart LR\n")
-    with pytest.raises(ValueError, match=r"(\w+)\.md: \1 has no lesson"):
-        renew(assembly("sandbox"), tmp_path)
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_template_changes_the_diagram(name: str) -> None:
+    stem, change, text, appears = CHANGES[name]
+    assert (text in diagram_after(lambda _: None, stem)) is not appears
+    assert (text in diagram_after(change, stem)) is appears

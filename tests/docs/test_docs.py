@@ -72,7 +72,6 @@ def test_the_thumbnail_lessons_figures_are_the_stacks() -> None:
 def test_the_api_lessons_figures_are_the_stacks() -> None:
     text = lesson("api")
     assert f"{api_gateway.KEY_RATE} requests a second and {api_gateway.KEY_BURST} at once" in text
-    assert f"have a rate of {api_gateway.KEYLESS_RATE} a second each" in text
 
 
 def test_the_api_lesson_lists_what_the_document_promises() -> None:

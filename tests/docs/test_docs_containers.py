@@ -11,7 +11,7 @@ from stacks import _web_service as web
 from tests.docs.test_docs import lesson, section
 from tests.support.apps import templates
 from tests.support.folders import ROOT
-from tests.support.said_of_containers import TASKS_PER_INSTANCE
+from tools.costs.comparisons import TASKS_PER_INSTANCE
 from tools.templates import resources
 
 SERVICES = ["ecs_ec2", "fargate"]

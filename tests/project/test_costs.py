@@ -240,7 +240,7 @@ def test_the_table_has_every_stack_every_unit_and_the_sums() -> None:
     assert max(map(len, lines)) <= 92
     for stem in BOTH["sandbox"]:
         assert any(line.split()[:1] == [stem] for line in lines), stem
-        assert all(any(unit.unit in line for line in lines) for unit in work.of(stem, BOTH["sandbox"][stem]))
+        assert all(any(unit.name in line for line in lines) for unit in work.units(stem, BOTH["sandbox"][stem]))
     (together,) = [line.split() for line in lines if line.startswith("together")]
     assert together[1] == f"{listed(parts_of('sandbox')):.2f}"
     assert together[4] == f"{after_free_tiers(parts_of('production')):.2f}"
@@ -258,10 +258,10 @@ def test_the_details_add_up(profile: str, stem: str) -> None:
 
 def test_a_larger_function_makes_dearer_thumbnails() -> None:
     template = copy.deepcopy(templates("sandbox")["thumbnail"])
-    (before, _) = work.of("thumbnail", template)
+    (before, _) = work.units("thumbnail", template)
     for function in resources(template, "AWS::Lambda::Function").values():
         function["Properties"].update(MemorySize=3538, Architectures=["x86_64"])
-    (after, _) = work.of("thumbnail", template)
+    (after, _) = work.units("thumbnail", template)
     assert listed(after.parts) - listed(before.parts) == pytest.approx(
         1000 * 0.3 * (3538 * 0.0000166667 - 1769 * 0.0000133334) / 1024
     )
@@ -275,8 +275,8 @@ def test_what_the_cron_function_writes_is_what_is_counted() -> None:
 @pytest.mark.parametrize("stem", templates("sandbox"))
 def test_units_of_work_cost_something(stem: str) -> None:
     """A ninth example may go without: its idle cost is counted in any case."""
-    for unit in work.of(stem, templates("sandbox")[stem]):
-        assert listed(unit.parts) > 0, unit.unit
+    for unit in work.units(stem, templates("sandbox")[stem]):
+        assert listed(unit.parts) > 0, unit.name
 
 
 def test_the_command_prints_the_table_or_one_stack(

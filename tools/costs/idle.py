@@ -59,12 +59,12 @@ def _dashboard(_template: Template, _dashboard: Properties) -> Iterator[Part]:
 
 def _scaling_policy(_template: Template, policy: Properties) -> Iterator[Part]:
     if policy["PolicyType"] == "TargetTrackingScaling":
-        yield Part("alarms of scaling", 2, "alarm")  # one for each direction
+        yield Part("alarms: of scaling", 2, "alarm")  # one for each direction
 
 
 def _capacity_provider(_template: Template, provider: Properties) -> Iterator[Part]:
     if provider["AutoScalingGroupProvider"]["ManagedScaling"]["Status"] == "ENABLED":
-        yield Part("alarms of scaling", 2, "alarm")
+        yield Part("alarms: of scaling", 2, "alarm")
 
 
 def _cluster(template: Template, cluster: Properties) -> Iterator[Part]:

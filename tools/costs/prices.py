@@ -47,12 +47,17 @@ class Part:
             raise UnpricedError(f"{self.what}: {self.price} has no price; add it to tools/costs/prices.toml")
 
     @property
+    def kind(self) -> str:
+        """What a table shows in one row: `regular task` for `regular task: vCPU`."""
+        return self.what.partition(":")[0]
+
+    @property
     def usd(self) -> float:
         """The cost at list price."""
         return self.quantity * self.share * PRICES[self.price].usd
 
 
-PRICES: Mapping[str, Price] = {name: Price(**row) for name, row in _TABLE["price"].items()}
+PRICES: dict[str, Price] = {name: Price(**row) for name, row in _TABLE["price"].items()}
 FREE_TYPES: Mapping[str, str] = _TABLE["free"]
 """Types of resources that cost nothing while nothing is done with them, and why."""
 

@@ -27,9 +27,9 @@ def table(profiles: Mapping[str, Stacks]) -> Iterator[str]:
     first, stacks = next(iter(profiles.items()))
     yield from ("", _row(f"The work, as the {first} does it", "", _two("list", "free")))
     for stem, template in stacks.items():
-        for unit in work.of(stem, template):
+        for unit in work.units(stem, template):
             yield _row(
-                f"{stem:<11}{unit.unit}", "", _two(_exact(listed(unit.parts)), _exact(after_free_tiers(unit.parts)))
+                f"{stem:<11}{unit.name}", "", _two(_exact(listed(unit.parts)), _exact(after_free_tiers(unit.parts)))
             )
 
 
@@ -38,8 +38,8 @@ def details(stem: str, profiles: Mapping[str, Stacks]) -> Iterator[str]:
     for profile, stacks in profiles.items():
         yield from ("", f"{stem}, {profile}: a month in which nobody comes")
         yield from _lines(idle.parts(stacks[stem]))
-        for unit in work.of(stem, stacks[stem]):
-            yield from ("", f"{stem}, {profile}: {unit.unit}")
+        for unit in work.units(stem, stacks[stem]):
+            yield from ("", f"{stem}, {profile}: {unit.name}")
             yield from _lines(unit.parts)
 
 

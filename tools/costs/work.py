@@ -37,11 +37,11 @@ INSTANCE_MIB = {"t4g.micro": 900, "t3.micro": 900}
 class Work:
     """A unit of work, in words, and what is billed for it."""
 
-    unit: str
+    name: str
     parts: list[Part]
 
 
-def of(stem: str, template: Template) -> list[Work]:
+def units(stem: str, template: Template) -> list[Work]:
     """The units of work of an example; none for one that is not in UNITS."""
     return list(UNITS[stem](template)) if stem in UNITS else []
 

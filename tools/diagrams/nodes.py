@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tools.architecture import Resources, references
+from tools.diagrams.model import Resources, references
 
 SHAPES = {
     '(["{}"])': r".*(Schedule|Rule)",

@@ -1,0 +1,203 @@
+"""What the lessons compare: another way to do the same, and the worst case. One function for each table."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from stacks import _web_service, api_gateway, batch_job, ecr, ecs_ec2, fargate, lightsail, lightsail_watch
+from tools.costs import idle, work
+from tools.costs.prices import HOURS, PRICES
+from tools.costs.stacks import Stacks
+from tools.templates import resources
+
+MILLION = 1_000_000
+CENT = 0.01
+BASELINE_VCPU = 0.2
+"""The CPU that a t4g.micro may use all the time, without credits."""
+TASKS_PER_INSTANCE = work.INSTANCE_MIB["t4g.micro"] // ecs_ec2.MEMORY_MIB
+BUSY_INSTANCES = -(-_web_service.MAX_TASKS // TASKS_PER_INSTANCE)
+"""How many instances the largest number of tasks takes."""
+SPOT_TASKS = 7
+"""How many of ten tasks run on Spot: the first is regular, and three of four after it are Spot."""
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""The head and the rows."""
+
+
+def _monthly(price: str) -> float:
+    return PRICES[price].usd * HOURS
+
+
+def _thumbnail(stacks: Stacks) -> Table:
+    seconds = stacks.quantity("thumbnail", "1,000 thumbnails", "Lambda, compute") / 1000
+    free = round(PRICES["lambda-arm64"].free / seconds, -4)
+    metrics = stacks.work("thumbnail", "an hour with uploads: its metrics")
+    return ("", ""), [
+        ("the function's four metrics, for each hour with uploads", f"${metrics:.4f}"),
+        ("the same for a month with uploads in every hour", f"${HOURS * metrics:.2f}"),
+        ("pictures a month whose compute is in the free tier", f"{free:,.0f}"),
+    ]
+
+
+def _api(stacks: Stacks) -> Table:
+    template = stacks.sandbox["api"]
+    methods = [one["Properties"] for one in resources(template, "AWS::ApiGateway::Method").values()]
+    measured = [one for one in methods if one["HttpMethod"] != "OPTIONS"]
+    keyless = [one for one in methods if not one.get("ApiKeyRequired")]
+    metrics = 5 * PRICES["metric"].usd
+    objects = stacks.work("api", "1,000,000 reads", "access log, objects")
+    request = (stacks.work("api", "1,000,000 reads") - objects) / MILLION
+    largest_note = 2 * 400 * PRICES["dynamodb-write"].usd  # 400 KB, in a transaction, which takes twice the units
+    untraced = 20 * (MILLION * request - stacks.work("api", "1,000,000 reads", "X-Ray")) + objects
+    servers = stacks.idle("ecs_ec2", "load balancer", "addresses of the load balancer") + stacks.instances(2)
+    return ("", "cost"), [
+        ("the metrics of a method that is called in every hour of a month", f"${metrics:.2f}"),
+        (f"the same for all {len(measured)} methods", f"${len(measured) * metrics:.0f}"),
+        (
+            f"a month of strangers, {len(keyless)} keyless methods: {api_gateway.KEYLESS_RATE} calls a second to each",
+            f"${len(keyless) * api_gateway.KEYLESS_RATE * 3600 * HOURS * request:.0f}",
+        ),
+        (
+            f"a day of a stolen key: its quota of {api_gateway.KEY_QUOTA:,} requests, each with the largest note",
+            f"${api_gateway.KEY_QUOTA * (largest_note + request):.0f}",
+        ),
+        ("20,000,000 requests without traces", f"${untraced:.0f}"),
+        ("a month of a load balancer with two small servers", f"${servers:.0f}"),
+    ]
+
+
+def _ecr(_: Stacks) -> Table:
+    image = idle.IMAGE_GB * PRICES["ecr-storage"].usd
+    size = f"{idle.IMAGE_GB * 1000:.0f} MB"
+    return ("", "a month"), [
+        (f"one image of {size} in the repository", f"${image:.3f}"),
+        (f"{ecr.KEPT_IMAGES} such images that share no layers", f"${ecr.KEPT_IMAGES * image:.2f}"),
+        ("the same image in the CDK's repository", f"${image:.3f}"),
+    ]
+
+
+def _ec2_or_fargate(stacks: Stacks) -> Table:
+    most = _web_service.MAX_TASKS
+    vcpus, gigabytes = fargate.CPU_UNITS / 1024, fargate.MEMORY_MIB / 1024
+    borrowed = (most * vcpus - BUSY_INSTANCES * BASELINE_VCPU) * _monthly("t4g-surplus")
+    return ("a month of", "ECS on EC2", "Fargate"), [
+        (
+            "one task",
+            f"${stacks.instances(1):.2f}: one t4g.micro with disk and address",
+            f"${stacks.tasks(1):.2f}: {vcpus} vCPU, {gigabytes} GB and address",
+        ),
+        (
+            f"{most} tasks",
+            f"${stacks.instances(BUSY_INSTANCES):.2f}: {BUSY_INSTANCES} instances",
+            f"${stacks.tasks(most):.2f}, or ${stacks.tasks(most, SPOT_TASKS):.2f} with {SPOT_TASKS} of them on Spot",
+        ),
+        (
+            f"{most} tasks that are busy day and night",
+            f"${stacks.instances(BUSY_INSTANCES) + borrowed:.2f}: the instances borrow CPU, which is billed",
+            "the same as above",
+        ),
+    ]
+
+
+def _batch(stacks: Stacks) -> Table:
+    machines = ("instances", "disks", "addresses")
+    compute = stacks.work("thumbnail", "1,000 thumbnails", "Lambda") * 1000
+    child = work.START_AND_END_HOURS * stacks.work("batch", "a job hour on demand")
+    pictures = round(child / compute * MILLION, -2)
+    return ("", "cost"), [
+        ("compute for 1,000,000 pictures, Lambda", f"${compute:.2f}"),
+        *(
+            (f"compute for 1,000,000 pictures, Batch {kind}", f"${stacks.work('batch', name, *machines):.2f}")
+            for kind, name in (
+                ("on Spot", "1,000,000 thumbnails on Spot"),
+                ("on demand", "1,000,000 thumbnails on demand"),
+            )
+        ),
+        (f"start and end of a child on demand: as much as Lambda takes for {pictures:,.0f} pictures", f"${child:.4f}"),
+    ]
+
+
+def _batch_limits(stacks: Stacks) -> Table:
+    lists = 4 / work.CHILDREN * stacks.work("batch", "1,000,000 thumbnails on Spot", "S3, lists")
+    whole = stacks.work("thumbnail", "1,000 thumbnails") * 1000
+    machines = 16 / batch_job.VCPUS
+    return ("", "cost"), [
+        ("all that the thumbnail example takes for 1,000,000 pictures", f"${whole:.2f}"),
+        ("the lists of four children more", f"${lists:.2f}"),
+        ("16 vCPUs of Spot instances for a month", f"${machines * _monthly('c6g.large-spot'):.0f}"),
+        ("16 vCPUs on demand for a month", f"${machines * _monthly('c6g.large'):.0f}"),
+    ]
+
+
+def _lightsail_settings(_: Stacks) -> Table:
+    server = PRICES["lightsail-server-nano"].usd
+    plans = {size: PRICES[f"lightsail-server-{size}"].usd - server for size in ("micro", "small")}
+    return ("setting", "more, a month"), [
+        *((f"`-c lightsail_bundle={size}_3_0`", f"${usd:.2f}") for size, usd in plans.items()),
+        ("`-c lightsail_disk=true`", f"${lightsail.DISK_GB * PRICES['lightsail-disk'].usd:.2f}"),
+        ("`-c lightsail_bucket=true`", f"${PRICES['lightsail-bucket-small'].usd:.2f}"),
+        ("`-c lightsail_database=postgres_16`", f"${PRICES['lightsail-database-micro'].usd:.2f}"),
+    ]
+
+
+def _lightsail(stacks: Stacks) -> Table:
+    gb, disk = PRICES["gp3"].usd, lightsail.DISK_GB
+    parts = (_monthly("t3.nano"), 20 * gb, _monthly("address"))
+    database = (_monthly("db.t4g.micro"), 40 * PRICES["rds-gp3"].usd)
+    terabyte = lightsail_watch.TRANSFER_GB["nano"]
+    traffic = PRICES["traffic-out"]
+    sent = (terabyte - traffic.free) * traffic.usd
+    return ("Lightsail", "a month", "instead of", "a month"), [
+        (
+            "server with 20 GB, address and transfer",
+            f"${PRICES['lightsail-server-nano'].usd:.2f}",
+            "EC2 t3.nano ${:.2f}, EBS gp3 ${:.2f}, public IPv4 ${:.2f}".format(*parts),
+            f"${sum(parts):.2f}",
+        ),
+        (f"{terabyte:,} GB sent", "included", f"above {traffic.free} GB, ${traffic.usd} for each GB", f"${sent:.0f}"),
+        (f"disk, {disk} GB", f"${disk * PRICES['lightsail-disk'].usd:.2f}", "EBS gp3", f"${disk * gb:.2f}"),
+        (
+            "database, 1 GB, 40 GB, 100 GB of transfer",
+            f"${PRICES['lightsail-database-micro'].usd:.2f}",
+            "RDS db.t4g.micro ${:.2f}, gp3 ${:.2f}".format(*database),
+            f"${sum(database):.2f}",
+        ),
+        (
+            "load balancer (not deployed)",
+            f"${PRICES['lightsail-load-balancer'].usd:.2f}",
+            "ELB: Application Load Balancer, at least",
+            f"${stacks.idle('fargate', 'load balancer'):.2f}",
+        ),
+        ("DNS, six zones (not deployed)", "$0.00", "Route 53, six zones", f"${6 * PRICES['hosted-zone'].usd:.2f}"),
+    ]
+
+
+def _decisions(stacks: Stacks) -> Table:
+    serverless = ("thumbnail", "cron", "api")
+    sandbox = sum(stacks.idle(stem) for stem in serverless)
+    closely = sum(stacks.idle(stem, profile="production") for stem in serverless) - sandbox
+    methods = resources(stacks.sandbox["api"], "AWS::ApiGateway::Method").values()
+    preflights = sum(one["Properties"]["HttpMethod"] == "OPTIONS" for one in methods)
+    request = PRICES["api-request"].usd + work.RECORD_GB * PRICES["firehose"].usd
+    flood = preflights * api_gateway.STAGE_RATE * 3600 * HOURS * request
+    return ("", "a month"), [
+        *(
+            (f"Container Insights for {stem}", f"${stacks.idle(stem, 'Container', profile='production'):.2f}")
+            for stem in ("ecs_ec2", "fargate")
+        ),
+        ("a public address", f"${_monthly('address'):.2f}"),
+        ("a NAT gateway with its address", f"${_monthly('nat-gateway') + _monthly('address'):.2f}"),
+        ("thumbnail, cron and api without `watch_closely`", f"${sandbox:.2f}"),
+        ("what `watch_closely` adds to the three", f"${closely:.2f}"),
+        ("OPTIONS requests by strangers, if they had the stage's rate", f"${round(flood, -2):,.0f}"),
+    ]
+
+
+TABLES: Mapping[str, Callable[[Stacks], Table]] = {
+    "api": _api,
+    "batch": _batch,
+    "batch_limits": _batch_limits,
+    "decisions": _decisions,
+    "ec2_or_fargate": _ec2_or_fargate,
+    "ecr": _ecr,
+    "lightsail": _lightsail,
+    "lightsail_settings": _lightsail_settings,
+    "thumbnail": _thumbnail,
+}

@@ -1,0 +1,109 @@
+"""The cost tables of README.md and docs/*.md. Each method prints one table; cog writes it into the document."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tools.costs import comparisons, idle, work
+from tools.costs.prices import PRICES, Part, listed
+from tools.costs.stacks import Stacks
+from tools.templates import Template
+
+DEAR = 10
+"""An example that costs more dollars a month has a row with its cost a day."""
+A_MILLION_FROM = 5e-6
+"""A price up to this many dollars is shown per million units."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Prints the cost tables of the documents, from the templates of both profiles by stem."""
+
+    sandbox: Mapping[str, Template]
+    production: Mapping[str, Template]
+
+    def overview(self) -> None:
+        """Print what each example costs while nobody uses it, and one unit of its work."""
+        rows = []
+        for stem, template in self.sandbox.items():
+            unit, *_ = work.units(stem, template)
+            amounts = (_total(idle.parts(stacks[stem])) for stacks in (self.sandbox, self.production))
+            rows.append((f"[{stem}](docs/{stem}.md#what-it-costs)", *amounts, f"{unit.name}: {_total(unit.parts)}"))
+        together = (_total(p for one in stacks.values() for p in idle.parts(one)) for stacks in self._profiles.values())
+        _print_table(("example", "idle, a month", "in production", "its work"), [*rows, _bold("all", *together, "")])
+
+    def idle(self, stem: str) -> None:
+        """Print what a month costs in which nobody uses the example, part by part and in both profiles."""
+        months = {f"idle, {name}": idle.parts(stacks[stem]) for name, stacks in self._profiles.items()}
+        days = [f"${listed(parts) / 365 * 12:.2f}" for parts in months.values()]
+        _print_parts(months, *([("a day", *days, "")] if listed(months["idle, sandbox"]) > DEAR else []))
+
+    def work(self, stem: str, *names: str) -> None:
+        """Print what these units of the example's work cost, part by part."""
+        units = {unit.name: unit.parts for unit in work.units(stem, self.sandbox[stem])}
+        _print_parts({name: units[name] for name in names})
+
+    def units(self, stem: str) -> None:
+        """Print the sum of each unit of the example's work."""
+        units = work.units(stem, self.sandbox[stem])
+        _print_table(("work", "cost"), [(unit.name, _total(unit.parts)) for unit in units])
+
+    def compare(self, name: str) -> None:
+        """Print a table of tools/costs/comparisons.py."""
+        _print_table(*comparisons.TABLES[name](Stacks(self.sandbox, self.production)))
+
+    @property
+    def _profiles(self) -> Mapping[str, Mapping[str, Template]]:
+        return {"sandbox": self.sandbox, "production": self.production}
+
+
+def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    for row in (head, ["---"] * len(head), *rows):
+        print("|" + "|".join(f" {cell} " if cell != "---" else cell for cell in row) + "|")
+
+
+def _print_parts(columns: Mapping[str, Sequence[Part]], *more: Sequence[str]) -> None:
+    """Print one row for each kind of part, one column for each list of parts, and `more` rows below."""
+    digits = 2 if listed(next(iter(columns.values()))) >= 1 else 4
+    kinds = dict.fromkeys(part.kind for parts in columns.values() for part in parts)
+    rows: list[Sequence[str]] = []
+    for kind in kinds:
+        found = [[part for part in parts if part.kind == kind] for parts in columns.values()]
+        amounts = [_dollars(listed(parts), digits) if parts else "" for parts in found]
+        rows.append((kind, *amounts, " + ".join(_computation(found))))
+    rows.append(_bold("together", *(_total(parts) for parts in columns.values()), ""))
+    _print_table(("", *columns, "computed from"), [*rows, *more])
+
+
+def _computation(columns: Sequence[Sequence[Part]]) -> Iterator[str]:
+    """Quantity and list price of each price that these parts have, with the quantities of all columns."""
+    for price, share in dict.fromkeys((part.price, part.share) for parts in columns for part in parts):
+        sums = [sum(part.quantity for part in parts if (part.price, part.share) == (price, share)) for parts in columns]
+        quantities = " or ".join(dict.fromkeys(_quantity(one) for one in sums if one))
+        yield f"{quantities} x {f'{share:.0%} of ' if share != 1 else ''}{_list_price(price)}"
+
+
+def _list_price(name: str) -> str:
+    price = PRICES[name]
+    free = f" (first {price.free:,} a month free)" if price.free else ""
+    if price.usd <= A_MILLION_FROM:
+        return f"{_dollars(price.usd * 1e6, 4)} per million {price.unit}{free}"
+    return f"{_dollars(price.usd, 10)} per {price.unit}{free}"
+
+
+def _quantity(number: float) -> str:
+    return f"{number:,.{4 if number < 1 else 1}f}".rstrip("0").rstrip(".")
+
+
+def _total(parts: Iterable[Part]) -> str:
+    usd = listed(parts)
+    return _dollars(usd, 2 if usd >= comparisons.CENT else 4)
+
+
+def _dollars(usd: float, digits: int) -> str:
+    """The amount with at most so many decimals, and at least two; half a cent is rounded up."""
+    whole, _, decimals = f"{usd + 1e-12:.{digits}f}".partition(".")
+    return f"${int(whole):,}.{decimals.rstrip('0'):0<2}"
+
+
+def _bold(*cells: str) -> list[str]:
+    return [f"**{cell}**" if cell else "" for cell in cells]

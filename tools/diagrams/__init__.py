@@ -1,0 +1,1 @@
+"""The diagrams of the lessons, drawn from the templates."""

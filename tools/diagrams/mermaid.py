@@ -1,0 +1,59 @@
+"""The diagrams of the lessons: mermaid flowcharts that follow from the templates."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tools.diagrams.model import ASSETS, INTERNET, WATCH, Architecture, Edge, Resources, architecture
+from tools.diagrams.nodes import frame, node, watch
+from tools.templates import stacks_in
+
+OUTSIDE = {INTERNET: f'{INTERNET}(["internet"])', ASSETS: f'{ASSETS}[("images, in<br>CDK\'s repository")]'}
+
+
+def diagram(template: Mapping[str, Any], paths: Mapping[str, str]) -> str:
+    """Return a mermaid flowchart of a template. `paths` has the construct path of each logical id."""
+    drawn = architecture(template)
+    names = {name: _name(paths[name]) for name in (*drawn.nodes, *drawn.inside.values())}
+    lines = [*_nodes(drawn, names, template["Resources"]), *(_arrow(edge, names) for edge in drawn.edges)]
+    return "\n".join(["flowchart LR", *(f"    {line}" for line in lines)])
+
+
+def _nodes(drawn: Architecture, names: Mapping[str, str], resources: Resources) -> Iterator[str]:
+    ends = {end for edge in drawn.edges for end in (edge.source, edge.target)}
+    yield from (line for end, line in OUTSIDE.items() if end in ends)
+    for vpc in dict.fromkeys(drawn.inside.values()):
+        yield f'subgraph {names[vpc]} ["{frame(resources)}"]'
+        yield from (
+            f"    {node(name, names[name], resources)}" for name in drawn.nodes if drawn.inside.get(name) == vpc
+        )
+        yield "end"
+    yield from (node(name, names[name], resources) for name in drawn.nodes if name not in drawn.inside)
+    if drawn.watching:
+        yield f'{WATCH}{{{{"{watch(drawn.watching)}"}}}}'
+
+
+def _arrow(edge: Edge, names: Mapping[str, str]) -> str:
+    line, head = ("-.", ".->") if edge.aside else ("--", "-->")
+    arrow = f"{line} {edge.label} {head}" if edge.label else ("-.->" if edge.aside else "-->")
+    return f"{names.get(edge.source, edge.source)} {arrow} {names.get(edge.target, edge.target)}"
+
+
+def _name(path: str) -> str:
+    """A construct's own name; that of its L1 inside is CDK's."""
+    _, *parts = path.split("/")
+    return "".join(parts[:-1] or parts)
+
+
+def diagrams(assembly: Path) -> dict[str, str]:
+    """Return the diagram of each example in a cloud assembly, by its stem."""
+    tree = json.loads((assembly / "tree.json").read_text(encoding="utf-8"))["tree"]["children"]
+    return {stem: diagram(template, dict(_paths(tree[name]))) for name, stem, template in stacks_in(assembly)}
+
+
+def _paths(construct: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if logical_id := construct.get("attributes", {}).get("aws:cdk:cloudformation:logicalId"):
+        yield logical_id, construct["path"]
+    for child in construct.get("children", {}).values():
+        yield from _paths(child)
