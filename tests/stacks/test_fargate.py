@@ -1,52 +1,41 @@
-"""What the fargate stack means to be, beside what both stacks of the web service are (test_web_stacks.py)."""
-
-from typing import Any
+"""The intentions behind the fargate stack. test_web_stacks.py has those that it shares with ecs_ec2."""
 
 import pytest
 
-from tests.support.apps import templates
-from tools.templates import resources
+from tests.support.apps import only_resource, properties_of, templates
+from tools.templates import Template, resources
 
-SANDBOX = templates("sandbox")["fargate"]
-PRODUCTION = templates("production")["fargate"]
-both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
-
-
-def service(template: dict[str, Any]) -> dict[str, Any]:
-    (found,) = resources(template, "AWS::ECS::Service").values()
-    return dict(found["Properties"])
+PROFILES = ("sandbox", "production")
+in_both_profiles = pytest.mark.parametrize(
+    "template", [templates(profile)["fargate"] for profile in PROFILES], ids=PROFILES
+)
 
 
-def task(template: dict[str, Any]) -> dict[str, Any]:
-    (found,) = resources(template, "AWS::ECS::TaskDefinition").values()
-    return dict(found["Properties"])
-
-
-@both
-def test_one_task_is_always_on_demand_and_most_others_on_spot(template: dict[str, Any]) -> None:
-    assert service(template)["CapacityProviderStrategy"] == [
+@in_both_profiles
+def test_first_task_is_regular_and_three_in_four_others_are_spot(template: Template) -> None:
+    assert properties_of(template, "AWS::ECS::Service")["CapacityProviderStrategy"] == [
         {"CapacityProvider": "FARGATE", "Base": 1, "Weight": 1},
         {"CapacityProvider": "FARGATE_SPOT", "Weight": 3},
     ]
-    (associations,) = resources(template, "AWS::ECS::ClusterCapacityProviderAssociations").values()
-    assert associations["Properties"]["CapacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
 
 
-@both
-def test_ecs_has_time_to_take_its_role_on_before_it_needs_it(template: dict[str, Any]) -> None:
-    (associations,) = resources(template, "AWS::ECS::ClusterCapacityProviderAssociations").values()
+@in_both_profiles
+def test_capacity_providers_wait_until_ecs_can_use_its_new_role(template: Template) -> None:
     (balancer,) = resources(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
-    assert balancer in associations["DependsOn"]
+    assert balancer in only_resource(template, "AWS::ECS::ClusterCapacityProviderAssociations")["DependsOn"]
 
 
-@both
-def test_the_smallest_task_there_is_on_arm(template: dict[str, Any]) -> None:
-    assert (task(template)["Cpu"], task(template)["Memory"]) == ("256", "512")
-    assert task(template)["RuntimePlatform"] == {"CpuArchitecture": "ARM64", "OperatingSystemFamily": "LINUX"}
+@in_both_profiles
+def test_task_has_the_smallest_size(template: Template) -> None:
+    task = properties_of(template, "AWS::ECS::TaskDefinition")
+    assert (task["Cpu"], task["Memory"]) == ("256", "512")
 
 
-def test_the_sandbox_has_public_addresses_and_production_private_subnets() -> None:
-    for template, address, subnet in ((SANDBOX, "ENABLED", "Public"), (PRODUCTION, "DISABLED", "Private")):
-        network = service(template)["NetworkConfiguration"]["AwsvpcConfiguration"]
-        assert network["AssignPublicIp"] == address
-        assert all(f"Vpc{subnet}Subnet" in one["Ref"] for one in network["Subnets"])
+@pytest.mark.parametrize(
+    ("profile", "address", "subnet"), [("sandbox", "ENABLED", "Public"), ("production", "DISABLED", "Private")]
+)
+def test_only_production_has_its_tasks_in_private_subnets(profile: str, address: str, subnet: str) -> None:
+    service = properties_of(templates(profile)["fargate"], "AWS::ECS::Service")
+    network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
+    assert network["AssignPublicIp"] == address
+    assert all(f"Vpc{subnet}Subnet" in one["Ref"] for one in network["Subnets"])
