@@ -75,7 +75,7 @@ def measure_requests() -> Mapping[str, list[float]]:
     os.environ.update(SETTINGS, POWERTOOLS_TRACE_DISABLED="true", POWERTOOLS_LOG_LEVEL="WARNING")
     from api import handler
 
-    dynamodb = handler.store._dynamodb  # noqa: SLF001 - its network is taken away
+    dynamodb = handler.routes.store._dynamodb  # noqa: SLF001 - its network is taken away
     dynamodb.meta.events.register("before-send.dynamodb", answer)
     contenders = {**requests(handler), **calls(dynamodb)}
     turns: dict[str, list[float]] = {name: [] for name in contenders}

@@ -1,1 +1,1 @@
-"""A versioned REST API for notes: API Gateway in front, DynamoDB behind."""
+"""A versioned REST API for notes: API Gateway calls this function, and DynamoDB stores the notes."""

@@ -1,4 +1,4 @@
-"""What openapi.json promises, kept: it is what the gateway is made of, too (stacks/api_gateway.py)."""
+"""The methods and schemas of openapi.json. The gateway is made from the same document (stacks/api_gateway.py)."""
 
 import json
 import re
@@ -12,8 +12,8 @@ from api.problems import Problem
 
 OPENAPI: Mapping[str, Any] = json.loads(Path(__file__).with_name("openapi.json").read_text(encoding="utf-8"))
 
-_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")  # other keys of a path are none
-_ROUTES = [
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")  # a path also has other keys
+_METHODS_BY_PATH = [
     (re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path)), [method.upper() for method in _METHODS if method in item])
     for path, item in OPENAPI["paths"].items()
 ]
@@ -22,13 +22,13 @@ _VALIDATORS = {
 }
 
 
-def methods(path: str) -> list[str]:
-    """The methods that a path has; none for a path that there is not."""
-    return next((found for route, found in _ROUTES if route.fullmatch(path.removesuffix("/"))), [])
+def allowed_methods(path: str) -> list[str]:
+    """Return the methods of the path; an empty list if the path does not exist."""
+    return next((methods for pattern, methods in _METHODS_BY_PATH if pattern.fullmatch(path.removesuffix("/"))), [])
 
 
-def require(schema: str, value: Any) -> None:
-    """Raise Problem 422 unless the value is as the schema of openapi.json says."""
+def validate(schema: str, value: Any) -> None:
+    """Raise Problem 422 unless the value fits the schema of openapi.json with this name."""
     try:
         _VALIDATORS[schema](value)
     except fastjsonschema.JsonSchemaValueException as error:

@@ -1,22 +1,22 @@
-"""JSON that comes back as it went in: integers and decimals to the last digit, any character."""
+"""JSON text without loss: integers and decimals keep every digit, and strings keep every character."""
 
 from typing import Any
 
 import simplejson
 
 MAX_DEPTH = 32
-"""Arrays and objects within each other in a note's body: more than people write, and any client's parser reads them."""
+"""The deepest nesting of arrays and objects in a note's body. People write less, and every client can parse this."""
 
 
 class NotJsonError(ValueError):
-    """What was read is no JSON, or such as no other program could be relied on to read. The message says why."""
+    """The text is not JSON, or other programs may not be able to read it. The message says why."""
 
 
 def parse(text: str) -> Any:
-    """The value that `text` holds. Numbers are int or Decimal, never float.
+    """Return the value of the JSON text. Numbers are int or Decimal, never float.
 
-    Raises NotJsonError: also for NaN and Infinity, which are no JSON; for numbers of more than 4,300 digits, which
-    Python refuses to read; for lone surrogates, which have no UTF-8; and for what is nested deeper than MAX_DEPTH.
+    Raises NotJsonError if the text is not JSON (NaN and Infinity are not), and in three more cases: a number of more
+    than 4,300 digits, which Python does not read; a lone surrogate, which has no UTF-8; nesting deeper than MAX_DEPTH.
     """
     try:
         value = simplejson.loads(text, use_decimal=True)
@@ -26,7 +26,7 @@ def parse(text: str) -> Any:
         raise NotJsonError("It holds a number that cannot be read.") from error
     except ValueError as error:
         raise NotJsonError(f"It is not valid JSON: {error}") from error
-    _require_depth(value, MAX_DEPTH + 1)  # the note around the body is not counted
+    _require_depth(value, MAX_DEPTH + 1)  # one more level for the note around the body
     try:
         dump(value).encode()
     except UnicodeEncodeError as error:
@@ -34,9 +34,9 @@ def parse(text: str) -> Any:
     return value
 
 
-def dump(value: Any) -> str:
-    """The value as compact JSON text, characters as they are."""
-    return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"))
+def dump(value: Any, *, sort_keys: bool = False) -> str:
+    """Return the value as compact JSON text. Characters are not escaped."""
+    return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
 
 
 _TOO_DEEP = f"It is nested more than {MAX_DEPTH} levels deep."
@@ -44,12 +44,12 @@ _TOO_DEEP = f"It is nested more than {MAX_DEPTH} levels deep."
 
 def _require_depth(value: Any, levels: int) -> None:
     if isinstance(value, dict):
-        inner = list(value.values())
+        children = list(value.values())
     elif isinstance(value, list):
-        inner = value
+        children = value
     else:
         return
     if levels == 0:
         raise NotJsonError(_TOO_DEEP)
-    for one in inner:
-        _require_depth(one, levels - 1)
+    for child in children:
+        _require_depth(child, levels - 1)

@@ -1,32 +1,34 @@
-"""Notes, without AWS: what they are made of, and how they change."""
+"""Notes as plain values, without AWS: their content, their versions, and how a patch changes them."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from api import contract, jsontext
 from api.problems import Problem
 
 MAX_BYTES = 400 * 1024 - 1024
-"""Of title, tags and body together. DynamoDB stores 400 KB in an item, the names of its attributes included; the rest,
-with room to spare, is for those, the id and the times.
+"""The most bytes of title, tags and body together. DynamoDB stores 400 KB in an item, including the names of its
+attributes. The last KB, with room to spare, is for those names, the id and the times.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items"""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Content:
-    """What a client writes."""
+    """The part of a note that the client writes."""
 
     title: str
     body: Any = ""
     tags: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> "Content":
-        """The content of a request's body. Raises Problem 422 or 413."""
-        contract.require("NoteInput", document)
+    def from_document(cls, document: Mapping[str, Any]) -> "Content":
+        """Return the content of a request's body. Raises Problem 422 or 413."""
+        contract.validate("NoteInput", document)
         content = cls(
             title=document["title"],
             body=document.get("body", ""),
@@ -39,44 +41,44 @@ class Content:
 
     @property
     def body_text(self) -> str:
-        """The body as JSON text: what is stored, since DynamoDB's numbers would lose digits beyond the 38th."""
+        """The body as JSON text. The table stores this text, because DynamoDB's numbers keep only 38 digits."""
         return jsontext.dump(self.body)
 
     def patched(self, patch: Any) -> "Content":
-        """The content after a merge patch (RFC 7396) that fits the schema NotePatch. Raises Problem 413."""
-        return Content.of(_merged({"title": self.title, "body": self.body, "tags": [*self.tags]}, patch))
+        """Return the content after a merge patch (RFC 7396) that fits the schema NotePatch. Raises Problem 413."""
+        return Content.from_document(merge_patch({"title": self.title, "body": self.body, "tags": [*self.tags]}, patch))
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same content, whatever the order of members and the white space in its request."""
-        text = jsontext.dump([self.title, _sorted(self.body), [*self.tags]])
+        """A hash that is equal for equal content. White space and the order of members in the request do not matter."""
+        text = jsontext.dump([self.title, self.body, [*self.tags]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
-    """A note as it is stored."""
+    """A stored note."""
 
     id: str
     content: Content
     version: int
-    """1 when created, one more with every change."""
+    """1 for a new note; every change adds one."""
     created_at: str
     updated_at: str
 
     @classmethod
     def new(cls, note_id: str, content: Content, now: datetime) -> "Note":
-        """A note that is created now (UTC)."""
+        """Return a note that is created now (UTC)."""
         stamp = timestamp(now)
         return cls(id=note_id, content=content, version=1, created_at=stamp, updated_at=stamp)
 
     @property
     def etag(self) -> str:
-        """The entity tag of this version: strong, for a change of anything makes another."""
+        """The entity tag of this version. It is a strong tag, because every change makes a new one."""
         return f'"{self.version}"'
 
     def as_json(self) -> dict[str, Any]:
-        """The schema `Note` of openapi.json."""
+        """Return the note as the schema `Note` of openapi.json."""
         return {
             "id": self.id,
             "title": self.content.title,
@@ -88,13 +90,23 @@ class Note:
         }
 
 
+def is_note_id(text: str) -> bool:
+    """Whether a note can have this id. The ids of the table's other items do not match."""
+    return _UUID.fullmatch(text) is not None
+
+
+def current_time() -> datetime:
+    """Return the time now, in UTC."""
+    return datetime.now(UTC)
+
+
 def timestamp(moment: datetime) -> str:
-    """A moment in UTC as RFC 3339 text, with microseconds, so that texts sort as moments do."""
+    """Return a moment in UTC as RFC 3339 text. It always has microseconds, so texts sort in the order of time."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _merged(target: Any, patch: Any) -> Any:
-    # The algorithm of RFC 7396, section 2.
+def merge_patch(target: Any, patch: Any) -> Any:
+    """Return the target after a JSON merge patch. This is the algorithm of RFC 7396, section 2."""
     if not isinstance(patch, dict):
         return patch
     merged = dict(target) if isinstance(target, dict) else {}
@@ -102,11 +114,5 @@ def _merged(target: Any, patch: Any) -> Any:
         if value is None:
             merged.pop(name, None)
         else:
-            merged[name] = _merged(merged.get(name), value)
+            merged[name] = merge_patch(merged.get(name), value)
     return merged
-
-
-def _sorted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _sorted(value[name]) for name in sorted(value)}
-    return [_sorted(one) for one in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What is said to a client whose request is not carried out, in one shape: RFC 9457, application/problem+json."""
+"""Problem documents: the body of every answer to a request that fails. RFC 9457, application/problem+json."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,11 +18,11 @@ TITLES: Mapping[int, str] = {
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
-"""RFC 9110's and 6585's names; those of http.HTTPStatus differ between versions of Python."""
+"""The names in RFC 9110 and RFC 6585. The names in http.HTTPStatus differ between versions of Python."""
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's own name
-    """Why a request is not carried out. The gateway's own errors have the same members (stacks/api_problems.py)."""
+class Problem(Exception):  # noqa: N818 - RFC 9457 uses this name
+    """The reason why a request fails. The gateway's own errors have the same members (stacks/api_problems.py)."""
 
     def __init__(
         self,
@@ -40,12 +40,26 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own name
         self._errors = errors
 
     def document(self, request_id: str) -> dict[str, Any]:
-        """The members of the problem document. `request_id` finds the request in the logs."""
+        """Return the members of the problem document. `request_id` finds the request in the log."""
         members: dict[str, Any] = {
-            "type": "about:blank",  # RFC 9457: the status says it all
+            "type": "about:blank",  # RFC 9457: the status is the whole type
             "title": TITLES[self.status],
             "status": self.status,
             "detail": self._detail,
             "request_id": request_id,
         }
         return {**members, "errors": [*self._errors]} if self._errors else members
+
+
+def note_not_found() -> Problem:
+    """Return the problem of a request for a note that does not exist."""
+    return Problem(404, "There is no such note.")
+
+
+def version_changed(etag: str) -> Problem:
+    """Return the problem of a change to an old version. `etag` is the tag of the current version."""
+    return Problem(
+        412,
+        f"The note has changed: its ETag is {etag} now. Read it, and make your change anew.",
+        headers={"ETag": etag},
+    )

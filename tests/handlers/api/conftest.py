@@ -176,7 +176,7 @@ class World:
     def __post_init__(self) -> None:
         self.dynamodb: Any = _client()
         self._one_at_a_time = threading.RLock()  # as Lambda does in a process
-        # As in stacks/api_gateway.py; the local deployment shows that they agree.
+        # As in stacks/api.py; the local deployment shows that they agree.
         self.dynamodb.create_table(
             TableName=TABLE,
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -276,7 +276,7 @@ class World:
     @contextmanager
     def interposed(self, operation: str, answer: Callable[[Callable[[], Any]], Any]) -> Iterator[None]:
         """DynamoDB's answers to an operation come from `answer`, which is given what asks the table."""
-        events = self.function.store._dynamodb.meta.events
+        events = self.function.routes.store._dynamodb.meta.events
 
         def before_send(event_name: str, request: Any, **_: Any) -> Any:
             def ask() -> Any:
@@ -323,7 +323,7 @@ def aws() -> Iterator[None]:
 @contextmanager
 def new_world(function: ModuleType) -> Iterator[World]:
     """A table of its own, for each example of a hypothesis."""
-    events, name = function.store._dynamodb.meta.events, "provide-client-params.dynamodb"
+    events, name = function.routes.store._dynamodb.meta.events, "provide-client-params.dynamodb"
     world = World(function)
 
     def record(params: Mapping[str, Any], model: Any, **_: Any) -> None:

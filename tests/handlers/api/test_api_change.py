@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from api.store import PATCH_TRIES
 from tests.handlers.api.conftest import NOTES, Answer, World
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -322,18 +322,17 @@ def test_no_change_is_lost_however_many_come_at_once(world: World) -> None:
 
 def overtaken(world: World, monkeypatch: pytest.MonkeyPatch, note_id: str, times: int) -> list[int]:
     """Let others change the note between the reading and the writing of a patch; the list counts how often."""
-    replace = world.function.store.replace
+    replace = world.function.routes.store.replace
     others: list[int] = []
 
     def after_another(*arguments: Any) -> Any:
         if len(others) < times:
             others.append(len(others))
-            content = world.function.store.read(note_id).content
-            now = datetime.now(UTC)
-            replace(note_id, content.patched({"body": {f"other{others[-1]}": 1}}), now, None)
+            content = world.function.routes.store.read(note_id).content
+            replace(note_id, content.patched({"body": {f"other{others[-1]}": 1}}), None)
         return replace(*arguments)
 
-    monkeypatch.setattr(world.function.store, "replace", after_another)
+    monkeypatch.setattr(world.function.routes.store, "replace", after_another)
     return others
 
 
@@ -361,7 +360,7 @@ def test_a_patch_that_always_loses_is_a_conflict_to_retry(world: World, monkeypa
     answer = world.patch(note_id, {"body": {"mine": 1}}, If_Match="*")
     assert answer.status == 409
     assert int(answer.headers["retry-after"]) >= 1
-    assert len(others) == world.function.PATCH_TRIES
+    assert len(others) == PATCH_TRIES
     assert "mine" not in world.read(note_id).json["body"]
 
 
@@ -370,14 +369,14 @@ def test_a_patch_of_what_is_deleted_meanwhile_brings_nothing_back(
     world: World, monkeypatch: pytest.MonkeyPatch, tags: str
 ) -> None:
     note_id = world.created()["id"]
-    replace = world.function.store.replace
+    replace = world.function.routes.store.replace
 
     def after_deletion(*arguments: Any) -> Any:
-        world.function.store.delete(note_id, None)
+        world.function.routes.store.delete(note_id, None)
         monkeypatch.undo()
         return replace(*arguments)
 
-    monkeypatch.setattr(world.function.store, "replace", after_deletion)
+    monkeypatch.setattr(world.function.routes.store, "replace", after_deletion)
     assert world.patch(note_id, {"title": "x"}, If_Match=tags).status == 404
     assert world.items() == []
 

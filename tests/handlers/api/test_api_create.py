@@ -13,8 +13,8 @@ from moto.dynamodb.models import dynamo_type
 
 from api import jsontext
 from api.notes import MAX_BYTES, Content
+from api.pages import Cursor
 from api.problems import Problem
-from api.reading import Cursor
 from tests.handlers.api.conftest import NOTES, TABLE, World, aws_response
 
 MOMENT = datetime(2026, 11, 21, 10, 0, 0, 123456, UTC)
@@ -22,11 +22,11 @@ FULL = {"title": "Shopping", "body": {"milk": 2, "tea": None}, "tags": ["home", 
 
 
 @pytest.fixture
-def clock(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A call sets the function's clock."""
 
     def put(moment: datetime) -> None:
-        monkeypatch.setattr(world.function, "_now", lambda: moment)
+        monkeypatch.setattr("api.store.current_time", lambda: moment)
 
     put(MOMENT)
     return put
@@ -320,13 +320,13 @@ class OneAtATime:
 
 def test_creates_at_the_same_time_make_one_note(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen functions at once: not through the handler, which serves one request at a time in a process."""
-    store, together = world.function.store, threading.Barrier(16)
+    store, together = world.function.routes.store, threading.Barrier(16)
     monkeypatch.setattr(store, "_dynamodb", OneAtATime(store._dynamodb))
-    content = Content.of(FULL)
+    content = Content.from_document(FULL)
 
     def create(_: int) -> Any:
         together.wait(10)
-        return store.create_once(content, MOMENT, client="a", key="once")
+        return store.create_once(content, client="a", key="once")
 
     with ThreadPoolExecutor(16) as threads:
         created = list(threads.map(create, range(16)))

@@ -19,10 +19,10 @@ STAMP, NOTE_ID = "2026-11-21T10:00:00.000000Z", "00000000-0000-4000-8000-0000000
 
 
 @pytest.fixture(autouse=True)
-def ticking(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every note a millisecond after the one before."""
     moments = (datetime(2026, 11, 21, tzinfo=UTC) + timedelta(milliseconds=n) for n in itertools.count())
-    monkeypatch.setattr(function, "_now", lambda: next(moments))
+    monkeypatch.setattr("api.store.current_time", lambda: next(moments))
 
 
 def made(world: World, count: int) -> list[str]:
@@ -61,7 +61,7 @@ def test_pages_of_any_size_give_each_note_once_in_order(world: World, limit: int
 
 
 def test_notes_of_the_same_moment_are_each_listed_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world.function, "_now", lambda: datetime(2026, 11, 21, tzinfo=UTC))
+    monkeypatch.setattr("api.store.current_time", lambda: datetime(2026, 11, 21, tzinfo=UTC))
     notes = made(world, 5)
     listed = [note_id for page in world.pages(2) for note_id in page]
     assert sorted(listed) == sorted(notes)

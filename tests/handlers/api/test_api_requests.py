@@ -341,7 +341,7 @@ def test_a_bug_is_answered_with_the_id_of_its_lines_in_the_log(
         raise KeyError("what only the log may tell")
 
     world.fails = True
-    monkeypatch.setattr(world.function.store, "read", wrong)
+    monkeypatch.setattr(world.function.routes.store, "read", wrong)
     answer = world.read("00000000-0000-4000-8000-000000000000")
     assert answer.status == 500
     assert "what only the log may tell" not in answer.text
@@ -365,7 +365,7 @@ def test_what_aws_fails_at_is_logged_as_an_error(world: World, log: io.StringIO)
 def test_what_a_client_does_wrong_is_no_error_of_ours(world: World, log: io.StringIO) -> None:
     answer = world.page(limit="x")
     (line,) = lines(log)
-    assert (line["level"], line["message"], line["status"]) == ("INFO", "refused", 400)
+    assert (line["level"], line["message"], line["status"]) == ("INFO", "request refused", 400)
     assert line["correlation_id"] == answer.json["request_id"]
 
 

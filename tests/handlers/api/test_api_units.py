@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
-from api import contract, jsontext, notes, problems, reading
+from api import contract, jsontext, notes, problems
 from api.contract import OPENAPI
 from api.notes import Content
-from api.preconditions import MAX_TAGS, if_match, none_match
+from api.pages import Cursor
+from api.preconditions import MAX_TAGS, matches_weakly, parse_if_match
 from api.problems import Problem
-from api.reading import Cursor, Request
+from api.request import DEFAULT_LIMIT, MAX_LIMIT, Request
 from tests.handlers.api.conftest import World, event, resolved
 from tests.handlers.api.test_api_bodies import VALUES
 from tests.handlers.api.test_api_change import APPENDIX_A
@@ -89,14 +90,14 @@ def test_white_space_and_escapes_are_not_kept() -> None:
 @pytest.mark.parametrize(("original", "patch", "result"), [*APPENDIX_A, ({"a": "foo"}, None, None)])
 def test_the_appendix_of_rfc_7396(original: Any, patch: Any, result: Any) -> None:
     before = json.dumps([original, patch])
-    assert notes._merged(original, patch) == result
+    assert notes.merge_patch(original, patch) == result
     assert json.dumps([original, patch]) == before, "it changed what it was given"
 
 
 @given(value=VALUES, patch=VALUES)
 def test_a_patch_made_twice_changes_nothing_more(value: Any, patch: Any) -> None:
-    once = notes._merged(value, patch)
-    assert jsontext.dump(notes._merged(once, patch)) == jsontext.dump(once)
+    once = notes.merge_patch(value, patch)
+    assert jsontext.dump(notes.merge_patch(once, patch)) == jsontext.dump(once)
 
 
 @given(body=VALUES)
@@ -153,7 +154,6 @@ def test_a_timestamp_always_has_its_microseconds() -> None:
 @pytest.mark.parametrize(
     ("value", "versions"),
     [
-        (None, None),
         ("*", None),
         (" *\t", None),
         ('"1"', {1}),
@@ -167,14 +167,13 @@ def test_a_timestamp_always_has_its_microseconds() -> None:
         ('"x,"', set()),
     ],
 )
-def test_if_match_names_versions(value: str | None, versions: set[int] | None) -> None:
-    assert if_match(value) == (None if versions is None else frozenset(versions))
+def test_if_match_names_versions(value: str, versions: set[int] | None) -> None:
+    assert parse_if_match(value) == (None if versions is None else frozenset(versions))
 
 
 @pytest.mark.parametrize(
     ("value", "wanted"),
     [
-        (None, True),
         ("*", False),
         ('"3"', False),
         ('W/"3"', False),
@@ -183,27 +182,27 @@ def test_if_match_names_versions(value: str | None, versions: set[int] | None) -
         ('"2", "3"', False),
     ],
 )
-def test_if_none_match_compares_weakly(value: str | None, wanted: bool) -> None:  # noqa: FBT001
-    assert none_match(value, '"3"') is wanted
+def test_if_none_match_compares_weakly(value: str, wanted: bool) -> None:  # noqa: FBT001
+    assert (not matches_weakly(value, '"3"')) is wanted
 
 
 @given(value=st.text(st.sampled_from('"W/*, 1x\t')) | st.text())
 def test_any_other_text_is_refused_alike_by_both(value: str) -> None:
-    assert refusal(lambda: if_match(value)) == refusal(lambda: none_match(value, '"1"'))
-    assert refusal(lambda: if_match(value)) in (None, 400)
+    assert refusal(lambda: parse_if_match(value)) == refusal(lambda: matches_weakly(value, '"1"'))
+    assert refusal(lambda: parse_if_match(value)) in (None, 400)
 
 
 def test_as_many_tags_as_are_allowed() -> None:
     tags = [f'"{number}"' for number in range(1, MAX_TAGS + 2)]
-    assert if_match(", ".join(tags[:-1])) == frozenset(range(1, MAX_TAGS + 1))
-    assert refusal(lambda: if_match(", ".join(tags))) == 400
+    assert parse_if_match(", ".join(tags[:-1])) == frozenset(range(1, MAX_TAGS + 1))
+    assert refusal(lambda: parse_if_match(", ".join(tags))) == 400
 
 
 @pytest.mark.timeout(5)
 @pytest.mark.parametrize("unit", ['"', '""', '"1" ', '"1",', " ", ", ", 'W/"', '"1", ', "*"])
 def test_a_hostile_list_takes_no_time(unit: str) -> None:
     for end in ("", "x", '"'):
-        assert refusal(lambda end=end: if_match(unit * 20_000 + end)) == 400  # type: ignore[misc]
+        assert refusal(lambda end=end: parse_if_match(unit * 20_000 + end)) == 400  # type: ignore[misc]
 
 
 # -- cursors
@@ -318,8 +317,12 @@ def test_notes_are_alike_wherever_they_are_described() -> None:
 def test_the_documents_numbers_are_the_codes() -> None:
     parameters = OPENAPI["components"]["parameters"]
     limit = parameters["Limit"]["schema"]
-    assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, reading.MAX_LIMIT, reading.DEFAULT_LIMIT)
-    assert SCHEMAS["NotePage"]["properties"]["notes"]["maxItems"] == reading.MAX_LIMIT
+    assert (limit["minimum"], limit["maximum"], limit["default"]) == (
+        1,
+        MAX_LIMIT,
+        DEFAULT_LIMIT,
+    )
+    assert SCHEMAS["NotePage"]["properties"]["notes"]["maxItems"] == MAX_LIMIT
     assert f"at most {jsontext.MAX_DEPTH} levels deep" in SCHEMAS["NoteInput"]["properties"]["body"]["description"]
 
 
@@ -337,7 +340,7 @@ MEMBERS = st.none() | st.text(max_size=3) | st.integers() | st.lists(st.text(max
 @pytest.mark.parametrize("schema", ["NoteInput", "NotePatch"])
 @given(document=st.dictionaries(st.sampled_from(["title", "body", "tags", "x"]), MEMBERS) | MEMBERS)
 def test_another_validator_is_of_the_same_opinion(schema: str, document: Any) -> None:
-    refused = refusal(lambda: contract.require(schema, document))
+    refused = refusal(lambda: contract.validate(schema, document))
     assert refused == (None if jsonschema_rs.is_valid(SCHEMAS[schema], document) else 422)
 
 
@@ -353,7 +356,7 @@ def test_another_validator_is_of_the_same_opinion(schema: str, document: Any) ->
     ],
 )
 def test_a_path_has_its_methods(path: str, methods: set[str]) -> None:
-    assert set(contract.methods(path)) == methods
+    assert set(contract.allowed_methods(path)) == methods
 
 
 # -- problems

@@ -1,0 +1,55 @@
+"""Idempotency records: the table remembers each Idempotency-Key, so a repeated create makes no second note."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from api.notes import Content, Note
+from api.problems import Problem
+
+KEY_LIFETIME = timedelta(hours=24)
+"""The time in which a client may repeat a create. It is longer than the retries of any client."""
+
+
+def put_record(table: str, note: Note, client: str, key: str, now: datetime) -> dict[str, Any]:
+    """Return the parameters of a put that fails while an earlier record with the client's key is valid."""
+    name = hashlib.sha256(f"{client} {key}".encode()).hexdigest()
+    return {
+        "TableName": table,
+        "Item": {
+            "id": {"S": f"idempotency#{name}"},
+            "note_id": {"S": note.id},
+            "created_at": {"S": note.created_at},
+            "fingerprint": {"S": note.content.fingerprint},
+            "expires_at": {"N": str(int((now + KEY_LIFETIME).timestamp()))},
+        },
+        # DynamoDB deletes an expired record later, within a few days.
+        "ConditionExpression": "attribute_not_exists(id) OR expires_at <= :now",
+        "ExpressionAttributeValues": {":now": {"N": str(int(now.timestamp()))}},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def earlier_note(error: ClientError, content: Content) -> Note:
+    """Return the note that an earlier request with the same key created, as it was then.
+
+    `error` is the TransactionCanceledException of writing first the note and then the record. Raises Problem 409 if the
+    key was used for another content, or if a request with the same key is still running. Raises the error itself if the
+    transaction failed for another reason.
+    """
+    reasons: list[Any] = error.response["CancellationReasons"]  # in the order of the transaction's items
+    _, refused = reasons
+    if refused["Code"] == "ConditionalCheckFailed":
+        record = refused["Item"]
+        if record["fingerprint"]["S"] != content.fingerprint:
+            raise Problem(409, "This Idempotency-Key was used for another note; use a new one for each note.") from None
+        created_at = record["created_at"]["S"]
+        # The same bytes as in the first answer, even if the note was changed or deleted since.
+        return Note(id=record["note_id"]["S"], content=content, version=1, created_at=created_at, updated_at=created_at)
+    if any(reason["Code"] == "TransactionConflict" for reason in reasons):
+        raise Problem(
+            409, "A request with this Idempotency-Key is under way; repeat it.", headers={"Retry-After": "1"}
+        ) from None
+    raise error
