@@ -1,7 +1,8 @@
-"""Takes one example out of this project: `python3 -m scripts.extract fargate ../my-project`.
+"""Copy one example into a project of its own: `python3 -m scripts.extract fargate ../my-project`.
 
-The new folder has an app.py with that stack alone, what this imports, and what the stack deploys. Nothing else is
-needed, and `npx cdk synth` writes the same template there. Needs Python's standard library alone.
+The new folder has an app.py with only that stack, the modules that this imports, and the code that the stack deploys.
+It needs nothing else, and `npx cdk synth` writes the same template there. This script needs only Python's standard
+library.
 """
 
 import argparse
@@ -13,62 +14,64 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TOOLS = (".gitignore", "LICENSE", "cdk.json", "package-lock.json", "package.json", "requirements.txt")
-"""What `npx cdk synth` needs whatever the example, and whatever it may be committed with."""
-RUNTIMES = ("containers", "lambda_src")
-"""Where what is deployed lies, in a folder for each function and image."""
+ALWAYS = (".gitignore", "LICENSE", "cdk.json", "package-lock.json", "package.json", "requirements.txt")
+"""Files that `npx cdk synth` or a git repository needs, whatever the example."""
+CODE_FOLDERS = ("containers", "lambda_src")
+"""Folders of the deployed code. Each has one folder for each image or function."""
 
 
 class ExtractionError(ValueError):
-    """What cannot be extracted, or not there. The message is one line."""
+    """An example that does not exist, or a folder that cannot be written. The message is one line."""
 
 
 def app_with(stem: str) -> str:
-    """The text of app.py with one stack alone.
+    """Return the text of app.py with only this example's stack.
 
-    Raises ExtractionError for a name that is no example's.
+    Raises ExtractionError for an unknown example.
     """
     source = (ROOT / "app.py").read_text(encoding="utf-8")
     tree = ast.parse(source)
-    imported = {
+    stacks = {
         node: node.module.removeprefix("stacks.")
         for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("stacks.")
+        if isinstance(node, ast.ImportFrom) and node.module and re.match(r"stacks\.[a-z]", node.module)
     }
-    if stem not in imported.values():
-        raise ExtractionError(f"{stem!r} is not one of: {', '.join(sorted(imported.values()))}")
-    others = [node for node, module in imported.items() if module != stem]
-    classes = {name.name for node in others for name in node.names}
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and _callee(node.value) in classes]
-    shorter = _without(source, [*others, *calls])
-    return _without(shorter, _unused(ast.parse(shorter)))
+    if stem not in stacks.values():
+        raise ExtractionError(f"{stem!r} is not an example. Use one of: {', '.join(sorted(stacks.values()))}.")
+    other_imports = [node for node, module in stacks.items() if module != stem]
+    classes = {name.name for node in other_imports for name in node.names}
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and _called(node.value) in classes]
+    source = _without(source, [*other_imports, *calls])
+    while unused := _unused_variables(ast.parse(source)):
+        source = _without(source, unused)
+    return source
 
 
 def files_of(stem: str) -> list[Path]:
-    """What an example is made of beside its app.py, relative to the project, as app.py and its imports name it.
+    """Return the files of an example besides app.py, relative to the project: what app.py and its imports name.
 
-    Raises ExtractionError for a name that is no example's.
+    Raises ExtractionError for an unknown example.
     """
-    found = {Path(name) for name in TOOLS}
-    waiting = [ast.parse(app_with(stem))]
-    while waiting:
-        tree = waiting.pop()
-        for module in _modules(tree):
-            if module not in found:
-                found.add(module)
-                waiting.append(ast.parse((ROOT / module).read_text(encoding="utf-8")))
-        found.update(_data(tree))
-    return sorted(found)
+    files = {Path(name) for name in ALWAYS}
+    unread = [ast.parse(app_with(stem))]
+    while unread:
+        tree = unread.pop()
+        for module in _imported_modules(tree):
+            if module not in files:
+                files.add(module)
+                unread.append(ast.parse((ROOT / module).read_text(encoding="utf-8")))
+        files.update(_named_files(tree))
+    return sorted(files)
 
 
 def extract(stem: str, target: Path) -> list[Path]:
-    """Copy an example into a folder that is new or empty; returns the files there, relative to it.
+    """Copy an example into a new or empty folder, and return the files there, relative to it.
 
-    Raises ExtractionError for a name that is no example's, or a folder with something in it.
+    Raises ExtractionError for an unknown example, or a folder that is not empty.
     """
     app, files = app_with(stem), files_of(stem)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ExtractionError(f"{target} exists, and is not an empty folder")
+        raise ExtractionError(f"{target} is not an empty folder. Use a new one.")
     for file in files:
         (target / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, target / file)
@@ -79,12 +82,12 @@ def extract(stem: str, target: Path) -> list[Path]:
 # -- app.py
 
 
-def _callee(value: ast.expr) -> str:
+def _called(value: ast.expr) -> str:
     return value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
 
 
-def _unused(tree: ast.Module) -> list[ast.stmt]:
-    """Settings that only other stacks took."""
+def _unused_variables(tree: ast.Module) -> list[ast.stmt]:
+    """Return the assignments to variables that only the other stacks used."""
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     return [
         node
@@ -96,17 +99,17 @@ def _unused(tree: ast.Module) -> list[ast.stmt]:
 
 
 def _without(source: str, nodes: list[ast.stmt]) -> str:
-    gone = {line for node in nodes for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
-    lines = source.splitlines(keepends=True)
-    kept = "".join(line for number, line in enumerate(lines, start=1) if number not in gone)
-    return re.sub(r"\n{3,}(?= )", "\n\n", kept)  # the blank lines around what is gone
+    removed = {line for node in nodes for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    lines = enumerate(source.splitlines(keepends=True), start=1)
+    text = "".join(line for number, line in lines if number not in removed)
+    return re.sub(r"\n{3,}(?= )", "\n\n", text)  # the blank lines around the removed ones
 
 
-# -- what it needs
+# -- the other files
 
 
-def _modules(tree: ast.Module) -> Iterator[Path]:
-    """The modules of this project that another imports, and the packages that they are in."""
+def _imported_modules(tree: ast.Module) -> Iterator[Path]:
+    """Yield the project's modules that a module imports, and the packages around them."""
     for node in ast.walk(tree):
         names = []
         if isinstance(node, ast.Import):
@@ -120,20 +123,23 @@ def _modules(tree: ast.Module) -> Iterator[Path]:
                     yield file
 
 
-def _data(tree: ast.Module) -> Iterator[Path]:
-    """The files whose names a module has in it: beside it, or from the project's folder; and folders of code."""
+def _named_files(tree: ast.Module) -> Iterator[Path]:
+    """Yield the files and the code folders whose names are texts in a module.
+
+    A name is relative to the module's folder, to the project, or to a folder of code.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"\w[\w./-]*", node.value):
             for file in (ROOT / node.value, ROOT / "stacks" / node.value):
                 if file.is_file():
                     yield file.relative_to(ROOT)
-                    yield from _let_in(file.with_name(f"{file.name}.dockerignore"))
-            for runtime in RUNTIMES:
-                yield from _files_in(ROOT / runtime / node.value)
+                    yield from _files_in_image(file.with_name(f"{file.name}.dockerignore"))
+            for folder in CODE_FOLDERS:
+                yield from _files_in(ROOT / folder / node.value)
 
 
-def _let_in(dockerignore: Path) -> Iterator[Path]:
-    """What an image is made of when its context is the whole project: the lines after an exclamation mark."""
+def _files_in_image(dockerignore: Path) -> Iterator[Path]:
+    """Yield the files of an image whose build context is the whole project: the lines that begin with `!`."""
     if dockerignore.is_file():
         yield dockerignore.relative_to(ROOT)
         for line in dockerignore.read_text(encoding="utf-8").splitlines():
@@ -148,10 +154,10 @@ def _files_in(folder: Path) -> Iterator[Path]:
 
 
 def main() -> None:
-    """Extract, and say what is there and how to go on."""
+    """Extract an example, list its files and print the next commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("example", help="thumbnail, for instance: a name in the README's table")
-    parser.add_argument("folder", type=Path, help="a new folder, or an empty one")
+    parser.add_argument("example", help="a name in the README's table, for instance thumbnail")
+    parser.add_argument("folder", type=Path, help="a new or empty folder")
     arguments = parser.parse_args()
     try:
         files = extract(arguments.example, arguments.folder)
@@ -159,7 +165,7 @@ def main() -> None:
         sys.exit(f"error: {error}")
     print(*files, sep="\n")
     print(
-        f"\nIn {arguments.folder}:\n\n    python3 -m venv .venv && . .venv/bin/activate && "
+        f"\nNext, in {arguments.folder}:\n\n    python3 -m venv .venv && . .venv/bin/activate && "
         "pip install -r requirements.txt && npm ci && npx cdk synth"
     )
 

@@ -37,7 +37,8 @@ class ApiStack(Stack):
         **stack: Any,
     ) -> None:
         """Deploy the example. `watch_closely` adds alarms on latency and throttles, and the dashboard."""
-        super().__init__(scope, id, **stack)
+        description = "API Gateway: a REST API for notes, with keys, throttling and a dashboard, on Lambda and DynamoDB"
+        super().__init__(scope, id, description=description, **stack)
         removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
 
         notes = self._table("Notes", retain_data=retain_data)

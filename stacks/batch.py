@@ -46,7 +46,8 @@ class BatchStack(Stack):
         `schedule` is a rate(...) or cron(...) expression: a job over the whole bucket starts then. Without it, jobs
         start only by hand. `monthly_budget` is in dollars, for the whole account.
         """
-        super().__init__(scope, id, **stack)
+        description = "Batch: an array job makes the thumbnails of a whole bucket, on Spot instances"
+        super().__init__(scope, id, description=description, **stack)
         removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
 
         pictures = private_bucket(self, "Input", removal=removal, keep_versions=retain_data)

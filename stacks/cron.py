@@ -41,7 +41,7 @@ class CronStack(Stack):
         urls: Sequence[str],
         schedule: str,
         time_zone: str,
-        period: Duration,
+        longest_gap: Duration,
         allow_private: bool = False,
         watch_closely: bool = False,
         alarm_email: str | None = None,
@@ -49,12 +49,13 @@ class CronStack(Stack):
     ) -> None:
         """Deploy the example.
 
-        `schedule` is a rate(...) or cron(...) expression. `period` is the longest time between two of its runs.
+        `schedule` is a rate(...) or cron(...) expression. `longest_gap` is the longest time between two of its runs.
         `watch_closely` adds two metrics for each URL to the one that its alarm needs.
         """
-        super().__init__(scope, id, **stack)
+        description = "Lambda: a schedule checks web sites and writes the results to DynamoDB"
+        super().__init__(scope, id, description=description, **stack)
         removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
-        max_age = _max_age(schedule, period)
+        max_age = _max_age(schedule, longest_gap)
 
         results = on_demand_table(
             self,
@@ -96,7 +97,7 @@ class CronStack(Stack):
             self,
             "Schedule",
             schedule=scheduler.ScheduleExpression.expression(schedule, TimeZone.of(time_zone)),
-            time_window=_window(schedule, period),
+            time_window=_window(schedule, longest_gap),
             target=targets.LambdaInvoke(
                 function,
                 role=role.without_policy_updates(),  # otherwise CDK would also allow every version and alias
@@ -111,7 +112,7 @@ class CronStack(Stack):
         )
         # A rate(...) schedule runs at once. The role must have its grants by then, and the function its queue.
         timer.node.add_dependency(role, function)
-        notify(add_alarms(self, function, dead_letters, urls, period), alarm_topic(self, alarm_email))
+        notify(add_alarms(self, function, dead_letters, urls, longest_gap), alarm_topic(self, alarm_email))
 
         CfnOutput(self, "FunctionName", value=function.function_name)
         CfnOutput(self, "ResultsTableName", value=results.table_name)

@@ -36,7 +36,8 @@ class EcrStack(Stack):
         **stack: Any,
     ) -> None:
         """Deploy the example. Without `publish` the repository stays empty."""
-        super().__init__(scope, id, **stack)
+        description = "ECR: a private registry, with the image of the web service in it"
+        super().__init__(scope, id, description=description, **stack)
 
         repository = self._repository("Web", retain_data=retain_data)
         CfnOutput(self, "RepositoryUri", value=repository.repository_uri)

@@ -41,7 +41,8 @@ class EcsEc2Stack(Stack):
         alarm_email: str | None = None,
         **stack: Any,
     ) -> None:
-        super().__init__(scope, id, **stack)
+        description = "ECS on EC2: a web service in containers on an Auto Scaling group, behind a load balancer"
+        super().__init__(scope, id, description=description, **stack)
 
         vpc = small_vpc(self, private=retain_data, log_retention=log_retention)
         cluster = web_cluster(self, vpc, container_insights=container_insights)

@@ -40,7 +40,8 @@ class FargateStack(Stack):
         alarm_email: str | None = None,
         **stack: Any,
     ) -> None:
-        super().__init__(scope, id, **stack)
+        description = "Fargate: the same web service in containers without instances, behind a load balancer"
+        super().__init__(scope, id, description=description, **stack)
 
         vpc = small_vpc(self, private=retain_data, log_retention=log_retention)
         cluster = web_cluster(self, vpc, container_insights=container_insights)

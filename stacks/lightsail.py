@@ -44,7 +44,8 @@ class LightsailStack(Stack):
 
         With an `alarm_email` the alarms mail, but to the address that Lightsail itself stores for the region.
         """
-        super().__init__(scope, id, **stack)
+        description = "Lightsail: a virtual server with a static address, a firewall, snapshots and alarms"
+        super().__init__(scope, id, description=description, **stack)
 
         extra_disk = self._disk("Disk") if disk else None
         server = self._server("Server", blueprint, bundle, ssh_cidr, extra_disk)

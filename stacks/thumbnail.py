@@ -43,7 +43,8 @@ class ThumbnailStack(Stack):
         **stack: Any,
     ) -> None:
         """Deploy the example. `watch_closely` adds alarms on events that Lambda still retries, so nothing is lost."""
-        super().__init__(scope, id, **stack)
+        description = "Lambda: a picture put into S3 becomes a thumbnail in S3 and an item in DynamoDB"
+        super().__init__(scope, id, description=description, **stack)
         removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
 
         uploads = private_bucket(self, "Uploads", removal=removal, keep_versions=retain_data)

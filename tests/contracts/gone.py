@@ -7,7 +7,7 @@ import config
 from tests.contracts.reading import name_of, walk
 from tools.templates import Template, resources
 
-HELD_IN = tuple(name for name, profile in config.PROFILES.items() if not profile.retain_data)
+HELD_IN = tuple(name for name, profile in config.PROFILES.items() if not profile().retain_data)
 SNAPSHOT_BY_DEFAULT = ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance")
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html"""
 ONLY_WHEN_EMPTY = (

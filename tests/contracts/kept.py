@@ -13,7 +13,7 @@ import config
 from tests.contracts.reading import name_of, properties, referred, statements
 from tools.templates import Template, resources
 
-HELD_IN = tuple(name for name, profile in config.PROFILES.items() if profile.retain_data)
+HELD_IN = tuple(name for name, profile in config.PROFILES.items() if profile().retain_data)
 HINT = re.compile(r"encrypt|kms|deletionprotect|backup|snapshot|versioning|pointintime|storage", re.IGNORECASE)
 """What properties of stores are called. What is encrypted at rest is at rest somewhere."""
 NAME = re.compile(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from config import LIGHTSAIL_BUNDLES, LIGHTSAIL_SIZES
+from settings_checks import LIGHTSAIL_BUNDLES, LIGHTSAIL_SIZES
 from stacks import lightsail
 from tests.contracts.alive import NOTICE, YEAR, Row, faults_of, in_use, table, today
 from tests.support.apps import EVERY_STACK, templates

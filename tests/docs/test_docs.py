@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from config import MAX_URLS, OVERRIDES
+from config import CONTEXT_SETTINGS
 from cron.check import MAX_BODY_BYTES
 from local.project import SETTINGS
+from settings_checks import MAX_URLS
 from stacks import _pictures, api_gateway, cron, thumbnail
 from tests.support.apps import templates
 from tests.support.folders import ROOT
@@ -94,7 +95,7 @@ def test_the_cron_lessons_figures_are_the_stacks() -> None:
     assert f"After {cron.KEEP_DAYS} days DynamoDB deletes it" in words
     assert f"a minute lasts {SETTINGS.seconds_a_minute} seconds" in words
     assert set(re.findall(r"^\| `(cron_\w+)`", text, re.MULTILINE)) == {
-        name for name in OVERRIDES if name.startswith("cron_")
+        name for name in CONTEXT_SETTINGS if name.startswith("cron_")
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from config import OVERRIDES
+from config import CONTEXT_SETTINGS
 from stacks import _network, ecr, ecs_ec2, ecs_ec2_capacity
 from stacks import _web_service as web
 from tests.docs.test_docs import lesson, section
@@ -114,5 +114,5 @@ def test_every_alarm_is_told_of(stem: str) -> None:
 def test_the_settings_are_told_of() -> None:
     told = re.findall(r"^\| `(\w+)`", section(lesson("fargate"), "Deploy it"), re.MULTILINE)
     assert set(told) == {"web_image", "architecture", "web_certificate_arn", "container_insights"}
-    assert set(told) <= set(OVERRIDES)
+    assert set(told) <= set(CONTEXT_SETTINGS)
     assert "publish_web_image" in lesson("ecr")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from config import LIGHTSAIL_SIZES, PROFILES
+from config import PROFILES
+from settings_checks import LIGHTSAIL_SIZES
 from stacks import cron_watch
 from tests.handlers.cron.conftest import ENVIRONMENT
 from tests.support.apps import EVERY_STACK, template_with, templates

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import config
+import settings_checks
 from cron import events
 from stacks.cron import FUNCTION_SECONDS, TIMEOUT_SECONDS
 from tests.support.apps import get_att, properties_of, template_with, templates
@@ -158,8 +158,8 @@ def test_everything_ends_within_the_functions_time() -> None:
 
 
 def test_no_more_urls_are_configured_than_the_function_takes() -> None:
-    assert config.MAX_URLS == events.MAX_URLS
-    assert config.MAX_URL <= events.MAX_URL
+    assert settings_checks.MAX_URLS == events.MAX_URLS
+    assert settings_checks.MAX_URL <= events.MAX_URL
 
 
 @both
@@ -213,69 +213,7 @@ def test_what_sets_off_the_alarms(template: dict[str, Any]) -> None:
 
 
 def test_each_site_has_an_alarm_that_names_it() -> None:
-    longest = "https://b.example/" + "x" * (config.MAX_URL - 18)
+    longest = "https://b.example/" + "x" * (settings_checks.MAX_URL - 18)
     alarms = alarms_of(template_with("cron", cron_urls=f"https://a.example/,{longest}"))
     described = [alarm["AlarmDescription"] for name, alarm in alarms.items() if name.startswith("SiteDown")]
     assert [text.split(" ")[0] for text in described] == ["https://a.example/", longest]
-
-
-# -- settings
-
-
-MANY = ",".join(f"https://{number}.example/" for number in range(51))
-
-
-@pytest.mark.parametrize(
-    ("context", "message"),
-    [
-        ({"cron_urls": ""}, "cron_urls: '' is no URL; separate URLs by single commas"),
-        ({"cron_urls": "https://a.example/,"}, "cron_urls: '' is no URL; separate URLs by single commas"),
-        ({"cron_schedule": "cron(0 * * * ? *)", "cron_longest_gap": "0"}, "cron_longest_gap: 0 minutes between two"),
-        ({"cron_urls": MANY}, "cron_urls: 51 are not between 1 and 50"),
-        ({"cron_urls": "https://a/,https://a/"}, "cron_urls: 'https://a/' is there twice"),
-        ({"cron_urls": "example.com"}, "cron_urls: 'example.com' does not begin with http:// or https:// and a host"),
-        ({"cron_urls": "ftp://example.com/"}, "does not begin with http:// or https:// and a host"),
-        ({"cron_urls": "https:///path"}, "does not begin with http:// or https:// and a host"),
-        ({"cron_urls": "https://me:secret@example.com/"}, "has a user or password in it"),
-        ({"cron_urls": "https://example.com:99999/"}, "is not a URL (Port out of range 0-65535)"),
-        ({"cron_urls": "https://[::1/"}, "is not a URL (Invalid IPv6 URL)"),
-        ({"cron_urls": "https://exämple.com/"}, "is not up to 255 printable ASCII characters"),
-        ({"cron_urls": "https://a/, https://b/"}, "is not up to 255 printable ASCII characters without a space"),
-        ({"cron_urls": "https://a/" + "x" * 246}, "is not up to 255 printable ASCII characters"),
-        ({"cron_schedule": "hourly"}, "'hourly' is neither like rate(1 hour) or rate(15 minutes) nor cron(...)"),
-        ({"cron_schedule": "rate(1 hours)"}, "'rate(1 hours)' is neither like"),
-        ({"cron_schedule": "rate(5 minute)"}, "'rate(5 minute)' is neither like"),
-        ({"cron_schedule": "rate(0 hours)"}, "'rate(0 hours)' is neither like"),
-        ({"cron_schedule": "rate(30 seconds)"}, "'rate(30 seconds)' is neither like"),
-        ({"cron_schedule": "rate(4 days)"}, "cron_schedule: 5760 minutes between two runs are not between 1 and 5040"),
-        ({"cron_schedule": "cron(0 * * * *)", "cron_longest_gap": "60"}, "'cron(0 * * * *)' has not six fields"),
-        ({"cron_schedule": "cron(0 9 * * * *)", "cron_longest_gap": "60"}, "needs a ? for the day of the month or for"),
-        ({"cron_schedule": "cron(0 9 ? * ? *)", "cron_longest_gap": "60"}, "needs a ? for the day of the month or for"),
-        (
-            {"cron_urls": "http://127.0.0.1:80/"},
-            "'http://127.0.0.1:80/' is at a private address; see cron_allow_private",
-        ),
-        ({"cron_urls": "http://[::ffff:10.0.0.1]/"}, "is at a private address; see cron_allow_private"),
-        ({"cron_schedule": "cron(0 * * * ? *)"}, "cron_longest_gap: a cron(...) schedule needs the longest time"),
-        ({"cron_schedule": "cron(0 * * * ? *)", "cron_longest_gap": "9999"}, "9999 minutes between two runs are not"),
-        ({"cron_schedule": "cron(0 * * * ? *)", "cron_longest_gap": "-1"}, "-1 minutes between two runs are not"),
-        ({"cron_longest_gap": "60"}, "cron_longest_gap: only for cron(...); rate(1 hour) says it itself"),
-        ({"cron_time_zone": "Europe/Vienna"}, "cron_time_zone: only for cron(...), not for rate(1 hour)"),
-        ({"cron_time_zone": "Mars/Olympus"}, "cron_time_zone: 'Mars/Olympus' is not a time zone like Europe/Vienna"),
-        ({"cron_time_zone": "../etc/passwd"}, "cron_time_zone: '../etc/passwd' is not a time zone"),
-        ({"cron_time_zone": ""}, "cron_time_zone: '' is not a time zone"),
-        ({"cron_allow_private": "yes"}, "cron_allow_private: 'yes' is not true or false"),
-        ({"cron_url": "https://a/"}, "cron_url: no such setting; did you mean 'cron_urls'?"),
-    ],
-)
-def test_a_bad_setting_is_a_line_that_names_what_is_allowed(context: Mapping[str, str], message: str) -> None:
-    with pytest.raises(config.ConfigError) as raised:
-        config.from_context(context)
-    assert message in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-def test_a_machine_without_time_zones_leaves_them_to_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "available_timezones", set)
-    settings = {"cron_schedule": "cron(0 8 * * ? *)", "cron_longest_gap": "1500", "cron_time_zone": "Europe/Vienna"}
-    assert config.from_context(settings).cron_time_zone == "Europe/Vienna"

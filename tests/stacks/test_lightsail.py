@@ -14,8 +14,9 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel, StructureShape
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-import config
+from config import CONTEXT_SETTINGS
 from local.lightsail_sandbox import Sandbox, sandbox
+from settings_checks import LIGHTSAIL_SIZES
 from stacks import lightsail, lightsail_watch
 from tests.docs.test_docs import section
 from tests.support.apps import properties_of, template_with, templates
@@ -230,41 +231,7 @@ def test_what_is_optional_is_off(template: dict[str, Any]) -> None:
 
 
 def test_every_plan_that_can_be_set_has_its_allowance() -> None:
-    assert set(config.LIGHTSAIL_SIZES) == set(lightsail_watch.TRANSFER_GB)
-
-
-@pytest.mark.parametrize(
-    ("context", "message"),
-    [
-        ({"lightsail_blueprint": "ubuntu_16_04"}, "'ubuntu_16_04' is not one of: ubuntu_24_04, wordpress"),
-        (
-            {"lightsail_bundle": "nano_1_0"},
-            "lightsail_bundle: 'nano_1_0' is not one of: nano_3_0, micro_3_0, small_3_0",
-        ),
-        (
-            {"lightsail_blueprint": "wordpress", "lightsail_bundle": "nano_3_1"},
-            "WordPress and its database need more than the 512 MB of nano_3_1; take micro",
-        ),
-        ({"lightsail_ssh_cidr": "0.0.0.0/0"}, "lightsail_ssh_cidr: 0.0.0.0/0 would let everybody try to log in"),
-        ({"lightsail_ssh_cidr": "::/0"}, "lightsail_ssh_cidr: ::/0 would let everybody try to log in"),
-        ({"lightsail_ssh_cidr": "128.0.0.0/1"}, "would let too many try to log in; name your own address"),
-        ({"lightsail_ssh_cidr": "2000::/3"}, "or a network of /32 at most"),
-        ({"lightsail_ssh_cidr": "192.0.2.44/24"}, "lightsail_ssh_cidr: 192.0.2.44/24 has host bits set"),
-        ({"lightsail_ssh_cidr": "home"}, "'home' does not appear to be an IPv4 or IPv6 network; 192.0.2.44/32 is one"),
-        ({"lightsail_database": "true"}, "lightsail_database: 'true' is not an engine like postgres_16"),
-        ({"lightsail_disk": "8"}, "lightsail_disk: '8' is not true or false"),
-    ],
-)
-def test_a_bad_setting_is_a_line_that_names_what_is_allowed(context: Mapping[str, str], message: str) -> None:
-    with pytest.raises(config.ConfigError) as raised:
-        config.from_context(context)
-    assert message in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-def test_the_widest_network_that_may_use_ssh_is_fine() -> None:
-    assert config.from_context({"lightsail_ssh_cidr": "10.0.0.0/8"}).lightsail_ssh_cidr == "10.0.0.0/8"
-    assert config.from_context({"lightsail_ssh_cidr": "2001:db8::/32"}).lightsail_ssh_cidr == "2001:db8::/32"
+    assert set(LIGHTSAIL_SIZES) == set(lightsail_watch.TRANSFER_GB)
 
 
 # -- the launch script
@@ -358,7 +325,7 @@ def test_the_lessons_figures_are_the_stacks() -> None:
 
 def test_the_lesson_has_every_setting_and_alarm() -> None:
     told = re.findall(r"^\| `(lightsail_\w+)`", LESSON, re.MULTILINE)
-    assert {*told} == {name for name in config.OVERRIDES if name.startswith("lightsail_")}
+    assert {*told} == {name for name in CONTEXT_SETTINGS if name.startswith("lightsail_")}
     alarms = {one["Properties"]["MetricName"] for one in resources(SANDBOX, ALARM).values()}
     assert {*re.findall(r"^\| ([A-Z]\w+) \|", section(LESSON, "Watch it"), re.MULTILINE)} == alarms
 

@@ -14,7 +14,7 @@ from tests.support.folders import ROOT
 
 pytestmark = pytest.mark.slow
 
-SOURCES = ("app.py", "config.py", "cdk.json", "stacks", "lambda_src", "containers")
+SOURCES = ("app.py", "config.py", "settings_checks.py", "cdk.json", "stacks", "lambda_src", "containers")
 BUNDLED = "thumbnail"
 """The function that is bundled here: it has compiled dependencies. All are bundled by the same lines."""
 

@@ -17,7 +17,8 @@ import awscli
 import jmespath
 from awscli.clidriver import create_clidriver
 
-from config import OVERRIDES, ConfigError, from_context
+from config import CONTEXT_SETTINGS, from_context
+from settings_checks import ConfigError
 from tests.support.apps import EVERY_STACK, stack_name, templates
 from tests.support.folders import ROOT
 from tests.support.queries import shape_of, unknown_fields
@@ -102,7 +103,7 @@ def _settings(given: list[str]) -> Iterator[str]:
         from_context({name: value for name, value in context.items() if COMPUTED not in value})
     except ConfigError as error:
         yield str(error)
-    known = {"profile", *OVERRIDES}
+    known = {"profile", *CONTEXT_SETTINGS}
     yield from (f"the app has no setting {name}" for name in context if name not in known)
 
 

@@ -6,7 +6,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from config import PROFILES, ConfigError
+from config import PROFILES
+from settings_checks import ConfigError
 from tools.costs import report
 from tools.costs.prices import UnpricedError
 from tools.templates import Template, synthesize, templates_in

@@ -1,0 +1,250 @@
+"""Parse the settings that `-c name=value` gives, and refuse values that cannot be deployed."""
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+if TYPE_CHECKING:
+    from config import Config
+
+UTC = "Etc/UTC"
+MAX_URLS = 50
+"""The function can check this many at once."""
+MAX_URL = 255
+"""Characters of a URL. CDK's alarms accept no longer value of a metric's dimension; CloudWatch would accept 1,024."""
+MAX_PERIOD_MINUTES = 5040
+"""Three and a half days, because CloudWatch looks back a week and an alarm needs two periods to see a missed run.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+LIGHTSAIL_BUNDLES: Mapping[str, str] = {"ubuntu_24_04": "nano_3_0", "wordpress": "micro_3_0"}
+"""The blueprints, and the smallest plan for each. nginx fits into the 512 MB of nano. WordPress would start there,
+because its blueprint's minPower is 0, but it outgrows them with its database.
+https://docs.aws.amazon.com/cli/latest/reference/lightsail/get-blueprints.html
+https://docs.aws.amazon.com/cli/latest/reference/lightsail/get-bundles.html"""
+LIGHTSAIL_SIZES = ("nano", "micro", "small")
+"""$5, $7 and $12 a month, with a public IPv4 address. A plan's name has the size, the generation and a number for the
+region: nano_3_0 in most regions, nano_3_1 in Mumbai, nano_3_2 in Sydney."""
+WIDEST_SSH = {4: 8, 6: 32}
+"""Shortest prefix by IP version: the network of one company or provider. Anything wider is half the world."""
+
+CHOICES: Mapping[str, Collection[str]] = {
+    "architecture": ("arm64", "x86_64"),
+    "lightsail_blueprint": LIGHTSAIL_BUNDLES,
+}
+RANGES: Mapping[str, tuple[int, int | None]] = {
+    "thumbnail_max_edge": (16, 2048),  # pixels: smaller is unreadable, larger is no longer a thumbnail
+    "thumbnail_concurrency": (1, None),
+    "batch_max_vcpus": (4, 10_000),  # an array job needs at least two children, of 2 vCPUs each, and has up to 10,000
+    "batch_monthly_budget": (1, None),
+}
+_IMAGE = (
+    r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
+)
+PATTERNS: Mapping[str, tuple[str, str]] = {
+    "prefix": (r"[a-z][a-z0-9-]{0,19}", "1 to 20 of a-z, 0-9 and '-', beginning with a letter"),
+    "alarm_email": (r"[^@\s]+@[^@\s]+\.[^@\s]+", "an address like name@example.com"),
+    "api_allowed_origin": (r"\*|https?://[a-z0-9.-]+(:\d{1,5})?", "'*' or an origin like https://notes.example.com"),
+    "web_image": (_IMAGE, "repository:tag or repository@sha256:…"),
+    "web_certificate_arn": (
+        r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+",
+        "arn:aws:acm:<region>:<account>:certificate/<id>",
+    ),
+    "lightsail_bundle": (
+        rf"({'|'.join(LIGHTSAIL_SIZES)})_3_[0-9]",
+        f"{', '.join(f'{size}_3_0' for size in LIGHTSAIL_SIZES)}, or the same with your region's last number",
+    ),
+    "lightsail_database": (
+        r"(mysql|postgres)_\d+(_\d+)?",
+        "an engine like postgres_16 (aws lightsail get-relational-database-blueprints lists all)",
+    ),
+    "batch_image": (_IMAGE, "registry/repository:tag"),
+}
+"""The pattern of the whole text, and its description for the error."""
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be deployed. The message is one line: the setting, the problem and what to do."""
+
+
+# -- what the context gives
+
+
+def check_names(context: Collection[str], known: Collection[str], fields: Collection[str]) -> None:
+    """Check that the context misspells no setting, and changes only the known ones."""
+    # Other names are allowed, because CDK, its plug-ins and ~/.cdk.json write their own into the context.
+    settings = ", ".join(known)
+    for name in (name for name in context if name not in known):
+        if name in fields:
+            raise ConfigError(f"{name}: set it in config.py. -c can change: {settings}.")
+        similar = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        if similar:
+            raise ConfigError(f"{name}: no such setting. Did you mean {similar[0]!r}? The settings are: {settings}.")
+
+
+def parse(context: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the context's settings, each as a value of its type."""
+    return {name: _parse_text(name, str(context[name]), type_) for name, type_ in types.items() if name in context}
+
+
+def _parse_text(name: str, text: str, type_: Any) -> Any:
+    if type_ is bool:
+        return choice(name, text, ("true", "false")) == "true"
+    if type_ in (int, int | None):
+        try:
+            return int(text)
+        except ValueError:
+            raise ConfigError(f"{name}: {text!r} is not a whole number.") from None
+    return tuple(text.split(",")) if type_ == tuple[str, ...] else text
+
+
+def choice(name: str, value: str, choices: Collection[str]) -> str:
+    """Return the value if it is one of the choices."""
+    if value not in choices:
+        raise ConfigError(f"{name}: {value!r} is not supported. Use one of: {', '.join(choices)}.")
+    return value
+
+
+# -- all settings
+
+
+def check(config: "Config") -> None:
+    """Check every setting. Raises ConfigError for the first bad one."""
+    for name, choices in CHOICES.items():
+        choice(name, getattr(config, name), choices)
+    for name, (low, high) in RANGES.items():
+        _check_range(name, getattr(config, name), low, high)
+    for name, (pattern, description) in PATTERNS.items():
+        _check_pattern(name, getattr(config, name), pattern, description)
+    _check_urls(config.cron_urls, allow_private=config.cron_allow_private)
+    _check_cron(config)
+    if config.batch_schedule is not None:
+        _check_schedule("batch_schedule", config.batch_schedule)
+    if config.lightsail_ssh_cidr is not None:
+        _check_ssh(config.lightsail_ssh_cidr)
+    if config.lightsail_blueprint == "wordpress" and config.lightsail_plan.startswith("nano"):
+        raise ConfigError("lightsail_bundle: WordPress and its database need more than the 512 MB of nano. Use micro.")
+
+
+def _check_range(name: str, value: int | None, low: int, high: int | None) -> None:
+    if value is not None and (value < low or (high is not None and value > high)):
+        allowed = f"{low} or more" if high is None else f"{low} to {high}"
+        raise ConfigError(f"{name}: {value} is out of range. Use {allowed}.")
+
+
+def _check_pattern(name: str, text: str | None, pattern: str, description: str) -> None:
+    if text is not None and re.fullmatch(pattern, text) is None:
+        raise ConfigError(f"{name}: {text!r} is not valid. Use {description}.")
+
+
+# -- the cron example
+
+
+def _check_urls(urls: Sequence[str], *, allow_private: bool) -> None:
+    if not 0 < len(urls) <= MAX_URLS:
+        raise ConfigError(f"cron_urls: {len(urls)} URLs are too many or too few. Use 1 to {MAX_URLS}.")
+    for url in urls:
+        problem = _problem_of(url)
+        if problem is None and _is_private(url) and not allow_private:
+            problem = "is a private address. Set cron_allow_private to allow it."
+        if problem is None and urls.count(url) > 1:
+            problem = "is listed twice. Remove one."
+        if problem is not None:
+            raise ConfigError(f"cron_urls: {url!r} {problem}")
+
+
+def _problem_of(url: str) -> str | None:
+    if not url:
+        return "is not a URL. Put one comma between two URLs."
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        return f"is not a URL: {error}."
+    if re.fullmatch(rf"[!-~]{{1,{MAX_URL}}}", url) is None:
+        return f"is not supported. Use up to {MAX_URL} printable ASCII characters, without spaces."
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "is not supported. Begin with http:// or https:// and a host name."
+    if "@" in parts.netloc:
+        return "contains a user name or a password. Remove it, because results and metrics would show it."
+    return None
+
+
+def _is_private(url: str) -> bool:
+    # Only the function can find out which address a host name has.
+    try:
+        return not ipaddress.ip_address(urlsplit(url).hostname or "").is_global
+    except ValueError:
+        return False
+
+
+def _check_cron(config: "Config") -> None:
+    _check_schedule("cron_schedule", config.cron_schedule)
+    _check_time_zone(config.cron_time_zone)
+    if config.cron_schedule.startswith("cron("):
+        if config.cron_longest_gap is None:
+            raise ConfigError("cron_longest_gap: set the longest time between two runs of cron(...), in minutes.")
+    else:
+        _check_rate_alone(config)
+    if not 0 < config.cron_period <= MAX_PERIOD_MINUTES:
+        name = "cron_schedule" if config.cron_longest_gap is None else "cron_longest_gap"
+        raise ConfigError(
+            f"{name}: {config.cron_period} minutes between two runs are out of range. "
+            f"Use 1 to {MAX_PERIOD_MINUTES}, because CloudWatch cannot detect a missed run otherwise."
+        )
+
+
+def _check_rate_alone(config: "Config") -> None:
+    if config.cron_longest_gap is not None:
+        raise ConfigError(f"cron_longest_gap: remove it, because {config.cron_schedule} contains this time.")
+    if config.cron_time_zone != UTC:
+        raise ConfigError(f"cron_time_zone: remove it, because only cron(...) has a time zone: {config.cron_schedule}.")
+
+
+def _check_time_zone(name: str) -> None:
+    known = available_timezones()  # a machine may have none; then AWS checks the name
+    if known and name not in known:
+        raise ConfigError(f"cron_time_zone: {name!r} does not exist. Use a name like Europe/Vienna.")
+
+
+# -- schedules
+
+
+def _check_schedule(name: str, schedule: str) -> None:
+    if schedule.startswith("cron("):
+        _check_cron_expression(name, schedule)
+    elif re.fullmatch(r"rate\((1 (minute|hour|day)|(?!1 )[1-9][0-9]{0,5} (minutes|hours|days))\)", schedule) is None:
+        raise ConfigError(f"{name}: {schedule!r} is not valid. Use rate(1 hour), rate(15 minutes) or cron(...).")
+
+
+def _check_cron_expression(name: str, schedule: str) -> None:
+    # AWS checks the content of each field.
+    if re.fullmatch(r"cron\([0-9A-Z*?,/LW#-]+( [0-9A-Z*?,/LW#-]+){5}\)", schedule) is None:
+        raise ConfigError(f"{name}: {schedule!r} is not valid. Use six fields, as in cron(0 8-18 ? * MON-FRI *).")
+    _, _, day_of_month, _, day_of_week, _ = schedule.split(" ")
+    if (day_of_month == "?") is (day_of_week == "?"):
+        raise ConfigError(f"{name}: {schedule!r} is not valid. Use ? for the day of the month or the day of the week.")
+
+
+def minutes_of_rate(rate: str) -> int:
+    """Return the minutes between two runs of a valid rate(...)."""
+    number, unit = rate.removeprefix("rate(").removesuffix(")").split(" ")
+    return int(number) * {"minute": 1, "hour": 60, "day": 1440}[unit.removesuffix("s")]
+
+
+# -- the Lightsail example
+
+
+def _check_ssh(cidr: str) -> None:
+    try:
+        network = ipaddress.ip_network(cidr)
+    except ValueError as error:
+        raise ConfigError(f"lightsail_ssh_cidr: {error}. One address is 192.0.2.44/32.") from None
+    widest = WIDEST_SSH[network.version]
+    if network.prefixlen < widest:
+        raise ConfigError(
+            f"lightsail_ssh_cidr: {cidr} lets {'everybody' if network.prefixlen == 0 else 'too many'} try to log in. "
+            f"Use your own address (curl https://checkip.amazonaws.com), or a network of /{widest} at most."
+        )
