@@ -45,8 +45,8 @@ def test_the_fargate_lessons_figures_are_the_stacks() -> None:
     base, share = weights()
     assert base == 1
     assert share == 3 / 4
-    assert f"between {web.MIN_TASKS} and {web.MAX_TASKS} tasks: the average CPU is kept at {web.CPU_PERCENT} %" in text
-    assert f"the requests at {web.REQUESTS_PER_TASK:,} a minute and task" in text
+    assert f"between {web.MIN_TASKS} and {web.MAX_TASKS} tasks: scaling keeps the average CPU at {web.CPU_PERCENT} %" in text
+    assert f"each task at {web.REQUESTS_PER_TASK:,} requests a minute" in text
     assert f"after the {web.STOP_TIMEOUT.to_seconds():.0f} seconds of its stop timeout" in text
     assert f"on port {web.PORT}" in text
 
@@ -72,8 +72,8 @@ def test_the_lessons_times_are_the_templates() -> None:
     assert limit
     assert finish
     assert noticed < int(limit[1]), "a Spot task would be gone before the load balancer knows"
-    assert f"nobody has asked for {quiet[1]} seconds, {limit[1]} at most; then it finishes what is left, within" in text
-    assert f"within {finish[1]}, and exits with 0" in text
+    assert f"no request has arrived for {quiet[1]} seconds, and for {limit[1]} seconds at most." in text
+    assert f"within {finish[1]} seconds, and exits with 0" in text
 
 
 def test_the_ecs_ec2_lessons_figures_are_the_stacks() -> None:
