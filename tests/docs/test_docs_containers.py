@@ -45,7 +45,10 @@ def test_the_fargate_lessons_figures_are_the_stacks() -> None:
     base, share = weights()
     assert base == 1
     assert share == 3 / 4
-    assert f"between {web.MIN_TASKS} and {web.MAX_TASKS} tasks: scaling keeps the average CPU at {web.CPU_PERCENT} %" in text
+    assert (
+        f"between {web.MIN_TASKS} and {web.MAX_TASKS} tasks: scaling keeps the average CPU at {web.CPU_PERCENT} %"
+        in text
+    )
     assert f"each task at {web.REQUESTS_PER_TASK:,} requests a minute" in text
     assert f"after the {web.STOP_TIMEOUT.to_seconds():.0f} seconds of its stop timeout" in text
     assert f"on port {web.PORT}" in text
