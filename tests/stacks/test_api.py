@@ -1,4 +1,4 @@
-"""What the API stack means to be; the snapshot beside it says what it is to the letter."""
+"""The guarantees of the API stack. The snapshot has all its details."""
 
 import json
 import re
@@ -12,27 +12,27 @@ from aws_cdk.aws_logs import RetentionDays
 from stacks.api import ApiStack
 from tests.support.apps import properties_of, templates
 from tests.support.folders import ROOT
-from tools.templates import NO_BUNDLING, resources
+from tests.support.grants import grants_of
+from tools.templates import NO_BUNDLING, Template, resources
 
 SANDBOX = templates("sandbox")["api"]
 PRODUCTION = templates("production")["api"]
 OPENAPI = json.loads((ROOT / "lambda_src" / "api" / "openapi.json").read_text())
 both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
-Template = dict[str, Any]
 
 
 def methods(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
-    """The properties of every method, by path and HTTP method."""
+    """Return the properties of every method, by path and HTTP method."""
     parents = resources(template, "AWS::ApiGateway::Resource")
 
     def path(reference: Any) -> str:
         if "Fn::GetAtt" in reference:
             return ""
-        own = parents[reference["Ref"]]["Properties"]
-        return f"{path(own['ParentId'])}/{own['PathPart']}"
+        resource = parents[reference["Ref"]]["Properties"]
+        return f"{path(resource['ParentId'])}/{resource['PathPart']}"
 
-    found = [method["Properties"] for method in resources(template, "AWS::ApiGateway::Method").values()]
-    return {(path(method["ResourceId"]), method["HttpMethod"]): method for method in found}
+    every = [method["Properties"] for method in resources(template, "AWS::ApiGateway::Method").values()]
+    return {(path(method["ResourceId"]), method["HttpMethod"]): method for method in every}
 
 
 OPERATIONS = {
@@ -47,26 +47,7 @@ OPERATIONS = {
 
 
 @both
-def test_the_ids_of_stores_never_change(template: Template) -> None:
-    """Another id is another resource: CloudFormation would delete this one, or leave it behind with its data."""
-    assert set(resources(template, "AWS::DynamoDB::Table")) == {"Notes5BB3582F"}
-    assert set(resources(template, "AWS::S3::Bucket")) == {"AccessLogsBucket83982689"}
-
-
-@both
-def test_the_id_of_the_api_never_changes(template: Template) -> None:
-    """It is in the URL: another one breaks every client. The key's is in their settings."""
-    assert set(resources(template, "AWS::ApiGateway::RestApi")) == {"ApiF70053CD"}
-    assert set(resources(template, "AWS::ApiGateway::ApiKey")) == {"Key961B73FD"}
-
-
-@both
-def test_the_outputs_are_what_the_smoke_tests_and_lessons_use(template: Template) -> None:
-    assert set(template["Outputs"]) == {"ApiUrl", "ApiKeyId", "TableName"}
-
-
-@both
-def test_every_operation_of_the_document_is_deployed_and_no_other(template: Template) -> None:
+def test_exactly_the_operations_of_the_document_are_deployed(template: Template) -> None:
     deployed = {key: method for key, method in methods(template).items() if key[1] not in ("ANY", "OPTIONS")}
     assert {key: method["OperationName"] for key, method in deployed.items()} == {
         key: operation["operationId"] for key, operation in OPERATIONS.items()
@@ -74,31 +55,32 @@ def test_every_operation_of_the_document_is_deployed_and_no_other(template: Temp
 
 
 @both
-def test_every_path_answers_other_methods_and_browsers(template: Template) -> None:
+def test_every_path_answers_unsupported_methods_and_preflights(template: Template) -> None:
     for path in OPENAPI["paths"]:
-        assert methods(template)[path, "ANY"]["ApiKeyRequired"] is True  # 405 with Allow, from the function
+        assert methods(template)[path, "ANY"]["ApiKeyRequired"] is True  # the function answers 405 with Allow
         preflight = methods(template)[path, "OPTIONS"]
-        assert preflight["Integration"]["PassthroughBehavior"] == "NEVER", "or a body that is not JSON makes it a 500"
-        assert not preflight["ApiKeyRequired"], "a browser sends no key with it"
+        assert preflight["Integration"]["PassthroughBehavior"] == "NEVER", "a body other than JSON must not cause a 500"
+        assert not preflight["ApiKeyRequired"], "a browser sends no key with a preflight"
         (answer,) = preflight["Integration"]["IntegrationResponses"]
         headers = answer["ResponseParameters"]
-        allowed = headers["method.response.header.Access-Control-Allow-Methods"].strip("'").split(",")
-        assert {*allowed} == {"OPTIONS", *(method for of, method in OPERATIONS if of == path)}
+        methods_header = headers["method.response.header.Access-Control-Allow-Methods"]
+        expected = {"OPTIONS", *(method for operation_path, method in OPERATIONS if operation_path == path)}
+        assert {*methods_header.strip("'").split(",")} == expected
         assert headers["method.response.header.Access-Control-Allow-Origin"] == "'*'"
-    assert "PATCH" in allowed
+    assert "PATCH" in methods_header, "the last path is that of one note"
 
 
 @both
-def test_all_but_the_health_check_needs_a_key(template: Template) -> None:
-    open_to_all = {
+def test_only_the_health_check_needs_no_key(template: Template) -> None:
+    keyless = {
         key for key, method in methods(template).items() if not method.get("ApiKeyRequired") and key[1] != "OPTIONS"
     }
-    assert open_to_all == {("/v1/health", "GET")}
-    assert open_to_all == {key for key, operation in OPERATIONS.items() if operation.get("security") == []}
+    assert keyless == {("/v1/health", "GET")}
+    assert keyless == {key for key, operation in OPERATIONS.items() if operation.get("security") == []}
 
 
 @both
-def test_bodies_are_held_against_the_schemas_of_the_document(template: Template) -> None:
+def test_api_gateway_validates_bodies_with_the_schemas_of_the_document(template: Template) -> None:
     (validator,) = resources(template, "AWS::ApiGateway::RequestValidator")
     assert properties_of(template, "AWS::ApiGateway::RequestValidator")["ValidateRequestBody"] is True
     models = resources(template, "AWS::ApiGateway::Model")
@@ -119,24 +101,24 @@ DRAFT_4 = {
 
 
 @both
-def test_the_gateways_schemas_use_what_json_schema_draft_4_knows(template: Template) -> None:
-    """API Gateway refuses a model with other keywords, and OpenAPI 3.1 has many."""
+def test_schemas_only_use_keywords_of_json_schema_draft_4(template: Template) -> None:
+    """API Gateway does not support other keywords, and OpenAPI 3.1 has many of them."""
 
     def keywords(schema: Any) -> set[str]:
         inner = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
-        return {*schema} | {keyword for one in inner for keyword in keywords(one)}
+        return {*schema} | {keyword for part in inner for keyword in keywords(part)}
 
     for model in resources(template, "AWS::ApiGateway::Model").values():
         assert keywords(model["Properties"]["Schema"]) <= DRAFT_4 | {"$schema"}
 
 
 @both
-def test_the_gateways_own_errors_are_problems_too(template: Template) -> None:
-    found = {}
-    for one in resources(template, "AWS::ApiGateway::GatewayResponse").values():
-        properties = one["Properties"]
+def test_errors_of_api_gateway_are_problems(template: Template) -> None:
+    statuses = {}
+    for response in resources(template, "AWS::ApiGateway::GatewayResponse").values():
+        properties = response["Properties"]
         text = properties["ResponseTemplates"]["application/json"]
-        assert "$context.error" not in text, "the gateway's own words may hold quotes of the client's"
+        assert "$context.error" not in text, "the message of API Gateway may repeat quotes of the client"
         problem = json.loads(text)
         assert problem["type"] == "about:blank"
         assert problem["request_id"] == "$context.requestId"
@@ -146,11 +128,11 @@ def test_the_gateways_own_errors_are_problems_too(template: Template) -> None:
         headers = properties["ResponseParameters"]
         assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
         assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
-        found[properties["ResponseType"]] = properties.get("StatusCode")
+        statuses[properties["ResponseType"]] = properties.get("StatusCode")
         if properties.get("StatusCode") == "429":
             assert re.fullmatch("'[0-9]+'", headers["gatewayresponse.header.Retry-After"])
     assert (
-        found.items()
+        statuses.items()
         >= {
             "MISSING_AUTHENTICATION_TOKEN": "404",
             "INVALID_API_KEY": "403",
@@ -168,60 +150,54 @@ def test_the_gateways_own_errors_are_problems_too(template: Template) -> None:
 
 
 @both
-def test_keys_and_all_together_have_a_rate_and_keys_a_quota(template: Template) -> None:
+def test_keys_methods_and_keyless_methods_have_their_limits(template: Template) -> None:
     plan = properties_of(template, "AWS::ApiGateway::UsagePlan")
     assert plan["Throttle"] == {"RateLimit": 10, "BurstLimit": 10}
     assert plan["Quota"] == {"Limit": 10_000, "Period": "DAY"}
     (stage,) = resources(template, "AWS::ApiGateway::Stage")
-    assert [one["Stage"] for one in plan["ApiStages"]] == [{"Ref": stage}]
+    assert [api_stage["Stage"] for api_stage in plan["ApiStages"]] == [{"Ref": stage}]
     settings = {
-        (one["ResourcePath"], one["HttpMethod"]): one
-        for one in properties_of(template, "AWS::ApiGateway::Stage")["MethodSettings"]
+        (setting["ResourcePath"], setting["HttpMethod"]): setting
+        for setting in properties_of(template, "AWS::ApiGateway::Stage")["MethodSettings"]
     }
     every = settings.pop(("/*", "*"))
     assert (every["ThrottlingRateLimit"], every["ThrottlingBurstLimit"]) == (50, 100)
     for (path, name), method in methods(template).items():
         if not method["ApiKeyRequired"]:
-            own = settings.pop((f"/{path.replace('/', '~1')}", name))
-            limits = own["ThrottlingRateLimit"], own["ThrottlingBurstLimit"]
-            assert limits == (0.2, 20), f"anybody may call {name} {path}, and it is billed"
+            setting = settings.pop((f"/{path.replace('/', '~1')}", name))
+            limits = setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]
+            assert limits == (0.2, 20), f"AWS bills calls of {name} {path}, and anybody may make them"
     assert settings == {}
 
 
 @both
-def test_the_function_answers_before_the_gateway_gives_up(template: Template) -> None:
+def test_the_function_times_out_before_api_gateway(template: Template) -> None:
     function = properties_of(template, "AWS::Lambda::Function", "Function")
     for key, method in methods(template).items():
         if key[1] != "OPTIONS":
             assert function["Timeout"] < method["Integration"]["TimeoutInMillis"] / 1000 <= 29
 
 
-# -- rights
+# -- grants
 
 
 @both
-def test_the_function_may_do_what_it_does_and_no_more(template: Template) -> None:
-    policy = properties_of(template, "AWS::IAM::Policy", "RoleDefaultPolicy")["PolicyDocument"]
-    allowed = {
-        (action, json.dumps(statement["Resource"]))
-        for statement in policy["Statement"]
-        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
-    }
-    table = {"Fn::GetAtt": ["Notes5BB3582F", "Arn"]}
-    index = json.dumps({"Fn::Join": ["", [table, "/index/newest"]]})
-    logs = json.dumps({"Fn::GetAtt": ["Logs6819BB44", "Arn"]})
-    assert allowed == {
-        *((f"dynamodb:{verb}Item", json.dumps(table)) for verb in ("Get", "Put", "Update", "Delete")),
-        ("dynamodb:Query", index),
-        ("logs:CreateLogStream", logs),
-        ("logs:PutLogEvents", logs),
-        ("xray:PutTraceSegments", '"*"'),
-        ("xray:PutTelemetryRecords", '"*"'),
+def test_the_function_has_only_the_grants_that_it_uses(template: Template) -> None:
+    assert grants_of(template, "RoleDefaultPolicy") == {
+        ("dynamodb:GetItem", "Notes"),
+        ("dynamodb:PutItem", "Notes"),
+        ("dynamodb:UpdateItem", "Notes"),
+        ("dynamodb:DeleteItem", "Notes"),
+        ("dynamodb:Query", "Notes/index/newest"),
+        ("logs:CreateLogStream", "Logs"),
+        ("logs:PutLogEvents", "Logs"),
+        ("xray:PutTraceSegments", "*"),
+        ("xray:PutTelemetryRecords", "*"),
     }
 
 
 @both
-def test_this_api_alone_may_invoke_the_function(template: Template) -> None:
+def test_only_this_api_may_invoke_the_function(template: Template) -> None:
     permission = properties_of(template, "AWS::Lambda::Permission")
     assert permission["Principal"] == "apigateway.amazonaws.com"
     parts = permission["SourceArn"]["Fn::Join"][1]
@@ -233,41 +209,41 @@ def test_this_api_alone_may_invoke_the_function(template: Template) -> None:
 
 
 @both
-def test_nothing_of_the_accounts_is_touched(template: Template) -> None:
-    """The role with which API Gateway writes to CloudWatch Logs is one for all APIs of an account."""
+def test_the_stack_changes_no_account_settings(template: Template) -> None:
+    """All APIs of an account share the role with which API Gateway writes to CloudWatch Logs."""
     assert resources(template, "AWS::ApiGateway::Account") == {}
     for settings in properties_of(template, "AWS::ApiGateway::Stage")["MethodSettings"]:
-        assert "LoggingLevel" not in settings, "it could not be deployed without that role"
+        assert "LoggingLevel" not in settings, "a logging level needs that role"
 
 
 @both
-def test_every_request_is_in_the_access_log_as_a_line_of_json(template: Template) -> None:
+def test_the_access_log_has_a_line_of_json_for_each_request(template: Template) -> None:
     setting = properties_of(template, "AWS::ApiGateway::Stage")["AccessLogSetting"]
     stream = properties_of(template, "AWS::KinesisFirehose::DeliveryStream")
     assert setting["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
-    assert stream["DeliveryStreamName"].startswith("amazon-apigateway-"), "API Gateway writes to no other"
+    assert stream["DeliveryStreamName"].startswith("amazon-apigateway-"), "API Gateway may write to no other name"
     line = setting["Format"]
-    assert line.endswith("}\n"), "Firehose puts one behind the other"
-    assert line.count("\n") == 1, "API Gateway takes one line"
-    filled = json.loads(re.sub(r"\$context\.[A-Za-z.]+", "-", line))
-    assert {"request_id", "status", "api_key_id", "milliseconds", "error"} <= {*filled}
-    for free in ("userAgent", "path", "protocol", "caller", "requestOverride", "queryString"):
-        assert f"$context.{free}" not in line, f"{free} could hold a quote"
-        assert f"$context.identity.{free}" not in line, f"{free} could hold a quote"
+    assert line.endswith("}\n"), "Firehose adds no line breaks"
+    assert line.count("\n") == 1, "API Gateway supports one line"
+    record = json.loads(re.sub(r"\$context\.[A-Za-z.]+", "-", line))
+    assert {"request_id", "status", "api_key_id", "milliseconds", "error"} <= {*record}
+    for field in ("userAgent", "path", "protocol", "caller", "requestOverride", "queryString"):
+        assert f"$context.{field}" not in line, f"{field} may contain a quote"
+        assert f"$context.identity.{field}" not in line, f"{field} may contain a quote"
 
 
 @both
-def test_access_logs_are_kept_as_long_as_other_logs(template: Template) -> None:
+def test_access_logs_are_private_and_expire_with_the_other_logs(template: Template) -> None:
     bucket = properties_of(template, "AWS::S3::Bucket")
-    kept = properties_of(template, "AWS::Logs::LogGroup", "Logs")["RetentionInDays"]
-    assert [rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"]] == [kept]
+    retention = properties_of(template, "AWS::Logs::LogGroup", "Logs")["RetentionInDays"]
+    assert [rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"]] == [retention]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     (policy,) = resources(template, "AWS::S3::BucketPolicy").values()
     denied = policy["Properties"]["PolicyDocument"]["Statement"][0]
     assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
-def test_access_logs_are_kept_for_ever_where_other_logs_are() -> None:
+def test_access_logs_do_not_expire_if_the_other_logs_do_not() -> None:
     stack = ApiStack(
         cdk.App(context=NO_BUNDLING),
         "endless",
@@ -280,54 +256,62 @@ def test_access_logs_are_kept_for_ever_where_other_logs_are() -> None:
     assert "ExpirationInDays" not in rule
 
 
-def test_on_destroy_the_access_log_ends_before_its_bucket_is_emptied() -> None:
+def test_deletion_empties_the_access_log_bucket_after_the_stream_is_gone() -> None:
     (emptying,) = resources(SANDBOX, "Custom::S3AutoDeleteObjects")
     (stream,) = resources(SANDBOX, "AWS::KinesisFirehose::DeliveryStream").values()
     assert emptying in stream["DependsOn"]
 
 
 @both
-def test_a_new_stream_can_write_at_once(template: Template) -> None:
+def test_the_stream_waits_for_its_grants(template: Template) -> None:
     (stream,) = resources(template, "AWS::KinesisFirehose::DeliveryStream").values()
     (policy,) = [name for name in resources(template, "AWS::IAM::Policy") if name.startswith("AccessLogsRole")]
     assert policy in stream["DependsOn"]
 
 
 @both
-def test_requests_are_traced_and_measured(template: Template) -> None:
+def test_requests_have_traces_and_metrics(template: Template) -> None:
     stage = properties_of(template, "AWS::ApiGateway::Stage")
     assert stage["TracingEnabled"] is True
-    unmeasured = {settings["HttpMethod"] for settings in stage["MethodSettings"] if not settings.get("MetricsEnabled")}
-    assert unmeasured == {"OPTIONS"}, "five metrics of each method cost $1.50 a month"
+    without_metrics = {
+        settings["HttpMethod"] for settings in stage["MethodSettings"] if not settings.get("MetricsEnabled")
+    }
+    assert without_metrics == {"OPTIONS"}, "the five metrics of a method cost $1.50 a month"
     assert properties_of(template, "AWS::Lambda::Function", "Function")["TracingConfig"] == {"Mode": "Active"}
 
 
-def test_in_the_sandbox_errors_set_off_an_alarm() -> None:
-    """Throttled functions are errors for the client, too. The rest costs more than the whole example."""
-    (alarm,) = resources(SANDBOX, "AWS::CloudWatch::Alarm").values()
-    assert alarm["Properties"]["MetricName"] == "5XXError"
-    assert resources(SANDBOX, "AWS::CloudWatch::Dashboard") == {}
-
-
-def test_in_production_errors_slowness_and_throttles_do() -> None:
-    template = PRODUCTION
+@pytest.mark.parametrize(
+    ("template", "metrics"),
+    [
+        # Clients get errors from throttled functions, too. More alarms would cost more than the rest of the example.
+        (SANDBOX, {"5XXError"}),
+        (PRODUCTION, {"5XXError", "Latency", "Throttles"}),
+    ],
+    ids=["sandbox", "production"],
+)
+def test_alarms_watch_this_stage(template: Template, metrics: set[str]) -> None:
     alarms = {
         alarm["Properties"]["MetricName"]: alarm["Properties"]
         for alarm in resources(template, "AWS::CloudWatch::Alarm").values()
     }
-    assert {*alarms} == {"5XXError", "Latency", "Throttles"}
-    assert alarms["Latency"]["ExtendedStatistic"] == "p99"
+    assert {*alarms} == metrics
     name = properties_of(template, "AWS::ApiGateway::RestApi")["Name"]
-    for metric in ("5XXError", "Latency"):
-        (stage,) = resources(template, "AWS::ApiGateway::Stage")
-        assert {one["Name"]: one["Value"] for one in alarms[metric]["Dimensions"]} == {
+    assert name == "compute-api", "with the same name, two deployments would mix their metrics"
+    (stage,) = resources(template, "AWS::ApiGateway::Stage")
+    for metric in metrics - {"Throttles"}:
+        assert {each["Name"]: each["Value"] for each in alarms[metric]["Dimensions"]} == {
             "ApiName": name,
             "Stage": {"Ref": stage},
         }
-    assert name == "compute-api", "a name that another deployment has, too, would mix their metrics"
+    if "Latency" in alarms:
+        assert alarms["Latency"]["ExtendedStatistic"] == "p99"
 
 
-def test_the_dashboard_shows_alarms_requests_function_and_table() -> None:
+def test_the_sandbox_has_no_dashboard() -> None:
+    assert resources(SANDBOX, "AWS::CloudWatch::Dashboard") == {}
+
+
+def test_the_production_dashboard_shows_alarms_requests_function_and_table() -> None:
     body = properties_of(PRODUCTION, "AWS::CloudWatch::Dashboard")["DashboardBody"]["Fn::Join"][1]
     text = "".join(part if isinstance(part, str) else "x" for part in body)
     titles = [widget["properties"]["title"] for widget in json.loads(text)["widgets"]]
@@ -338,7 +322,7 @@ def test_the_dashboard_shows_alarms_requests_function_and_table() -> None:
 
 
 @both
-def test_the_keys_are_made_for_what_is_asked(template: Template) -> None:
+def test_the_table_and_its_index_have_the_keys_of_the_queries(template: Template) -> None:
     table = properties_of(template, "AWS::DynamoDB::Table")
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
@@ -348,4 +332,4 @@ def test_the_keys_are_made_for_what_is_asked(template: Template) -> None:
         {"AttributeName": "collection", "KeyType": "HASH"},
         {"AttributeName": "created", "KeyType": "RANGE"},
     ]
-    assert "body" not in index["Projection"]["NonKeyAttributes"], "a page of bodies would fill a response"
+    assert "body" not in index["Projection"]["NonKeyAttributes"], "a page with bodies may exceed the size of a response"

@@ -1,4 +1,4 @@
-"""What the cron stack means to be; the snapshot beside it says what it is to the letter."""
+"""The guarantees of the cron stack. The snapshot has all its details."""
 
 import json
 from collections.abc import Mapping
@@ -9,8 +9,9 @@ import pytest
 import settings_checks
 from cron import events
 from stacks.cron import FUNCTION_SECONDS, TIMEOUT_SECONDS
-from tests.support.apps import get_att, properties_of, template_with, templates
-from tools.templates import resources
+from tests.support.apps import get_att, only_resource, properties_of, template_with, templates
+from tests.support.grants import grants_of
+from tools.templates import Template, resources
 
 SANDBOX = templates("sandbox")["cron"]
 PRODUCTION = templates("production")["cron"]
@@ -18,35 +19,23 @@ both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox"
 ACCOUNT = {"Ref": "AWS::AccountId"}
 
 
-@both
-def test_the_ids_of_stores_never_change(template: dict[str, Any]) -> None:
-    """Another id is another resource: CloudFormation would delete this one, or leave it behind with its data."""
-    assert set(resources(template, "AWS::DynamoDB::Table")) == {"Results25575328"}
-    assert set(resources(template, "AWS::SQS::Queue")) == {"DeadLettersBBF8BAAB"}
-
-
-@both
-def test_the_outputs_are_what_the_smoke_tests_and_lessons_use(template: dict[str, Any]) -> None:
-    assert set(template["Outputs"]) == {"FunctionName", "ResultsTableName", "ScheduleName", "DeadLetterQueueUrl"}
-
-
 # -- the schedule
 
 
 @both
-def test_it_fires_every_hour_within_five_minutes(template: dict[str, Any]) -> None:
+def test_it_runs_every_hour_within_five_minutes(template: Template) -> None:
     schedule = properties_of(template, "AWS::Scheduler::Schedule")
     assert schedule["State"] == "ENABLED"
     assert schedule["ScheduleExpression"] == "rate(1 hour)"
     assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}
     assert json.loads(schedule["Target"]["Input"]) == {
-        "scheduled_at": "<aws.scheduler.scheduled-time>",  # the same in every delivery of a run
+        "scheduled_at": "<aws.scheduler.scheduled-time>",  # every delivery of a run has the same time
         "urls": ["https://example.com/"],
     }
 
 
 @both
-def test_what_cannot_be_delivered_is_tried_until_the_next_run_and_kept(template: dict[str, Any]) -> None:
+def test_scheduler_retries_until_the_next_run_and_then_sends_a_dead_letter(template: Template) -> None:
     target = properties_of(template, "AWS::Scheduler::Schedule")["Target"]
     assert target["Arn"] == get_att(template, "Function")
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 185}
@@ -54,64 +43,63 @@ def test_what_cannot_be_delivered_is_tried_until_the_next_run_and_kept(template:
 
 
 @both
-def test_what_the_function_fails_at_is_retried_until_the_next_run_and_kept(template: dict[str, Any]) -> None:
-    invocations = properties_of(template, "AWS::Lambda::EventInvokeConfig")
-    assert invocations["DestinationConfig"] == {"OnFailure": {"Destination": get_att(template, "DeadLetters")}}
-    assert invocations["MaximumRetryAttempts"] == 2
-    assert invocations["MaximumEventAgeInSeconds"] == 3600
+def test_lambda_retries_until_the_next_run_and_then_sends_a_dead_letter(template: Template) -> None:
+    retries = properties_of(template, "AWS::Lambda::EventInvokeConfig")
+    assert retries["DestinationConfig"] == {"OnFailure": {"Destination": get_att(template, "DeadLetters")}}
+    assert retries["MaximumRetryAttempts"] == 2
+    assert retries["MaximumEventAgeInSeconds"] == 3600
 
 
 @both
-def test_it_does_not_fire_before_everything_is_ready(template: dict[str, Any]) -> None:
-    (schedule,) = resources(template, "AWS::Scheduler::Schedule").values()
+def test_the_schedule_waits_for_its_grants_and_for_the_functions_queue(template: Template) -> None:
     needed = {
         *resources(template, "AWS::Lambda::EventInvokeConfig"),
         *(name for name in resources(template, "AWS::IAM::Policy") if name.startswith("SchedulerRole")),
     }
     assert len(needed) == 2
-    assert needed <= set(schedule["DependsOn"])
+    assert needed <= set(only_resource(template, "AWS::Scheduler::Schedule")["DependsOn"])
 
 
 @both
-def test_scheduler_may_invoke_the_function_and_no_more(template: dict[str, Any]) -> None:
+def test_scheduler_may_only_invoke_the_function_and_send_dead_letters(template: Template) -> None:
     role = properties_of(template, "AWS::IAM::Role", "SchedulerRole")
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-    assert _allowed(template, "SchedulerRole") == {
-        ("lambda:InvokeFunction", "Function"),  # and none of its versions and aliases
+    assert grants_of(template, "SchedulerRole") == {
+        ("lambda:InvokeFunction", "Function"),  # but not its versions and aliases
         ("sqs:SendMessage", "DeadLetters"),
     }
 
 
 @pytest.mark.parametrize(
-    ("settings", "wanted"),
+    ("settings", "expected"),
     [
-        ({"cron_schedule": "rate(1 minute)"}, {"window": None, "seconds": 60, "period": 300}),
-        ({"cron_schedule": "rate(12 minutes)"}, {"window": 1, "seconds": 720, "period": 720}),
-        ({"cron_schedule": "rate(3 days)"}, {"window": 5, "seconds": 86400, "period": 259_200}),
+        ({"cron_schedule": "rate(1 minute)"}, {"window": None, "max_age": 60, "period": 300}),
+        ({"cron_schedule": "rate(12 minutes)"}, {"window": 1, "max_age": 720, "period": 720}),
+        ({"cron_schedule": "rate(3 days)"}, {"window": 5, "max_age": 86400, "period": 259_200}),
         (
             {
                 "cron_schedule": "cron(0 8-18 ? * MON-FRI *)",
                 "cron_time_zone": "Europe/Vienna",
                 "cron_longest_gap": "3780",
             },
-            {"window": None, "seconds": 3600, "period": 226_800},  # the next run may be an hour away
+            {"window": None, "max_age": 3600, "period": 226_800},  # the next run may follow after an hour
         ),
     ],
-    ids=lambda each: each.get("cron_schedule", ""),
+    ids=lambda value: value.get("cron_schedule", ""),
 )
-def test_window_patience_and_alarm_follow_the_period(settings: Mapping[str, str], wanted: Mapping[str, Any]) -> None:
+def test_window_retries_and_alarm_fit_the_period(settings: Mapping[str, str], expected: Mapping[str, Any]) -> None:
     template = template_with("cron", **settings)
     schedule = properties_of(template, "AWS::Scheduler::Schedule")
     assert schedule["ScheduleExpression"] == settings["cron_schedule"]
     assert schedule["ScheduleExpressionTimezone"] == settings.get("cron_time_zone", "Etc/UTC")
-    assert schedule["FlexibleTimeWindow"].get("MaximumWindowInMinutes") == wanted["window"]
-    assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == wanted["seconds"]
-    of_lambda = properties_of(template, "AWS::Lambda::EventInvokeConfig")["MaximumEventAgeInSeconds"]
-    assert of_lambda == max(360, min(wanted["seconds"], 6 * 3600)), "three tries take three minutes and more"
+    assert schedule["FlexibleTimeWindow"].get("MaximumWindowInMinutes") == expected["window"]
+    assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == expected["max_age"]
+    lambda_max_age = properties_of(template, "AWS::Lambda::EventInvokeConfig")["MaximumEventAgeInSeconds"]
+    assert lambda_max_age == max(360, min(expected["max_age"], 6 * 3600)), "three tries take more than three minutes"
     (runs, filled) = properties_of(template, "AWS::CloudWatch::Alarm", "MissedRun")["Metrics"][::-1]
-    assert runs["MetricStat"]["Period"] == wanted["period"]
+    assert runs["MetricStat"]["Period"] == expected["period"]
     assert filled["Expression"] == "FILL(runs, 0)"
 
 
@@ -126,8 +114,8 @@ def test_settings_reach_the_schedule_and_the_function() -> None:
 
 
 @both
-def test_the_function_may_do_what_it_does_and_no_more(template: dict[str, Any]) -> None:
-    assert _allowed(template, "RoleDefaultPolicy") == {
+def test_the_function_has_only_the_grants_that_it_uses(template: Template) -> None:
+    assert grants_of(template, "RoleDefaultPolicy") == {
         ("dynamodb:PutItem", "Results"),
         ("sqs:SendMessage", "DeadLetters"),
         ("logs:CreateLogStream", "Logs"),
@@ -137,33 +125,23 @@ def test_the_function_may_do_what_it_does_and_no_more(template: dict[str, Any]) 
     }
 
 
-def _allowed(template: dict[str, Any], policy: str) -> set[tuple[str, str]]:
-    allowed = set()
-    for statement in properties_of(template, "AWS::IAM::Policy", policy)["PolicyDocument"]["Statement"]:
-        actions, where = statement["Action"], statement["Resource"]
-        for action in [actions] if isinstance(actions, str) else actions:
-            for resource in where if isinstance(where, list) else [where]:
-                allowed.add((action, resource if resource == "*" else str(resource["Fn::GetAtt"][0])[:-8]))
-    return allowed
-
-
 @both
-def test_private_addresses_are_refused_unless_configured(template: dict[str, Any]) -> None:
+def test_private_addresses_are_not_allowed_by_default(template: Template) -> None:
     assert properties_of(template, "AWS::Lambda::Function")["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
 
 
-def test_everything_ends_within_the_functions_time() -> None:
-    """All URLs are checked at once, and each result is then written by three tries of 5 s, with pauses of 1 and 2 s."""
+def test_a_run_needs_at_most_half_of_the_functions_timeout() -> None:
+    """The function checks all URLs at once. It writes a result in three tries of 5 s, with pauses of 1 and 2 s."""
     assert TIMEOUT_SECONDS + 3 * 5 + 3 < FUNCTION_SECONDS / 2
 
 
-def test_no_more_urls_are_configured_than_the_function_takes() -> None:
+def test_the_settings_allow_no_more_urls_than_the_function() -> None:
     assert settings_checks.MAX_URLS == events.MAX_URLS
     assert settings_checks.MAX_URL <= events.MAX_URL
 
 
 @both
-def test_results_are_found_by_url_and_time_and_expire(template: dict[str, Any]) -> None:
+def test_results_have_the_key_url_and_time_and_they_expire(template: Template) -> None:
     table = properties_of(template, "AWS::DynamoDB::Table")
     assert table["KeySchema"] == [
         {"AttributeName": "url", "KeyType": "HASH"},
@@ -175,27 +153,31 @@ def test_results_are_found_by_url_and_time_and_expire(template: dict[str, Any]) 
 # -- the alarms
 
 
-def alarms_of(template: dict[str, Any]) -> dict[str, Any]:
-    """The properties of the alarms by the ids that their lesson knows: `SiteDownhttpsexamplecom`."""
-    found = resources(template, "AWS::CloudWatch::Alarm").items()
-    return {name[:-8].removesuffix("Alarm"): alarm["Properties"] for name, alarm in found}
+def alarms_of(template: Template) -> dict[str, Any]:
+    """Return the properties of the alarms by the names in the lesson, such as `SiteDownhttpsexamplecom`."""
+    alarms = resources(template, "AWS::CloudWatch::Alarm").items()
+    return {name[:-8].removesuffix("Alarm"): alarm["Properties"] for name, alarm in alarms}
 
 
 @both
-def test_what_sets_off_the_alarms(template: dict[str, Any]) -> None:
+def test_the_conditions_of_the_alarms(template: Template) -> None:
     alarms = alarms_of(template)
     missed = alarms.pop("MissedRun")
     assert {
         name: (alarm["MetricName"], alarm["Statistic"], alarm["TreatMissingData"]) for name, alarm in alarms.items()
     } == {
-        "SiteDownhttpsexamplecom": ("Up", "Minimum", "ignore"),  # or it would end five minutes after each run
+        "SiteDownhttpsexamplecom": (
+            "Up",
+            "Minimum",
+            "ignore",
+        ),  # keeps the alarm's state between two runs
         "Errors": ("Errors", "Sum", "notBreaching"),
         "DeadLettersVisible": ("ApproximateNumberOfMessagesVisible", "Maximum", "notBreaching"),
     }
     site = alarms["SiteDownhttpsexamplecom"]
     assert (site["ComparisonOperator"], site["Threshold"]) == ("LessThanThreshold", 1)
     (filled, runs) = missed["Metrics"]
-    # Without FILL, CloudWatch looks back further than two periods before it takes data for missing.
+    # Without FILL, CloudWatch looks at more than two periods before it treats data as missing.
     assert (filled["Expression"], filled.get("ReturnData", True)) == ("FILL(runs, 0)", True)
     assert (runs["Id"], runs["ReturnData"]) == ("runs", False)
     assert (runs["MetricStat"]["Stat"], runs["MetricStat"]["Period"]) == ("SampleCount", 3600)
@@ -204,7 +186,7 @@ def test_what_sets_off_the_alarms(template: dict[str, Any]) -> None:
     environment = properties_of(template, "AWS::Lambda::Function")["Environment"]["Variables"]
     for metric in (runs["MetricStat"]["Metric"], site):
         assert (metric["Namespace"], metric["MetricName"]) == ("ComputeExamples", "Up")
-        assert {one["Name"]: one["Value"] for one in metric["Dimensions"]} == {
+        assert {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]} == {
             "service": environment["POWERTOOLS_SERVICE_NAME"],
             "url": "https://example.com/",
         }
@@ -212,8 +194,8 @@ def test_what_sets_off_the_alarms(template: dict[str, Any]) -> None:
         assert "Up" in environment["METRICS"].split(",")
 
 
-def test_each_site_has_an_alarm_that_names_it() -> None:
+def test_each_site_has_an_alarm_with_its_url() -> None:
     longest = "https://b.example/" + "x" * (settings_checks.MAX_URL - 18)
     alarms = alarms_of(template_with("cron", cron_urls=f"https://a.example/,{longest}"))
-    described = [alarm["AlarmDescription"] for name, alarm in alarms.items() if name.startswith("SiteDown")]
-    assert [text.split(" ")[0] for text in described] == ["https://a.example/", longest]
+    descriptions = [alarm["AlarmDescription"] for name, alarm in alarms.items() if name.startswith("SiteDown")]
+    assert [text.split(" ")[0] for text in descriptions] == ["https://a.example/", longest]

@@ -1,4 +1,4 @@
-"""What the Lightsail stack means to be; the snapshot beside it says what it is to the letter."""
+"""The guarantees of the Lightsail stack, its launch script and its lesson. The snapshot has all its details."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from stacks import lightsail, lightsail_watch
 from tests.docs.test_docs import section
 from tests.support.apps import properties_of, template_with, templates
 from tests.support.folders import ROOT
-from tools.templates import resources
+from tools.templates import Template, resources
 
 SANDBOX = templates("sandbox")["lightsail"]
 PRODUCTION = templates("production")["lightsail"]
@@ -30,7 +30,7 @@ LESSON = (ROOT / "docs" / "lightsail.md").read_text()
 EVERYTHING = {"lightsail_disk": "true", "lightsail_database": "postgres_16", "lightsail_bucket": "true"}
 
 
-def lightsail_properties(template: dict[str, Any], kind: str) -> dict[str, Any]:
+def lightsail_properties(template: Template, kind: str) -> dict[str, Any]:
     return properties_of(template, f"AWS::Lightsail::{kind}")
 
 
@@ -38,20 +38,20 @@ def lightsail_properties(template: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 @both
-def test_the_address_is_the_static_one(template: dict[str, Any]) -> None:
-    """The server's own PublicIpAddress is the one from before the static address was attached."""
+def test_the_outputs_use_the_static_address(template: Template) -> None:
+    """The server's own PublicIpAddress is the one that it had before the static address was attached."""
     static = {"Fn::GetAtt": ["Address", "IpAddress"]}
     assert template["Outputs"]["StaticIp"]["Value"] == static
     assert template["Outputs"]["Url"]["Value"] == {"Fn::Join": ["", ["http://", static, "/"]]}
     assert template["Outputs"]["InstanceName"]["Value"] == {"Ref": "Server"}
-    # Without the reference, CloudFormation would make the address before the server exists.
+    # Without this reference, CloudFormation would create the address before the server exists.
     assert lightsail_properties(template, "StaticIp")["AttachedTo"] == {"Ref": "Server"}
     assert "PublicIpAddress" not in json.dumps(template)
 
 
 @both
-def test_the_web_is_open_and_ssh_is_closed(template: dict[str, Any]) -> None:
-    """No list at all would leave Lightsail's default, with 22 open to everybody."""
+def test_http_and_https_are_open_and_ssh_is_closed(template: Template) -> None:
+    """Without a list, Lightsail's default opens port 22 to everybody."""
     everybody = {"Protocol": "tcp", "Cidrs": ["0.0.0.0/0"], "Ipv6Cidrs": ["::/0"]}
     assert lightsail_properties(template, "Instance")["Networking"]["Ports"] == [
         {"FromPort": port, "ToPort": port, **everybody} for port in (80, 443)
@@ -59,49 +59,51 @@ def test_the_web_is_open_and_ssh_is_closed(template: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cidr", "wanted"),
+    ("cidr", "expected"),
     [("192.0.2.44/32", {"Cidrs": ["192.0.2.44/32"]}), ("2001:db8::/48", {"Ipv6Cidrs": ["2001:db8::/48"]})],
 )
-def test_ssh_is_open_to_whom_it_is_configured_for(cidr: str, wanted: Mapping[str, Any]) -> None:
+def test_ssh_is_only_open_to_the_configured_network(cidr: str, expected: Mapping[str, Any]) -> None:
     ports = lightsail_properties(template_with("lightsail", lightsail_ssh_cidr=cidr), "Instance")["Networking"]["Ports"]
-    assert ports[-1] == {"FromPort": 22, "ToPort": 22, "Protocol": "tcp", **wanted}
+    assert ports[-1] == {"FromPort": 22, "ToPort": 22, "Protocol": "tcp", **expected}
     assert [port["FromPort"] for port in ports] == [80, 443, 22]
 
 
 @both
-def test_the_server_is_saved_every_day_before_updates_may_restart_it(template: dict[str, Any]) -> None:
+def test_a_daily_snapshot_precedes_the_restart_after_updates(template: Template) -> None:
     (add_on,) = lightsail_properties(template, "Instance")["AddOns"]
     assert add_on == {"AddOnType": "AutoSnapshot", "AutoSnapshotAddOnRequest": {"SnapshotTimeOfDay": "03:00"}}
     assert 'Automatic-Reboot-Time "04:00"' in lightsail_properties(template, "Instance")["UserData"]
 
 
 @both
-def test_the_server_is_tagged_by_itself(template: dict[str, Any]) -> None:
-    """CloudFormation does not pass a stack's tags on to Lightsail: the resource's own are all there are."""
+def test_the_server_has_its_own_tags(template: Template) -> None:
+    """CloudFormation does not pass a stack's tags on to Lightsail, so the server needs its own."""
     tags = lightsail_properties(template, "Instance")["Tags"]
     assert {tag["Key"] for tag in tags} == {"project", "example", "profile"}
 
 
-def test_production_keeps_the_server_its_address_and_its_data() -> None:
+def test_production_retains_the_server_its_address_and_its_data() -> None:
     template = template_with("lightsail", profile="production", **EVERYTHING)
-    # Plain Retain would keep them after a first deployment that was rolled back, too, and with them their names.
-    kept = {
-        name for name, found in template["Resources"].items() if found.get("DeletionPolicy") == "RetainExceptOnCreate"
+    # Plain Retain would also keep them, and their names, after a first deployment that was rolled back.
+    retained = {
+        name
+        for name, resource in template["Resources"].items()
+        if resource.get("DeletionPolicy") == "RetainExceptOnCreate"
     }
-    assert kept == {"Server", "Address", "Disk", "Database", "Bucket"}
-    assert all(template["Resources"][name]["UpdateReplacePolicy"] == "Retain" for name in kept)
+    assert retained == {"Server", "Address", "Disk", "Database", "Bucket"}
+    assert all(template["Resources"][name]["UpdateReplacePolicy"] == "Retain" for name in retained)
 
 
-# -- what would replace it
+# -- replacement
 
 
 def create_only(kind: str) -> set[str]:
-    """The properties of a type that CloudFormation can change only by replacing the resource, as AWS publishes them."""
+    """Return the properties of a type that CloudFormation can only change by a replacement, as AWS publishes them."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", f"AWS::Lightsail::{kind}").schema
     return {path.removeprefix("/properties/") for path in schema["createOnlyProperties"]}
 
 
-REPLACING = {
+CREATE_ONLY_VALUES = {
     "Instance": {"InstanceName": "compute-lightsail-server", "BlueprintId": "ubuntu_24_04", "BundleId": "nano_3_0"},
     "StaticIp": {"StaticIpName": "compute-lightsail-address"},
     "Disk": {"DiskName": "compute-lightsail-disk", "SizeInGb": 8},
@@ -115,40 +117,40 @@ REPLACING = {
 }
 
 
-@pytest.mark.parametrize("kind", REPLACING)
-def test_nothing_changes_that_would_replace_what_has_data(kind: str) -> None:
+@pytest.mark.parametrize("kind", CREATE_ONLY_VALUES)
+def test_no_value_changes_that_would_replace_a_store(kind: str) -> None:
     properties = lightsail_properties(template_with("lightsail", **EVERYTHING), kind)
-    assert {name: properties[name] for name in create_only(kind) & set(properties)} == REPLACING[kind], (
-        "this replaces the resource and what is on it: CloudFormation refuses it for a deployment that exists, under "
-        "another name it makes an empty one. See docs/lightsail.md, 'What is deployed', before you accept it"
+    assert {name: properties[name] for name in create_only(kind) & set(properties)} == CREATE_ONLY_VALUES[kind], (
+        "this change replaces the resource and its data. CloudFormation refuses it for an existing deployment, "
+        "or creates an empty resource under another name. Read docs/lightsail.md, 'What is deployed', first"
     )
 
 
-def test_the_ids_of_what_has_data_never_change() -> None:
-    """Another id is another resource, whose name is taken."""
+def test_the_ids_of_stores_never_change() -> None:
+    """Another id is another resource, and the old one still has its name."""
     template = template_with("lightsail", **EVERYTHING)
-    ours = {name for name, found in template["Resources"].items() if found["Type"].startswith("AWS::Lightsail")}
-    assert {name for name in ours if not name.endswith("Alarm")} == {"Server", "Address", "Disk", "Database", "Bucket"}
+    ids = {name for name, resource in template["Resources"].items() if resource["Type"].startswith("AWS::Lightsail")}
+    assert {name for name in ids if not name.endswith("Alarm")} == {"Server", "Address", "Disk", "Database", "Bucket"}
 
 
-def test_the_lesson_lists_every_property_that_replaces_the_server_its_address_or_its_disk() -> None:
-    told = re.findall(r"^\| `(\w+)\.(\w+)` \| (refused|replaced) \|", LESSON, re.MULTILINE)
-    assert {*told} == {
-        # Under its old name there can be no replacement; under another there can.
+def test_the_lesson_lists_every_property_that_needs_a_replacement() -> None:
+    listed = re.findall(r"^\| `(\w+)\.(\w+)` \| (refused|replaced) \|", LESSON, re.MULTILINE)
+    assert {*listed} == {
+        # CloudFormation cannot create a replacement with the same name, but with another name it can.
         (kind, name, "replaced" if name in {"InstanceName", "StaticIpName", "DiskName"} else "refused")
         for kind in ("Instance", "StaticIp", "Disk")
         for name in create_only(kind)
     }
 
 
-def test_two_deployments_and_all_types_have_names_of_their_own() -> None:
+def test_names_are_unique_across_deployments_and_types() -> None:
     names = set()
     for prefix in ("compute", "mine"):
         template = template_with("lightsail", prefix=prefix, **EVERYTHING)
-        for found in template["Resources"].values():
+        for resource in template["Resources"].values():
             names |= {
                 json.dumps(value)
-                for key, value in found["Properties"].items()
+                for key, value in resource["Properties"].items()
                 if key in {"InstanceName", "StaticIpName", "DiskName", "RelationalDatabaseName", "AlarmName"}
                 and isinstance(value, str)
             }
@@ -161,8 +163,13 @@ def test_two_deployments_and_all_types_have_names_of_their_own() -> None:
 ALARM = "AWS::Lightsail::Alarm"
 
 
-def test_the_alarms_and_what_sets_them_off() -> None:
-    alarms = {one["Properties"]["MetricName"]: one["Properties"] for one in resources(SANDBOX, ALARM).values()}
+def alarms_of(template: Template) -> dict[str, Any]:
+    """Return the properties of the alarms by the name of their metric."""
+    return {alarm["Properties"]["MetricName"]: alarm["Properties"] for alarm in resources(template, ALARM).values()}
+
+
+def test_the_conditions_of_the_alarms() -> None:
+    alarms = alarms_of(SANDBOX)
     assert {
         name: (alarm["ComparisonOperator"], alarm["Threshold"], alarm["EvaluationPeriods"], alarm["TreatMissingData"])
         for name, alarm in alarms.items()
@@ -174,26 +181,25 @@ def test_the_alarms_and_what_sets_them_off() -> None:
     }
     for alarm in alarms.values():
         assert alarm["MonitoredResourceName"] == {"Ref": "Server"}
-        assert "ContactProtocols" not in alarm, "nobody asked for mail"
+        assert "ContactProtocols" not in alarm, "no address is configured"
 
 
-def test_the_alarms_mail_when_an_address_is_configured_which_lightsail_keeps() -> None:
+def test_the_alarms_mail_if_an_address_is_configured() -> None:
     template = template_with("lightsail", alarm_email="me@example.com", lightsail_bundle="small_3_2")
-    assert lightsail_properties(template, "Instance")["BundleId"] == "small_3_2", "the name that Sydney has for it"
-    alarms = [one["Properties"] for one in resources(template, ALARM).values()]
-    assert [alarm["ContactProtocols"] for alarm in alarms] == [["Email"]] * 3
-    assert [alarm["NotificationTriggers"] for alarm in alarms] == [["ALARM", "OK"]] * 3
-    (out,) = [alarm["Threshold"] for alarm in alarms if alarm["MetricName"] == "NetworkOut"]
-    assert out == 3 * 1024**4 // 864, "the plan's own allowance"
+    assert lightsail_properties(template, "Instance")["BundleId"] == "small_3_2", "Sydney has this name for small"
+    alarms = alarms_of(template)
+    assert [alarm["ContactProtocols"] for alarm in alarms.values()] == [["Email"]] * 3
+    assert [alarm["NotificationTriggers"] for alarm in alarms.values()] == [["ALARM", "OK"]] * 3
+    assert alarms["NetworkOut"]["Threshold"] == 3 * 1024**4 // 864, "small has 3,072 GB a month"
 
 
-# -- choices
+# -- options
 
 
-def test_wordpress_is_one_value_away() -> None:
+def test_wordpress_needs_one_setting() -> None:
     server = lightsail_properties(template_with("lightsail", lightsail_blueprint="wordpress"), "Instance")
     assert (server["BlueprintId"], server["BundleId"]) == ("wordpress", "micro_3_0")
-    assert "UserData" not in server, "our script would put nginx on the port of its Apache"
+    assert "UserData" not in server, "the launch script would install nginx on the port of Apache"
 
 
 def test_a_disk_is_attached_to_the_server() -> None:
@@ -201,12 +207,12 @@ def test_a_disk_is_attached_to_the_server() -> None:
     hardware = lightsail_properties(template, "Instance")["Hardware"]
     assert hardware["Disks"] == [{"DiskName": {"Ref": "Disk"}, "Path": "/dev/xvdf"}]
     assert lightsail_properties(template, "Disk")["AddOns"][0]["AddOnType"] == "AutoSnapshot"
-    # Both are given the first zone of Lightsail's list; were one set, the other could be elsewhere.
+    # Both get the first zone of Lightsail's list. If one had a zone in the template, the other might be elsewhere.
     assert "AvailabilityZone" not in lightsail_properties(template, "Disk")
     assert "AvailabilityZone" not in lightsail_properties(template, "Instance")
 
 
-def test_a_database_is_private_and_its_password_in_no_template() -> None:
+def test_a_database_is_private_and_its_password_is_not_in_the_template() -> None:
     template = template_with("lightsail", **EVERYTHING)
     database = lightsail_properties(template, "Database")
     assert database["PubliclyAccessible"] is False
@@ -215,7 +221,7 @@ def test_a_database_is_private_and_its_password_in_no_template() -> None:
     assert template["Outputs"]["DatabaseName"]["Value"] == {"Ref": "Database"}
 
 
-def test_a_bucket_is_private_and_open_to_the_server() -> None:
+def test_only_the_server_has_access_to_a_bucket() -> None:
     template = template_with("lightsail", **EVERYTHING)
     bucket = lightsail_properties(template, "Bucket")
     assert bucket["AccessRules"] == {"GetObject": "private", "AllowPublicOverrides": False}
@@ -224,13 +230,12 @@ def test_a_bucket_is_private_and_open_to_the_server() -> None:
 
 
 @both
-def test_what_is_optional_is_off(template: dict[str, Any]) -> None:
-    kinds = {found["Type"] for found in template["Resources"].values()} - {"AWS::CDK::Metadata"}
+def test_optional_resources_are_off_by_default(template: Template) -> None:
+    kinds = {resource["Type"] for resource in template["Resources"].values()} - {"AWS::CDK::Metadata"}
     assert kinds == {"AWS::Lightsail::Instance", "AWS::Lightsail::StaticIp", ALARM}
-    assert set(template["Outputs"]) == {"StaticIp", "InstanceName", "Url"}
 
 
-def test_every_plan_that_can_be_set_has_its_allowance() -> None:
+def test_every_size_in_the_settings_has_its_transfer() -> None:
     assert set(LIGHTSAIL_SIZES) == set(lightsail_watch.TRANSFER_GB)
 
 
@@ -241,12 +246,12 @@ SCRIPT = str(lightsail_properties(SANDBOX, "Instance")["UserData"])
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Sandbox]:
-    with sandbox(tmp_path) as made:
-        yield made
+    with sandbox(tmp_path) as server:
+        yield server
 
 
-def test_the_launch_script_is_plain_sh_and_clean(tmp_path: Path) -> None:
-    """Lightsail runs it behind a script of its own, with sh: a #!/bin/bash in it would be a comment."""
+def test_shellcheck_finds_nothing_in_the_launch_script(tmp_path: Path) -> None:
+    """Lightsail appends the text to its own script, which sh runs. A #!/bin/bash in it would be a comment."""
     script = tmp_path / "launch.sh"
     script.write_text(SCRIPT)
     shellcheck = Path(sys.executable).with_name("shellcheck")
@@ -257,23 +262,23 @@ def test_the_launch_script_is_plain_sh_and_clean(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout
-    assert len(SCRIPT.encode()) < 16 * 1024, "the most that user data may have"
+    assert len(SCRIPT.encode()) < 16 * 1024, "the limit of user data"
 
 
-def test_the_launch_script_makes_a_page_that_tells_what_it_runs_on(server: Sandbox) -> None:
+def test_the_launch_script_writes_a_page_about_the_server(server: Sandbox) -> None:
     run = server.run(SCRIPT)
     assert run.returncode == 0, run.stderr
     page = server.page.read_text()
-    told = dict(re.findall(r"<dt>(.*)</dt><dd>(.*)</dd>", page))
-    assert told.pop("Host")
-    assert told == {
+    facts = dict(re.findall(r"<dt>(.*)</dt><dd>(.*)</dd>", page))
+    assert facts.pop("Host")
+    assert facts == {
         "Region": "us-east-1",
         "Availability zone": "us-east-1a",
         "Blueprint": "ubuntu_24_04",
         "Bundle": "nano_3_0",
         "Machine underneath": "t3.nano",
     }
-    assert re.findall(r"(?:src|href)=\"(?!data:)|url\(|@import|http", page) == [], "it needs nothing from elsewhere"
+    assert re.findall(r"(?:src|href)=\"(?!data:)|url\(|@import|http", page) == [], "the page loads no other resource"
     assert server.commands() == [
         "apt-get update --error-on=any",
         "apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=600 curl nginx unattended-upgrades",
@@ -290,12 +295,12 @@ def test_the_launch_script_can_run_twice(server: Sandbox) -> None:
     assert [path.name for path in server.page.parent.iterdir()] == ["index.html"]
 
 
-def test_the_launch_script_waits_for_the_first_starts_own_updates(server: Sandbox) -> None:
+def test_the_launch_script_waits_for_the_updates_of_the_first_start(server: Sandbox) -> None:
     server.put("sleep", '#!/bin/sh\necho "sleep $*" >> "$COMMANDS"\n')
     server.put(
         "apt-get",
         '#!/bin/sh\necho "apt-get $1" >> "$COMMANDS"\n'
-        '[ "$1" != update ] || [ "$(grep -c update "$COMMANDS")" -gt 2 ]\n',  # locked twice
+        '[ "$1" != update ] || [ "$(grep -c update "$COMMANDS")" -gt 2 ]\n',  # fails twice
     )
     assert server.run(SCRIPT).returncode == 0
     assert server.commands()[:5] == ["apt-get update", "sleep 10"] * 2 + ["apt-get update"]
@@ -305,7 +310,7 @@ def test_the_launch_script_waits_for_the_first_starts_own_updates(server: Sandbo
     ("broken", "script"),
     [("apt-get", "#!/bin/sh\nexit 100\n"), ("systemctl", "#!/bin/sh\nexit 1\n"), ("curl", "#!/bin/sh\nexit 22\n")],
 )
-def test_a_launch_script_that_fails_says_so(server: Sandbox, broken: str, script: str) -> None:
+def test_a_failed_command_fails_the_launch_script(server: Sandbox, broken: str, script: str) -> None:
     server.put("sleep", "#!/bin/sh\n")
     server.put(broken, script)
     run = server.run(SCRIPT)
@@ -316,7 +321,7 @@ def test_a_launch_script_that_fails_says_so(server: Sandbox, broken: str, script
 # -- the lesson
 
 
-def test_the_lessons_figures_are_the_stacks() -> None:
+def test_the_lesson_has_the_figures_of_the_stack() -> None:
     assert f"{lightsail_watch.TRANSFER_GB['nano']:,} GB of transfer" in LESSON
     megabits = 1024**4 / lightsail_watch.FIVE_MINUTES_IN_THREE_DAYS / 300 * 8 / 1_000_000
     assert f"{megabits:.0f} Mbit/s for 1,024 GB" in LESSON
@@ -330,8 +335,8 @@ def test_the_lesson_has_every_setting_and_alarm() -> None:
     assert {*re.findall(r"^\| ([A-Z]\w+) \|", section(LESSON, "Watch it"), re.MULTILINE)} == alarms
 
 
-def test_the_lessons_commands_for_an_account_exist() -> None:
-    """They cannot run here. Their names and options are those of Lightsail's own model."""
+def test_the_lessons_commands_are_valid() -> None:
+    """The commands need an account. Their names and options are compared with botocore's model of Lightsail."""
     model = ServiceModel(Loader().load_service_model("lightsail", "service-2"))
     options = {
         xform_name(name, "-"): {f"--{xform_name(member, '-')}" for member in _members(model, name)}
