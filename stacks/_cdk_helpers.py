@@ -20,7 +20,7 @@ def add_helper_log_groups(stack: Stack, *, retention: logs.RetentionDays) -> Non
     """
     for construct in stack.node.find_all():
         if _is_helper(construct):
-            _own_logs(construct, retention)
+            _add_log_group(construct, retention)
 
 
 def _is_helper(construct: IConstruct) -> bool:
@@ -28,7 +28,7 @@ def _is_helper(construct: IConstruct) -> bool:
     return type(construct) is CfnResource and construct.cfn_resource_type == "AWS::Lambda::Function"
 
 
-def _own_logs(function: Any, retention: logs.RetentionDays) -> None:
+def _add_log_group(function: Any, retention: logs.RetentionDays) -> None:
     provider = function.node.scope
     group = logs.LogGroup(
         provider,

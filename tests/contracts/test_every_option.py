@@ -1,4 +1,4 @@
-"""The contracts hold with everything that can be had on top, too: second disks, certificates, schedules, mail."""
+"""The contracts also hold when every option is on: second disk, certificate, schedules, mail."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from config import PROFILES
 from tests.contracts.test_contracts import CONTRACTS, profiles_of
 from tools.templates import synthesize, templates_in
 
-EVERYTHING = {
+OPTIONS = {
     "alarm_email": "me@example.com",
     "web_certificate_arn": "arn:aws:acm:us-east-1:000000000000:certificate/0f",
     "thumbnail_concurrency": "50",
@@ -18,19 +18,19 @@ EVERYTHING = {
     "lightsail_database": "postgres_16",
     "lightsail_bucket": "true",
 }
-GIVEN = "the account 000000000000"
-"""The certificate's, which the setting names."""
+EXPECTED = "the account 000000000000"
+"""The account of the certificate in OPTIONS, which a contract finds in the template."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_contracts_hold_with_every_option(tmp_path: Path, profile: str) -> None:
-    synthesize(tmp_path, profile=profile, **EVERYTHING)
-    found = {
+    synthesize(tmp_path, profile=profile, **OPTIONS)
+    faults = {
         f"{stem}: {name}: {fault}"
         for stem, template in templates_in(tmp_path).items()
         for name, contract in CONTRACTS.items()
         if profile in profiles_of(contract)
         for fault in contract.faults(template)
     }
-    assert {fault for fault in found if not fault.endswith(GIVEN)} == set()
+    assert {fault for fault in faults if not fault.endswith(EXPECTED)} == set()

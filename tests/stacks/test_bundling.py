@@ -1,4 +1,4 @@
-"""The bundles that pip makes: for Lambda's processor and Python, and with nothing that is not needed."""
+"""The functions' bundles: for Lambda's processor and Python, with exactly the locked requirements."""
 
 import ast
 import re
@@ -17,12 +17,26 @@ from tests.support.folders import ROOT
 PACKAGES = sorted(lock.parent.name for lock in LAMBDA_SRC.glob("*/requirements.txt"))
 AARCH64 = 0xB7
 """e_machine of an ELF file for 64-bit ARM. https://github.com/ARM-software/abi-aa/blob/main/aaelf64/aaelf64.rst"""
+RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
+"""The packages that Lambda's Python runtime has."""
 every_package = pytest.mark.parametrize("package", PACKAGES)
 
 
 def bundle(package: str, target: Path) -> Path:
     assert _bundling._PipBundling(LAMBDA_SRC / package).try_bundle(str(target))
     return target
+
+
+def locked(package: str) -> dict[str, str]:
+    return locked_versions(LAMBDA_SRC / package / "requirements.txt")
+
+
+@pytest.fixture
+def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty project, so that pip's cache is empty."""
+    monkeypatch.setattr(_bundling, "ROOT", tmp_path)
+    monkeypatch.setattr(_bundling, "CACHE", tmp_path / "cache")
+    return tmp_path
 
 
 @every_package
@@ -37,33 +51,20 @@ def test_compiled_code_is_for_lambdas_processor_and_python(package: str, tmp_pat
         assert tag is None or tag[1] in ("cpython-314-aarch64-linux-gnu", "abi3"), path
 
 
-def test_pillow_is_bundled_with_the_codecs_of_the_lesson(tmp_path: Path) -> None:
+def test_pillow_has_the_codecs_of_the_lesson(tmp_path: Path) -> None:
     names = {path.name.split("-")[0].split(".")[0] for path in bundle("thumbnail", tmp_path).rglob("*.so*")}
     assert {"_imaging", "_imagingcms", "_webp", "_avif", "libjpeg", "libtiff", "libwebp", "libavif"} <= names
 
 
 @every_package
-def test_nothing_is_bundled_that_the_lock_does_not_name(package: str, tmp_path: Path) -> None:
-    found = {path.name for path in bundle(package, tmp_path).iterdir()}
-    metadata = {f"{name.replace('-', '_')}-{version}.dist-info" for name, version in _lock(package).items()}
-    assert found == {package} | BUNDLES[package].of_wheels | metadata
+def test_a_bundle_has_only_the_package_and_its_locked_requirements(package: str, tmp_path: Path) -> None:
+    names = {path.name for path in bundle(package, tmp_path).iterdir()}
+    metadata = {f"{name.replace('-', '_')}-{version}.dist-info" for name, version in locked(package).items()}
+    assert names == {package} | BUNDLES[package].from_wheels | metadata
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pyc", ".pyi")]
-    of_pip = {"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"}  # not the same everywhere
-    assert not [path for path in tmp_path.glob("*.dist-info/*") if path.name in of_pip]
+    machine_dependent = {"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"}
+    assert not [path for path in tmp_path.glob("*.dist-info/*") if path.name in machine_dependent]
     assert {path.suffix for path in (tmp_path / package).rglob("*")} <= {".py", ".json"}
-
-
-def _lock(package: str) -> dict[str, str]:
-    return locked_versions(LAMBDA_SRC / package / "requirements.txt")
-
-
-@pytest.mark.slow
-def test_pip_refuses_what_is_not_locked_by_hash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(_bundling, "ROOT", tmp_path)
-    monkeypatch.setattr(_bundling, "CACHE", tmp_path / "cache")
-    (tmp_path / "requirements.txt").write_text("typing-extensions==4.16.0\n")
-    with pytest.raises(BundlingError, match="hash"):
-        requirements_of(tmp_path)
 
 
 @every_package
@@ -75,37 +76,28 @@ def test_every_requirement_is_locked_by_hash(package: str) -> None:
 
 
 @every_package
-def test_the_tests_and_the_local_aws_run_the_versions_that_are_bundled(package: str) -> None:
+def test_the_tests_run_the_versions_of_the_bundle(package: str) -> None:
     installed = locked_versions(ROOT / "requirements-dev.txt")
-    for name, version in _lock(package).items():
-        assert installed[name] == version, f"{name}: make lock brings them together"
+    assert {name: installed[name] for name in locked(package)} == locked(package), "`make lock` makes them equal"
 
 
 @pytest.mark.slow
 @every_package
-def test_the_handler_finds_all_it_imports(package: str, tmp_path: Path) -> None:
-    """In an interpreter that has the bundle, and of everything else only what Lambda's runtime brings."""
+def test_the_handler_can_import_everything_in_lambda(package: str, tmp_path: Path) -> None:
+    """An interpreter imports the handler with the standard library, the bundle and the runtime's packages alone."""
     folder = bundle(package, tmp_path)
-    site = Path(ast.__file__).parent  # the standard library
-    for compiled in BUNDLES[package].compiled:  # this machine's, for those in the bundle cannot run here
+    library = Path(ast.__file__).parent
+    for compiled in BUNDLES[package].compiled:  # this machine cannot run the code in the bundle
         (folder / compiled).rename(folder / f"{compiled}.lambda")
         (folder / compiled).symlink_to(_installed(compiled))
     runtime = tmp_path / "runtime"
     runtime.mkdir()
-    for name in ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py"):
+    for name in RUNTIME_PACKAGES:
         (runtime / name).symlink_to(_installed(name))
-    program = f"""
-import sys
-sys.path = [{str(folder)!r}, {str(site)!r}, {str(site / "lib-dynload")!r}, {str(runtime)!r}]
-import {package}.handler
-"""
+    path = [str(folder), str(library), str(library / "lib-dynload"), str(runtime)]
     environment = {"AWS_DEFAULT_REGION": "us-east-1", **BUNDLES[package].environment}
-    run = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import os; os.environ.update({environment!r})\n{program}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    program = f"import os, sys; os.environ.update({environment!r}); sys.path = {path!r}; import {package}.handler"
+    run = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 
 
@@ -114,37 +106,31 @@ def _installed(name: str) -> Path:
     return found.resolve()
 
 
-def test_requirements_are_installed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_runs_once_for_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     first = requirements_of(LAMBDA_SRC / "thumbnail")
     monkeypatch.setattr(_bundling, "_pip_install", lambda *_: pytest.fail("pip ran again"))
     assert requirements_of(LAMBDA_SRC / "thumbnail") == first
 
 
-def test_an_edited_lock_is_installed_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(_bundling, "ROOT", tmp_path)
-    monkeypatch.setattr(_bundling, "CACHE", tmp_path / "cache")
-    source = tmp_path / "one"
-    source.mkdir()
-    installed = []
+def test_pip_runs_again_for_an_edited_lock(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+    targets = []
 
     def install(_lock: Path, target: Path) -> None:
         target.mkdir(parents=True)
-        installed.append(target)
+        targets.append(target)
 
     monkeypatch.setattr(_bundling, "_pip_install", install)
     folders = set()
     for text in ("a==1", "a==2", "a==1"):
-        (source / "requirements.txt").write_text(text)
-        folders.add(requirements_of(source))
-    assert len(folders) == len(installed) == 2
+        (project / "requirements.txt").write_text(text)
+        folders.add(requirements_of(project))
+    assert len(folders) == len(targets) == 2
 
 
 @pytest.mark.slow
-def test_a_wrong_hash_stops_the_synthesis_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(_bundling, "ROOT", tmp_path)
-    monkeypatch.setattr(_bundling, "CACHE", tmp_path / "cache")
-    lock = tmp_path / "requirements.txt"
-    lock.write_text(f"typing-extensions==4.16.0 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(BundlingError, match=r"pip could not install requirements.txt"):
-        requirements_of(tmp_path)
-    assert list((tmp_path / "cache").iterdir()) == []
+@pytest.mark.parametrize("hash_", ["", f" --hash=sha256:{'0' * 64}"], ids=["no hash", "wrong hash"])
+def test_a_missing_or_wrong_hash_stops_the_synthesis(project: Path, hash_: str) -> None:
+    (project / "requirements.txt").write_text(f"typing-extensions==4.16.0{hash_}\n")
+    with pytest.raises(BundlingError, match=r"(?is)^pip could not install requirements.txt.*hash"):
+        requirements_of(project)
+    assert list((project / "cache").iterdir()) == []

@@ -1,6 +1,5 @@
-"""The app as it is deployed, synthesized once for each profile and run of the tests."""
+"""The synthesized app. Each profile is synthesized once in a test run."""
 
-import fcntl
 import json
 import os
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 import aws_cdk as cdk
+from filelock import FileLock
 
 import app
 from config import PROFILES
@@ -20,17 +20,16 @@ from tests.support.folders import ROOT, assemblies
 from tools.templates import Template, resources, synthesize, templates_in
 
 STACKS = {stack.__module__.removeprefix("stacks."): name for name, stack in vars(app).items() if name.endswith("Stack")}
-"""The class of each example by the stem of its file, as app.py imports them. Nothing is synthesized for it."""
+"""The name of each example's class, by stem. app.py imports these classes."""
 EVERY_STACK = [(profile, stem) for profile in PROFILES for stem in sorted(STACKS)]
-"""Parameters for a test that holds for every stack in every profile."""
+"""Parameters of a test for every stack in every profile."""
 
 
 @cache
 def assembly(profile: str) -> Path:
-    """The folder of the profile's cloud assembly. The first process of the run that asks for it makes it."""
+    """Return the folder of the profile's cloud assembly. The first process that calls this synthesizes it."""
     folder = assemblies() / profile
-    with Path(f"{folder}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(f"{folder}.lock"):
         if not folder.exists():
             unfinished = Path(f"{folder}.unfinished")
             synthesize(unfinished, profile=profile)
@@ -40,34 +39,34 @@ def assembly(profile: str) -> Path:
 
 @cache
 def templates(profile: str) -> dict[str, Template]:
-    """The profile's templates by the stem of their stack: `thumbnail`. They are not to be changed."""
+    """Return the profile's templates by stem. They are shared: do not change them."""
     return templates_in(assembly(profile))
 
 
 def synthesize_example(stem: str, folder: Path, **settings: str) -> None:
-    """Write the cloud assembly of one example with these settings into a folder; the others are not even made."""
+    """Write the cloud assembly of an example with these settings into a folder. Other stacks are not constructed."""
     others = {name: mock.DEFAULT for other, name in STACKS.items() if other != stem}
     with mock.patch.multiple(app, **others), without_validation():
         synthesize(folder, **settings)
 
 
 def without_validation() -> Any:
-    """While it lasts, an app is not validated as AWS would do it: whole ones are, and the validator is slow to load."""
+    """Return a context in which CDK does not validate: the validator loads slowly, and whole apps are validated."""
     return mock.patch.object(cdk, "App", partial(cdk.App, builtin_cloud_formation_validation=False))
 
 
 @cache
 def template_with(stem: str, **settings: str) -> Template:
-    """The template of one example with these settings. It is not to be changed."""
+    """Return an example's template with these settings. It is shared: do not change it."""
     with tempfile.TemporaryDirectory() as folder:
         synthesize_example(stem, Path(folder), **settings)
         return templates_in(Path(folder))[stem]
 
 
 def synthesize_folders(*folders: Path, umask: int = 0o022, context: Mapping[str, Any], **environment: str) -> None:
-    """Have the apps in these folders write `cdk.out/<profile>` there, where nothing of this project can be imported.
+    """Synthesize the apps in these folders into `cdk.out/<profile>`. They cannot import this project's modules.
 
-    What AWS would say of the templates is not asked again: it takes longer than the synthesis.
+    CDK does not validate them, because this takes longer than the synthesis.
     """
     run = subprocess.run(
         [sys.executable, "-P", str(ROOT / "tests" / "support" / "synthesize_folders.py"), *map(str, folders)],
@@ -90,7 +89,7 @@ def synthesize_folders(*folders: Path, umask: int = 0o022, context: Mapping[str,
 
 
 def stack_name(stem: str) -> str:
-    """The name of an example's stack."""
+    """Return the name of an example's stack."""
     return f"compute-{stem.replace('_', '-')}"
 
 

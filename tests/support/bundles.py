@@ -1,4 +1,4 @@
-"""What the locks say, and what the bundles hold."""
+"""The locked versions, and the expected content of each function's bundle."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def locked_versions(requirements: Path) -> dict[str, str]:
-    """Name and version of every pinned requirement."""
+    """Return the version of each requirement in a lock, by name."""
     pins = re.findall(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==([^ \n\\]+)", requirements.read_text(), flags=re.MULTILINE)
     return dict(pins)
 
@@ -17,17 +17,17 @@ POWERTOOLS = frozenset({"aws_lambda_powertools", "aws_xray_sdk", "wrapt", "typin
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """What is in a function's bundle besides its own package, and what its handler reads when it is imported."""
+    """A function's bundle besides its own package, and the environment that importing its handler needs."""
 
-    of_wheels: frozenset[str] = POWERTOOLS
+    from_wheels: frozenset[str] = POWERTOOLS
     compiled: tuple[str, ...] = ("wrapt",)
-    """Packages with code for Lambda's processor, which cannot be imported here."""
+    """Packages with compiled code for Lambda's processor, which this machine cannot import."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 BUNDLES: Mapping[str, Bundle] = {
     "api": Bundle(
-        of_wheels=POWERTOOLS | {"fastjsonschema", "simplejson"},
+        from_wheels=POWERTOOLS | {"fastjsonschema", "simplejson"},
         compiled=("simplejson", "wrapt"),
         environment={"NOTES_TABLE": "x", "ALLOWED_ORIGIN": "*"},
     ),
@@ -41,12 +41,12 @@ BUNDLES: Mapping[str, Bundle] = {
         }
     ),
     "ecr": Bundle(
-        of_wheels=frozenset({"aws_lambda_powertools", "typing_extensions.py"}),
+        from_wheels=frozenset({"aws_lambda_powertools", "typing_extensions.py"}),
         compiled=(),
         environment={"SOURCE_REPOSITORY": "x", "TARGET_REPOSITORY": "x", "IMAGE_TAG": "x"},
     ),
     "thumbnail": Bundle(
-        of_wheels=POWERTOOLS | {"PIL", "pillow.libs"},
+        from_wheels=POWERTOOLS | {"PIL", "pillow.libs"},
         compiled=("PIL", "pillow.libs", "wrapt"),
         environment={
             "THUMBNAILS_BUCKET": "x",
@@ -58,4 +58,4 @@ BUNDLES: Mapping[str, Bundle] = {
         },
     ),
 }
-"""By the function's package."""
+"""By the name of the function's package."""

@@ -1,4 +1,4 @@
-"""Where the project is, and where all processes of a run keep what they share. Imports nothing that is slow."""
+"""The project's folder, and the folder that all processes of a test run share. Importing this module is fast."""
 
 import atexit
 import os
@@ -9,22 +9,22 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_SHARED = "TESTS_ASSEMBLIES"
+_VARIABLE = "TESTS_ASSEMBLIES"
 
 
 def share_assemblies() -> Callable[[], None]:
-    """Have this process and those that it starts synthesize into one folder; returns what removes it."""
-    if _SHARED in os.environ:
+    """Make this process and its children synthesize into one folder. Return a function that removes the folder."""
+    if _VARIABLE in os.environ:
         return lambda: None
-    os.environ[_SHARED] = tempfile.mkdtemp(prefix="cdk.out-")
-    return lambda: shutil.rmtree(os.environ.pop(_SHARED))
+    os.environ[_VARIABLE] = tempfile.mkdtemp(prefix="cdk.out-")
+    return lambda: shutil.rmtree(os.environ.pop(_VARIABLE))
 
 
 @cache
 def assemblies() -> Path:
-    """The folder of the run, or one of this process alone where none is shared."""
-    if _SHARED in os.environ:
-        return Path(os.environ[_SHARED])
+    """Return the shared folder, or one of this process only when none is shared."""
+    if _VARIABLE in os.environ:
+        return Path(os.environ[_VARIABLE])
     folder = tempfile.mkdtemp(prefix="cdk.out-")
     atexit.register(shutil.rmtree, folder)
     return Path(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def synthesize(folder: Path) -> None:
-    """Write the assembly of each profile into `cdk.out/<profile>` in the folder, and forget the folder's modules."""
+    """Write each profile's assembly into `cdk.out/<profile>` in the folder, and unload the folder's modules."""
     sys.path.insert(0, str(folder))
     for profile in importlib.import_module("config").PROFILES:
         outdir = folder / "cdk.out" / profile
