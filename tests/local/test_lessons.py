@@ -13,9 +13,9 @@ import pytest
 
 from localaws.aws import Engine, LocalAws
 from localaws.process_groups import end_group
-from tests.docs.test_docs import asked_outputs, every_lesson, lesson, section
 from tests.support.apps import templates
 from tests.support.deployment import Deployment
+from tests.support.documents import lesson, outputs_used_by_sh_blocks, section
 from tests.support.folders import ROOT
 
 AT_ONCE = 4
@@ -33,7 +33,7 @@ def lesson_runs(
     items = cast("list[pytest.Function]", request.session.items)
     stems = [str(item.callspec.params["stem"]) for item in items if "lesson_runs" in item.fixturenames]
     (ROOT / ".build").mkdir(exist_ok=True)
-    possible = [stem for stem in stems if asked_outputs(lesson(stem)) <= set(deployment.outputs(stem))]
+    possible = [stem for stem in stems if outputs_used_by_sh_blocks(lesson(stem)) <= set(deployment.outputs(stem))]
     started: list[subprocess.Popen[str]] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {stem: pool.submit(_run, lesson(stem), local_aws, started) for stem in possible}
@@ -72,7 +72,7 @@ def _run(text: str, local_aws: LocalAws, started: list[subprocess.Popen[str]]) -
 
 @pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="the lessons use both")
 @pytest.mark.timeout(PATIENCE_SECONDS + 30)
-@every_lesson
+@pytest.mark.parametrize("stem", sorted(templates("sandbox")))
 def test_the_lessons_commands_do_what_it_says(stem: str, lesson_runs: dict[str, Future[Run]]) -> None:
     if stem not in lesson_runs:
         pytest.skip("an output is not there; no container tool is at hand")

@@ -18,8 +18,8 @@ from config import CONTEXT_SETTINGS
 from local.lightsail_sandbox import Sandbox, sandbox
 from settings_checks import LIGHTSAIL_SIZES
 from stacks import lightsail, lightsail_watch
-from tests.docs.test_docs import section
 from tests.support.apps import properties_of, template_with, templates
+from tests.support.documents import section
 from tests.support.folders import ROOT
 from tools.templates import Template, resources
 

@@ -21,7 +21,7 @@ from config import CONTEXT_SETTINGS, from_context
 from settings_checks import ConfigError
 from tests.support.apps import EVERY_STACK, stack_name, templates
 from tests.support.folders import ROOT
-from tests.support.queries import shape_of, unknown_fields
+from tests.support.queries import unknown_fields
 from tests.support.shell import COMPUTED, Command, Script
 
 STACKS = {stack_name(stem) for _, stem in EVERY_STACK}
@@ -187,7 +187,7 @@ def _aws(command: Command, whole: bool) -> Iterator[str]:  # noqa: FBT001
 def _unanswered(query: str, path: tuple[str, ...]) -> Iterator[str]:
     answer = getattr(getattr(_aws_help(path), "obj", None), "output_shape", None)
     try:
-        unknown = unknown_fields(query, shape_of(answer)) if answer else []
+        unknown = unknown_fields(query, answer) if answer else []
     except jmespath.exceptions.JMESPathError as error:
         yield f"--query {query}: {error}"
     else:

@@ -1,0 +1,157 @@
+"""Every example has a lesson, and the lessons name outputs, alarms, settings and figures that the stacks have."""
+
+import re
+from collections.abc import Mapping
+
+import pytest
+
+from config import CONTEXT_SETTINGS
+from cron.check import MAX_BODY_BYTES
+from local.project import SETTINGS
+from settings_checks import MAX_URLS
+from stacks import _network, _pictures, api_gateway, cron, ecr, ecs_ec2, ecs_ec2_capacity, thumbnail
+from stacks import _web_service as web
+from tests.support.apps import properties_of, templates
+from tests.support.documents import lesson, outputs_used_by_sh_blocks, section
+from tests.support.folders import ROOT
+from tools.costs.comparisons import TASKS_PER_INSTANCE
+from tools.templates import resources
+
+STEMS = sorted(templates("sandbox"))
+HEADINGS = [
+    "What the notes say",
+    "What is deployed",
+    "Deploy it",
+    "Try it",
+    "Break it",
+    "Watch it",
+    "What it costs",
+    "Clean up",
+    "Towards production",
+]
+every_lesson = pytest.mark.parametrize("stem", STEMS)
+
+
+def _constant(file: str, name: str) -> int:
+    found = re.search(rf"^{name} = (\d+)", (ROOT / file).read_text(), re.MULTILINE)
+    assert found, f"{file} has no {name}"
+    return int(found[1])
+
+
+SERVICE = properties_of(templates("sandbox")["fargate"], "AWS::ECS::Service")
+TARGETS = properties_of(templates("sandbox")["fargate"], "AWS::ElasticLoadBalancingV2::TargetGroup")
+NOTICED = TARGETS["UnhealthyThresholdCount"] * TARGETS["HealthCheckIntervalSeconds"]
+LIMIT, QUIET, FINISH = (
+    _constant("containers/web/web/server.py", f"{name}_SECONDS") for name in ("LIMIT", "QUIET", "FINISH")
+)
+FIGURES: Mapping[str, list[str]] = {
+    "api": [f"{api_gateway.KEY_RATE} requests a second", f"{api_gateway.KEY_BURST} at once"],
+    "cron": [
+        f"up to {MAX_URLS}",
+        f"{cron.TIMEOUT_SECONDS} seconds",
+        f"{MAX_BODY_BYTES // 1024} KiB",
+        f"{cron.KEEP_DAYS} days",
+        f"{SETTINGS.seconds_a_minute} seconds",
+    ],
+    "ecr": [f"the last {ecr.KEPT_IMAGES}"],
+    "ecs_ec2": [
+        f"{_network.ZONES} to {ecs_ec2_capacity.MAX_INSTANCES} instances",
+        f"{ecs_ec2.MEMORY_MIB} MiB",
+        f"{ecs_ec2.CPU_UNITS} units of CPU",
+        f"{ecs_ec2_capacity.DISK_GB} GB",
+    ],
+    "fargate": [
+        f"{web.MIN_TASKS} and {web.MAX_TASKS} tasks",
+        f"{web.CPU_PERCENT} %",
+        f"{web.REQUESTS_PER_TASK:,}",
+        f"{web.STOP_TIMEOUT.to_seconds():.0f} seconds",
+        f"port {web.PORT}",
+        f"{SERVICE['HealthCheckGracePeriodSeconds']} seconds",
+        f"{TARGETS['TargetGroupAttributes'][0]['Value']} seconds",
+        f"{NOTICED} seconds",
+        f"{QUIET} seconds",
+        f"{LIMIT} seconds at most",
+        f"within {FINISH} seconds",
+    ],
+    "thumbnail": [
+        f"{_pictures.MAX_BYTES // 1024**2} MiB",
+        f"{_pictures.MAX_PIXELS // 1_000_000} megapixels",
+        f"{thumbnail.MEMORY_MB:,} MB",
+    ],
+}
+"""What the text of a lesson says about its stack, apart from costs."""
+
+
+@every_lesson
+def test_every_example_has_a_lesson_with_all_sections(stem: str) -> None:
+    assert re.findall(r"^## (.*)$", lesson(stem), flags=re.MULTILINE) == HEADINGS
+    assert "```mermaid" in section(lesson(stem), "What is deployed")
+
+
+def test_the_readme_has_a_row_for_each_example_and_no_other() -> None:
+    rows = re.findall(r"^\| \[(\w+)\]\(docs/\1\.md\) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert sorted(rows) == STEMS
+
+
+@every_lesson
+def test_the_outputs_and_resources_that_commands_name_exist(stem: str) -> None:
+    template = templates("sandbox")[stem]
+    assert outputs_used_by_sh_blocks(lesson(stem)) <= set(template["Outputs"])
+    assert set(re.findall(r"--logical-resource-id (\w+)", lesson(stem))) <= set(template["Resources"])
+
+
+@pytest.mark.parametrize("stem", FIGURES)
+def test_figures_in_the_text_are_those_of_the_stack(stem: str) -> None:
+    words = " ".join(lesson(stem).split())
+    assert [figure for figure in FIGURES[stem] if figure not in words] == []
+
+
+@pytest.mark.parametrize("stem", ["api", "cron", "ecs_ec2", "fargate", "thumbnail"])
+def test_the_watch_section_has_a_row_for_each_alarm(stem: str) -> None:
+    alarms = resources(templates("production")[stem], "AWS::CloudWatch::Alarm")
+    rows = set(re.findall(r"^\| ([A-Z]\w+) \|", section(lesson(stem), "Watch it"), re.MULTILINE))
+    assert {re.sub(r"(https\w+|Alarm)[0-9A-F]{8}$", "", name) for name in alarms} == rows
+
+
+@pytest.mark.parametrize(
+    ("stem", "settings"),
+    [
+        ("cron", {name for name in CONTEXT_SETTINGS if name.startswith("cron_")}),
+        ("fargate", {"web_image", "architecture", "web_certificate_arn", "container_insights"}),
+    ],
+)
+def test_the_deploy_section_has_a_row_for_each_setting(stem: str, settings: set[str]) -> None:
+    assert set(re.findall(r"^\| `(\w+)`", section(lesson(stem), "Deploy it"), re.MULTILINE)) == settings
+    assert settings <= set(CONTEXT_SETTINGS)
+
+
+def test_the_api_lesson_has_a_row_for_each_operation() -> None:
+    rows = re.findall(r"^\| `([A-Z]+ /\S+)` \| (.*) \|$", lesson("api"), re.MULTILINE)
+    assert {*rows} == {
+        (f"{method.upper()} {path}", operation["summary"])
+        for path, item in api_gateway.OPENAPI["paths"].items()
+        for method, operation in item.items()
+        if method != "parameters"
+    }
+
+
+def test_both_container_lessons_have_the_same_comparison() -> None:
+    ec2, fargate = (
+        re.findall(r"^\| .*\| .* \| .* \|$", section(lesson(stem), "What is deployed"), re.MULTILINE)
+        for stem in ("ecs_ec2", "fargate")
+    )
+    assert ec2 == fargate != []
+
+
+def test_the_code_in_the_ecs_ec2_lesson_is_that_of_the_stack() -> None:
+    code = re.search(r"```python\n(.*?)\n```", lesson("ecs_ec2"), re.DOTALL)
+    assert code
+    assert code[1] in (ROOT / "stacks/ecs_ec2.py").read_text()
+
+
+def test_the_instances_have_room_for_a_deployment_at_the_largest_number_of_tasks() -> None:
+    assert ecs_ec2_capacity.MAX_INSTANCES * TASKS_PER_INSTANCE >= 2 * web.MAX_TASKS
+
+
+def test_the_load_balancer_notices_a_stopped_spot_task_while_it_still_serves() -> None:
+    assert NOTICED < LIMIT
