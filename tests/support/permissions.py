@@ -1,4 +1,4 @@
-"""What the roles of the deployed stacks have done, in the words of their templates, for tests/contracts/allowed.py."""
+"""What the roles of the deployed stacks have done, in the words of their templates, for tests/contracts/least_privilege.py."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from tests.support.folders import ROOT
 Used = dict[str, dict[str, dict[str, list[str]]]]
 """By example, role and action: what it was granted for."""
 
-USED_FILE = ROOT / "tests" / "contracts" / "allowed.json"
+USED_FILE = ROOT / "tests" / "contracts" / "used_permissions.json"
 """What the roles use, as it was put down last."""
 
 _PSEUDO = {"arn:aws:": "arn:${AWS::Partition}:", ACCOUNT: "${AWS::AccountId}", REGION: "${AWS::Region}"}

@@ -37,7 +37,7 @@ _PUBLIC_PARAMETER = re.compile(r"/aws/service/[A-Za-z0-9._/-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row of the table; alive.toml says what each column is."""
+    """One row of the table; supported.toml says what each column is."""
 
     name: str
     what: str
@@ -54,7 +54,7 @@ class Row:
 
 @cache
 def table() -> tuple[Row, ...]:
-    """Every row of alive.toml."""
+    """Every row of supported.toml."""
     return tuple(Row(**row) for row in tomllib.loads(TABLE.read_text(encoding="utf-8"))["row"])
 
 
@@ -93,7 +93,7 @@ def faults_of(name: str, rows: tuple[Row, ...], day: date) -> list[str]:
     """Why what has this name may not be used on that day; none if it may."""
     row = next((row for row in rows if row.covers(name)), None)
     if row is None:
-        return [f"{name} is not in tests/contracts/alive.toml: add a row with the day on which its support ends"]
+        return [f"{name} is not in tests/contracts/supported.toml: add a row with the day on which its support ends"]
     if row.accepted_until is not None and row.because and day <= row.accepted_until:
         return []
     if row.ends is None:

@@ -35,7 +35,7 @@ def stale(reasons: Iterable[Reason], grants: Iterable[tuple[str, str, str, str]]
     for reason in reasons:
         for action in reason.actions:
             if not any(action == grant[2] and reason.covers(*grant) for grant in known):
-                yield f"no role of {reason.service} is granted {action}: take it out of allowed_reasons.py"
+                yield f"no role of {reason.service} is granted {action}: take it out of unused_permissions.py"
 
 
 REASONS = (
@@ -49,7 +49,7 @@ REASONS = (
         service="lambda",
         actions=("s3:GetBucket*", "s3:List*", "s3:DeleteObject*"),
         resource="${*",
-        why="CDK's own, to empty a bucket; allowed.json tells what of it is used. CDK's function and its permissions "
+        why="CDK's own, to empty a bucket; used_permissions.json tells what of it is used. CDK's function and its permissions "
         "change together: narrowed here, a newer function might fail, and with it the deletion of the stack.",
     ),
     Reason(

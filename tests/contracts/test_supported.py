@@ -15,7 +15,7 @@ import yaml
 
 from settings_checks import LIGHTSAIL_BUNDLES, LIGHTSAIL_SIZES
 from stacks import lightsail
-from tests.contracts.alive import NOTICE, YEAR, Row, faults_of, in_use, table, today
+from tests.contracts.supported import NOTICE, YEAR, Row, faults_of, in_use, table, today
 from tests.support.apps import EVERY_STACK, templates
 from tests.support.folders import ROOT
 
@@ -142,7 +142,7 @@ def test_an_end_is_told_half_a_year_before(row: Row, day: date, says: str | None
 
 def test_what_is_not_in_the_table_is_a_fault() -> None:
     (fault,) = faults_of("moon 2", (MOON,), JANUARY)
-    assert "moon 2 is not in tests/contracts/alive.toml: add a row" in fault
+    assert "moon 2 is not in tests/contracts/supported.toml: add a row" in fault
 
 
 def test_the_scheduled_run_looks_ahead(monkeypatch: pytest.MonkeyPatch) -> None:

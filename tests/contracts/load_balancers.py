@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tests.contracts.network import WORLD, covered, leads_in, rules, zones
-from tests.contracts.places import Targets
 from tests.contracts.reading import name_of, names_of, properties, walk
+from tests.contracts.workloads import Targets
 from tools.templates import Template, resources
 
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"

@@ -1,6 +1,6 @@
 """Every role may do what it does, and no more: what it is granted it has used in the local AWS, or has a reason for.
 
-allowed.json holds what was used, and is made by `make permissions`. allowed_reasons.py holds the reasons for the rest.
+used_permissions.json holds what was used, and is made by `make permissions`. unused_permissions.py holds the reasons for the rest.
 """
 
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.contracts.allowed_reasons import REASONS
+from tests.contracts.unused_permissions import REASONS
 from tests.support.permissions import USED_FILE
 from tools.templates import Template, resources
 
@@ -56,9 +56,9 @@ def compare(granted: set[Grant], used_permissions: set[Grant], excused: Callable
         needed = not grant.is_wide and any(grant.allows(one) for one in used_permissions)
         what = f"{grant.role} is granted {grant.action} on {grant.resource}"
         if needed and excused(grant):
-            yield f"{what}, and uses it: the reason in allowed_reasons.py is no longer true"
+            yield f"{what}, and uses it: the reason in unused_permissions.py is no longer true"
         if not needed and not excused(grant):
-            yield f"{what}, and neither uses it nor has a reason in allowed_reasons.py: narrow the grant"
+            yield f"{what}, and neither uses it nor has a reason in unused_permissions.py: narrow the grant"
     for one in used_permissions:
         if not any(grant.allows(one) for grant in granted):
             yield f"{one.role} uses {one.action} on {one.resource}, which it is not granted: see `make permissions`"

@@ -1,4 +1,4 @@
-"""What tests/contracts/allowed.py rests on: its reasons are true, and what was used is told in the templates' words."""
+"""What tests/contracts/least_privilege.py rests on: its reasons are true, and what was used is told in the templates' words."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.allowed import Grant, compare, example, faults, grants, services_of
-from tests.contracts.allowed_reasons import REASONS, Reason, stale
+from tests.contracts.least_privilege import Grant, compare, example, faults, grants, services_of
+from tests.contracts.unused_permissions import REASONS, Reason, stale
 from tests.support.apps import EVERY_STACK, template_with, templates
 from tests.support.permissions import USED_FILE, Stack, differences, missing_permissions, used_permissions, write_used
 from tools.templates import Template
@@ -53,14 +53,14 @@ def test_every_reason_is_for_something_that_is_granted(granted: list[tuple[str, 
 def test_a_reason_for_what_is_granted_no_more_is_noticed(granted: list[tuple[str, str, str, str]]) -> None:
     scan = Reason(service="lambda", actions=("dynamodb:Scan",), why="reports")
     assert list(stale([*REASONS, scan], granted)) == [
-        "no role of lambda is granted dynamodb:Scan: take it out of allowed_reasons.py"
+        "no role of lambda is granted dynamodb:Scan: take it out of unused_permissions.py"
     ]
 
 
 def test_a_reason_for_what_is_used_after_all_is_noticed() -> None:
     assert list(compare({READ}, {READ}, never)) == []
     (fault,) = compare({READ}, {READ}, always)
-    assert fault.endswith("and uses it: the reason in allowed_reasons.py is no longer true")
+    assert fault.endswith("and uses it: the reason in unused_permissions.py is no longer true")
 
 
 def test_what_is_granted_is_used_or_has_a_reason() -> None:
@@ -167,7 +167,7 @@ def test_what_a_role_was_refused_is_not_used_but_lacking(stack: Stack, tmp_path:
 
 
 def test_what_is_new_and_what_is_used_no_more_is_noticed(stack: Stack, tmp_path: Path) -> None:
-    file = tmp_path / "allowed.json"
+    file = tmp_path / "used_permissions.json"
     file.write_text('{"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/*"]}, "NotHere": {"ecr:PutImage": ["*"]}}}')
     found = {"ecs_ec2": {"Role": {"s3:PutObject": ["${Uploads}/*"]}}}
     (new,) = differences(found, [stack], file, complete=False)
