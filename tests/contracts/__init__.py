@@ -1,6 +1,6 @@
-"""What holds for every stack, read from its template alone.
+"""Contracts: rules that every stack must follow, checked on its template.
 
-A contract is a module here with a function `faults(template)`: one sentence for each fault, none when it is kept. Every
-stack is held to it in every profile, or in those that the module's `HELD_IN` names. mutations.py has the changes that
+A contract is a module with a function `faults(template)`, which returns one sentence for each fault. The tests check
+every stack in every profile, or only in the profiles that the module's `HELD_IN` names. mutations.py lists mistakes that
 each contract must notice.
 """

@@ -1,4 +1,4 @@
-"""Ways to spoil a template in place, for the table of mutations."""
+"""Changes that break a template in place, for the table of mutations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,14 +7,14 @@ from tests.contracts.network import NOBODY
 from tools.templates import Template, resources
 
 Change = Callable[[Template], None]
-NOWHERE = {"CidrIp": NOBODY, "IpProtocol": "icmp", "FromPort": 252, "ToPort": 86}
-"""CDK's rule for a security group that may reach nobody."""
+NO_EGRESS = {"CidrIp": NOBODY, "IpProtocol": "icmp", "FromPort": 252, "ToPort": 86}
+"""CDK's egress rule for a security group that may reach nobody."""
 DNS = {"CidrIp": "0.0.0.0/0", "IpProtocol": "udp", "FromPort": 53, "ToPort": 53}
 SSH = {"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
 
 
 def drop(kind: str) -> Change:
-    """Take out every resource of a type."""
+    """Return a change that removes every resource of a type."""
 
     def change(template: Template) -> None:
         for name in resources(template, kind):
@@ -24,7 +24,7 @@ def drop(kind: str) -> Change:
 
 
 def put(kind: str, path: str, value: Any) -> Change:
-    """Set a property of every resource of a type: `AutoScalingGroupProvider.ManagedDraining`."""
+    """Return a change that sets a property, such as `AutoScalingGroupProvider.ManagedDraining`, of every resource."""
     *parents, key = path.split(".")
 
     def change(template: Template) -> None:
@@ -38,7 +38,7 @@ def put(kind: str, path: str, value: Any) -> Change:
 
 
 def unset(kind: str, key: str) -> Change:
-    """Take a property from every resource of a type."""
+    """Return a change that removes a property from every resource of a type."""
 
     def change(template: Template) -> None:
         for resource in resources(template, kind).values():
@@ -47,8 +47,8 @@ def unset(kind: str, key: str) -> Change:
     return change
 
 
-def policy(kind: str, key: str, value: str) -> Change:
-    """Set `DeletionPolicy` or `UpdateReplacePolicy` of every resource of a type."""
+def set_policy(kind: str, key: str, value: str) -> Change:
+    """Return a change that sets `DeletionPolicy` or `UpdateReplacePolicy` of every resource of a type."""
 
     def change(template: Template) -> None:
         for resource in resources(template, kind).values():
@@ -58,7 +58,7 @@ def policy(kind: str, key: str, value: str) -> Change:
 
 
 def add(kind: str, **properties: Any) -> Change:
-    """Add a resource."""
+    """Return a change that adds a resource with the id `Added`."""
 
     def change(template: Template) -> None:
         template["Resources"]["Added"] = {"Type": kind, "Properties": properties}
@@ -69,22 +69,22 @@ def add(kind: str, **properties: Any) -> Change:
 # -- networks
 
 
-def forget_the_targets(template: Template) -> None:
-    """What CDK makes of ecs_ec2 without `service.connections.add_security_group`."""
+def close_load_balancer(template: Template) -> None:
+    """Write what CDK writes for ecs_ec2 without `service.connections.add_security_group`."""
     drop("AWS::EC2::SecurityGroupEgress")(template)
     drop("AWS::EC2::SecurityGroupIngress")(template)
     for name, group in resources(template, "AWS::EC2::SecurityGroup").items():
         if name.startswith("LoadBalancer"):
-            group["Properties"]["SecurityGroupEgress"] = [NOWHERE]
+            group["Properties"]["SecurityGroupEgress"] = [NO_EGRESS]
 
 
-def open_the_targets(template: Template) -> None:
+def open_ssh(template: Template) -> None:
     for name, group in resources(template, "AWS::EC2::SecurityGroup").items():
         if not name.startswith("LoadBalancer"):
             group["Properties"]["SecurityGroupIngress"] = [SSH]
 
 
-def no_public_addresses(template: Template) -> None:
+def remove_public_addresses(template: Template) -> None:
     put("AWS::EC2::Subnet", "MapPublicIpOnLaunch", value=False)(template)
     for service in resources(template, "AWS::ECS::Service").values():
         if "NetworkConfiguration" in service["Properties"]:
@@ -94,12 +94,12 @@ def no_public_addresses(template: Template) -> None:
             del template["Resources"][name]
 
 
-def nat_gateway_inside(template: Template) -> None:
+def move_nat_gateway_inside(template: Template) -> None:
     inside = next(name for name in resources(template, "AWS::EC2::Subnet") if "Private" in name)
     put("AWS::EC2::NatGateway", "SubnetId", {"Ref": inside})(template)
 
 
-def rules_for_port_80(template: Template) -> None:
+def use_port_80(template: Template) -> None:
     for kind in ("Ingress", "Egress"):
         for rule in resources(template, f"AWS::EC2::SecurityGroup{kind}").values():
             rule["Properties"]["ToPort"] = rule["Properties"]["FromPort"] = 80
@@ -111,8 +111,8 @@ def swap_target_type(template: Template) -> None:
         group["Properties"]["TargetType"] = "ip" if was == "instance" else "instance"
 
 
-def function_inside(template: Template) -> None:
-    """A function in the network, with the role that pulls and logs."""
+def use_function_in_network(template: Template) -> None:
+    """Add a function in the network, with the role that pulls and logs."""
     role = next(name for name in resources(template, "AWS::IAM::Role") if "ExecutionRole" in name)
     network = {
         "SubnetIds": [{"Ref": name} for name in resources(template, "AWS::EC2::Subnet") if "Public" in name],
@@ -124,8 +124,8 @@ def function_inside(template: Template) -> None:
 # -- logs, stores, tags
 
 
-def in_containers(key: str, value: Any) -> Change:
-    """Set something of each container of every task."""
+def put_in_containers(key: str, value: Any) -> Change:
+    """Return a change that sets a property of each container of every task."""
 
     def change(template: Template) -> None:
         for task in resources(template, "AWS::ECS::TaskDefinition").values():
@@ -135,14 +135,14 @@ def in_containers(key: str, value: Any) -> Change:
     return change
 
 
-def make_log_groups(template: Template) -> None:
+def create_log_groups(template: Template) -> None:
     for task in resources(template, "AWS::ECS::TaskDefinition").values():
         for container in task["Properties"]["ContainerDefinitions"]:
             container["LogConfiguration"]["Options"]["awslogs-create-group"] = "true"
 
 
 def allow(action: str) -> Change:
-    """Let every policy of the stack's allow an action, everywhere."""
+    """Return a change that makes every policy of the stack allow an action on every resource."""
 
     def change(template: Template) -> None:
         for found in resources(template, "AWS::IAM::Policy").values():
@@ -153,13 +153,13 @@ def allow(action: str) -> Change:
     return change
 
 
-def manage(policy_name: str) -> Change:
-    """Give every role one of AWS's managed policies."""
+def attach_managed_policy(policy_name: str) -> Change:
+    """Return a change that attaches one of AWS's managed policies to every role."""
     arn = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, f":iam::aws:policy/{policy_name}"]]}
     return put("AWS::IAM::Role", "ManagedPolicyArns", [arn])
 
 
-def lose_a_tag(template: Template) -> None:
+def remove_tag(template: Template) -> None:
     for resource in template["Resources"].values():
         tags = resource.get("Properties", {}).get("Tags", [])
         if isinstance(tags, dict):
@@ -168,32 +168,32 @@ def lose_a_tag(template: Template) -> None:
             tags[:] = [tag for tag in tags if tag["Key"] != "profile"]
 
 
-def export(template: Template) -> None:
+def export_outputs(template: Template) -> None:
     for name, output in template["Outputs"].items():
         output["Export"] = {"Name": name}
 
 
-def ask(template: Template) -> None:
+def require_parameter(template: Template) -> None:
     template["Parameters"]["Vpc"] = {"Type": "AWS::EC2::VPC::Id"}
 
 
-def mix_machines(template: Template) -> None:
-    """Let the group choose among types of instances."""
+def mix_instance_types(template: Template) -> None:
+    """Let the Auto Scaling group choose among several instance types."""
     for group in resources(template, "AWS::AutoScaling::AutoScalingGroup").values():
         launch = group["Properties"].pop("LaunchTemplate")
         group["Properties"]["MixedInstancesPolicy"] = {"LaunchTemplate": {"LaunchTemplateSpecification": launch}}
 
 
-def amazon_linux_2(template: Template) -> None:
+def use_amazon_linux_2(template: Template) -> None:
     for parameter in template["Parameters"].values():
         parameter["Default"] = parameter["Default"].replace("amazon-linux-2023", "amazon-linux-2")
 
 
-# -- what roles may
+# -- permissions of roles
 
 
 def forbid(action: str) -> Change:
-    """Let no policy of the stack's allow an action."""
+    """Return a change that removes an action from every policy of the stack."""
 
     def change(template: Template) -> None:
         for statement in _statements(template, "AWS::IAM::Policy"):
@@ -203,13 +203,13 @@ def forbid(action: str) -> Change:
     return change
 
 
-def for_everything(template: Template) -> None:
+def allow_on_everything(template: Template) -> None:
     for statement in _statements(template, "AWS::IAM::Policy"):
         statement["Resource"] = "*"
 
 
-def every_action_of(service: str) -> Change:
-    """Let policies that allow some of a service's actions allow them all."""
+def allow_every_action_of(service: str) -> Change:
+    """Return a change that makes policies with some of a service's actions allow all of them."""
 
     def change(template: Template) -> None:
         for statement in _statements(template, "AWS::IAM::Policy"):
@@ -219,13 +219,13 @@ def every_action_of(service: str) -> Change:
     return change
 
 
-def all_but(action: str) -> Change:
-    """Let every role do everything else."""
+def allow_all_but(action: str) -> Change:
+    """Return a change that allows every role everything except an action."""
     statement = {"Effect": "Allow", "NotAction": action, "Resource": "*"}
     return put("AWS::IAM::Role", "Policies", [{"PolicyName": "More", "PolicyDocument": {"Statement": [statement]}}])
 
 
-def by_the_buckets_policy(template: Template) -> None:
+def allow_all_in_bucket_policy(template: Template) -> None:
     for statement in _statements(template, "AWS::S3::BucketPolicy"):
         if statement["Effect"] == "Allow":
             statement["Action"] = "s3:*"

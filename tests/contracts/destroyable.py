@@ -1,4 +1,4 @@
-"""Destroying a stack of the sandbox leaves nothing, and nothing stands in its way."""
+"""A sandbox stack can always be destroyed, and leaves nothing behind."""
 
 import re
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ ONLY_WHEN_EMPTY = (
     *("AWS::Backup::BackupVault", "AWS::ECR::PublicRepository", "AWS::Route53::HostedZone"),
     *("AWS::S3Express::DirectoryBucket", "AWS::S3Tables::TableBucket"),
 )
-"""Types that CloudFormation deletes only when they are empty, beside those that this contract knows how to empty."""
+"""Other types that CloudFormation deletes only when they are empty. This contract does not know what empties them."""
 PROTECTION = re.compile(r".*Protect(ion|ed).*|DisableApi(Termination|Stop)")
 NO = {"disabled", "false", "none", "off"}
 
 
 def faults(template: Template) -> list[str]:
-    """What would stay behind, or refuse to go."""
+    """Return the resources that would stay behind or that cannot be deleted."""
     return [
-        *_kept(template),
+        *_retained(template),
         *_not_emptied(template),
         *_protected(template),
         *_left_by_services(template),
     ]
 
 
-def _kept(template: Template) -> Iterator[str]:
+def _retained(template: Template) -> Iterator[str]:
     for name, resource in template["Resources"].items():
         for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
             if resource.get(policy, "Delete") != "Delete":
@@ -44,13 +44,13 @@ def _not_emptied(template: Template) -> Iterator[str]:
         for custom in resources(template, "Custom::S3AutoDeleteObjects").values()
     }
     for name in resources(template, "AWS::S3::Bucket").keys() - emptied:
-        yield f"{name} cannot be deleted once something is in it: nothing empties it"
+        yield f"{name} cannot be deleted when it holds an object, because nothing empties it"
     for name, repository in resources(template, "AWS::ECR::Repository").items():
         if repository["Properties"].get("EmptyOnDelete") is not True:
-            yield f"{name} cannot be deleted once an image is in it"
+            yield f"{name} cannot be deleted when it holds an image"
     for kind in ONLY_WHEN_EMPTY:
         for name in resources(template, kind):
-            yield f"{name} cannot be deleted once it holds something, and this contract cannot tell what empties {kind}"
+            yield f"{name} can be deleted only when it is empty, and this contract does not know what empties {kind}"
 
 
 def _protected(template: Template) -> Iterator[str]:
@@ -68,7 +68,7 @@ def _left_by_services(template: Template) -> Iterator[str]:
     for name, cluster in resources(template, "AWS::ECS::Cluster").items():
         for setting in cluster["Properties"].get("ClusterSettings", []):
             if setting["Name"] == "containerInsights" and setting["Value"] != "disabled":
-                yield f"{name} has Container Insights, whose log group ECS makes and leaves behind"
+                yield f"{name} has Container Insights, whose log group ECS creates and leaves behind"
     for name, table in resources(template, "AWS::DynamoDB::Table").items():
         if table["Properties"].get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
             yield f"{name} leaves a backup behind for 35 days"

@@ -1,4 +1,4 @@
-"""No stack needs another, or anything in the account but what CDK's bootstrap has made there."""
+"""No stack needs another stack. In the account it needs only the resources of CDK's bootstrap."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,14 @@ from tests.contracts.reading import walk
 from tools.templates import Template
 
 PROVIDED = ("/aws/service/", "/cdk-bootstrap/")
-"""Parameters of Systems Manager that AWS keeps in every account, and those of the bootstrap."""
+"""Parameters of Systems Manager that exist in every account: those of AWS and those of the bootstrap."""
 
 
 def faults(template: Template) -> list[str]:
-    """What ties the stack to something else."""
+    """Return what connects the stack to another stack or resource."""
     exported = [name for name, output in template.get("Outputs", {}).items() if "Export" in output]
     return [
-        *(f"{name} is exported: the stack could not be changed while another uses it" for name in exported),
+        *(f"{name} is exported: it cannot be changed while another stack imports it" for name in exported),
         *_imports(template),
         *_asks(template),
     ]
@@ -25,11 +25,11 @@ def _imports(template: Template) -> Iterator[str]:
             if key == "Fn::ImportValue":
                 yield f"{name} imports {value}"
             if "{{resolve:" in str(value) and not isinstance(value, dict | list):
-                yield f"{name} reads {value} when it is deployed"
+                yield f"{name} reads {value} during the deployment"
 
 
 def _asks(template: Template) -> Iterator[str]:
     for name, parameter in template.get("Parameters", {}).items():
         default = str(parameter.get("Default", ""))
         if not (parameter["Type"].startswith("AWS::SSM::Parameter::Value<") and default.startswith(PROVIDED)):
-            yield f"the parameter {name} has to be given"
+            yield f"the parameter {name} has no value that exists in every account"

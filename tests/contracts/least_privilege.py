@@ -1,6 +1,6 @@
-"""Every role may do what it does, and no more: what it is granted it has used in the local AWS, or has a reason for.
+"""Every permission of a role is used in the local AWS, or has a reason.
 
-used_permissions.json holds what was used, and is made by `make permissions`. unused_permissions.py holds the reasons for the rest.
+`make permissions` writes the used ones into used_permissions.json. unused_permissions.py has reasons for the others.
 """
 
 import json
@@ -21,17 +21,17 @@ class Grant:
     role: str
     """The logical id."""
     action: str
-    """`s3:GetObject`, or with a wildcard; `policy/service-role/…` is a policy of AWS's own."""
+    """`s3:GetObject`, perhaps with a wildcard. `policy/service-role/…` is one of AWS's managed policies."""
     resource: str
-    """`${Uploads}/*`: what a role is granted for, with `${…}` for the ARN of a resource of the stack."""
+    """`${Uploads}/*`, with `${…}` for the ARN of a resource of the stack."""
 
     @property
     def is_wide(self) -> bool:
-        """Whether it grants more than one action: more than anything uses."""
+        """Whether it grants several actions by a wildcard, which is more than any role uses."""
         return any(mark in self.action for mark in "*?")
 
     def allows(self, used_permissions: "Grant") -> bool:
-        """Whether the use is one of this grant."""
+        """Whether this grant allows the used permission."""
         return (
             self.role == used_permissions.role
             and self.resource == used_permissions.resource
@@ -40,32 +40,32 @@ class Grant:
 
 
 def faults(template: Template) -> list[str]:
-    """What a role is granted without use or reason, and what it has used without a grant."""
+    """Return the grants without use and reason, and the uses without a grant."""
     stem, services = example(template), services_of(template)
 
-    def excused(grant: Grant) -> bool:
+    def has_reason(grant: Grant) -> bool:
         return any(reason.covers(stem, services[grant.role], grant.action, grant.resource) for reason in REASONS)
 
     used_permissions = {one for one in used_by(stem) if one.role in services}
-    return sorted(compare(grants(template), used_permissions, excused))
+    return sorted(compare(grants(template), used_permissions, has_reason))
 
 
-def compare(granted: set[Grant], used_permissions: set[Grant], excused: Callable[[Grant], bool]) -> Iterator[str]:
-    """One sentence for each grant that is not needed, and for each that is missing."""
+def compare(granted: set[Grant], used_permissions: set[Grant], has_reason: Callable[[Grant], bool]) -> Iterator[str]:
+    """Yield one sentence for each grant that is not needed, and one for each grant that is missing."""
     for grant in granted:
         needed = not grant.is_wide and any(grant.allows(one) for one in used_permissions)
-        what = f"{grant.role} is granted {grant.action} on {grant.resource}"
-        if needed and excused(grant):
-            yield f"{what}, and uses it: the reason in unused_permissions.py is no longer true"
-        if not needed and not excused(grant):
-            yield f"{what}, and neither uses it nor has a reason in unused_permissions.py: narrow the grant"
+        text = f"{grant.role} is granted {grant.action} on {grant.resource}"
+        if needed and has_reason(grant):
+            yield f"{text} and uses it: the reason in unused_permissions.py is no longer true, so remove it"
+        if not needed and not has_reason(grant):
+            yield f"{text}, does not use it, and has no reason in unused_permissions.py: narrow the grant"
     for one in used_permissions:
         if not any(grant.allows(one) for grant in granted):
-            yield f"{one.role} uses {one.action} on {one.resource}, which it is not granted: see `make permissions`"
+            yield f"{one.role} uses {one.action} on {one.resource} without a grant: run `make permissions`"
 
 
 def used_by(stem: str) -> set[Grant]:
-    """What the roles of an example have used, for as long as the file says so."""
+    """Return the permissions that the roles of an example use, as used_permissions.json lists them."""
     roles = json.loads(USED_FILE.read_text()).get(stem, {})
     return {
         Grant(role, action, resource)
@@ -76,7 +76,7 @@ def used_by(stem: str) -> set[Grant]:
 
 
 def example(template: Template) -> str:
-    """The stem of the example that the template deploys, by the tag that it puts on everything."""
+    """Return the stem of the template's example, as its tags name it."""
     tags = (
         tag["Value"]
         for resource in template["Resources"].values()
@@ -88,7 +88,7 @@ def example(template: Template) -> str:
 
 
 def services_of(template: Template) -> dict[str, str]:
-    """Which service of AWS's may take each role, by logical id: `lambda`."""
+    """Return the AWS service that may assume each role, such as `lambda`, by logical id."""
     return {
         role: ",".join(
             str(statement["Principal"].get("Service", "")).removesuffix(".amazonaws.com")
@@ -99,7 +99,7 @@ def services_of(template: Template) -> dict[str, str]:
 
 
 def grants(template: Template) -> set[Grant]:
-    """What the roles of the template are granted: by policies of theirs, of AWS's, and by those of resources."""
+    """Return all grants to the template's roles: by their own policies, managed policies and policies of resources."""
     found = {*_of_aws(template)}
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
@@ -119,7 +119,7 @@ def _of_aws(template: Template) -> Iterator[Grant]:
 
 
 def _statements(value: Any) -> Iterator[Any]:
-    # Wherever they are: policies stand under other names in each type.
+    # The search goes through all properties, because each type names its policies differently.
     if isinstance(value, dict):
         for key, inner in value.items():
             if key == "Statement":
@@ -132,7 +132,7 @@ def _statements(value: Any) -> Iterator[Any]:
 
 
 def _granted(roles: set[str], statement: Any) -> Iterator[Grant]:
-    # What is granted by an exception (NotAction, NotResource) is everything.
+    # NotAction and NotResource count as everything.
     for role in roles:
         for action in _list(statement.get("Action", "*")):
             for resource in _list(statement.get("Resource", "*")):
@@ -144,7 +144,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    """A string with CloudFormation's functions in it, with `${Name}` for a resource or its ARN."""
+    """Return a value as text, with `${Name}` for a resource or its ARN."""
     match value:
         case {"Ref": name} | {"Fn::GetAtt": [name, "Arn"]}:
             return f"${{{name}}}"

@@ -1,4 +1,4 @@
-"""Security groups, subnets and routes, as a template has them."""
+"""Security groups, subnets, routes and endpoints of a template."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ WORLD = "0.0.0.0/0"
 ALL_PORTS = range(65536)
 HTTPS = range(443, 444)
 OTHER_PROTOCOL = range(-1, 0)
-"""Stands for what is not TCP: no port of a listener or a target."""
+"""Stands for protocols other than TCP. It matches no port of a listener or a target."""
 NOBODY = "255.255.255.255/32"
-"""CDK's destination for a group that may reach nobody: a group without a rule could reach everybody."""
+"""CDK writes this destination when a group may reach nobody, because a group without a rule may reach everybody."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of a security group: `peer` is a logical id or a block of addresses."""
+    """A rule of a security group. `peer` is a logical id or a block of addresses."""
 
     group: str
     peer: str
@@ -26,22 +26,22 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where something runs that has a network."""
+class Workload:
+    """A resource that runs in a network."""
 
     name: str
-    """Of the resource: its logical id."""
+    """The logical id of the resource."""
     groups: frozenset[str]
     subnets: tuple[str, ...]
     public_address: bool
     needs: frozenset[str]
-    """The services that it calls, as the names of their endpoints end: `ecr.dkr`. WORLD for any web site."""
+    """The services that it calls, by the end of their endpoint's name, such as `ecr.dkr`. WORLD for any web site."""
 
 
 def rules(template: Template, direction: str) -> Iterator[Rule]:
-    """All rules of all security groups of a direction, `Ingress` or `Egress`: their own, and those beside them.
+    """Yield the rules of all security groups for `Ingress` or `Egress`: inline ones and separate resources.
 
-    A group without any rule for going out is given one by EC2, for everything.
+    EC2 gives a group without an egress rule one that allows everything.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-ec2-securitygroup.html
     """
     found = list(_written(template, direction))
@@ -55,8 +55,8 @@ def _written(template: Template, direction: str) -> Iterator[Rule]:
     for name, group in resources(template, "AWS::EC2::SecurityGroup").items():
         for inline in group["Properties"].get(f"SecurityGroup{direction}", []):
             yield _rule(name, inline)
-    for beside in resources(template, f"AWS::EC2::SecurityGroup{direction}").values():
-        yield _rule(name_of(beside["Properties"]["GroupId"]), beside["Properties"])
+    for separate in resources(template, f"AWS::EC2::SecurityGroup{direction}").values():
+        yield _rule(name_of(separate["Properties"]["GroupId"]), separate["Properties"])
 
 
 def _rule(group: str, found: Any) -> Rule:
@@ -76,7 +76,7 @@ def _rule(group: str, found: Any) -> Rule:
 
 
 def covered(known: Iterable[Rule], groups: Iterable[str], peers: Iterable[str], ports: range) -> bool:
-    """Whether a rule of one of the groups lets these ports through, from or to one of the peers."""
+    """Whether a rule of one of the groups allows these ports from or to one of the peers."""
     return any(
         rule.group in {*groups} and rule.peer in {*peers} and ports[0] in rule.ports and ports[-1] in rule.ports
         for rule in known
@@ -84,17 +84,17 @@ def covered(known: Iterable[Rule], groups: Iterable[str], peers: Iterable[str], 
 
 
 def zones(template: Template, subnets: Iterable[str]) -> set[str]:
-    """The availability zones that subnets are in."""
+    """Return the availability zones of the subnets."""
     return {str(properties(template, name)["AvailabilityZone"]) for name in subnets}
 
 
 def gives_addresses(template: Template, subnets: Iterable[str]) -> bool:
-    """Whether an instance in any of these has a public address."""
+    """Whether an instance gets a public address in each of these subnets."""
     return all(properties(template, name).get("MapPublicIpOnLaunch") for name in subnets)
 
 
 def leads_in(template: Template, subnet: str) -> bool:
-    """Whether the internet leads to a subnet: its default route goes to a gateway that its VPC has."""
+    """Whether the internet reaches a subnet: its default route leads to an internet gateway of its VPC."""
     gateway = name_of(_default_route(template, subnet).get("GatewayId"))
     vpc = properties(template, subnet).get("VpcId")
     return any(
@@ -104,44 +104,44 @@ def leads_in(template: Template, subnet: str) -> bool:
 
 
 def leads_out(template: Template, subnet: str, *, public_address: bool) -> bool:
-    """Whether what is in a subnet reaches the internet: by an address of its own, or by a NAT gateway that has one."""
+    """Whether a workload in a subnet reaches the internet, by its own public address or by a NAT gateway's."""
     if public_address and leads_in(template, subnet):
         return True
     nat = properties(template, name_of(_default_route(template, subnet).get("NatGatewayId")))
     return bool(nat.get("AllocationId")) and leads_in(template, name_of(nat["SubnetId"]))
 
 
-def endpoint_faults(template: Template, place: Place, subnet: str, service: str) -> Iterator[str]:
-    """Why a place in a subnet does not reach a service by an endpoint in the VPC."""
+def endpoint_faults(template: Template, workload: Workload, subnet: str, service: str) -> Iterator[str]:
+    """Yield the reasons why a workload in a subnet does not reach a service by an endpoint in the VPC."""
     found = {
         name: endpoint["Properties"]
         for name, endpoint in resources(template, "AWS::EC2::VPCEndpoint").items()
         if _service(endpoint["Properties"]["ServiceName"]) == service
     }
     if not found:
-        yield f"nothing leads from {subnet}, where {place.name} is, to {service}: neither a gateway nor an endpoint"
+        yield f"{workload.name} in {subnet} cannot reach {service}: there is neither a gateway nor an endpoint"
     for name, endpoint in found.items():
         if "PolicyDocument" in endpoint:
-            yield f"{name} has a policy, which this contract does not read"
+            yield f"{name} has a policy, which this contract cannot check"
         if endpoint.get("VpcEndpointType", "Gateway") == "Gateway":
             if not _tables(template, subnet) & names_of(endpoint.get("RouteTableIds", [])):
                 yield f"{name} is in no route table of {subnet}"
         else:
-            yield from _interface_faults(template, place, name, endpoint)
+            yield from _interface_faults(template, workload, name, endpoint)
 
 
-def _interface_faults(template: Template, place: Place, name: str, endpoint: Any) -> Iterator[str]:
+def _interface_faults(template: Template, workload: Workload, name: str, endpoint: Any) -> Iterator[str]:
     groups = names_of(endpoint.get("SecurityGroupIds", []))
     if not endpoint.get("PrivateDnsEnabled"):
-        yield f"{name} does not answer to the name of its service"
-    if not covered(rules(template, "Ingress"), groups, {*place.groups, WORLD}, HTTPS):
-        yield f"{name} does not let {place.name} in"
-    if not covered(rules(template, "Egress"), place.groups, {*groups, WORLD}, HTTPS):
-        yield f"{place.name} may not reach {name}"
+        yield f"{name} has no private DNS, so the name of its service does not lead to it"
+    if not covered(rules(template, "Ingress"), groups, {*workload.groups, WORLD}, HTTPS):
+        yield f"{name} does not admit {workload.name}"
+    if not covered(rules(template, "Egress"), workload.groups, {*groups, WORLD}, HTTPS):
+        yield f"{workload.name} may not reach {name}"
 
 
 def _service(name: Any) -> str:
-    # com.amazonaws.<region>.ecr.api, joined by CDK.
+    # CDK joins com.amazonaws.<region>.ecr.api from parts.
     text = (
         "".join(part if isinstance(part, str) else "*" for part in name["Fn::Join"][1])
         if isinstance(name, dict)

@@ -1,4 +1,4 @@
-"""Everything has a price: no resource, and no setting of one, costs something that `make cost` does not know."""
+"""`make cost` knows the price of every resource, with the settings that it has."""
 
 from tools.costs import idle
 from tools.costs.prices import UnpricedError
@@ -6,7 +6,7 @@ from tools.templates import Template
 
 
 def faults(template: Template) -> list[str]:
-    """The first thing without a price."""
+    """Return the first resource or setting without a price, if there is one."""
     try:
         idle.parts(template)
     except UnpricedError as error:

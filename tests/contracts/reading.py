@@ -1,4 +1,4 @@
-"""What several contracts read from a template: references, and the actions that its roles allow."""
+"""Reading a template: references between resources, and the actions that its roles allow."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from tools.templates import Template, resources
 
 
 def name_of(reference: Any) -> str:
-    """The logical id that a `Ref` or a `Fn::GetAtt` names; empty for anything else."""
+    """Return the logical id that a `Ref` or a `Fn::GetAtt` names, or an empty string for anything else."""
     if isinstance(reference, dict):
         if "Ref" in reference:
             return str(reference["Ref"])
@@ -22,12 +22,12 @@ def name_of(reference: Any) -> str:
 
 
 def names_of(references: Iterable[Any]) -> frozenset[str]:
-    """The logical ids that these name."""
+    """Return the logical ids that these references name."""
     return frozenset(name_of(reference) for reference in references)
 
 
 def walk(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every key of a JSON value with what it holds, at any depth."""
+    """Yield every key of a JSON value with its value, at any depth."""
     if isinstance(value, dict):
         for key, held in value.items():
             yield key, held
@@ -38,18 +38,18 @@ def walk(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def referred(value: Any) -> set[str]:
-    """Every logical id that is named anywhere in a JSON value, `Fn::Sub` apart, which CDK does not write for these."""
+    """Return every logical id in a JSON value. `Fn::Sub` is not read, because CDK does not write it for these."""
     return {str(held[0] if key == "Fn::GetAtt" else held) for key, held in walk(value) if key in ("Ref", "Fn::GetAtt")}
 
 
 def properties(template: Template, name: str) -> dict[str, Any]:
-    """The properties of a resource; none for what is not in the template."""
+    """Return the properties of a resource, or an empty dict if the template does not have it."""
     found: dict[str, Any] = template["Resources"].get(name, {}).get("Properties", {})
     return found
 
 
 def statements(template: Template, role: str) -> Iterator[dict[str, Any]]:
-    """Every statement of a role's policies that allows something, AWS's managed policies among them.
+    """Yield every statement that allows something in a role's policies, AWS's managed policies included.
 
     Raises KeyError for a managed policy that moto does not know.
     """
@@ -66,12 +66,12 @@ def statements(template: Template, role: str) -> Iterator[dict[str, Any]]:
 
 
 def allowed_actions(template: Template, role: str) -> set[str]:
-    """Every action, or pattern of actions, that a role's policies allow, in lower case. Raises as `statements` does."""
+    """Return the actions and patterns that a role's policies allow, in lower case. Raises as `statements` does."""
     return {action.lower() for found in statements(template, role) for action in _listed(found["Action"])}
 
 
 def allows(actions: Iterable[str], wanted: str) -> bool:
-    """Whether any of these actions or patterns is, or covers, the one that is wanted."""
+    """Whether one of these actions or patterns covers the wanted action."""
     return any(fnmatchcase(wanted.lower(), action) for action in actions)
 
 
@@ -80,7 +80,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _policy_name(arn: Any) -> str:
-    # CDK joins the ARN from parts; a reference is to a policy of the stack, which names the role itself.
+    # CDK joins the ARN from parts. A reference names a policy of the stack, which itself names the role.
     if isinstance(arn, dict) and "Fn::Join" in arn:
         arn = arn["Fn::Join"][1][-1]
     return arn.rpartition("/")[2] if isinstance(arn, str) else ""

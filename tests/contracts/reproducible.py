@@ -1,4 +1,4 @@
-"""No template tells who made it, where or when: no account, no date, no path of a machine."""
+"""A template is the same on every machine and day: it holds no account id, no date and no path of a machine."""
 
 import json
 import re
@@ -12,16 +12,16 @@ from tools.templates import Template
 ACCOUNT = re.compile(r"(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])")
 DATE = re.compile(r"(?<!\d)(19|20)\d\d-(0[1-9]|1[0-2])-([0-2]\d|3[01])(?!\d)")
 VERSIONS = {
-    "2012-10-17",  # of the language of policies
-    "2015-03-31",  # of Lambda's API, in the ARN by which API Gateway invokes
+    "2012-10-17",  # version of the policy language
+    "2015-03-31",  # version of Lambda's API, in the ARN by which API Gateway invokes a function
 }
-"""Dates that are the names of something."""
+"""Dates that are names of versions."""
 HOME = re.compile(r"/(home|Users|root)/|\b[A-Z]:\\")
 MACHINE = tuple(sorted({str(ROOT), str(Path.home()), f"{tempfile.gettempdir()}/", "/private/var/", "/var/folders/"}))
 
 
 def faults(template: Template) -> list[str]:
-    """What would be other on another machine, day or account."""
+    """Return the values that would differ on another machine or day, or in another account."""
     return [
         f"{name}: {fault}"
         for section in template

@@ -1,4 +1,4 @@
-"""In production every store of data outlives its stack, is protected, and can be brought back to what it was."""
+"""In production every store outlives its stack, is protected from deletion, and can be restored."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,37 +15,37 @@ from tools.templates import Template, resources
 
 HELD_IN = tuple(name for name, profile in config.PROFILES.items() if profile().retain_data)
 HINT = re.compile(r"encrypt|kms|deletionprotect|backup|snapshot|versioning|pointintime|storage", re.IGNORECASE)
-"""What properties of stores are called. What is encrypted at rest is at rest somewhere."""
+"""Names of properties that stores have. Data that is encrypted at rest must be stored somewhere."""
 NAME = re.compile(
     r".*(Bucket|Cluster|Database|Disk|FileSystem|Graph|Keyspace|Ledger|Repository|Store|Table|Vault|Volume)"
 )
 NO_STORES: Mapping[str, str] = {
-    "AWS::AutoScaling::AutoScalingGroup": "its instances come and go, and their disks with them",
-    "AWS::EC2::RouteTable": "a table of routes",
-    "AWS::EC2::VPC": "what it encrypts is on its way",
-    "AWS::ECS::Cluster": "a name under which tasks run",
-    "AWS::ECS::TaskDefinition": "its storage is as short-lived as the task",
-    "AWS::KinesisFirehose::DeliveryStream": "what it takes is in its bucket a minute later",
-    "AWS::Lambda::Function": "its code is in the repository, and its disk as short-lived as itself",
-    "AWS::SNS::Topic": "it passes on what it takes",
-    "AWS::Scheduler::Schedule": "it is all in the template",
+    "AWS::AutoScaling::AutoScalingGroup": "the disks of its instances end with the instances",
+    "AWS::EC2::RouteTable": "it holds only routes",
+    "AWS::EC2::VPC": "it encrypts data in transit",
+    "AWS::ECS::Cluster": "it is only a name under which tasks run",
+    "AWS::ECS::TaskDefinition": "its storage ends with the task",
+    "AWS::KinesisFirehose::DeliveryStream": "its data is in its bucket a minute later",
+    "AWS::Lambda::Function": "its code is in the repository, and its disk ends with the environment",
+    "AWS::SNS::Topic": "it passes messages on at once",
+    "AWS::Scheduler::Schedule": "the template holds all of it",
 }
-"""What looks like a store, and why it is none."""
+"""Types that look like stores, and the reason why they are not."""
 COMPANIONS = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Lightsail::StaticIp")
-"""What a store that is kept needs beside it: without its policy it would take requests without TLS."""
+"""Resources that a retained store needs. Without its policy, for instance, it would accept requests without TLS."""
 
 RETAINED = {"DeletionPolicy": ("Retain", "RetainExceptOnCreate"), "UpdateReplacePolicy": ("Retain",)}
-"""What keeps a store. A deployment that fails before it is there has nothing to keep."""
+"""Policies that retain a store. RetainExceptOnCreate is enough, because a failed first deployment has no data yet."""
 
 
 def faults(template: Template) -> list[str]:
-    """What would be lost with the stack, or by a mistake."""
+    """Return the stores that would be lost with the stack, or by a mistake."""
     found: list[str] = []
     for name, resource in template["Resources"].items():
         kind = resource["Type"]
         if kind in COMPANIONS:
             found += _not_retained(name, resource)
-        elif kind in BACKED_UP and not _passing_log(template, name):
+        elif kind in BACKED_UP and not _is_minor_log(template, name):
             found += [*_not_retained(name, resource), *BACKED_UP[kind](template, name)]
         elif kind not in BACKED_UP and is_store(kind) and kind not in NO_STORES:
             found.append(f"{name} looks like a store of data, and this contract does not know how {kind} is backed up")
@@ -54,7 +54,7 @@ def faults(template: Template) -> list[str]:
 
 @cache
 def is_store(kind: str) -> bool:
-    """Whether a type keeps data, as far as cfn-lint's list, its name, or its published schema tell."""
+    """Whether a type keeps data, as cfn-lint's list, its name or its published schema suggest."""
     if not kind.startswith("AWS::"):
         return False
     if kind in load_resource(cfnlint.data.AdditionalSpecs, "StatefulResources.json")["ResourceTypes"]:
@@ -62,7 +62,7 @@ def is_store(kind: str) -> bool:
     try:
         schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
     except ResourceNotFoundError:
-        return True  # newer than cfn-lint: somebody should look
+        return True  # newer than cfn-lint, so a person should look at it
     nested = (key for one in schema.get("definitions", {}).values() for key in one.get("properties", {}))
     return bool(
         NAME.fullmatch(kind)
@@ -77,8 +77,8 @@ def _not_retained(name: str, resource: Any) -> Iterator[str]:
             yield f"{name} may be lost: its {policy} is {resource.get(policy)}"
 
 
-def _passing_log(template: Template, name: str) -> bool:
-    """Whether a log group holds nothing but refused packets, or what a helper said while the stack was deployed."""
+def _is_minor_log(template: Template, name: str) -> bool:
+    """Whether a log group holds only refused packets, or logs of a CDK helper during deployments."""
     groups = {
         name_of(flow["Properties"].get("LogGroupName")) for flow in resources(template, "AWS::EC2::FlowLog").values()
     }
@@ -94,7 +94,7 @@ def _passing_log(template: Template, name: str) -> bool:
     return name in groups
 
 
-# -- how each is brought back
+# -- how each kind of store is restored
 
 
 def _table(template: Template, name: str) -> Iterator[str]:
@@ -109,7 +109,7 @@ def _bucket(template: Template, name: str) -> Iterator[str]:
     lifecycle = properties(template, name).get("LifecycleConfiguration", {}).get("Rules", [])
     expires = any("ExpirationInDays" in rule and "Prefix" not in rule for rule in lifecycle)
     if not (_versioned(template, name) or expires or _made_from_versions(template, name)):
-        yield f"{name} keeps no versions, and nobody could make again what was in it"
+        yield f"{name} keeps no versions, and its objects cannot be made again"
 
 
 def _versioned(template: Template, name: str) -> bool:
@@ -117,7 +117,7 @@ def _versioned(template: Template, name: str) -> bool:
 
 
 def _made_from_versions(template: Template, name: str) -> bool:
-    """Whether a role of the stack fills the bucket from another that keeps versions: thumbnails, from pictures."""
+    """Whether a role fills the bucket from another one that keeps versions, as thumbnails are made from pictures."""
     for role in resources(template, "AWS::IAM::Role"):
         allowed = list(statements(template, role))
         puts = (referred(one["Resource"]) for one in allowed if "s3:PutObject" in one["Action"])
@@ -149,8 +149,8 @@ def _lightsail_bucket(template: Template, name: str) -> Iterator[str]:
         yield f"{name} keeps no versions"
 
 
-def _forgetful(_template: Template, _name: str) -> Iterator[str]:
-    yield from ()  # it forgets by itself, after the days that it was given, and there are no backups of it
+def _expiring(_template: Template, _name: str) -> Iterator[str]:
+    yield from ()  # its content expires after its retention, and AWS offers no backups of it
 
 
 BACKED_UP: Mapping[str, Callable[[Template, str], Iterator[str]]] = {
@@ -160,8 +160,8 @@ BACKED_UP: Mapping[str, Callable[[Template, str], Iterator[str]]] = {
     "AWS::Lightsail::Database": _lightsail_database,
     "AWS::Lightsail::Disk": _snapshots,
     "AWS::Lightsail::Instance": _snapshots,
-    "AWS::Logs::LogGroup": _forgetful,
+    "AWS::Logs::LogGroup": _expiring,
     "AWS::S3::Bucket": _bucket,
-    "AWS::SQS::Queue": _forgetful,
+    "AWS::SQS::Queue": _expiring,
 }
-"""The stores that are known, and what backs each up."""
+"""The known stores, each with the check of its backups."""

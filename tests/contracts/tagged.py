@@ -1,4 +1,4 @@
-"""All that has tags has those of the stack: whose it is, and on whose account the bill goes."""
+"""Every resource that can have tags has the stack's tags, so that the bill shows which example causes which cost."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ KEYS = ("project", "example", "profile")
 
 
 def faults(template: Template) -> list[str]:
-    """What lacks a tag, or has another value than the rest."""
+    """Return the resources without one of the tags, and the tags with several values."""
     found = {name: _tags(resource) for name, resource in template["Resources"].items()}
     tagged = {name: tags for name, tags in found.items() if tags is not None}
     missing = [f"{name} has no tag {key}" for name, tags in tagged.items() for key in KEYS if key not in tags]
@@ -19,5 +19,5 @@ def faults(template: Template) -> list[str]:
 
 def _tags(resource: Any) -> dict[str, str] | None:
     tags = resource.get("Properties", {}).get("Tags")
-    # Batch's are a map.
+    # Batch writes tags as a map.
     return {tag["Key"]: tag["Value"] for tag in tags} if isinstance(tags, list) else tags

@@ -1,4 +1,4 @@
-"""A network without a way to the internet, where endpoints lead to AWS's services: no example has one yet."""
+"""A network without internet access, in which endpoints lead to AWS's services. No example has one yet."""
 
 import copy
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from tests.support.apps import templates
 from tools.templates import Template, resources
 
 SERVICES = ("ecr.api", "ecr.dkr", "logs")
-"""What a task on Fargate calls, S3 apart, to which the examples have an endpoint."""
+"""Services that a task on Fargate calls. S3 is missing because the examples already have an endpoint for it."""
 
 
 @pytest.fixture
-def inside() -> Template:
-    """Fargate in production, with interface endpoints in place of the NAT gateway."""
+def without_nat() -> Template:
+    """Return fargate's production template with interface endpoints instead of the NAT gateway."""
     template = copy.deepcopy(templates("production")["fargate"])
     for name, route in resources(template, "AWS::EC2::Route").items():
         if "NatGatewayId" in route["Properties"]:
@@ -26,7 +26,7 @@ def inside() -> Template:
     (service,) = resources(template, "AWS::ECS::Service").values()
     network = service["Properties"]["NetworkConfiguration"]["AwsvpcConfiguration"]
     tasks = name_of(network["SecurityGroups"][0])
-    template["Resources"]["Doors"] = {
+    template["Resources"]["EndpointGroup"] = {
         "Type": "AWS::EC2::SecurityGroup",
         "Properties": {
             "SecurityGroupIngress": [
@@ -41,22 +41,22 @@ def inside() -> Template:
                 "ServiceName": {"Fn::Join": ["", ["com.amazonaws.", {"Ref": "AWS::Region"}, f".{called}"]]},
                 "VpcEndpointType": "Interface",
                 "PrivateDnsEnabled": True,
-                "SecurityGroupIds": [{"Ref": "Doors"}],
+                "SecurityGroupIds": [{"Ref": "EndpointGroup"}],
                 "SubnetIds": network["Subnets"],
             },
         }
     return template
 
 
-def test_endpoints_lead_to_the_services(inside: Template) -> None:
-    assert faults(inside) == []
+def test_endpoints_lead_to_the_services(without_nat: Template) -> None:
+    assert faults(without_nat) == []
 
 
 def _change(name: str, key: str, value: Any) -> Callable[[Template], None]:
     return lambda template: template["Resources"][name]["Properties"].update({key: value})
 
 
-def _forget_the_table(template: Template) -> None:
+def _remove_route_tables(template: Template) -> None:
     for endpoint in resources(template, "AWS::EC2::VPCEndpoint").values():
         endpoint["Properties"].pop("RouteTableIds", None)
 
@@ -65,26 +65,26 @@ def _forget_the_table(template: Template) -> None:
     ("change", "fault"),
     [
         (drop("AWS::EC2::VPCEndpoint"), "neither a gateway nor an endpoint"),
-        (_change("Tologs", "PrivateDnsEnabled", False), "Tologs does not answer to the name of its service"),  # noqa: FBT003
-        (_change("Doors", "SecurityGroupIngress", []), "Tologs does not let Service"),
+        (_change("Tologs", "PrivateDnsEnabled", False), "Tologs has no private DNS"),  # noqa: FBT003
+        (_change("EndpointGroup", "SecurityGroupIngress", []), "Tologs does not admit Service"),
         (_change("Tologs", "PolicyDocument", {}), "Tologs has a policy"),
-        (_forget_the_table, "is in no route table of"),
+        (_remove_route_tables, "is in no route table of"),
     ],
 )
-def test_an_endpoint_that_leads_nowhere_is_a_fault(
-    inside: Template, change: Callable[[Template], None], fault: str
+def test_an_endpoint_that_cannot_be_used_is_a_fault(
+    without_nat: Template, change: Callable[[Template], None], fault: str
 ) -> None:
-    change(inside)
-    assert any(fault in found for found in faults(inside)), faults(inside)
+    change(without_nat)
+    assert any(fault in found for found in faults(without_nat)), faults(without_nat)
 
 
-def test_who_may_reach_nobody_does_not_reach_the_endpoints(inside: Template) -> None:
-    for group in resources(inside, "AWS::EC2::SecurityGroup").values():
+def test_a_workload_without_egress_does_not_reach_the_endpoints(without_nat: Template) -> None:
+    for group in resources(without_nat, "AWS::EC2::SecurityGroup").values():
         group["Properties"]["SecurityGroupEgress"] = [{"IpProtocol": "icmp", "CidrIp": "255.255.255.255/32"}]
-    assert any("may not reach Tologs" in found for found in faults(inside))
+    assert any("may not reach Tologs" in found for found in faults(without_nat))
 
 
-def test_an_image_from_elsewhere_needs_the_internet(inside: Template) -> None:
-    for task in resources(inside, "AWS::ECS::TaskDefinition").values():
+def test_an_image_of_another_registry_needs_the_internet(without_nat: Template) -> None:
+    for task in resources(without_nat, "AWS::ECS::TaskDefinition").values():
         task["Properties"]["ContainerDefinitions"][0]["Image"] = "docker.io/library/nginx:1"
-    assert any("to 0.0.0.0/0" in found for found in faults(inside))
+    assert any("cannot reach 0.0.0.0/0" in found for found in faults(without_nat))

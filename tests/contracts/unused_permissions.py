@@ -1,4 +1,4 @@
-"""Why a role is granted what it does not use in the local AWS. A row that is not true any more fails the tests."""
+"""Reasons for permissions that no role uses in the local AWS. The tests fail when a reason is no longer true."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from fnmatch import fnmatchcase
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """Why the roles that a service takes are granted actions that they do not use where it can be seen."""
+    """The reason why the roles of a service are granted actions that the local AWS never sees."""
 
     service: str
-    """Of AWS's: `lambda` for what a function may."""
+    """The AWS service that assumes the role: `lambda` for the role of a function."""
     actions: tuple[str, ...]
-    """As they are granted, with their wildcards."""
+    """The actions as they are granted, with their wildcards."""
     resource: str = "*"
-    """What they are granted for, with wildcards of its own."""
+    """A pattern for the resources of the grant."""
     stem: str = "*"
-    """The example; `*` are all, and a ninth."""
+    """The example, or `*` for all examples, new ones included."""
     why: str
 
     def covers(self, stem: str, service: str, action: str, resource: str) -> bool:
-        """Whether it is the reason for this grant."""
+        """Whether this is the reason for the grant."""
         return (
             service == self.service
             and action in self.actions
@@ -30,12 +30,12 @@ class Reason:
 
 
 def stale(reasons: Iterable[Reason], grants: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
-    """What a reason is given for and nobody is granted, of (example, service, action, resource)."""
+    """Yield the actions with a reason but without a grant. `grants` has (example, service, action, resource)."""
     known = list(grants)
     for reason in reasons:
         for action in reason.actions:
             if not any(action == grant[2] and reason.covers(*grant) for grant in known):
-                yield f"no role of {reason.service} is granted {action}: take it out of unused_permissions.py"
+                yield f"no role of {reason.service} is granted {action}: remove it from unused_permissions.py"
 
 
 REASONS = (
@@ -49,19 +49,20 @@ REASONS = (
         service="lambda",
         actions=("s3:GetBucket*", "s3:List*", "s3:DeleteObject*"),
         resource="${*",
-        why="CDK's own, to empty a bucket; used_permissions.json tells what of it is used. CDK's function and its permissions "
-        "change together: narrowed here, a newer function might fail, and with it the deletion of the stack.",
+        why="CDK grants these to its function that empties a bucket. used_permissions.json lists those that it uses. "
+        "CDK changes the function and its permissions together. With fewer permissions a newer function might fail, "
+        "and then the stack could not be deleted.",
     ),
     Reason(
         service="lambda",
         actions=("s3:PutBucketPolicy",),
         resource="*/[*]",
-        why="Allows nothing: an object has no bucket policy. CDK's statement names bucket and objects together.",
+        why="It allows nothing, because an object has no bucket policy. CDK's statement names bucket and objects.",
     ),
     Reason(
         service="scheduler",
         actions=("sqs:SendMessage",),
-        why="The local AWS's schedules have no dead-letter queue. "
+        why="The schedules of the local AWS have no dead-letter queue. "
         "https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html",
     ),
     Reason(
@@ -69,8 +70,8 @@ REASONS = (
         actions=("batch:SubmitJob",),
         resource="${*",
         stem="batch",
-        why="With batch_schedule alone, and the local AWS's schedules submit no jobs. A job is submitted to a queue "
-        "from a definition. https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbatch.html",
+        why="Only batch_schedule adds this role, and the schedules of the local AWS submit no jobs. A job needs both a "
+        "queue and a definition. https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbatch.html",
     ),
     Reason(
         service="firehose",
@@ -83,13 +84,13 @@ REASONS = (
             "s3:PutObject",
         ),
         stem="api",
-        why="The local AWS writes no access logs. It is AWS's list for a bucket, to the letter. "
+        why="The local AWS writes no access logs. This is exactly AWS's list for a bucket. "
         "https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3",
     ),
     Reason(
         service="vpc-flow-logs",
         actions=("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
-        why="The local AWS has no packets. It is AWS's list, but for what makes and looks for log groups. "
+        why="The local AWS has no packets. This is AWS's list without the actions that create and list log groups. "
         "https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html",
     ),
     Reason(
@@ -100,18 +101,18 @@ REASONS = (
             "ecr:GetDownloadUrlForLayer",
         ),
         resource="arn:*:repository/*",
-        why="Here the container tool pulls, in AWS the ECS agent, as the execution role. "
+        why="Locally the container tool pulls images. On AWS the ECS agent does, with the execution role. "
         "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html",
     ),
     Reason(
         service="ecs-tasks",
         actions=("ecr:GetAuthorizationToken",),
-        why="The agent's password at ECR, and good for no more than the role may pull. Not for single repositories.",
+        why="The agent's password for ECR. It allows only what the role may pull. No repository can be named for it.",
     ),
     Reason(
         service="ecs-tasks",
         actions=("logs:CreateLogStream", "logs:PutLogEvents"),
-        why="Here what a container says stays with the container tool; in AWS the agent logs it as the execution role. "
+        why="Locally the container tool keeps a container's output. On AWS the agent logs it with the execution role. "
         "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html",
     ),
     Reason(
@@ -127,8 +128,9 @@ REASONS = (
             "ecs:SubmitAttachmentStateChanges",
         ),
         stem="ecs_ec2",
-        why="The local AWS's instances are records, and no agent runs on them. It joins the cluster, is told what to "
-        "run, and reports. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/instance_IAM_role.html",
+        why="Instances of the local AWS are only recorded, and no ECS agent runs on them. On AWS the agent joins the "
+        "cluster, gets its tasks, and reports their state. "
+        "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/instance_IAM_role.html",
     ),
     Reason(
         service="ec2",
@@ -140,14 +142,14 @@ REASONS = (
             "ssmmessages:OpenDataChannel",
         ),
         stem="ecs_ec2",
-        why="Nor does SSM's agent, for a shell by `aws ssm start-session`. "
+        why="SSM's agent does not run locally either. On AWS it serves `aws ssm start-session`. "
         "https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html",
     ),
     Reason(
         service="ec2",
         actions=("policy/service-role/AmazonEC2ContainerServiceforEC2Role",),
         stem="batch",
-        why="The same agent's, on Batch's instances. Batch makes the cluster, so that no policy can name it. "
+        why="The ECS agent on Batch's instances needs it. Batch creates the cluster, so no policy of ours can name it. "
         "https://docs.aws.amazon.com/batch/latest/userguide/instance_IAM_role.html",
     ),
 )

@@ -1,38 +1,38 @@
-"""What runs in a network of its stack: tasks, instances, and functions, and which services they call."""
+"""Workloads: tasks, instances and functions that run in a network of their stack, and the services that they call."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.contracts.network import WORLD, Place, gives_addresses
+from tests.contracts.network import WORLD, Workload, gives_addresses
 from tests.contracts.reading import allowed_actions, name_of, names_of, properties
 from tools.templates import Template, resources
 
 EPHEMERAL = range(32768, 65536)
-"""The ports of an instance that Docker gives to bridged tasks, on every ECS-optimized image.
+"""The ports that Docker gives to bridged tasks on an ECS-optimized instance.
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html"""
 ENDPOINTS = {
     "ecr": {"ecr.api", "ecr.dkr", "s3"},  # layers are in S3
     "ecs": {"ecs", "ecs-agent", "ecs-telemetry"},
 }
-"""The endpoints of a service whose actions go by another name, or that has several.
+"""The endpoints of services whose endpoint has another name than their actions, or that have several.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html"""
-LAMBDAS_OWN = {"logs", "ec2"}
-"""What Lambda itself calls for a function, from outside of its network."""
+CALLED_BY_LAMBDA = {"logs", "ec2"}
+"""Services that Lambda calls for a function, from outside the function's network."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What registers with a target group: the tasks of a service."""
+    """The targets of a target group: the tasks of a service."""
 
-    place: Place
+    workload: Workload
     kind: str
-    """As a target group's TargetType has it."""
+    """The TargetType of the target group."""
     ports: range
 
 
-def places(template: Template) -> Iterator[Place]:
-    """Everything that runs in a subnet of the stack, load balancers and gateways apart."""
+def workloads(template: Template) -> Iterator[Workload]:
+    """Yield everything that runs in a subnet of the stack, without load balancers and gateways."""
     for name, service in resources(template, "AWS::ECS::Service").items():
         if "NetworkConfiguration" in service["Properties"]:
             yield _tasks(template, name)
@@ -46,7 +46,7 @@ def places(template: Template) -> Iterator[Place]:
 
 
 def targets(template: Template) -> Iterator[tuple[str, Targets]]:
-    """Every target group that a service registers its tasks with, and these."""
+    """Yield every target group with the tasks that a service registers with it."""
     for name, service in resources(template, "AWS::ECS::Service").items():
         task = properties(template, name_of(service["Properties"]["TaskDefinition"]))
         for attached in service["Properties"].get("LoadBalancers", []):
@@ -61,15 +61,15 @@ def _targets(template: Template, service: str, task: Any, attached: Any) -> Targ
         return Targets(_tasks(template, service), "ip", range(port, port + 1))
     (strategy,) = properties(template, service)["CapacityProviderStrategy"]
     provider = properties(template, name_of(strategy["CapacityProvider"]))
-    place = _instances(template, name_of(provider["AutoScalingGroupProvider"]["AutoScalingGroupArn"]))
+    workload = _instances(template, name_of(provider["AutoScalingGroupProvider"]["AutoScalingGroupArn"]))
     host = mapping.get("HostPort", 0)
-    return Targets(place, "instance", range(host, host + 1) if host else EPHEMERAL)
+    return Targets(workload, "instance", range(host, host + 1) if host else EPHEMERAL)
 
 
-def _tasks(template: Template, name: str) -> Place:
+def _tasks(template: Template, name: str) -> Workload:
     service = properties(template, name)
     network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
-    return Place(
+    return Workload(
         name,
         groups=names_of(network.get("SecurityGroups", [])),
         subnets=tuple(name_of(subnet) for subnet in network["Subnets"]),
@@ -78,7 +78,7 @@ def _tasks(template: Template, name: str) -> Place:
     )
 
 
-def _instances(template: Template, name: str) -> Place:
+def _instances(template: Template, name: str) -> Workload:
     group = properties(template, name)
     launch = properties(template, name_of(group.get("LaunchTemplate", {}).get("LaunchTemplateId")))
     data = launch.get("LaunchTemplateData", {})
@@ -89,7 +89,7 @@ def _instances(template: Template, name: str) -> Place:
     for task in resources(template, "AWS::ECS::TaskDefinition").values():
         if "EC2" in task["Properties"]["RequiresCompatibilities"]:
             needs |= _needs_of_task(template, task["Properties"])
-    return Place(
+    return Workload(
         name,
         groups=names_of(listed),
         subnets=subnets,
@@ -99,8 +99,8 @@ def _instances(template: Template, name: str) -> Place:
     )
 
 
-def _environment(template: Template, name: str) -> Place:
-    # One that is not managed has no subnets here, which is a fault.
+def _environment(template: Template, name: str) -> Workload:
+    # An unmanaged environment has no subnets in the template, which is a fault.
     compute = properties(template, name).get("ComputeResources", {})
     subnets = tuple(name_of(subnet) for subnet in compute.get("Subnets", []))
     jobs = [job["Properties"] for job in resources(template, "AWS::Batch::JobDefinition").values()]
@@ -111,7 +111,7 @@ def _environment(template: Template, name: str) -> Place:
         needs |= _needs_of_image(container["Image"])
     fargate = str(compute.get("Type", "")).startswith("FARGATE")
     assigned = (one.get("NetworkConfiguration", {}).get("AssignPublicIp") == "ENABLED" for one in containers)
-    return Place(
+    return Workload(
         name,
         groups=names_of(compute.get("SecurityGroupIds", [])),
         subnets=subnets,
@@ -120,14 +120,14 @@ def _environment(template: Template, name: str) -> Place:
     )
 
 
-def _function(template: Template, name: str) -> Place:
+def _function(template: Template, name: str) -> Workload:
     function = properties(template, name)
-    return Place(
+    return Workload(
         name,
         groups=names_of(function["VpcConfig"].get("SecurityGroupIds", [])),
         subnets=tuple(name_of(subnet) for subnet in function["VpcConfig"].get("SubnetIds", [])),
-        public_address=False,  # a function never has one, whatever its subnet gives
-        needs=_needs_of_roles(template, function["Role"]) - LAMBDAS_OWN,
+        public_address=False,  # a function never has one, even in a public subnet
+        needs=_needs_of_roles(template, function["Role"]) - CALLED_BY_LAMBDA,
     )
 
 
@@ -141,7 +141,7 @@ def _needs_of_profile(template: Template, profile: Any) -> frozenset[str]:
 
 
 def _needs_of_roles(template: Template, *roles: Any) -> frozenset[str]:
-    """What a role may call, what has it calls."""
+    """Return the services of all actions that the roles allow. A workload is expected to call each of them."""
     services = {
         action.partition(":")[0] for role in roles if role for action in allowed_actions(template, name_of(role))
     }

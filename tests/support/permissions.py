@@ -1,4 +1,4 @@
-"""What the roles of the deployed stacks have done, in the words of their templates, for tests/contracts/least_privilege.py."""
+"""Permissions that the roles of the deployed stacks used, with the names of their templates."""
 
 import json
 import re
@@ -11,35 +11,35 @@ from localaws.environment import ACCOUNT, REGION
 from tests.support.folders import ROOT
 
 Used = dict[str, dict[str, dict[str, list[str]]]]
-"""By example, role and action: what it was granted for."""
+"""The resources of each grant that was used, by example, role and action."""
 
 USED_FILE = ROOT / "tests" / "contracts" / "used_permissions.json"
-"""What the roles use, as it was put down last."""
+"""The permissions that the roles use, as the last `make permissions` recorded them."""
 
 _PSEUDO = {"arn:aws:": "arn:${AWS::Partition}:", ACCOUNT: "${AWS::AccountId}", REGION: "${AWS::Region}"}
 
 
 @dataclass(frozen=True)
 class Stack:
-    """An example's stack: how the template names what AWS has given other names."""
+    """An example's stack, which translates the names that AWS gave into those of the template."""
 
     stem: str
     resources: Mapping[str, str]
-    """Logical ids by names."""
+    """Logical ids by physical names."""
     roles: Mapping[str, str]
-    """Those of roles alone."""
+    """Logical ids of the roles by physical names."""
 
     @classmethod
     def all(cls, cloudformation: Any) -> list[Self]:
-        """Those of all examples."""
+        """Return the stacks of all examples."""
         names = [stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]]
         return [cls.deployed(cloudformation, name) for name in names if name.startswith("compute-")]
 
     @classmethod
     def deployed(cls, cloudformation: Any, name: str) -> Self:
-        """The stack as CloudFormation tells of it."""
+        """Return one stack, as CloudFormation describes it."""
         found = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-        # What a queue is known by is its URL, of which its ARN has the end.
+        # The physical id of a queue is its URL, and its ARN ends as the URL does.
         names = {each["LogicalResourceId"]: re.sub(".*://.*/", "", each["PhysicalResourceId"]) for each in found}
         return cls(
             stem=name.partition("-")[2].replace("-", "_"),
@@ -51,8 +51,8 @@ class Stack:
             },
         )
 
-    def in_words_of_the_template(self, granted: str) -> str:
-        """`arn:aws:s3:::mine-uploads-1a2b/*` as `${Uploads}/*`."""
+    def template_name(self, granted: str) -> str:
+        """Return a resource as the template names it: `${Uploads}/*` for `arn:aws:s3:::mine-uploads-1a2b/*`."""
         for name in sorted(self.resources, key=len, reverse=True):
             # The ARN of a log group ends with `:*`, which stands for its streams.
             arn = rf"(arn:[^*]*[:/])?(?<![\w-]){re.escape(name)}(?![\w-])((?<=log-group:{re.escape(name)}):\*)?"
@@ -65,19 +65,19 @@ class Stack:
 
 
 def used_permissions(record: Path, stacks: Iterable[Stack]) -> Used:
-    """What the roles of these stacks have used, as the local AWS has recorded it."""
+    """Return the permissions that the roles of these stacks used, as the local AWS recorded them."""
     found: Used = {}
     for stack, role, action, granted, allowed in _recorded(record, stacks):
         if allowed:
             actions = found.setdefault(stack.stem, {}).setdefault(role, {})
-            actions.setdefault(action, []).append(stack.in_words_of_the_template(granted))
+            actions.setdefault(action, []).append(stack.template_name(granted))
     return found
 
 
 def missing_permissions(record: Path, stacks: Iterable[Stack]) -> list[str]:
-    """What the roles of these stacks were refused.
+    """Return the permissions that the roles of these stacks were refused.
 
-    To be asked before the stacks are destroyed: that takes permissions away from functions that are still at work.
+    Call it before the stacks are destroyed, because that takes permissions away from functions that still run.
     """
     return [
         f"{stack.stem}: {role} lacks {action} on {granted}"
@@ -94,18 +94,21 @@ def _recorded(record: Path, stacks: Iterable[Stack]) -> Iterator[tuple[Stack, st
 
 
 def differences(found: Used, stacks: Iterable[Stack], file: Path, *, complete: bool) -> list[str]:
-    """What the roles use and the file does not tell; if the run was `whole`, also what it tells and none uses."""
-    told, now = _flat(json.loads(file.read_text())), _flat(found)
+    """Return the permissions that the roles use and the file does not list.
+
+    If the run was complete, the result also has those that the file lists and no role uses.
+    """
+    listed, now = _flat(json.loads(file.read_text())), _flat(found)
     deployed = {(stack.stem, role) for stack in stacks for role in stack.roles.values()}
-    gone = {one for one in told - now if one[:2] in deployed} if complete else set()
+    unused = {one for one in listed - now if one[:2] in deployed} if complete else set()
     return [
-        *(f"new: {' '.join(one)}. See whether it is meant, and put it down: make permissions" for one in now - told),
-        *(f"used no more: {' '.join(one)}. Narrow the grant, and put it down: make permissions" for one in gone),
+        *(f"new: {' '.join(one)}. If this is intended, record it: make permissions" for one in now - listed),
+        *(f"no longer used: {' '.join(one)}. Narrow the grant, and record it: make permissions" for one in unused),
     ]
 
 
 def write_used(found: Used, stacks: Iterable[Stack], file: Path) -> None:
-    """Write the file anew. Roles that are not deployed here, for want of a container tool, stay as they are."""
+    """Rewrite the file. Roles that are not deployed, because there is no container tool, keep their entries."""
     deployed = {(stack.stem, role) for stack in stacks for role in stack.roles.values()}
     written: Used = {}
     for stem, role, action, granted in sorted(
@@ -115,10 +118,10 @@ def write_used(found: Used, stacks: Iterable[Stack], file: Path) -> None:
     file.write_text(json.dumps(written, indent=2) + "\n")
 
 
-def _flat(told: Used) -> set[tuple[str, str, str, str]]:
+def _flat(used: Used) -> set[tuple[str, str, str, str]]:
     return {
         (stem, role, action, granted)
-        for stem, roles in told.items()
+        for stem, roles in used.items()
         for role, actions in roles.items()
         for action, resources in actions.items()
         for granted in resources
