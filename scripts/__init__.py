@@ -1,1 +1,1 @@
-"""What the Makefile runs beside the tools."""
+"""The programs behind `make deploy`, `make submit` and the extraction of an example."""

@@ -1,4 +1,4 @@
-"""Submits an array job to the batch example, follows it, and shows what came of it."""
+"""Submit an array job to the batch example, follow it and show its results."""
 
 import argparse
 import sys
@@ -16,59 +16,60 @@ if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import JobDetailTypeDef, JobSummaryTypeDef
 
 POLL_SECONDS = 5
-"""A job takes minutes; Batch needs two or three of them to start an instance."""
+"""A job takes minutes: Batch needs two or three to start an instance."""
 CHILDREN = range(1, 10_001)
 """https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html"""
-SHOWN = 5
-"""Failed children that are explained; it mostly is the same for all."""
+MAX_EXPLAINED = 5
+"""Most failed children with a reason. It is usually the same for all."""
 STATES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 
 
 def outputs(prefix: str) -> dict[str, str]:
-    """The outputs of the deployed stack. Raises botocore's errors, ClientError too where there is no such stack."""
+    """Return the outputs of the deployed stack. Raises botocore's errors, ClientError if the stack does not exist."""
     (stack,) = boto3.client("cloudformation").describe_stacks(StackName=f"{prefix}-batch")["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
 def submit(batch: "BatchClient", deployed: dict[str, str], keys: str, children: int) -> str:
-    """Submit a job over the keys that begin so (`holiday/*`), and return its id. Raises botocore's errors."""
-    array: dict[str, Any] = {"arrayProperties": {"size": children}} if children > 1 else {}  # of one there is none
-    submitted = batch.submit_job(
+    """Submit a job over the keys with this beginning (`holiday/*`), and return its id. Raises botocore's errors."""
+    # An array needs at least two children.
+    array: dict[str, Any] = {"arrayProperties": {"size": children}} if children > 1 else {}
+    job = batch.submit_job(
         jobName="thumbnails",
         jobQueue=deployed["JobQueueArn"],
         jobDefinition=deployed["JobDefinitionArn"],
         parameters={"keys": keys, "children": str(children)},
         **array,
     )
-    return submitted["jobId"]
+    return job["jobId"]
 
 
 def follow(batch: "BatchClient", job_id: str) -> bool:
-    """Print the job's progress until it has ended, and say whether it succeeded. Raises botocore's errors."""
-    told = ""
+    """Print each change of the job's progress. Return whether it succeeded. Raises botocore's errors."""
+    printed = ""
     while True:
-        for job in batch.describe_jobs(jobs=[job_id])["jobs"]:  # none, while Batch has not heard of it
+        for job in batch.describe_jobs(jobs=[job_id])["jobs"]:  # empty until Batch has registered the job
             progress = _progress(job)
-            if progress != told:
+            if progress != printed:
                 print(f"    {time.strftime('%H:%M:%S')}  {progress}", flush=True)
-                told = progress
+                printed = progress
             if job["status"] in ("SUCCEEDED", "FAILED"):
                 return job["status"] == "SUCCEEDED"
         time.sleep(POLL_SECONDS)
 
 
 def explain(batch: "BatchClient", job_id: str, children: int) -> None:
-    """Print why children failed: those that never ran have no manifest to say so. Raises botocore's errors."""
+    """Print why children failed, because a child that never ran has no manifest. Raises botocore's errors."""
     failed: Sequence[JobSummaryTypeDef | JobDetailTypeDef]
     if children > 1:
-        failed = batch.list_jobs(arrayJobId=job_id, jobStatus="FAILED", maxResults=SHOWN)["jobSummaryList"]
+        failed = batch.list_jobs(arrayJobId=job_id, jobStatus="FAILED", maxResults=MAX_EXPLAINED)["jobSummaryList"]
     else:
         failed = batch.describe_jobs(jobs=[job_id])["jobs"]
     for job in failed:
         child, container = job.get("arrayProperties", {}).get("index", 0), job.get("container", {})
-        code = f"exit code {container['exitCode']}" if "exitCode" in container else None
-        words = [job.get("statusReason"), code, container.get("reason")]
-        print(f"        child {child} failed: {'; '.join(filter(None, words)) or 'Batch gives no reason'}")
+        exit_code = f"exit code {container['exitCode']}" if "exitCode" in container else None
+        reasons = [job.get("statusReason"), exit_code, container.get("reason")]
+        print(f"        child {child} failed: {'; '.join(filter(None, reasons)) or 'Batch gives no reason'}")
 
 
 def _progress(job: "JobDetailTypeDef") -> str:
@@ -80,41 +81,49 @@ def _progress(job: "JobDetailTypeDef") -> str:
 
 
 def main() -> int:
-    """Exit 0 if every picture is settled; 1 if not, or AWS failed; 130 if somebody looked on no longer."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--prefix", default="compute", help="the deployment's")
-    parser.add_argument("--keys", default="*", help="holiday/* for what begins so, * for all")
-    parser.add_argument("--children", type=int, default=4, help="how many share the work")
-    arguments = parser.parse_args()
-    if arguments.children not in CHILDREN:
-        parser.error(f"--children {arguments.children}: {CHILDREN[0]} to {CHILDREN[-1]:,}")
-    if not arguments.keys.endswith("*") or arguments.keys.count("*") > 1:
-        parser.error(f"--keys {arguments.keys!r} is not like holiday/* or *: S3 lists by what keys begin with")
-    followed = None
+    """Return 0 if every picture is settled, 1 if not or if AWS failed, and 130 after Ctrl-C."""
+    arguments = _arguments()
+    running = None
     try:
         batch, deployed = boto3.client("batch"), outputs(arguments.prefix)
-        followed = job_id = submit(batch, deployed, arguments.keys, arguments.children)
+        running = job_id = submit(batch, deployed, arguments.keys, arguments.children)
         print(f"==> submitted {job_id}: {arguments.keys}, {arguments.children} children")
         succeeded = follow(batch, job_id)
-        followed = None
+        running = None
         if not succeeded:
-            print("==> what Batch says")
+            print("==> reasons from Batch")
             explain(batch, job_id, arguments.children)
-        print("==> what the children say")
+        print("==> results of the children")
         settled = show_manifests(boto3.client("s3"), deployed["OutputBucketName"], job_id, arguments.children)
     except (BotoCoreError, ClientError) as error:
-        sys.exit(f"error: {error}{_goes_on(followed)}")
+        sys.exit(f"error: {error}{_how_to_go_on(running)}")
     except KeyboardInterrupt:
-        print(f"\nno longer followed.{_goes_on(followed)}")
+        print(f"\nstopped following.{_how_to_go_on(running)}")
         return 130
     return 0 if succeeded and settled else 1
 
 
-def _goes_on(job_id: str | None) -> str:
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--prefix", default="compute", help="the deployment's prefix")
+    parser.add_argument("--keys", default="*", help="holiday/* for keys that begin with holiday/, * for all keys")
+    parser.add_argument("--children", type=int, default=4, help="number of children that share the work")
+    arguments = parser.parse_args()
+    if arguments.children not in CHILDREN:
+        parser.error(f"--children {arguments.children} is out of range. Use {CHILDREN[0]} to {CHILDREN[-1]:,}.")
+    if not arguments.keys.endswith("*") or arguments.keys.count("*") > 1:
+        parser.error(
+            f"--keys {arguments.keys!r} is not valid. End it with its only *, as in holiday/*: "
+            "S3 lists keys by their beginning."
+        )
+    return arguments
+
+
+def _how_to_go_on(job_id: str | None) -> str:
     if job_id is None:
         return ""
     return (
-        f"\nThe job goes on; to look at it: aws batch describe-jobs --jobs {job_id}"
+        f"\nThe job is still running. To see it: aws batch describe-jobs --jobs {job_id}"
         f"\nTo end it: aws batch terminate-job --job-id {job_id} --reason 'no longer wanted'"
     )
 

@@ -1,6 +1,7 @@
-"""A sandbox is not deployed over production by mistake."""
+"""`make deploy` does not deploy a sandbox over production."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -10,15 +11,14 @@ from botocore.stub import Stubber
 from scripts import check_profile
 
 DEPLOYED = {"compute-thumbnail": "production", "compute-cron": "sandbox", "mine-api": "sandbox", "compute-other": None}
+"""The stacks of the account and their profile tags. One stack is not ours and has no such tag."""
 
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account with these stacks; one is not ours, and has no such tag."""
     client = boto3.client(
         "cloudformation", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
     )
-    stub = Stubber(client)
     stacks = [
         {
             "StackName": name,
@@ -28,42 +28,42 @@ def account(monkeypatch: pytest.MonkeyPatch) -> None:
         }
         for name, profile in DEPLOYED.items()
     ]
-    for _ in range(2):
-        stub.add_response("describe_stacks", {"Stacks": stacks})
+    stub = Stubber(client)
+    stub.add_response("describe_stacks", {"Stacks": stacks})
     stub.activate()
     monkeypatch.setattr(boto3, "client", lambda _service: client)
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *options: str) -> Any:
-    monkeypatch.setattr("sys.argv", ["check_profile", *options])
-    with pytest.raises(SystemExit) as exit_:
+def exit_code(monkeypatch: pytest.MonkeyPatch, prefix: str, profile: str) -> Any:
+    monkeypatch.setattr("sys.argv", ["check_profile", "--prefix", prefix, "--profile", profile])
+    with pytest.raises(SystemExit) as ended:
         check_profile.main()
-    return exit_.value.code
+    return ended.value.code
 
 
 @pytest.mark.usefixtures("account")
 def test_another_profile_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "--prefix", "compute", "--profile", "sandbox") == 1
-    said = capsys.readouterr().err
-    assert "compute-thumbnail is deployed with the profile production" in said
-    assert "make deploy PROFILE=production" in said
-    assert "compute-cron" not in said
+    assert exit_code(monkeypatch, "compute", "sandbox") == 1
+    errors = capsys.readouterr().err
+    assert "compute-thumbnail is deployed with the profile production" in errors
+    assert "make deploy PROFILE=production" in errors
+    assert "compute-cron" not in errors
 
 
 @pytest.mark.usefixtures("account")
-def test_the_same_profile_and_other_prefixes_are_fine(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run(monkeypatch, "--prefix", "mine", "--profile", "sandbox") == 0
-    assert run(monkeypatch, "--prefix", "new", "--profile", "production") == 0
+@pytest.mark.parametrize(("prefix", "profile"), [("mine", "sandbox"), ("new", "production")])
+def test_the_same_profile_and_a_new_prefix_are_allowed(
+    monkeypatch: pytest.MonkeyPatch, prefix: str, profile: str
+) -> None:
+    assert exit_code(monkeypatch, prefix, profile) == 0
 
 
-def test_without_credentials_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_without_credentials_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials of other tests
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    assert "Unable to locate credentials); try: aws configure" in run(
-        monkeypatch, "--prefix", "compute", "--profile", "sandbox"
-    )
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it has the credentials of other tests
+    assert "Unable to locate credentials). Try: aws configure" in exit_code(monkeypatch, "compute", "sandbox")

@@ -1,4 +1,4 @@
-"""`make submit`: what it asks of AWS Batch, what it shows, and what its exit code tells."""
+"""`make submit`: its requests to Batch, its output and its exit code."""
 
 import json
 import sys
@@ -37,14 +37,24 @@ def s3() -> Iterator[Any]:
         yield _client("s3")
 
 
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """`make submit CHILDREN=1`, with a deployed stack and a Batch that accepts the job."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(sys, "argv", ["submit", "--children", "1"])
+    monkeypatch.setattr(submit, "outputs", lambda _: DEPLOYED)
+    monkeypatch.setattr(submit, "submit", lambda *_: "id")
+    return monkeypatch
+
+
 @pytest.mark.parametrize(
-    ("children", "array"), [(4, {"arrayProperties": {"size": 4}}), (1, {})], ids=["an array", "no array of one"]
+    ("children", "array"), [(4, {"arrayProperties": {"size": 4}}), (1, {})], ids=["array job", "job without an array"]
 )
-def test_size_and_parameters_agree(batch: tuple[Any, Stubber], children: int, array: dict[str, Any]) -> None:
+def test_array_size_and_parameters_agree(batch: tuple[Any, Stubber], children: int, array: dict[str, Any]) -> None:
     client, stubber = batch
     parameters = {"keys": "a/*", "children": str(children)}
-    asked = {"jobName": "thumbnails", "jobQueue": "queue", "jobDefinition": "definition", "parameters": parameters}
-    stubber.add_response("submit_job", {"jobName": "thumbnails", "jobId": "id"}, {**asked, **array})
+    request = {"jobName": "thumbnails", "jobQueue": "queue", "jobDefinition": "definition", "parameters": parameters}
+    stubber.add_response("submit_job", {"jobName": "thumbnails", "jobId": "id"}, {**request, **array})
     assert submit.submit(client, DEPLOYED, "a/*", children) == "id"
 
 
@@ -54,45 +64,43 @@ def _job(status: str, **counts: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("end", ["SUCCEEDED", "FAILED"])
-def test_a_job_is_followed_to_its_end(
+def test_each_change_of_a_jobs_progress_is_printed(
     batch: tuple[Any, Stubber], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], end: str
 ) -> None:
     client, stubber = batch
     monkeypatch.setattr(submit, "POLL_SECONDS", 0)
-    unheard: dict[str, Any] = {"jobs": []}
-    for answer in (
-        unheard,
+    not_registered: dict[str, Any] = {"jobs": []}
+    for response in (
+        not_registered,
         _job("PENDING", RUNNABLE=2),
         _job("PENDING", RUNNABLE=2),
         _job("PENDING", RUNNING=1, SUCCEEDED=1),
         _job(end, **{end: 2}),
     ):
-        stubber.add_response("describe_jobs", answer, {"jobs": ["id"]})
+        stubber.add_response("describe_jobs", response, {"jobs": ["id"]})
     assert submit.follow(client, "id") is (end == "SUCCEEDED")
-    told = [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines()]
-    assert told == ["2 runnable", "1 running, 1 succeeded", f"2 {end.lower()}"]
+    printed = [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines()]
+    assert printed == ["2 runnable", "1 running, 1 succeeded", f"2 {end.lower()}"]
 
 
-SUMMARY = {"jobId": "id", "jobName": "x"}
-
-
-def test_what_batch_knows_of_failed_children_is_said(
+def test_failed_children_are_printed_with_batchs_reason(
     batch: tuple[Any, Stubber], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Children whose image could not be pulled leave no manifest and no log."""
+    """A child whose image could not be pulled has no manifest and no log."""
     client, stubber = batch
-    pull = {"statusReason": "Task failed to start", "container": {"reason": "CannotPullContainerError: no"}}
-    bug = {"statusReason": "Essential container in task exited", "container": {"exitCode": 1}}
+    no_image = {"statusReason": "Task failed to start", "container": {"reason": "CannotPullContainerError: no"}}
+    exited = {"statusReason": "Essential container in task exited", "container": {"exitCode": 1}}
     children = [
-        {**SUMMARY, "arrayProperties": {"index": index}, **why} for index, why in ((0, pull), (3, bug), (4, {}))
+        {"jobId": "id", "jobName": "x", "arrayProperties": {"index": index}, **reason}
+        for index, reason in ((0, no_image), (3, exited), (4, {}))
     ]
     stubber.add_response(
         "list_jobs", {"jobSummaryList": children}, {"arrayJobId": "id", "jobStatus": "FAILED", "maxResults": 5}
     )
     submit.explain(client, "id", 8)
-    one = _job("FAILED")
-    one["jobs"][0] |= bug
-    stubber.add_response("describe_jobs", one, {"jobs": ["id"]})
+    alone = _job("FAILED")
+    alone["jobs"][0] |= exited
+    stubber.add_response("describe_jobs", alone, {"jobs": ["id"]})
     submit.explain(client, "id", 1)
     assert capsys.readouterr().out.splitlines() == [
         "        child 0 failed: Task failed to start; CannotPullContainerError: no",
@@ -102,8 +110,7 @@ def test_what_batch_knows_of_failed_children_is_said(
     ]
 
 
-def put(s3: Any, child: int, attempt: int, *, complete: bool = True, **counts: int) -> None:
-    """What a child leaves behind."""
+def write_manifest(s3: Any, child: int, attempt: int, *, complete: bool = True, **counts: int) -> None:
     sums = {"complete": complete, **dict.fromkeys(("made", "skipped", "rejected", "failed"), 0), **counts}
     lines = [
         json.dumps({"outcome": outcome, "key": f"{outcome} {number}", "reason": "why"})
@@ -116,9 +123,9 @@ def put(s3: Any, child: int, attempt: int, *, complete: bool = True, **counts: i
 
 
 def test_the_last_attempt_of_each_child_counts(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    put(s3, 0, 9, complete=False, made=3)
-    put(s3, 0, 10, made=2, skipped=3)
-    put(s3, 1, 1, made=4, rejected=1)
+    write_manifest(s3, 0, 9, complete=False, made=3)
+    write_manifest(s3, 0, 10, made=2, skipped=3)
+    write_manifest(s3, 1, 1, made=4, rejected=1)
     assert show_manifests(s3, "output", "id", 2)
     assert capsys.readouterr().out.splitlines() == [
         "    6 made, 3 skipped, 1 rejected, 0 failed",
@@ -127,33 +134,34 @@ def test_the_last_attempt_of_each_child_counts(s3: Any, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
-    ("left", "said"),
+    ("manifests", "line"),
     [
-        ({}, "not settled to the end: child 0, 1 of 2"),  # a job that "succeeded" without having run
-        ({0: {"made": 1}}, "not settled to the end: child 1 of 2"),
-        ({0: {"made": 1}, 1: {"made": 1, "complete": False}}, "not settled to the end: child 1 of 2"),
+        ({}, "unfinished: child 0, 1 of 2"),  # a job that "succeeded" without a run
+        ({0: {"made": 1}}, "unfinished: child 1 of 2"),
+        ({0: {"made": 1}, 1: {"made": 1, "complete": False}}, "unfinished: child 1 of 2"),
         ({0: {"made": 1}, 1: {"failed": 1}}, "failed: failed 0: why"),
     ],
+    ids=["no manifest", "one manifest missing", "one child stopped early", "one picture failed"],
 )
-def test_a_job_that_did_not_do_all_is_no_success(
-    s3: Any, capsys: pytest.CaptureFixture[str], left: dict[int, dict[str, Any]], said: str
+def test_an_incomplete_job_is_no_success(
+    s3: Any, capsys: pytest.CaptureFixture[str], manifests: dict[int, dict[str, Any]], line: str
 ) -> None:
-    for child, counts in left.items():
-        put(s3, child, 1, **counts)
+    for child, counts in manifests.items():
+        write_manifest(s3, child, 1, **counts)
     assert not show_manifests(s3, "output", "id", 2)
-    assert said in capsys.readouterr().out
+    assert line in capsys.readouterr().out
 
 
-def test_many_rejected_pictures_are_not_all_shown(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    put(s3, 0, 1, rejected=30)
+def test_at_most_ten_rejected_pictures_are_printed(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    write_manifest(s3, 0, 1, rejected=30)
     assert show_manifests(s3, "output", "id", 1)
-    shown = capsys.readouterr().out.splitlines()
-    assert len(shown) == 1 + 10 + 1
-    assert "aws s3 cp --recursive s3://output/manifests/id ." in shown[-1]
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 1 + 10 + 1
+    assert "aws s3 cp --recursive s3://output/manifests/id ." in printed[-1]
 
 
 @pytest.mark.parametrize(("option", "value"), [("--keys", "*.jpg"), ("--keys", "holiday/"), ("--children", "0")])
-def test_what_cannot_be_submitted_is_said_before_anything_is(
+def test_a_bad_option_is_refused_before_anything_is_submitted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["submit", option, value])
@@ -164,38 +172,30 @@ def test_what_cannot_be_submitted_is_said_before_anything_is(
 
 
 @pytest.mark.parametrize(
-    ("problem", "code"),
+    ("error", "code"),
     [(KeyboardInterrupt(), 130), (EndpointConnectionError(endpoint_url="https://batch"), "error: Could not connect")],
-    ids=["ctrl-c", "the network"],
+    ids=["ctrl-c", "network error"],
 )
-def test_who_looks_on_no_longer_learns_that_the_job_goes_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problem: BaseException, code: int | str
+def test_when_following_stops_the_output_says_that_the_job_still_runs(
+    command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int | str
 ) -> None:
-    def interrupted(*_: Any) -> bool:
-        raise problem
+    def follow(*_: Any) -> bool:
+        raise error
 
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setattr(sys, "argv", ["submit"])
-    monkeypatch.setattr(submit, "outputs", lambda _: DEPLOYED)
-    monkeypatch.setattr(submit, "submit", lambda *_: "id")
-    monkeypatch.setattr(submit, "follow", interrupted)
+    command.setattr(submit, "follow", follow)
     with pytest.raises(SystemExit) as ended:
         sys.exit(submit.main())
-    said = capsys.readouterr().out + str(ended.value.code)
-    assert str(code) in said
-    assert "aws batch describe-jobs --jobs id" in said
-    assert "aws batch terminate-job --job-id id --reason" in said
+    output = capsys.readouterr().out + str(ended.value.code)
+    assert str(code) in output
+    assert "aws batch describe-jobs --jobs id" in output
+    assert "aws batch terminate-job --job-id id --reason" in output
 
 
-def test_a_job_that_failed_is_explained_and_no_success(
-    s3: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_failed_job_is_explained_and_returns_1(
+    s3: Any, command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put(s3, 0, 1, made=1)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setattr(sys, "argv", ["submit", "--children", "1"])
-    monkeypatch.setattr(submit, "outputs", lambda _: DEPLOYED)
-    monkeypatch.setattr(submit, "submit", lambda *_: "id")
-    monkeypatch.setattr(submit, "follow", lambda *_: False)
-    monkeypatch.setattr(submit, "explain", lambda *_: print("why"))
+    write_manifest(s3, 0, 1, made=1)
+    command.setattr(submit, "follow", lambda *_: False)
+    command.setattr(submit, "explain", lambda *_: print("why"))
     assert submit.main() == 1
-    assert capsys.readouterr().out.splitlines()[1:4] == ["==> what Batch says", "why", "==> what the children say"]
+    assert capsys.readouterr().out.splitlines()[1:4] == ["==> reasons from Batch", "why", "==> results of the children"]
