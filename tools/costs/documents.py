@@ -22,14 +22,16 @@ class Costs:
     production: Mapping[str, Template]
 
     def overview(self) -> None:
-        """Print what each example costs while nobody uses it, and one unit of its work."""
+        """Print what each example shows and costs: while nobody uses it, and for one unit of its work."""
         rows = []
         for stem, template in self.sandbox.items():
             unit, *_ = work.units(stem, template)
             amounts = (_total(idle.parts(stacks[stem])) for stacks in (self.sandbox, self.production))
-            rows.append((f"[{stem}](docs/{stem}.md#what-it-costs)", *amounts, f"{unit.name}: {_total(unit.parts)}"))
+            link, shows = f"[{stem}](docs/{stem}.md)", template["Description"]
+            rows.append((link, shows, *amounts, f"{unit.name}: {_total(unit.parts)}"))
         together = (_total(p for one in stacks.values() for p in idle.parts(one)) for stacks in self._profiles.values())
-        _print_table(("example", "idle, a month", "in production", "its work"), [*rows, _bold("all", *together, "")])
+        head = ("example", "what it shows", "idle, a month", "in production", "its work")
+        _print_table(head, [*rows, _bold("all", "", *together, "")])
 
     def idle(self, stem: str) -> None:
         """Print what a month costs in which nobody uses the example, part by part and in both profiles."""
