@@ -1,4 +1,4 @@
-"""The deployed batch example, tried as a user would: pictures in, a job, thumbnails out."""
+"""The deployed batch example, used as a person would: put pictures, run a job, get thumbnails."""
 
 import io
 import os
@@ -18,17 +18,19 @@ from tests.handlers.thumbnail import pictures
 from tests.support.deployment import Deployment
 from tests.support.keys import ODD_KEYS
 
-pytestmark = pytest.mark.timeout(3600)  # an account starts an instance for it, or waits for one
+pytestmark = pytest.mark.timeout(3600)  # in an account, an instance must start first
 CHILDREN = 2
+REJECTED = {"letter.jpg": b"Dear Sir or Madam", "empty.jpg": b"", "folder/": b"", "bomb.png": pictures.bomb("PNG")}
+"""Objects that are no pictures, or too large."""
 
 
 @dataclass
 class Example:
-    """The buckets, under a prefix of this run alone, and a way to run jobs."""
+    """The buckets, under a prefix of this run, and a way to run jobs."""
 
     deployment: Deployment
     environment: dict[str, str] | None
-    """Leads to the local AWS, which runs no job; None for AWS itself."""
+    """The environment variables of the local AWS, which cannot run jobs by itself. None for AWS."""
     prefix: str = field(default_factory=lambda: f"smoke-{uuid.uuid4()}/")
 
     def __post_init__(self) -> None:
@@ -38,42 +40,46 @@ class Example:
     def put(self, name: str, body: bytes) -> None:
         self.s3.put_object(Bucket=self.outputs["InputBucketName"], Key=self.prefix + name, Body=body)
 
-    def run(self) -> Counter[str]:
-        """Run a job to its end: how many pictures had which outcome."""
-        keys = f"{self.prefix}*"
-        if self.environment is None:
-            batch = self.deployment.client("batch")
-            job_id = submit.submit(batch, self.outputs, keys, CHILDREN)
-            assert submit.follow(batch, job_id)
-        else:
-            job = ArrayJob(
-                client=self.deployment.client,
-                environment=self.environment,
-                deployed=self.outputs,
-                keys=keys,
-                children=CHILDREN,
-            )
-            with job.started() as children:
-                for child in children:
-                    assert (child.communicate()[0], child.returncode)[1] == 0
-            job_id = job.id
+    def run_job(self) -> Counter[str]:
+        """Run a job to its end. Return the number of pictures by outcome."""
+        job_id = self._run_on_aws() if self.environment is None else self._run_locally(self.environment)
         assert show_manifests(self.s3, self.outputs["OutputBucketName"], job_id, CHILDREN)
-        found = last_attempts(self.s3, self.outputs["OutputBucketName"], f"manifests/{job_id}/")
-        return Counter({outcome: sum(one[outcome] for one in found.values()) for outcome in OUTCOMES})
+        manifests = last_attempts(self.s3, self.outputs["OutputBucketName"], f"manifests/{job_id}/")
+        return Counter({outcome: sum(one[outcome] for one in manifests.values()) for outcome in OUTCOMES})
+
+    def _run_on_aws(self) -> str:
+        batch = self.deployment.client("batch")
+        job_id = submit.submit(batch, self.outputs, f"{self.prefix}*", CHILDREN)
+        assert submit.follow(batch, job_id)
+        return job_id
+
+    def _run_locally(self, environment: dict[str, str]) -> str:
+        job = ArrayJob(
+            client=self.deployment.client,
+            environment=environment,
+            deployed=self.outputs,
+            keys=f"{self.prefix}*",
+            children=CHILDREN,
+        )
+        with job.started() as children:
+            for child in children:
+                assert (child.communicate()[0], child.returncode)[1] == 0
+        return job.id
 
     def thumbnails(self) -> dict[str, bytes]:
-        """Every thumbnail of this run's pictures."""
+        """Return the thumbnails of this run by their keys."""
         bucket = self.outputs["OutputBucketName"]
-        listed = self.s3.list_objects_v2(Bucket=bucket, Prefix=f"thumbnails/256/{self.prefix}").get("Contents", [])
-        return {one["Key"]: self.s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in listed}
+        page = self.s3.list_objects_v2(Bucket=bucket, Prefix=f"thumbnails/256/{self.prefix}")
+        keys = [one["Key"] for one in page.get("Contents", [])]
+        return {key: self.s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
-    def remove(self) -> None:
+    def delete_objects(self) -> None:
         for bucket, prefix in (
             (self.outputs["InputBucketName"], self.prefix),
             (self.outputs["OutputBucketName"], f"thumbnails/256/{self.prefix}"),
         ):
-            for found in self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", []):
-                self.s3.delete_object(Bucket=bucket, Key=found["Key"])
+            for one in self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", []):
+                self.s3.delete_object(Bucket=bucket, Key=one["Key"])
 
 
 @pytest.fixture
@@ -81,30 +87,27 @@ def example(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[
     environment: dict[str, str] | None = None
     if not request.config.getoption("--live"):
         environment = request.getfixturevalue("local_aws").environment(request.getfixturevalue("engine"))
-    elif "AWS_ENDPOINT_URL" in os.environ:  # the local AWS, standing in for an account
+    elif "AWS_ENDPOINT_URL" in os.environ:  # the account is a local AWS
         environment = dict(os.environ)
     example = Example(deployment, environment)
     yield example
-    example.remove()
+    example.delete_objects()
 
 
-BAD = {"letter.jpg": b"Dear Sir or Madam", "empty.jpg": b"", "folder/": b"", "bomb.png": pictures.bomb("PNG")}
-
-
-def test_a_job_makes_what_is_missing_and_nothing_else(example: Example) -> None:
+def test_job_makes_only_missing_and_outdated_thumbnails(example: Example) -> None:
     for key in ODD_KEYS:
         example.put(key, pictures.jpeg())
     example.put("coffee.jpg", PHOTO.read_bytes())
-    for key, body in BAD.items():
+    for key, body in REJECTED.items():
         example.put(key, body)
     made = len(ODD_KEYS) + 1
-    assert example.run() == {"made": made, "skipped": 0, "rejected": len(BAD), "failed": 0}
+    assert example.run_job() == {"made": made, "skipped": 0, "rejected": len(REJECTED), "failed": 0}
     thumbnails = example.thumbnails()
     assert len(thumbnails) == made
     for body in thumbnails.values():
-        shown = Image.open(io.BytesIO(body))
-        assert (shown.format, max(shown.size)) == ("WEBP", 256)
+        thumbnail = Image.open(io.BytesIO(body))
+        assert (thumbnail.format, max(thumbnail.size)) == ("WEBP", 256)
 
-    example.put("coffee.jpg", pictures.jpeg())  # replaced
-    assert example.run() == {"made": 1, "skipped": made - 1, "rejected": len(BAD), "failed": 0}
+    example.put("coffee.jpg", pictures.jpeg())  # this replaces the picture
+    assert example.run_job() == {"made": 1, "skipped": made - 1, "rejected": len(REJECTED), "failed": 0}
     assert thumbnails.items() <= example.thumbnails().items()

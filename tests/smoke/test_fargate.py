@@ -1,11 +1,11 @@
-"""The deployed web service, on Fargate: its page, its tasks in two zones, a bad image that rolls back."""
+"""The deployed web service on Fargate: its page, its tasks in two zones, and the rollback of a missing image."""
 
 import pytest
 
-from tests.smoke.web import Service, a_bad_image_rolls_back, the_page_is_served, the_tasks_take_turns_in_two_zones
+from tests.smoke.web import Service, check_page, check_rollback, check_two_zones
 from tests.support.deployment import Deployment
 
-pytestmark = pytest.mark.timeout(1800)  # an account takes its time
+pytestmark = pytest.mark.timeout(1800)  # a deployment to an account takes minutes
 
 
 @pytest.fixture(scope="module")
@@ -13,13 +13,13 @@ def service(deployment: Deployment) -> Service:
     return Service.of(deployment, "fargate")
 
 
-def test_the_page_says_where_it_runs(service: Service) -> None:
-    the_page_is_served(service, "FARGATE")
+def test_page_shows_where_it_runs(service: Service) -> None:
+    check_page(service, "FARGATE")
 
 
-def test_the_tasks_take_turns_in_two_zones(service: Service) -> None:
-    the_tasks_take_turns_in_two_zones(service)
+def test_tasks_take_turns_in_two_zones(service: Service) -> None:
+    check_two_zones(service)
 
 
-def test_a_bad_image_rolls_back(service: Service) -> None:
-    a_bad_image_rolls_back(service)
+def test_missing_image_is_rolled_back(service: Service) -> None:
+    check_rollback(service)

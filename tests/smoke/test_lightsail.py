@@ -1,4 +1,4 @@
-"""The deployed server: its address, its firewall, and the page that its launch script made."""
+"""The deployed server: its address, its firewall, its snapshots, and the page that its launch script wrote."""
 
 import socket
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ import requests
 from tests.support.deployment import Deployment
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(900)  # it may just be starting
+pytestmark = pytest.mark.timeout(900)  # the server may be starting
 LAUNCH_SECONDS = 600
-"""A minute to start, and some to install, on a processor of which 5 % are ours once its burst is spent."""
+"""The server starts within a minute. Then it installs packages, with 5 % of a processor once its burst is used up."""
 
 
 @dataclass
@@ -26,24 +26,24 @@ class Example:
     def of(cls, deployment: Deployment) -> Self:
         client = deployment.client("lightsail")
         if not client.meta.endpoint_url.endswith(".amazonaws.com"):
-            pytest.skip("the local AWS only records Lightsail: there is no server")
+            pytest.skip("the local AWS only records Lightsail resources: there is no server")
         return cls(client, deployment.outputs("lightsail"))
 
     def server(self) -> dict[str, Any]:
         return dict(self.lightsail.get_instance(instanceName=self.outputs["InstanceName"])["instance"])
 
-    def sources(self) -> dict[int, set[str]]:
-        """Who may connect, by port."""
+    def allowed_sources(self) -> dict[int, set[str]]:
+        """Return the networks that may connect, by port."""
         states = self.lightsail.get_instance_port_states(instanceName=self.outputs["InstanceName"])["portStates"]
         return {one["fromPort"]: {*one.get("cidrs", []), *one.get("ipv6Cidrs", [])} for one in states}
 
     def page(self) -> requests.Response | None:
-        """What the server answers, once it does."""
+        """Return the server's page, or None as long as there is none."""
         try:
-            answer = requests.get(self.outputs["Url"], timeout=5)
+            response = requests.get(self.outputs["Url"], timeout=5)
         except requests.RequestException:
             return None
-        return answer if answer.ok else None
+        return response if response.ok else None
 
 
 @pytest.fixture
@@ -51,14 +51,14 @@ def example(deployment: Deployment) -> Example:
     return Example.of(deployment)
 
 
-def test_the_address_is_static(example: Example) -> None:
+def test_address_is_static(example: Example) -> None:
     server = example.server()
     assert server["isStaticIp"] is True
     assert server["publicIpAddress"] == example.outputs["StaticIp"]
     assert example.outputs["Url"] == f"http://{example.outputs['StaticIp']}/"
 
 
-def test_the_server_serves_its_page(example: Example) -> None:
+def test_server_serves_its_page(example: Example) -> None:
     page = wait_for(example.page, f"a page at {example.outputs['Url']}", seconds=LAUNCH_SECONDS)
     server = example.server()
     if server["blueprintId"] == "ubuntu_24_04":
@@ -66,23 +66,23 @@ def test_the_server_serves_its_page(example: Example) -> None:
             assert f"<dd>{fact}</dd>" in page.text
 
 
-def test_the_web_is_open_to_everybody_and_nothing_else(example: Example) -> None:
-    sources = example.sources()
+def test_only_http_and_https_are_open_to_everybody(example: Example) -> None:
+    sources = example.allowed_sources()
     everybody = {"0.0.0.0/0", "::/0"}
-    assert {port for port, who in sources.items() if who & everybody} == {80, 443}
+    assert {port for port, networks in sources.items() if networks & everybody} == {80, 443}
     assert set(sources) <= {22, 80, 443}
     if 22 not in sources:
         with pytest.raises(TimeoutError), socket.create_connection((example.outputs["StaticIp"], 22), timeout=5):
             pass
 
 
-def test_the_server_is_saved_every_day(example: Example) -> None:
+def test_lightsail_makes_a_snapshot_every_day(example: Example) -> None:
     (add_on,) = example.server()["addOns"]
     assert (add_on["name"], add_on["status"]) == ("AutoSnapshot", "Enabled")
 
 
-def test_its_blueprint_and_bundle_are_still_offered(example: Example) -> None:
-    """Lightsail retires them in time: those that exist go on, new ones cannot be made."""
+def test_blueprint_and_bundle_are_still_offered(example: Example) -> None:
+    """Lightsail retires them from time to time. Existing servers continue, but nobody can create a new one."""
     server = example.server()
     blueprints = example.lightsail.get_paginator("get_blueprints").paginate().build_full_result()["blueprints"]
     bundles = example.lightsail.get_paginator("get_bundles").paginate().build_full_result()["bundles"]

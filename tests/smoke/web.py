@@ -1,4 +1,4 @@
-"""A deployed web service, as its visitors and its operator see it: shared by both examples that run it."""
+"""Checks of a deployed web service. Both examples that run the service share them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from tests.support.deployment import Deployment
 from tests.support.waiting import wait_for
 
 PATIENCE_SECONDS = 900
-"""An image is pulled, a task starts, and is asked for its health; an instance may have to start before."""
+"""ECS pulls an image, starts a task and checks its health. On EC2, an instance may have to start before."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """The service of one example."""
+    """The deployed service of one example."""
 
     ecs: Any
     url: str
@@ -30,103 +30,109 @@ class Service:
         return cls(deployment.client("ecs"), url, outputs["ClusterName"], outputs["ServiceName"])
 
     def get(self, path: str = "") -> requests.Response:
-        """One request, in a connection of its own."""
+        """Send one request in a connection of its own."""
         with requests.Session() as session:
             session.trust_env = False
             return session.get(f"{self.url}{path}", timeout=10)
 
-    def who(self) -> dict[str, Any]:
-        """Which task answers now."""
-        answer = self.get("api/whoami")
-        answer.raise_for_status()
-        return dict(answer.json())
+    def whoami(self) -> dict[str, Any]:
+        """Return the description of the task that answers this request."""
+        response = self.get("api/whoami")
+        response.raise_for_status()
+        return dict(response.json())
 
-    def state(self) -> dict[str, Any]:
-        """What ECS says of the service."""
-        (found,) = self.ecs.describe_services(cluster=self.cluster, services=[self.name])["services"]
-        return dict(found)
+    def describe(self) -> dict[str, Any]:
+        """Return the state of the service as ECS reports it."""
+        (service,) = self.ecs.describe_services(cluster=self.cluster, services=[self.name])["services"]
+        return dict(service)
 
-    def tasks(self) -> list[dict[str, Any]]:
-        """The tasks that run."""
+    def running_tasks(self) -> list[dict[str, Any]]:
         arns = self.ecs.list_tasks(cluster=self.cluster, serviceName=self.name)["taskArns"]
-        found = self.ecs.describe_tasks(cluster=self.cluster, tasks=arns)["tasks"] if arns else []
-        return [task for task in found if task["lastStatus"] == "RUNNING"]
+        tasks = self.ecs.describe_tasks(cluster=self.cluster, tasks=arns)["tasks"] if arns else []
+        return [task for task in tasks if task["lastStatus"] == "RUNNING"]
 
-    def in_two_zones(self) -> bool:
+    def running_task_ids(self) -> set[str]:
+        return {task["taskArn"].rpartition("/")[2] for task in self.running_tasks()}
+
+    def is_in_two_zones(self) -> bool:
         """Whether tasks run in two zones."""
-        return len({task["availabilityZone"] for task in self.tasks()}) >= 2
+        return len({task["availabilityZone"] for task in self.running_tasks()}) >= 2
 
-    def seen(self) -> set[str]:
-        """The tasks that answer twenty requests."""
-        return {self.who()["task"] for _ in range(20)}
+    def answering_task_ids(self) -> set[str]:
+        """Send twenty requests, and return the tasks that answer them."""
+        return {self.whoami()["task"] for _ in range(20)}
 
-    def failures(self) -> set[str]:
-        """The events that say that a deployment failed."""
-        return {event["id"] for event in self.state()["events"] if "deployment failed" in event["message"]}
+    def failure_events(self) -> set[str]:
+        """Return the ids of the events about failed deployments."""
+        return {event["id"] for event in self.describe()["events"] if "deployment failed" in event["message"]}
 
     def is_steady(self) -> bool:
-        """Whether no deployment is under way, and as many tasks run as should."""
-        state = self.state()
-        deployments = {one["status"]: one for one in state["deployments"]}
+        """Whether the last deployment is complete, and as many tasks run as ECS wants."""
+        service = self.describe()
+        deployments = {one["status"]: one for one in service["deployments"]}
         primary = deployments.pop("PRIMARY")
         return (
             primary["rolloutState"] == "COMPLETED"
             and not any(one["desiredCount"] or one["runningCount"] for one in deployments.values())
-            and state["runningCount"] == state["desiredCount"] >= 2
+            and service["runningCount"] == service["desiredCount"] >= 2
         )
 
     @contextmanager
-    def with_bad_image(self) -> Iterator[str]:
-        """Deploys an image that does not exist; names the task definition that was right. Leaves that one deployed."""
-        good: str = self.state()["taskDefinition"]
+    def with_missing_image(self) -> Iterator[str]:
+        """Deploy an image that does not exist. Yield the former task definition, and restore it in the end."""
+        good: str = self.describe()["taskDefinition"]
+        bad = self._register_with_missing_image(good)
+        try:
+            self.ecs.update_service(cluster=self.cluster, service=self.name, taskDefinition=bad)
+            yield good
+        finally:
+            if self.describe()["taskDefinition"] != good:
+                self.ecs.update_service(cluster=self.cluster, service=self.name, taskDefinition=good)
+            self.ecs.deregister_task_definition(taskDefinition=bad)
+
+    def _register_with_missing_image(self, good: str) -> str:
         task = self.ecs.describe_task_definition(taskDefinition=good)["taskDefinition"]
-        kept = (
+        copied = (
             *("family", "taskRoleArn", "executionRoleArn", "networkMode", "volumes", "placementConstraints"),
             *("requiresCompatibilities", "cpu", "memory", "runtimePlatform"),
         )
         (container,) = task["containerDefinitions"]
         container["image"] = f"{container['image'].rpartition(':')[0]}:no-such-tag"
-        bad = self.ecs.register_task_definition(
-            **{name: task[name] for name in kept if name in task}, containerDefinitions=[container]
-        )["taskDefinition"]["taskDefinitionArn"]
-        try:
-            self.ecs.update_service(cluster=self.cluster, service=self.name, taskDefinition=bad)
-            yield good
-        finally:
-            if self.state()["taskDefinition"] != good:
-                self.ecs.update_service(cluster=self.cluster, service=self.name, taskDefinition=good)
-            self.ecs.deregister_task_definition(taskDefinition=bad)
+        response = self.ecs.register_task_definition(
+            **{name: task[name] for name in copied if name in task}, containerDefinitions=[container]
+        )
+        return str(response["taskDefinition"]["taskDefinitionArn"])
 
 
-def the_page_is_served(service: Service, launch_type: str) -> None:
-    """The page and its JSON say where they run."""
+def check_page(service: Service, launch_type: str) -> None:
+    """The page and the JSON show where the task runs."""
     wait_for(service.is_steady, "the service to be steady", seconds=PATIENCE_SECONDS)
     page = service.get()
     assert page.status_code == 200
     assert page.headers["Content-Type"].startswith("text/html")
-    who = service.who()
-    assert who["launch_type"] == launch_type
-    assert who["cluster"] == service.cluster
-    assert who["task"] in page.text or who["task"] in {task["taskArn"].rpartition("/")[2] for task in service.tasks()}
+    task = service.whoami()
+    assert task["launch_type"] == launch_type
+    assert task["cluster"] == service.cluster
+    assert task["task"] in page.text or task["task"] in service.running_task_ids()
     assert service.get("healthz").status_code == service.get("readyz").status_code == 200
 
 
-def the_tasks_take_turns_in_two_zones(service: Service) -> None:
-    """Whoever asks again is answered by another task, in another zone."""
-    wait_for(service.in_two_zones, "tasks in two zones", seconds=PATIENCE_SECONDS)
-    running = {task["taskArn"].rpartition("/")[2] for task in service.tasks()}
-    wait_for(lambda: len(service.seen() & running) >= 2, "two tasks to answer")
+def check_two_zones(service: Service) -> None:
+    """Tasks run in two zones, and they take turns."""
+    wait_for(service.is_in_two_zones, "tasks in two zones", seconds=PATIENCE_SECONDS)
+    running = service.running_task_ids()
+    wait_for(lambda: len(service.answering_task_ids() & running) >= 2, "two tasks to answer")
 
 
-def a_bad_image_rolls_back(service: Service) -> None:
-    """The circuit breaker gives up, and the page is served all the while."""
+def check_rollback(service: Service) -> None:
+    """ECS rolls a deployment back whose image does not exist. The page answers all the time."""
     wait_for(service.is_steady, "the service to be steady", seconds=PATIENCE_SECONDS)
-    before = service.failures()
+    before = service.failure_events()
 
-    def rolled_back() -> bool:
+    def is_rolled_back() -> bool:
         assert service.get().status_code == 200
-        failed = service.failures() - before  # else it may not have begun
-        return bool(failed) and service.state()["taskDefinition"] == good and service.is_steady()
+        has_failed = bool(service.failure_events() - before)  # otherwise the deployment may not have started yet
+        return has_failed and service.describe()["taskDefinition"] == good and service.is_steady()
 
-    with service.with_bad_image() as good:
-        wait_for(rolled_back, "the deployment to be rolled back", seconds=PATIENCE_SECONDS)
+    with service.with_missing_image() as good:
+        wait_for(is_rolled_back, "the deployment to be rolled back", seconds=PATIENCE_SECONDS)
