@@ -1,13 +1,13 @@
-"""A picture to measure with."""
+"""The picture that the benchmarks measure with."""
 
-# ruff: noqa: PLC0415 - a measured process imports what it measures and no more
+# ruff: noqa: PLC0415 - a measured process must not import more than it measures
 
 import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _measure import ROOT, progress
+from _measure import ROOT, show_progress
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 4000, 3000
 
 
-def picture(file_format: str) -> Path:
-    """The painting in a format. Kept in .build, for painting takes seconds."""
+def painted_picture(file_format: str) -> Path:
+    """Return the file of the painting in a format. It stays in .build, because painting takes seconds."""
     file = ROOT / ".build" / "bench" / f"thumbnail.{file_format.lower()}"
     if not file.exists():
-        progress(f"12 MP {file_format}: painting, once")
+        show_progress(f"12 MP {file_format}: painting it, only this time")
         file.parent.mkdir(parents=True, exist_ok=True)
-        options: Mapping[str, Any] = {"quality": 90, "method": 2}  # each format takes what it knows
+        options: Mapping[str, Any] = {"quality": 90, "method": 2}  # each format ignores options that it does not have
         unfinished = file.with_suffix(".unfinished")
-        painting().save(unfinished, file_format, **options)
+        _paint().save(unfinished, file_format, **options)
         unfinished.replace(file)
     return file
 
 
-def painting() -> "Image.Image":
-    """12 megapixels as a camera sees them: soft and fine structures, edges, writing, and the sensor's noise."""
+def _paint() -> "Image.Image":
+    """Return 12 megapixels like a photo's: soft and fine structures, edges, text, and the noise of a sensor."""
     from PIL import Image, ImageDraw
 
-    chance = random.Random(12)  # noqa: S311 - the same picture every time
+    chance = random.Random(12)  # noqa: S311 - a fixed seed paints the same picture every time
     size = (WIDTH, HEIGHT)
     ramp = Image.linear_gradient("L").resize(size)
     image = Image.merge("RGB", [ramp, Image.eval(ramp, lambda value: 160 - value // 2), ramp.rotate(180)])

@@ -1,15 +1,15 @@
-"""How long the API's function takes for a request, DynamoDB left out.
+"""Measure the time that the API's function needs for a request, without DynamoDB.
 
-    python bench/api.py          a table
-    python bench/api.py --check  the same, and exit 1 where a target is missed
+    python bench/api.py          print a table
+    python bench/api.py --check  also exit with 1 if a target is missed
 
-DynamoDB answers within the process, at once, in place of the network; botocore's work of writing requests, signing them
-and reading answers is measured, for it is most of it. Next to the requests stands what cannot be saved: a call by
-botocore alone. They take turns, and their times are the processor's: they wait for nothing, and what else a busy
-machine does is not their doing. Imports are measured in fresh processes, by the clock.
+DynamoDB's answers come from this process at once, without the network. The times include botocore, which writes the
+requests, signs them and reads the answers, because that is most of the work. For comparison, the table has a single
+call of botocore, which no function can avoid. All requests take turns. Their times are CPU times, so other programs on
+a busy machine do not count. Imports are measured in fresh processes, in elapsed time.
 """
 
-# ruff: noqa: PLC0415 - a measured process imports what it measures and no more
+# ruff: noqa: PLC0415 - a measured process must not import more than it measures
 
 import argparse
 import gc
@@ -24,7 +24,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-from _measure import LAMBDA_SRC, Target, all_met, imports, print_imports, print_table, progress
+from _measure import LAMBDA_SRC, Target, check_targets, measure_imports, print_imports, print_table, show_progress
 
 sys.path.insert(0, str(LAMBDA_SRC))
 
@@ -42,28 +42,28 @@ CONTEXT = SimpleNamespace(
 )
 NOTE_ID = "00000000-0000-4000-8000-000000000000"
 STAMP = "2026-11-21T10:00:00.000000Z"
-BODY = {"text": "What to remember. " * 50, "done": False, "price": 1.5, "steps": [{"n": n} for n in range(10)]}
+BODY = {"text": "Note to remember. " * 50, "done": False, "price": 1.5, "steps": [{"n": n} for n in range(10)]}
 NOTE = json.dumps({"title": "Remember", "body": BODY, "tags": ["home", "to do"]})
 HANDLER = "import api.handler"
 CLIENT = "import boto3; boto3.client('dynamodb')"
 
 
 def main() -> int:
-    """Measure, print, and say which targets are met."""
+    """Measure, print the results, and return the exit code."""
     parser = argparse.ArgumentParser(description="Measure the api example.")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a target is missed")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     arguments = parser.parse_args()
     try:
-        took = imports([HANDLER, CLIENT, "import boto3"], SETTINGS)
+        imports = measure_imports([HANDLER, CLIENT, "import boto3"], SETTINGS)
         turns = measure_requests()
     except KeyboardInterrupt:
-        progress("")
+        show_progress("")
         print("interrupted", file=sys.stderr)
         return 130
-    progress("")
+    show_progress("")
     print_requests(turns)
-    print_imports(took)
-    met = all_met(targets(turns, took[HANDLER] / took[CLIENT]))
+    print_imports(imports)
+    met = check_targets(targets(turns, imports[HANDLER] / imports[CLIENT]))
     return 1 if arguments.check and not met else 0
 
 
@@ -71,18 +71,18 @@ def main() -> int:
 
 
 def measure_requests() -> Mapping[str, list[float]]:
-    """Milliseconds of every turn, by what was asked."""
+    """Return the milliseconds of every turn, by the name of the request."""
     os.environ.update(SETTINGS, POWERTOOLS_TRACE_DISABLED="true", POWERTOOLS_LOG_LEVEL="WARNING")
     from api import handler
 
-    dynamodb = handler.routes.store._dynamodb  # noqa: SLF001 - its network is taken away
-    dynamodb.meta.events.register("before-send.dynamodb", answer)
-    contenders = {**requests(handler), **calls(dynamodb)}
+    dynamodb = handler.routes.store._dynamodb  # noqa: SLF001 - to replace its network
+    dynamodb.meta.events.register("before-send.dynamodb", respond)
+    contenders = {**api_requests(handler), **dynamodb_calls(dynamodb)}
     turns: dict[str, list[float]] = {name: [] for name in contenders}
     gc.collect()
     for turn in range(-WARM_UP, TURNS):
         if turn % 50 == 0:
-            progress(f"requests: turn {turn} of {TURNS}")
+            show_progress(f"requests: turn {turn} of {TURNS}")
         for name, run in contenders.items():
             started = time.process_time()
             run()
@@ -91,40 +91,40 @@ def measure_requests() -> Mapping[str, list[float]]:
     return turns
 
 
-def requests(handler: Any) -> Mapping[str, Callable[[], None]]:
-    """What a client asks, by name."""
+def api_requests(handler: Any) -> Mapping[str, Callable[[], None]]:
+    """Return the requests of a client, by name."""
     note = f"/v1/notes/{NOTE_ID}"
     keys = (f"key-{number}" for number in range(sys.maxsize))
 
-    def ask(method: str, path: str, body: str | None = None, *, status: int, **headers: str | Iterator[str]) -> Any:
+    def request(method: str, path: str, body: str | None = None, *, status: int, **headers: str | Iterator[str]) -> Any:
         def run() -> None:
-            given = {
+            sent = {
                 name.replace("_", "-"): value if isinstance(value, str) else next(value)
                 for name, value in headers.items()
             }
-            answered = handler.handler(event(method, path, body, given), CONTEXT)
-            if answered["statusCode"] != status:
-                sys.exit(f"bench failed at: {method} {path}\n{answered}")
+            response = handler.handler(proxy_event(method, path, body, sent), CONTEXT)
+            if response["statusCode"] != status:
+                sys.exit(f"the benchmark failed at: {method} {path}\n{response}")
 
         return run
 
     return {
-        "read": ask("GET", note, status=200),
-        "create": ask("POST", "/v1/notes", NOTE, status=201),
-        "create once": ask("POST", "/v1/notes", NOTE, status=201, Idempotency_Key=keys),
-        "patch": ask("PATCH", note, '{"body":{"done":true}}', status=200, If_Match='"1"'),
-        "list 100": ask("GET", "/v1/notes", status=200),
+        "read": request("GET", note, status=200),
+        "create": request("POST", "/v1/notes", NOTE, status=201),
+        "create once": request("POST", "/v1/notes", NOTE, status=201, Idempotency_Key=keys),
+        "patch": request("PATCH", note, '{"body":{"done":true}}', status=200, If_Match='"1"'),
+        "list 100": request("GET", "/v1/notes", status=200),
     }
 
 
-def calls(dynamodb: Any) -> Mapping[str, Callable[[], None]]:
-    """The least that a function can do: ask DynamoDB, by name of what it does with the answer."""
+def dynamodb_calls(dynamodb: Any) -> Mapping[str, Callable[[], None]]:
+    """Return the least that a function of this kind must do: one call of DynamoDB."""
     key = {"id": {"S": NOTE_ID}}
     return {"GetItem alone": lambda: dynamodb.get_item(TableName="notes", Key=key, ConsistentRead=True)}
 
 
-def event(method: str, path: str, body: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
-    """A proxy event of API Gateway's, as long as a real one."""
+def proxy_event(method: str, path: str, body: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return a proxy event of API Gateway, as long as a real one."""
     sent = {
         "Accept": "*/*",
         "Content-Type": "application/json",
@@ -158,7 +158,7 @@ def event(method: str, path: str, body: str | None, headers: Mapping[str, str]) 
 
 
 def item(note_id: str = NOTE_ID, **more: Any) -> dict[str, Any]:
-    """A note without its body as DynamoDB sends it."""
+    """Return a note without its body, in the format of DynamoDB."""
     return {
         "id": {"S": note_id},
         "collection": {"S": "notes"},
@@ -172,8 +172,8 @@ def item(note_id: str = NOTE_ID, **more: Any) -> dict[str, Any]:
     }
 
 
-class Raw:
-    """The bytes of an answer."""
+class RawResponse:
+    """The bytes of a response of DynamoDB."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._data = json.dumps(document).encode()
@@ -182,36 +182,36 @@ class Raw:
         yield self._data
 
 
-_WHOLE = item(body={"S": json.dumps(BODY)})
+_WHOLE_NOTE = item(body={"S": json.dumps(BODY)})
 _PAGE = [item(str(UUID(int=number))) for number in range(100)]
 _LAST = {name: _PAGE[-1][name] for name in ("id", "collection", "created")}
-ANSWERS = {
-    "GetItem": Raw({"Item": _WHOLE}),
-    "PutItem": Raw({}),
-    "TransactWriteItems": Raw({}),
-    "UpdateItem": Raw({"Attributes": _WHOLE}),
-    "Query": Raw({"Items": _PAGE, "Count": 100, "ScannedCount": 100, "LastEvaluatedKey": _LAST}),
+RESPONSES = {
+    "GetItem": RawResponse({"Item": _WHOLE_NOTE}),
+    "PutItem": RawResponse({}),
+    "TransactWriteItems": RawResponse({}),
+    "UpdateItem": RawResponse({"Attributes": _WHOLE_NOTE}),
+    "Query": RawResponse({"Items": _PAGE, "Count": 100, "ScannedCount": 100, "LastEvaluatedKey": _LAST}),
 }
 
 
-def answer(event_name: str, request: Any, **_: Any) -> Any:
-    """DynamoDB's part; botocore sends nothing when it is given an answer before."""
+def respond(event_name: str, request: Any, **_: Any) -> Any:
+    """Return DynamoDB's response. Botocore then sends no request."""
     from botocore.awsrequest import AWSResponse
 
-    raw = ANSWERS[event_name.rsplit(".", 1)[-1]]
+    raw = RESPONSES[event_name.rsplit(".", 1)[-1]]
     return AWSResponse(request.url, 200, {"content-type": "application/x-amz-json-1.0"}, raw)  # type: ignore[arg-type, unused-ignore]
 
 
-# -- what was measured
+# -- results
 
 
 def percentile(times: list[float], percent: int) -> float:
-    """The time that `percent` of 100 keep within."""
+    """Return a percentile of the times."""
     return statistics.quantiles(times, n=100, method="inclusive")[percent - 1]
 
 
 def ratio(turns: Mapping[str, list[float]], name: str) -> float:
-    """How many times as long as a call to DynamoDB: the median of the turns' ratios."""
+    """Return the time of a request divided by the time of one call of DynamoDB: the median of all turns."""
     return statistics.median(a / b for a, b in zip(turns[name], turns["GetItem alone"], strict=True))
 
 
@@ -222,22 +222,25 @@ def print_requests(turns: Mapping[str, list[float]]) -> None:
         numbers = [f"{1000 / median:.0f}", f"{median:.2f}", f"{slow:.2f}", f"{slow / median:.1f}x"]
         table.append([name, *numbers, f"{ratio(turns, name):.1f}x"])
     print_table(table)
-    print(f"{TURNS} of each, in turns. Times are the processor's, and DynamoDB answers at once; a second: 1000 / p50.")
-    print("vs GetItem: over one call of botocore's for one note.")
+    print(f"Each request ran {TURNS} times, in turns. Times are CPU times, and DynamoDB answers at once.")
+    print("a second: 1000 / p50. vs GetItem: the time divided by that of one botocore call for one note.")
 
 
-def targets(turns: Mapping[str, list[float]], of_import: float) -> list[Target]:
-    """Half as much again as was measured when they were set: a busy machine passes, a second parser does not."""
+def targets(turns: Mapping[str, list[float]], import_ratio: float) -> list[Target]:
+    """Return the targets. `import_ratio` is the handler's import time divided by that of boto3 with a client.
+
+    Each limit is 1.5 times the value measured when it was set. A busy machine passes, but a second parser does not.
+    """
     slow = percentile(turns["read"], 99) / percentile(turns["read"], 50)
     at_most = operator.le
     return [
-        ("a read, over its GetItem: at most", ratio(turns, "read"), 1.9, at_most),
-        ("a create, over a GetItem: at most", ratio(turns, "create"), 2.0, at_most),
-        ("a create with a key, over a GetItem: at most", ratio(turns, "create once"), 2.3, at_most),
-        ("a patch (two calls), over a GetItem: at most", ratio(turns, "patch"), 3.3, at_most),
-        ("a list of 100, over a GetItem: at most", ratio(turns, "list 100"), 9.0, at_most),
-        ("p99 of a read over its p50: at most", slow, 3.0, at_most),
-        ("import of the handler over boto3 and its client: at most", of_import, 2.2, at_most),
+        ("a read, divided by its GetItem: at most", ratio(turns, "read"), 1.9, at_most),
+        ("a create, divided by a GetItem: at most", ratio(turns, "create"), 2.0, at_most),
+        ("a create with a key, divided by a GetItem: at most", ratio(turns, "create once"), 2.3, at_most),
+        ("a patch (two calls), divided by a GetItem: at most", ratio(turns, "patch"), 3.3, at_most),
+        ("a list of 100, divided by a GetItem: at most", ratio(turns, "list 100"), 9.0, at_most),
+        ("p99 of a read, divided by its p50: at most", slow, 3.0, at_most),
+        ("import of the handler, divided by boto3 and its client: at most", import_ratio, 2.2, at_most),
     ]
 
 

@@ -1,14 +1,14 @@
-"""How fast and how frugal the thumbnails are, next to two other ways to make the same ones.
+"""Measure the time and the memory of a thumbnail, and compare them with two other ways to make the same thumbnail.
 
-    python bench/thumbnail.py          a table
-    python bench/thumbnail.py --check  the same, and exit 1 where a target is missed
+    python bench/thumbnail.py          print a table
+    python bench/thumbnail.py --check  also exit with 1 if a target is missed
 
-All contenders make a WebP of the same size with the same settings from the same bytes. They take turns, so that a busy
-machine slows them all; a ratio is the median of the turns' ratios. Memory and imports are measured in fresh processes.
-`make bench` runs every such program of this folder with --check.
+All contenders make a WebP of the same size, with the same settings, from the same bytes. They take turns, so a busy
+machine slows all of them. A ratio is the median of the ratios of all turns. Memory and imports are measured in fresh
+processes. `make bench` runs all benchmarks of this folder with --check.
 """
 
-# ruff: noqa: PLC0415 - a measured process imports what it measures and no more
+# ruff: noqa: PLC0415 - a measured process must not import more than it measures
 
 import argparse
 import importlib.util
@@ -22,11 +22,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from _measure import LAMBDA_SRC, PEAK, Target, all_met, imports, print_imports, print_table, progress, run_python
-from _painting import HEIGHT, WIDTH, picture
+from _measure import (
+    LAMBDA_SRC,
+    PRINT_PEAK_MIB,
+    Target,
+    check_targets,
+    measure_imports,
+    print_imports,
+    print_table,
+    run_python,
+    show_progress,
+)
+from _painting import HEIGHT, WIDTH, painted_picture
 
 sys.path.insert(0, str(LAMBDA_SRC))
-os.environ["VIPS_CONCURRENCY"] = "1"  # libvips reads it when it is loaded; the others use one thread, too
+os.environ["VIPS_CONCURRENCY"] = "1"  # one thread, as the others use; libvips reads it when it is loaded
 
 EDGE = 256
 QUALITY, METHOD = 80, 4
@@ -55,15 +65,15 @@ def load_and_resize(data: bytes) -> bytes:
     image = Image.open(io.BytesIO(data))
     image.load()
     small = image.resize((EDGE, EDGE * HEIGHT // WIDTH), Image.Resampling.LANCZOS)
-    made = io.BytesIO()
-    small.save(made, "WEBP", quality=QUALITY, method=METHOD)
-    return made.getvalue()
+    file = io.BytesIO()
+    small.save(file, "WEBP", quality=QUALITY, method=METHOD)
+    return file.getvalue()
 
 
 def libvips(data: bytes) -> bytes:
     import pyvips  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-    pyvips.cache_set_max(0)  # otherwise the second turn is answered from memory
+    pyvips.cache_set_max(0)  # otherwise libvips takes the second turn from its cache
     small = pyvips.Image.thumbnail_buffer(data, EDGE, size="down")
     return bytes(small.webpsave_buffer(Q=QUALITY, effort=METHOD, keep="none"))
 
@@ -76,67 +86,71 @@ CLIENTS = "import boto3; boto3.client('s3'); boto3.client('dynamodb')"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """What was measured with one picture: by contender, the turns' milliseconds and the peak's MiB."""
+    """The results for one picture, by contender."""
 
     file_format: str
     size: int
+    """Of the picture, in bytes."""
     turns: Mapping[str, list[float]]
+    """Milliseconds of every turn."""
     peaks: Mapping[str, float]
+    """Peak memory in MiB."""
 
     def ratio(self, slow: str, fast: str) -> float | None:
-        """How many times as long one takes as the other; None where one is not installed."""
+        """Return how many times as long the slow one takes as the fast one, or None if one is not installed."""
         if slow not in self.turns or fast not in self.turns:
             return None
         return statistics.median(a / b for a, b in zip(self.turns[slow], self.turns[fast], strict=True))
 
 
 def main() -> int:
-    """Measure, print, and say which targets are met."""
+    """Measure, print the results, and return the exit code."""
     parser = argparse.ArgumentParser(description="Measure the thumbnail example.")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a target is missed")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak:
         contender, file = arguments.peak
         CONTENDERS[contender](Path(file).read_bytes())
-        exec(PEAK)  # noqa: S102 - a constant of this file
+        exec(PRINT_PEAK_MIB)  # noqa: S102 - a constant
         return 0
     try:
-        took = imports([HANDLER, CLIENTS], SETTINGS)
+        imports = measure_imports([HANDLER, CLIENTS], SETTINGS)
         rows = [measure(file_format) for file_format in ("JPEG", "PNG", "WEBP")]
     except KeyboardInterrupt:
-        progress("")
+        show_progress("")
         print("interrupted", file=sys.stderr)
         return 130
-    progress("")
+    show_progress("")
     print_rows(rows)
-    print_imports(took)
-    met = all_met(targets(rows[0]))
+    print_imports(imports)
+    met = check_targets(targets(rows[0]))
     return 1 if arguments.check and not met else 0
 
 
 def measure(file_format: str) -> Row:
-    file = picture(file_format)
+    file = painted_picture(file_format)
     data = file.read_bytes()
-    installed = {name: run for name, run in CONTENDERS.items() if run is not libvips or find_libvips()}
+    installed = {name: run for name, run in CONTENDERS.items() if run is not libvips or has_libvips()}
     for run in installed.values():
         run(data)
     turns: dict[str, list[float]] = {name: [] for name in installed}
     for turn in range(TURNS):
-        progress(f"12 MP {file_format}: turn {turn + 1} of {TURNS}")
+        show_progress(f"12 MP {file_format}: turn {turn + 1} of {TURNS}")
         for name, run in installed.items():
             started = time.perf_counter()
             run(data)
             turns[name].append((time.perf_counter() - started) * 1000)
-    progress(f"12 MP {file_format}: memory")
-    bare = run_python("-c", PEAK, settings=SETTINGS, what="memory of Python")
+    show_progress(f"12 MP {file_format}: memory")
+    bare = run_python("-c", PRINT_PEAK_MIB, settings=SETTINGS, description="memory of Python")
     peaks = {
-        name: run_python(__file__, "--peak", name, str(file), settings=SETTINGS, what=name) - bare for name in installed
+        name: run_python(__file__, "--peak", name, str(file), settings=SETTINGS, description=name) - bare
+        for name in installed
     }
     return Row(file_format=file_format, size=len(data), turns=turns, peaks=peaks)
 
 
-def find_libvips() -> bool:
+def has_libvips() -> bool:
     return importlib.util.find_spec("pyvips") is not None
 
 
@@ -149,27 +163,25 @@ def print_rows(rows: list[Row]) -> None:
             [
                 row.file_format,
                 f"{row.size / 1024**2:.1f}",
-                *(cell(medians.get(name), ".1f") for name in CONTENDERS),
-                cell(row.ratio("load+resize", "ours"), ".2f", "x"),
-                cell(row.ratio("ours", "libvips"), ".2f", "x"),
-                *(cell(row.peaks.get(name), ".0f") for name in CONTENDERS),
+                *(format_cell(medians.get(name), ".1f") for name in CONTENDERS),
+                format_cell(row.ratio("load+resize", "ours"), ".2f", "x"),
+                format_cell(row.ratio("ours", "libvips"), ".2f", "x"),
+                *(format_cell(row.peaks.get(name), ".0f") for name in CONTENDERS),
             ]
         )
     print_table(table)
-    print(
-        "speed-up: time of load+resize over ours. vs libvips: our time over its. MiB: first the file's, then the peaks"
-    )
-    print("above a bare interpreter, which hold the file, too.")
+    print("speed-up: the time of load+resize divided by ours. vs libvips: our time divided by that of libvips.")
+    print("MiB: first the size of the file, then the peak memory above a bare interpreter, with the file in it.")
 
 
-def cell(number: float | None, form: str, unit: str = "") -> str:
-    return "not installed" if number is None else f"{number:{form}}{unit}"
+def format_cell(number: float | None, spec: str, unit: str = "") -> str:
+    return "not installed" if number is None else f"{number:{spec}}{unit}"
 
 
 def targets(jpeg: Row) -> list[Target]:
     return [
-        ("JPEG, speed-up over load+resize: at least", jpeg.ratio("load+resize", "ours"), 2.0, operator.ge),
-        ("JPEG, time over that of libvips: at most", jpeg.ratio("ours", "libvips"), 1.15, operator.le),
+        ("JPEG, time of load+resize divided by ours: at least", jpeg.ratio("load+resize", "ours"), 2.0, operator.ge),
+        ("JPEG, our time divided by that of libvips: at most", jpeg.ratio("ours", "libvips"), 1.15, operator.le),
         ("JPEG, peak MiB above the interpreter: at most", jpeg.peaks["ours"], 40, operator.le),
     ]
 
