@@ -1,4 +1,4 @@
-"""What the stacks cost is computed from their templates, and stays within what was promised."""
+"""The costs follow from the templates, and the idle costs stay below the promised limits."""
 
 import copy
 import datetime as dt
@@ -17,7 +17,7 @@ from tests.support.apps import EVERY_STACK, template_with, templates
 from tests.support.folders import ROOT
 from tools.costs import __main__ as command
 from tools.costs import functions, idle, report, work
-from tools.costs.prices import FREE_TYPES, PRICES, Part, UnpricedError, after_free_tiers, listed
+from tools.costs.prices import FREE_TYPES, PRICES, Part, UnpricedError, after_free_tiers, total
 from tools.templates import Template, resources
 
 SERVERLESS = ("thumbnail", "cron", "api")
@@ -26,41 +26,41 @@ BOTH = {profile: templates(profile) for profile in PROFILES}
 
 
 def month(template: Template) -> float:
-    return listed(idle.parts(template))
+    return total(idle.parts(template))
 
 
 def parts_of(profile: str, stems: Iterable[str] | None = None) -> list[Part]:
     return [part for stem in stems or templates(profile) for part in idle.parts(templates(profile)[stem])]
 
 
-# -- the promises
+# -- the promised limits
 
 
-def test_the_sandbox_of_all_idles_below_100_dollars() -> None:
-    assert 0 < listed(parts_of("sandbox")) < 100
+def test_all_sandbox_stacks_idle_below_100_dollars() -> None:
+    assert 0 < total(parts_of("sandbox")) < 100
 
 
-def test_the_serverless_three_idle_below_a_dollar_at_list_price() -> None:
-    """No free tier but Lambda's is counted, as another stack may have used it up; and that one is not needed."""
+def test_the_serverless_stacks_idle_below_a_dollar_at_list_price() -> None:
+    """At list price, because another stack may use up the free tiers."""
     parts = parts_of("sandbox", SERVERLESS)
-    assert 0 < listed(parts) < 1
-    assert listed(part for part in parts if part.price in LAMBDA) < 0.01
+    assert 0 < total(parts) < 1
+    assert total(part for part in parts if part.price in LAMBDA) < 0.01
 
 
-def test_the_free_tiers_cover_the_serverless_three_in_both_profiles() -> None:
+def test_the_free_tiers_cover_the_serverless_stacks_in_both_profiles() -> None:
     for profile in PROFILES:
         assert after_free_tiers(parts_of(profile, SERVERLESS)) < 0.05
 
 
-def test_a_second_load_balancer_would_break_the_promise() -> None:
+def test_a_second_load_balancer_exceeds_the_limit() -> None:
     template = copy.deepcopy(templates("sandbox")["fargate"])
     (balancer,) = resources(template, "AWS::ElasticLoadBalancingV2::LoadBalancer").values()
     template["Resources"]["Second"] = balancer
-    others = listed(parts_of("sandbox", set(templates("sandbox")) - {"fargate"}))
+    others = total(parts_of("sandbox", set(templates("sandbox")) - {"fargate"}))
     assert others + month(template) > 100
 
 
-# -- what a change costs
+# -- the cost of a change
 
 
 def _added(kind: str, **properties: Any) -> Callable[[Template], None]:
@@ -81,7 +81,7 @@ def _set(kind: str, *path: str, value: Any) -> Callable[[Template], None]:
     return change
 
 
-def _leave_the_address_alone(template: Template) -> None:
+def _detach_the_address(template: Template) -> None:
     del template["Resources"]["Address"]["Properties"]["AttachedTo"]
 
 
@@ -99,7 +99,7 @@ NETWORK = "AWS::EC2::"
     ("stem", "change", "more"),
     [
         pytest.param("batch", _added(f"{NETWORK}NatGateway"), 32.85, id="a NAT gateway"),
-        pytest.param("batch", _added(f"{NETWORK}EIP"), 3.65, id="its address"),
+        pytest.param("batch", _added(f"{NETWORK}EIP"), 3.65, id="an Elastic IP address"),
         pytest.param(
             "batch",
             _added(f"{NETWORK}VPCEndpoint", VpcEndpointType="Interface", SubnetIds=["a", "b"]),
@@ -107,12 +107,14 @@ NETWORK = "AWS::EC2::"
             id="an interface endpoint in two zones",
         ),
         pytest.param("thumbnail", _added("AWS::CloudWatch::Dashboard"), 3.00, id="a dashboard"),
-        pytest.param("thumbnail", _added("AWS::CloudWatch::Alarm", Metrics=TWO_METRICS), 0.20, id="an alarm on two"),
+        pytest.param(
+            "thumbnail", _added("AWS::CloudWatch::Alarm", Metrics=TWO_METRICS), 0.20, id="an alarm on two metrics"
+        ),
         pytest.param(
             "fargate",
             _set("AWS::ApplicationAutoScaling::ScalableTarget", "MinCapacity", value=3),
             0.3 * 730 * (0.25 * 0.03238 + 0.5 * 0.00356) + 3.65,
-            id="a third task, which is a Spot task",
+            id="a third task, on Spot",
         ),
         pytest.param(
             "fargate",
@@ -135,12 +137,16 @@ NETWORK = "AWS::EC2::"
             id="a third instance with disk and address",
         ),
         pytest.param("cron", _watch_two_sites, 0.30, id="a second site, without its alarm"),
-        pytest.param("lightsail", _set("AWS::Lightsail::Instance", "BundleId", value="small_3_0"), 7.00, id="a plan"),
-        pytest.param("lightsail", _leave_the_address_alone, 3.65, id="an address without a server"),
+        pytest.param(
+            "lightsail", _set("AWS::Lightsail::Instance", "BundleId", value="small_3_0"), 7.00, id="a larger plan"
+        ),
+        pytest.param("lightsail", _detach_the_address, 3.65, id="an address without a server"),
         pytest.param("lightsail", _set("AWS::Lightsail::Instance", "AddOns", value=[]), -0.15, id="no snapshots"),
     ],
 )
-def test_a_change_costs_what_aws_asks(stem: str, change: Callable[[Template], None], more: float) -> None:
+def test_a_changed_template_changes_the_monthly_cost(
+    stem: str, change: Callable[[Template], None], more: float
+) -> None:
     template = copy.deepcopy(templates("sandbox")[stem])
     change(template)
     assert month(template) - month(templates("sandbox")[stem]) == pytest.approx(more, abs=0.002)
@@ -157,12 +163,11 @@ def test_a_change_costs_what_aws_asks(stem: str, change: Callable[[Template], No
         ("cron(0,20,40 * * * ? *)", 730 * 3),
     ],
 )
-def test_the_runs_of_a_month_follow_from_the_schedule(expression: str, runs: float) -> None:
+def test_runs_a_month_of_a_schedule(expression: str, runs: float) -> None:
     assert functions.runs_a_month(expression) == pytest.approx(runs)
 
 
-def test_a_ninth_examples_schedule_is_counted() -> None:
-    """Whatever it starts, and whether or not that is a function with sites and metrics."""
+def test_every_schedule_is_counted_whatever_its_target() -> None:
     schedule = {"ScheduleExpression": "rate(1 day)", "Target": {"Arn": {"Fn::GetAtt": ["Report", "Arn"]}}}
     report_function = {"Type": "AWS::Lambda::Function", "Properties": {"MemorySize": 256}}
     nightly = {"Type": "AWS::Scheduler::Schedule", "Properties": schedule}
@@ -172,7 +177,7 @@ def test_a_ninth_examples_schedule_is_counted() -> None:
     assert {part.price for part in idle.parts({"Resources": {"Nightly": nightly}})} == {"schedule-run"}
 
 
-def test_a_metric_is_billed_by_the_hours_in_which_it_is_written() -> None:
+def test_a_metric_costs_only_the_hours_in_which_it_is_written() -> None:
     template = copy.deepcopy(templates("sandbox")["cron"])
     for schedule in resources(template, "AWS::Scheduler::Schedule").values():
         schedule["Properties"]["ScheduleExpression"] = "rate(1 day)"
@@ -185,7 +190,7 @@ def test_each_metric_of_a_site_is_in_the_template() -> None:
     assert of_sites == [len(cron_watch.METRICS)]
 
 
-def test_the_settings_of_lightsail_have_prices() -> None:
+def test_lightsail_settings_have_prices() -> None:
     settings = {"lightsail_disk": "true", "lightsail_bucket": "true", "lightsail_database": "postgres_16"}
     more = month(template_with("lightsail", **settings)) - month(templates("sandbox")["lightsail"])
     assert more == pytest.approx(0.80 + 1.00 + 15.00)
@@ -198,10 +203,10 @@ def test_mails_and_a_budget_cost_nothing() -> None:
     assert month(mailing) == pytest.approx(month(templates("sandbox")["batch"]))
 
 
-# -- the table of prices
+# -- the price table
 
 
-def test_every_price_has_a_page_of_aws_and_a_date_or_says_that_it_has_none() -> None:
+def test_every_price_has_a_source_and_a_date_of_the_last_check_or_false() -> None:
     for name, price in PRICES.items():
         assert price.source.startswith("https://aws.amazon.com/"), name
         assert price.usd > 0, name
@@ -209,7 +214,7 @@ def test_every_price_has_a_page_of_aws_and_a_date_or_says_that_it_has_none() -> 
         assert price.checked is False or isinstance(price.checked, dt.date), name
 
 
-def test_every_type_is_billed_or_free_and_none_is_both() -> None:
+def test_every_resource_type_is_either_billed_or_free() -> None:
     kinds = {
         one["Type"] for stacks in BOTH.values() for found in stacks.values() for one in found["Resources"].values()
     }
@@ -218,13 +223,13 @@ def test_every_type_is_billed_or_free_and_none_is_both() -> None:
     assert all(FREE_TYPES.values())
 
 
-def test_free_units_are_of_the_account_and_not_of_each_stack() -> None:
+def test_free_tiers_count_once_for_the_account() -> None:
     alarms = [Part("alarms", 8, "alarm")]
     assert after_free_tiers(alarms) == 0
     assert after_free_tiers([*alarms, *alarms]) == pytest.approx(0.60)
 
 
-def test_another_type_says_what_to_add() -> None:
+def test_an_unknown_type_is_reported_with_the_files_to_change() -> None:
     template = {"Resources": {"Search": {"Type": "AWS::OpenSearchService::Domain"}}}
     with pytest.raises(UnpricedError) as raised:
         idle.parts(template)
@@ -233,22 +238,22 @@ def test_another_type_says_what_to_add() -> None:
     assert "tools/costs/prices.toml" in str(raised.value)
 
 
-# -- what is printed
+# -- the printed tables
 
 
-def test_the_table_has_every_stack_every_unit_and_the_sums() -> None:
+def test_the_table_has_each_stack_each_unit_of_work_and_the_sums() -> None:
     lines = list(report.table(BOTH))
     assert max(map(len, lines)) <= 92
     for stem in BOTH["sandbox"]:
         assert any(line.split()[:1] == [stem] for line in lines), stem
         assert all(any(unit.name in line for line in lines) for unit in work.units(stem, BOTH["sandbox"][stem]))
     (together,) = [line.split() for line in lines if line.startswith("together")]
-    assert together[1] == f"{listed(parts_of('sandbox')):.2f}"
+    assert together[1] == f"{total(parts_of('sandbox')):.2f}"
     assert together[4] == f"{after_free_tiers(parts_of('production')):.2f}"
 
 
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
-def test_the_details_add_up(profile: str, stem: str) -> None:
+def test_the_details_add_up_to_the_total(profile: str, stem: str) -> None:
     lines = list(report.details(stem, {profile: templates(profile)}))
     assert lines[1].startswith(f"{stem}, {profile}")
     (first, *_) = [line for line in lines if line.startswith("  together")]
@@ -257,27 +262,25 @@ def test_the_details_add_up(profile: str, stem: str) -> None:
     assert max(map(len, lines)) <= 100
 
 
-def test_a_larger_function_makes_dearer_thumbnails() -> None:
+def test_a_larger_function_makes_thumbnails_more_expensive() -> None:
     template = copy.deepcopy(templates("sandbox")["thumbnail"])
     (before, _) = work.units("thumbnail", template)
     for function in resources(template, "AWS::Lambda::Function").values():
         function["Properties"].update(MemorySize=3538, Architectures=["x86_64"])
     (after, _) = work.units("thumbnail", template)
-    assert listed(after.parts) - listed(before.parts) == pytest.approx(
+    assert total(after.parts) - total(before.parts) == pytest.approx(
         1000 * 0.3 * (3538 * 0.0000166667 - 1769 * 0.0000133334) / 1024
     )
 
 
-def test_what_the_cron_function_writes_is_what_is_counted() -> None:
-    """The handler's tests run with all metrics that it knows."""
+def test_the_cron_tests_use_the_metrics_that_are_counted() -> None:
     assert ENVIRONMENT["METRICS"].split(",") == list(cron_watch.METRICS)
 
 
 @pytest.mark.parametrize("stem", templates("sandbox"))
 def test_units_of_work_cost_something(stem: str) -> None:
-    """A ninth example may go without: its idle cost is counted in any case."""
     for unit in work.units(stem, templates("sandbox")[stem]):
-        assert listed(unit.parts) > 0, unit.name
+        assert total(unit.parts) > 0, unit.name
 
 
 def test_the_command_prints_the_table_or_one_stack(
@@ -287,12 +290,12 @@ def test_the_command_prints_the_table_or_one_stack(
     command.main(["--all"])
     assert "together" in capsys.readouterr().out
     command.main(["compute-ecs-ec2"])
-    assert "ecs_ec2, production: a month in which nobody comes" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="there is no stack 'compute-none'"):
+    assert "ecs_ec2, production: a month without use" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="'compute-none' is not a stack"):
         command.main(["compute-none"])
 
 
-def test_the_command_refuses_what_cannot_be_deployed_in_one_line() -> None:
+def test_the_command_reports_a_wrong_setting_in_one_line() -> None:
     with pytest.raises(SystemExit, match=r"^error: alarm_email: 'me' is not"):
         command.main(["-c", "alarm_email=me"])
 

@@ -1,1 +1,1 @@
-"""What the stacks cost, computed from their templates."""
+"""The costs of the stacks, computed from their templates."""

@@ -1,4 +1,4 @@
-"""Prints what the stacks cost: `python -m tools.costs`, as `make cost`. Needs no credentials and no network."""
+"""Print the costs of the stacks: `python -m tools.costs`, as `make cost`. It needs no credentials and no network."""
 
 import argparse
 import sys
@@ -14,10 +14,10 @@ from tools.templates import Template, synthesize, templates_in
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Synthesize both profiles and print their costs; exits with one line when a setting or a price is wrong."""
-    parser = argparse.ArgumentParser(prog="make cost", description="What the stacks cost.")
-    parser.add_argument("stack", nargs="?", help="one stack, with its parts: compute-fargate")
-    parser.add_argument("--all", action="store_true", help="all stacks, which is what is done without a name")
+    """Synthesize both profiles and print their costs. Exit with one line when a setting or a price is wrong."""
+    parser = argparse.ArgumentParser(prog="make cost", description="Print the costs of the stacks.")
+    parser.add_argument("stack", nargs="?", help="print the parts of this stack, such as compute-fargate")
+    parser.add_argument("--all", action="store_true", help="print all stacks, which is the default")
     parser.add_argument("-c", dest="context", action="append", default=[], metavar="SETTING=VALUE", help="as for cdk")
     options = parser.parse_args(arguments)
     context = {name: value for name, _, value in (setting.partition("=") for setting in options.context)}
@@ -41,7 +41,7 @@ def _templates(settings: dict[str, str]) -> dict[str, Template]:
 def _stem(stack: str, stacks: dict[str, Template]) -> str:
     found = [stem for stem in stacks if stack == stem or stack.endswith(f"-{stem.replace('_', '-')}")]
     if not found:
-        sys.exit(f"error: there is no stack {stack!r}; there are: {', '.join(stacks)}")
+        sys.exit(f"error: {stack!r} is not a stack. The stacks are: {', '.join(stacks)}")
     return found[0]
 
 

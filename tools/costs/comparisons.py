@@ -1,11 +1,11 @@
-"""What the lessons compare: another way to do the same, and the worst case. One function for each table."""
+"""The tables of the lessons that compare costs: other ways to do the same, and worst cases."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 from stacks import _web_service, api_gateway, batch_job, ecr, ecs_ec2, fargate, lightsail, lightsail_watch
 from tools.costs import idle, work
 from tools.costs.prices import HOURS, PRICES
-from tools.costs.stacks import Stacks
+from tools.costs.sums import Sums
 from tools.templates import resources
 
 MILLION = 1_000_000
@@ -22,31 +22,32 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
 def _monthly(price: str) -> float:
+    """Return an hourly price for a month."""
     return PRICES[price].usd * HOURS
 
 
-def _thumbnail(stacks: Stacks) -> Table:
-    seconds = stacks.quantity("thumbnail", "1,000 thumbnails", "Lambda, compute") / 1000
+def _thumbnail(sums: Sums) -> Table:
+    seconds = sums.quantity("thumbnail", "1,000 thumbnails", "Lambda, compute") / 1000
     free = round(PRICES["lambda-arm64"].free / seconds, -4)
-    metrics = stacks.work("thumbnail", "an hour with uploads: its metrics")
+    metrics = sums.work("thumbnail", "an hour with uploads: its metrics")
     return ("", ""), [
         ("the function's four metrics, for each hour with uploads", f"${metrics:.4f}"),
         ("the same for a month with uploads in every hour", f"${HOURS * metrics:.2f}"),
-        ("pictures a month whose compute is in the free tier", f"{free:,.0f}"),
+        ("pictures a month whose compute time the free tier covers", f"{free:,.0f}"),
     ]
 
 
-def _api(stacks: Stacks) -> Table:
-    template = stacks.sandbox["api"]
+def _api(sums: Sums) -> Table:
+    template = sums.sandbox["api"]
     methods = [one["Properties"] for one in resources(template, "AWS::ApiGateway::Method").values()]
     measured = [one for one in methods if one["HttpMethod"] != "OPTIONS"]
     keyless = [one for one in methods if not one.get("ApiKeyRequired")]
     metrics = 5 * PRICES["metric"].usd
-    objects = stacks.work("api", "1,000,000 reads", "access log, objects")
-    request = (stacks.work("api", "1,000,000 reads") - objects) / MILLION
+    objects = sums.work("api", "1,000,000 reads", "access log, objects")
+    request = (sums.work("api", "1,000,000 reads") - objects) / MILLION
     largest_note = 2 * 400 * PRICES["dynamodb-write"].usd  # 400 KB, in a transaction, which takes twice the units
-    untraced = 20 * (MILLION * request - stacks.work("api", "1,000,000 reads", "X-Ray")) + objects
-    servers = stacks.idle("ecs_ec2", "load balancer", "addresses of the load balancer") + stacks.instances(2)
+    untraced = 20 * (MILLION * request - sums.work("api", "1,000,000 reads", "X-Ray")) + objects
+    servers = sums.idle("ecs_ec2", "load balancer", "addresses of the load balancer") + sums.instances(2)
     return ("", "cost"), [
         ("the metrics of a method that is called in every hour of a month", f"${metrics:.2f}"),
         (f"the same for all {len(measured)} methods", f"${len(measured) * metrics:.0f}"),
@@ -63,7 +64,7 @@ def _api(stacks: Stacks) -> Table:
     ]
 
 
-def _ecr(_: Stacks) -> Table:
+def _ecr(_: Sums) -> Table:
     image = idle.IMAGE_GB * PRICES["ecr-storage"].usd
     size = f"{idle.IMAGE_GB * 1000:.0f} MB"
     return ("", "a month"), [
@@ -73,38 +74,38 @@ def _ecr(_: Stacks) -> Table:
     ]
 
 
-def _ec2_or_fargate(stacks: Stacks) -> Table:
+def _ec2_or_fargate(sums: Sums) -> Table:
     most = _web_service.MAX_TASKS
     vcpus, gigabytes = fargate.CPU_UNITS / 1024, fargate.MEMORY_MIB / 1024
     borrowed = (most * vcpus - BUSY_INSTANCES * BASELINE_VCPU) * _monthly("t4g-surplus")
     return ("a month of", "ECS on EC2", "Fargate"), [
         (
             "one task",
-            f"${stacks.instances(1):.2f}: one t4g.micro with disk and address",
-            f"${stacks.tasks(1):.2f}: {vcpus} vCPU, {gigabytes} GB and address",
+            f"${sums.instances(1):.2f}: one t4g.micro with disk and address",
+            f"${sums.tasks(1):.2f}: {vcpus} vCPU, {gigabytes} GB and address",
         ),
         (
             f"{most} tasks",
-            f"${stacks.instances(BUSY_INSTANCES):.2f}: {BUSY_INSTANCES} instances",
-            f"${stacks.tasks(most):.2f}, or ${stacks.tasks(most, SPOT_TASKS):.2f} with {SPOT_TASKS} of them on Spot",
+            f"${sums.instances(BUSY_INSTANCES):.2f}: {BUSY_INSTANCES} instances",
+            f"${sums.tasks(most):.2f}, or ${sums.tasks(most, SPOT_TASKS):.2f} with {SPOT_TASKS} of them on Spot",
         ),
         (
             f"{most} tasks that are busy day and night",
-            f"${stacks.instances(BUSY_INSTANCES) + borrowed:.2f}: the instances borrow CPU, which is billed",
-            "the same as above",
+            f"${sums.instances(BUSY_INSTANCES) + borrowed:.2f}: the instances borrow CPU, which is billed",
+            "the same as in the row above",
         ),
     ]
 
 
-def _batch(stacks: Stacks) -> Table:
+def _batch(sums: Sums) -> Table:
     machines = ("instances", "disks", "addresses")
-    compute = stacks.work("thumbnail", "1,000 thumbnails", "Lambda") * 1000
-    child = work.START_AND_END_HOURS * stacks.work("batch", "a job hour on demand")
+    compute = sums.work("thumbnail", "1,000 thumbnails", "Lambda") * 1000
+    child = work.START_AND_END_HOURS * sums.work("batch", "a job hour on demand")
     pictures = round(child / compute * MILLION, -2)
     return ("", "cost"), [
         ("compute for 1,000,000 pictures, Lambda", f"${compute:.2f}"),
         *(
-            (f"compute for 1,000,000 pictures, Batch {kind}", f"${stacks.work('batch', name, *machines):.2f}")
+            (f"compute for 1,000,000 pictures, Batch {kind}", f"${sums.work('batch', name, *machines):.2f}")
             for kind, name in (
                 ("on Spot", "1,000,000 thumbnails on Spot"),
                 ("on demand", "1,000,000 thumbnails on demand"),
@@ -114,19 +115,19 @@ def _batch(stacks: Stacks) -> Table:
     ]
 
 
-def _batch_limits(stacks: Stacks) -> Table:
-    lists = 4 / work.CHILDREN * stacks.work("batch", "1,000,000 thumbnails on Spot", "S3, lists")
-    whole = stacks.work("thumbnail", "1,000 thumbnails") * 1000
+def _batch_limits(sums: Sums) -> Table:
+    lists = 4 / work.CHILDREN * sums.work("batch", "1,000,000 thumbnails on Spot", "S3, lists")
+    whole = sums.work("thumbnail", "1,000 thumbnails") * 1000
     machines = 16 / batch_job.VCPUS
     return ("", "cost"), [
-        ("all that the thumbnail example takes for 1,000,000 pictures", f"${whole:.2f}"),
-        ("the lists of four children more", f"${lists:.2f}"),
+        ("the thumbnail example for 1,000,000 pictures", f"${whole:.2f}"),
+        ("the lists of four more children", f"${lists:.2f}"),
         ("16 vCPUs of Spot instances for a month", f"${machines * _monthly('c6g.large-spot'):.0f}"),
         ("16 vCPUs on demand for a month", f"${machines * _monthly('c6g.large'):.0f}"),
     ]
 
 
-def _lightsail_settings(_: Stacks) -> Table:
+def _lightsail_settings(_: Sums) -> Table:
     server = PRICES["lightsail-server-nano"].usd
     plans = {size: PRICES[f"lightsail-server-{size}"].usd - server for size in ("micro", "small")}
     return ("setting", "more, a month"), [
@@ -137,7 +138,7 @@ def _lightsail_settings(_: Stacks) -> Table:
     ]
 
 
-def _lightsail(stacks: Stacks) -> Table:
+def _lightsail(sums: Sums) -> Table:
     gb, disk = PRICES["gp3"].usd, lightsail.DISK_GB
     parts = (_monthly("t3.nano"), 20 * gb, _monthly("address"))
     database = (_monthly("db.t4g.micro"), 40 * PRICES["rds-gp3"].usd)
@@ -163,23 +164,23 @@ def _lightsail(stacks: Stacks) -> Table:
             "load balancer (not deployed)",
             f"${PRICES['lightsail-load-balancer'].usd:.2f}",
             "ELB: Application Load Balancer, at least",
-            f"${stacks.idle('fargate', 'load balancer'):.2f}",
+            f"${sums.idle('fargate', 'load balancer'):.2f}",
         ),
         ("DNS, six zones (not deployed)", "$0.00", "Route 53, six zones", f"${6 * PRICES['hosted-zone'].usd:.2f}"),
     ]
 
 
-def _decisions(stacks: Stacks) -> Table:
+def _decisions(sums: Sums) -> Table:
     serverless = ("thumbnail", "cron", "api")
-    sandbox = sum(stacks.idle(stem) for stem in serverless)
-    closely = sum(stacks.idle(stem, profile="production") for stem in serverless) - sandbox
-    methods = resources(stacks.sandbox["api"], "AWS::ApiGateway::Method").values()
+    sandbox = sum(sums.idle(stem) for stem in serverless)
+    closely = sum(sums.idle(stem, profile="production") for stem in serverless) - sandbox
+    methods = resources(sums.sandbox["api"], "AWS::ApiGateway::Method").values()
     preflights = sum(one["Properties"]["HttpMethod"] == "OPTIONS" for one in methods)
     request = PRICES["api-request"].usd + work.RECORD_GB * PRICES["firehose"].usd
     flood = preflights * api_gateway.STAGE_RATE * 3600 * HOURS * request
     return ("", "a month"), [
         *(
-            (f"Container Insights for {stem}", f"${stacks.idle(stem, 'Container', profile='production'):.2f}")
+            (f"Container Insights for {stem}", f"${sums.idle(stem, 'Container', profile='production'):.2f}")
             for stem in ("ecs_ec2", "fargate")
         ),
         ("a public address", f"${_monthly('address'):.2f}"),
@@ -190,7 +191,7 @@ def _decisions(stacks: Stacks) -> Table:
     ]
 
 
-TABLES: Mapping[str, Callable[[Stacks], Table]] = {
+TABLES: Mapping[str, Callable[[Sums], Table]] = {
     "api": _api,
     "batch": _batch,
     "batch_limits": _batch_limits,

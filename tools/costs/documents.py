@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tools.costs import comparisons, idle, work
-from tools.costs.prices import PRICES, Part, listed
-from tools.costs.stacks import Stacks
+from tools.costs.prices import PRICES, Part, total
+from tools.costs.sums import Sums
 from tools.templates import Template
 
 DEAR = 10
@@ -36,8 +36,8 @@ class Costs:
     def idle(self, stem: str) -> None:
         """Print what a month costs in which nobody uses the example, part by part and in both profiles."""
         months = {f"idle, {name}": idle.parts(stacks[stem]) for name, stacks in self._profiles.items()}
-        days = [f"${listed(parts) / 365 * 12:.2f}" for parts in months.values()]
-        _print_parts(months, *([("a day", *days, "")] if listed(months["idle, sandbox"]) > DEAR else []))
+        days = [f"${total(parts) / 365 * 12:.2f}" for parts in months.values()]
+        _print_parts(months, *([("a day", *days, "")] if total(months["idle, sandbox"]) > DEAR else []))
 
     def work(self, stem: str, *names: str) -> None:
         """Print what these units of the example's work cost, part by part."""
@@ -51,7 +51,7 @@ class Costs:
 
     def compare(self, name: str) -> None:
         """Print a table of tools/costs/comparisons.py."""
-        _print_table(*comparisons.TABLES[name](Stacks(self.sandbox, self.production)))
+        _print_table(*comparisons.TABLES[name](Sums(self.sandbox, self.production)))
 
     @property
     def _profiles(self) -> Mapping[str, Mapping[str, Template]]:
@@ -65,12 +65,12 @@ def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def _print_parts(columns: Mapping[str, Sequence[Part]], *more: Sequence[str]) -> None:
     """Print one row for each kind of part, one column for each list of parts, and `more` rows below."""
-    digits = 2 if listed(next(iter(columns.values()))) >= 1 else 4
-    kinds = dict.fromkeys(part.kind for parts in columns.values() for part in parts)
+    digits = 2 if total(next(iter(columns.values()))) >= 1 else 4
+    kinds = dict.fromkeys(part.row for parts in columns.values() for part in parts)
     rows: list[Sequence[str]] = []
     for kind in kinds:
-        found = [[part for part in parts if part.kind == kind] for parts in columns.values()]
-        amounts = [_dollars(listed(parts), digits) if parts else "" for parts in found]
+        found = [[part for part in parts if part.row == kind] for parts in columns.values()]
+        amounts = [_dollars(total(parts), digits) if parts else "" for parts in found]
         rows.append((kind, *amounts, " + ".join(_computation(found))))
     rows.append(_bold("together", *(_total(parts) for parts in columns.values()), ""))
     _print_table(("", *columns, "computed from"), [*rows, *more])
@@ -97,7 +97,7 @@ def _quantity(number: float) -> str:
 
 
 def _total(parts: Iterable[Part]) -> str:
-    usd = listed(parts)
+    usd = total(parts)
     return _dollars(usd, 2 if usd >= comparisons.CENT else 4)
 
 

@@ -1,31 +1,31 @@
-"""What a stack costs a month while nobody uses it, resource by resource."""
+"""The cost of a stack in a month without use, resource by resource."""
 
 from collections.abc import Callable, Iterator, Mapping
 
 from tools.costs.capacity import Properties, hours, instances, tasks
-from tools.costs.functions import of_schedule
+from tools.costs.functions import schedule
 from tools.costs.prices import FREE_TYPES, Part, UnpricedError
 from tools.templates import Template, resources
 
 INSIGHTS_METRICS = 8 * 3 + 3 + 5
-"""Of Container Insights, for a cluster with one service: eight for cluster, service and family of tasks each, three of
-the cluster alone, five of the service alone.
+"""The metrics of Container Insights for a cluster with one service: eight each for cluster, service and task family,
+three for the cluster alone, and five for the service alone.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-metrics-ECS.html"""
 INSIGHTS_METRICS_OF_FARGATE = 2 * 3
-"""On top: how full a task's disk is, and how large, for all three."""
+"""More metrics on Fargate: the used and the total disk space of tasks, for all three."""
 SNAPSHOTS_GB = 3
-"""Of a Lightsail server's seven days, an estimate: only what changed is kept again."""
+"""The snapshots of a Lightsail server's seven days, an estimate: each later one stores only the changes."""
 IMAGE_GB = 0.05
-"""Of the image that a deployment puts into the registry."""
+"""The size of the image that a deployment puts into the registry."""
 MINUTE = 60
-"""The shortest period of an alarm of the standard price, in seconds."""
+"""The shortest period of an alarm at the standard price, in seconds."""
 
 
 def parts(template: Template) -> list[Part]:
-    """What is billed for a month in which nothing but the stack's own schedules does anything.
+    """Return the bill of a month in which only the stack's own schedules run.
 
-    What a function writes by itself no template tells; metrics are counted that are named in its variable METRICS.
-    Raises UnpricedError for a type, or a setting of one, whose price is not known.
+    No template tells which metrics a function writes. The metrics named in its variable METRICS are counted.
+    Raises UnpricedError for a type, or a setting of one, that has no known price.
     """
     found: list[Part] = []
     for name, resource in template["Resources"].items():
@@ -34,14 +34,13 @@ def parts(template: Template) -> list[Part]:
             try:
                 found += BILLED[kind](template, resource.get("Properties", {}))
             except KeyError as missing:
-                raise UnpricedError(
-                    f"{name}: tools/costs/idle.py knows the price of {kind} only with {missing}"
-                ) from missing
+                message = f"{name}: tools/costs/idle.py needs the property {missing} to compute the price of {kind}."
+                raise UnpricedError(message) from missing
         elif kind not in FREE_TYPES:
             raise UnpricedError(
-                f"{name}: {kind} has no price. If it is billed by the hour or month, add a function to BILLED in "
-                "tools/costs/idle.py, and its price to tools/costs/prices.toml; if it costs nothing while nobody "
-                "uses it, say why in [free] there."
+                f"{name}: {kind} has no price. If AWS bills it by the hour or month, add a function to BILLED in "
+                "tools/costs/idle.py, and its price to tools/costs/prices.toml. If it costs nothing without use, "
+                "add the reason to [free] in tools/costs/prices.toml."
             )
     return [part for part in found if part.quantity]
 
@@ -49,7 +48,7 @@ def parts(template: Template) -> list[Part]:
 def _alarm(_template: Template, alarm: Properties) -> Iterator[Part]:
     queried = [metric["MetricStat"] for metric in alarm.get("Metrics", []) if "MetricStat" in metric] or [alarm]
     if any(metric["Period"] < MINUTE for metric in queried):
-        raise UnpricedError("an alarm of less than a minute has another price; add it to tools/costs/idle.py")
+        raise UnpricedError("an alarm with a period below a minute has another price. Add it to tools/costs/idle.py.")
     yield Part("alarms", len(queried), "alarm")
 
 
@@ -59,7 +58,7 @@ def _dashboard(_template: Template, _dashboard: Properties) -> Iterator[Part]:
 
 def _scaling_policy(_template: Template, policy: Properties) -> Iterator[Part]:
     if policy["PolicyType"] == "TargetTrackingScaling":
-        yield Part("alarms: of scaling", 2, "alarm")  # one for each direction
+        yield Part("alarms: of scaling", 2, "alarm")  # one to add tasks or instances, one to remove them
 
 
 def _capacity_provider(_template: Template, provider: Properties) -> Iterator[Part]:
@@ -75,16 +74,16 @@ def _cluster(template: Template, cluster: Properties) -> Iterator[Part]:
             metrics = INSIGHTS_METRICS + (INSIGHTS_METRICS_OF_FARGATE if fargate else 0)
             yield Part("Container Insights, metrics", metrics, "metric")
         elif setting["Value"] != "disabled":
-            raise UnpricedError(f"{setting['Name']}={setting['Value']} has no price; add it to tools/costs/idle.py")
+            raise UnpricedError(f"{setting['Name']}={setting['Value']} has no price. Add it to tools/costs/idle.py.")
 
 
 def _service(template: Template, service: Properties) -> Iterator[Part]:
-    least = [
+    minimums = [
         target["Properties"]["MinCapacity"]
         for target in resources(template, "AWS::ApplicationAutoScaling::ScalableTarget").values()
         if target["Properties"]["ServiceNamespace"] == "ecs"
     ]
-    yield from tasks(template, service, service.get("DesiredCount", least[0] if least else 1))
+    yield from tasks(template, service, service.get("DesiredCount", minimums[0] if minimums else 1))
 
 
 def _group(template: Template, group: Properties) -> Iterator[Part]:
@@ -93,7 +92,7 @@ def _group(template: Template, group: Properties) -> Iterator[Part]:
 
 def _load_balancer(_template: Template, balancer: Properties) -> Iterator[Part]:
     if balancer["Type"] != "application":
-        raise UnpricedError(f"a {balancer['Type']} load balancer has no price; add it to tools/costs/idle.py")
+        raise UnpricedError(f"a {balancer['Type']} load balancer has no price. Add it to tools/costs/idle.py.")
     yield hours("load balancer", "load-balancer")
     if balancer["Scheme"] == "internet-facing":
         yield hours("addresses of the load balancer", "address", len(balancer["Subnets"]))
@@ -106,25 +105,25 @@ def _endpoint(_template: Template, endpoint: Properties) -> Iterator[Part]:
 
 def _compute_environment(_template: Template, environment: Properties) -> Iterator[Part]:
     if environment["ComputeResources"].get("MinvCpus", 0):
-        raise UnpricedError("vCPUs that Batch always keeps have no price; add them to tools/costs/idle.py")
+        raise UnpricedError("a minimum of vCPUs in Batch has no price. Add it to tools/costs/idle.py.")
     yield from ()
 
 
 def _table(_template: Template, table: Properties) -> Iterator[Part]:
     if table.get("BillingMode") != "PAY_PER_REQUEST":
-        raise UnpricedError("a table's provisioned capacity has no price; add it to tools/costs/idle.py")
+        raise UnpricedError("a table's provisioned capacity has no price. Add it to tools/costs/idle.py.")
     yield from ()
 
 
 def _stage(_template: Template, stage: Properties) -> Iterator[Part]:
     if stage.get("CacheClusterEnabled"):
-        raise UnpricedError("an API's cache has no price; add it to tools/costs/idle.py")
+        raise UnpricedError("an API's cache has no price. Add it to tools/costs/idle.py.")
     yield from ()
 
 
 def _version(_template: Template, version: Properties) -> Iterator[Part]:
     if "ProvisionedConcurrencyConfig" in version:
-        raise UnpricedError("provisioned concurrency has no price; add it to tools/costs/idle.py")
+        raise UnpricedError("provisioned concurrency has no price. Add it to tools/costs/idle.py.")
     yield from ()
 
 
@@ -138,9 +137,9 @@ def _lightsail_server(_template: Template, server: Properties) -> Iterator[Part]
         yield Part("snapshots", SNAPSHOTS_GB, "lightsail-snapshot")
 
 
-def _lightsail(what: str, bundle: str) -> Part:
-    size = bundle.partition("_")[0]  # what follows is another number in some regions
-    return Part(what, 1, f"lightsail-{what}-{size}")
+def _lightsail(kind: str, bundle: str) -> Part:
+    size = bundle.partition("_")[0]  # the rest of the name differs between regions
+    return Part(kind, 1, f"lightsail-{kind}-{size}")
 
 
 def _static_address(_template: Template, address: Properties) -> Iterator[Part]:
@@ -173,6 +172,6 @@ BILLED: Mapping[str, Callable[[Template, Properties], Iterator[Part]]] = {
     "AWS::Lightsail::Disk": lambda _template, disk: iter([Part("disk", disk["SizeInGb"], "lightsail-disk")]),
     "AWS::Lightsail::Instance": _lightsail_server,
     "AWS::Lightsail::StaticIp": _static_address,
-    "AWS::Scheduler::Schedule": of_schedule,
+    "AWS::Scheduler::Schedule": schedule,
 }
-"""What each type of resource that can cost money by itself adds to a month."""
+"""By resource type: a function that returns its parts of a month's bill."""

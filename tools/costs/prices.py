@@ -1,4 +1,4 @@
-"""The table of prices, and sums over it."""
+"""The price table, parts of a bill, and sums of parts."""
 
 import datetime as dt
 import tomllib
@@ -9,11 +9,11 @@ from pathlib import Path
 TABLE = Path(__file__).with_name("prices.toml")
 _TABLE = tomllib.loads(TABLE.read_text(encoding="utf-8"))
 HOURS: int = _TABLE["hours"]
-"""A month has so many, in AWS's reckoning."""
+"""The hours of a month, as AWS counts them."""
 
 
 class UnpricedError(ValueError):
-    """A resource whose price is not known. The message says what to add, and where."""
+    """A resource has no known price. The message says what to add, and where."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,31 +25,31 @@ class Price:
     source: str
     """The address of AWS's page."""
     checked: dt.date | bool
-    """When it was last confirmed; False for a list price that was not looked up again."""
+    """The day of the last check. False for a list price that nobody checked again."""
     free: float = 0
-    """Units a month that every account has for nothing."""
+    """Units a month that are free in every account."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """So much of something that has a price. Raises UnpricedError for what has none."""
+    """One part of a bill: a quantity of something that has a price. Raises UnpricedError for an unknown price."""
 
-    what: str
+    label: str
     quantity: float
     """In units of the price."""
     price: str
     """A key of PRICES."""
     share: float = 1
-    """What of the price is paid: less than 1 for Spot."""
+    """The share of the price that is paid: less than 1 for Spot."""
 
     def __post_init__(self) -> None:
         if self.price not in PRICES:
-            raise UnpricedError(f"{self.what}: {self.price} has no price; add it to tools/costs/prices.toml")
+            raise UnpricedError(f"{self.label}: {self.price} has no price. Add it to tools/costs/prices.toml.")
 
     @property
-    def kind(self) -> str:
-        """What a table shows in one row: `regular task` for `regular task: vCPU`."""
-        return self.what.partition(":")[0]
+    def row(self) -> str:
+        """The name of its table row: `regular task` for the label `regular task: vCPU`."""
+        return self.label.partition(":")[0]
 
     @property
     def usd(self) -> float:
@@ -59,16 +59,16 @@ class Part:
 
 PRICES: dict[str, Price] = {name: Price(**row) for name, row in _TABLE["price"].items()}
 FREE_TYPES: Mapping[str, str] = _TABLE["free"]
-"""Types of resources that cost nothing while nothing is done with them, and why."""
+"""Resource types that cost nothing without use, and the reason."""
 
 
-def listed(parts: Iterable[Part]) -> float:
-    """What the parts cost together, in dollars, at list price."""
+def total(parts: Iterable[Part]) -> float:
+    """Return the sum of the parts in dollars, at list price."""
     return sum(part.usd for part in parts)
 
 
 def after_free_tiers(parts: Iterable[Part]) -> float:
-    """What they cost in an account that uses its monthly free units for nothing else."""
+    """Return the sum in dollars for an account that uses its free units of each month for these parts alone."""
     used: dict[str, float] = {}
     for part in parts:
         used[part.price] = used.get(part.price, 0) + part.quantity * part.share

@@ -1,22 +1,19 @@
-"""How the templates are read."""
+"""Read single values from a template."""
 
 from typing import Any
 
 from tools.templates import Template, resources
 
 
-def the_name(reference: Any) -> str:
-    """The logical id that a Ref or Fn::GetAtt leads to."""
+def logical_id(reference: Any) -> str:
+    """Return the logical id that a Ref or Fn::GetAtt refers to."""
     name: str = reference["Ref"] if "Ref" in reference else reference["Fn::GetAtt"][0]
     return name
 
 
-def function(template: Template, handler: str) -> dict[str, Any]:
-    """The properties of the function with this handler."""
+def function_with_handler(template: Template, handler: str) -> dict[str, Any]:
+    """Return the properties of the Lambda function that has this handler."""
+    functions = [function["Properties"] for function in resources(template, "AWS::Lambda::Function").values()]
     found: dict[str, Any]
-    (found,) = [
-        one["Properties"]
-        for one in resources(template, "AWS::Lambda::Function").values()
-        if one["Properties"]["Handler"] == handler
-    ]
+    (found,) = [properties for properties in functions if properties["Handler"] == handler]
     return found

@@ -3,40 +3,39 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from tools.costs import idle, work
-from tools.costs.prices import PRICES, Part, after_free_tiers, listed
+from tools.costs.prices import PRICES, Part, after_free_tiers, total
 from tools.templates import Template
 
 Stacks = Mapping[str, Template]
-"""Templates by the stem of their stack."""
+"""Templates by stem."""
 WIDTH = 88
 HEAD = """\
-US dollars in us-east-1, without taxes and traffic. "list" is AWS's price list; "free" what
-is left of it in an account that uses the monthly free tiers, which never end, for this
-alone; for all stacks together they count once. Sources: tools/costs/prices.toml"""
+US dollars in us-east-1, without taxes and traffic. "list": AWS's list price. "free": the
+price for an account that uses its monthly free tiers, which never end, for this alone.
+For all stacks together the free tiers count once. Sources: tools/costs/prices.toml"""
 
 
 def table(profiles: Mapping[str, Stacks]) -> Iterator[str]:
-    """Idle costs by stack and profile, and below them the units of work at the first profile's prices."""
+    """Yield a table of the idle costs by stack and profile, and of the units of work in the first profile."""
     yield from HEAD.splitlines()
-    yield from ("", _row("A month in which nobody comes", *[_two(profile, "") for profile in profiles]))
-    yield _row("", *[_two("list", "free") for _ in profiles])
-    reckoned = {name: {stem: idle.parts(found) for stem, found in stacks.items()} for name, stacks in profiles.items()}
-    for stem in next(iter(reckoned.values())):
-        yield _row(stem, *[_sums(stacks[stem]) for stacks in reckoned.values()])
-    yield _row("together", *[_sums(_all(stacks.values())) for stacks in reckoned.values()])
+    yield from ("", _row("A month without use", *[_pair(profile, "") for profile in profiles]))
+    yield _row("", *[_pair("list", "free") for _ in profiles])
+    months = {name: {stem: idle.parts(found) for stem, found in stacks.items()} for name, stacks in profiles.items()}
+    for stem in next(iter(months.values())):
+        yield _row(stem, *[_sums(stacks[stem]) for stacks in months.values()])
+    yield _row("together", *[_sums(_flatten(stacks.values())) for stacks in months.values()])
     first, stacks = next(iter(profiles.items()))
-    yield from ("", _row(f"The work, as the {first} does it", "", _two("list", "free")))
+    yield from ("", _row(f"Work, in the profile {first}", "", _pair("list", "free")))
     for stem, template in stacks.items():
         for unit in work.units(stem, template):
-            yield _row(
-                f"{stem:<11}{unit.name}", "", _two(_exact(listed(unit.parts)), _exact(after_free_tiers(unit.parts)))
-            )
+            amounts = _pair(_dollars(total(unit.parts)), _dollars(after_free_tiers(unit.parts)))
+            yield _row(f"{stem:<11}{unit.name}", "", amounts)
 
 
 def details(stem: str, profiles: Mapping[str, Stacks]) -> Iterator[str]:
-    """What the idle cost of one stack and its units of work are made of."""
+    """Yield the parts of one stack's idle cost and of its units of work."""
     for profile, stacks in profiles.items():
-        yield from ("", f"{stem}, {profile}: a month in which nobody comes")
+        yield from ("", f"{stem}, {profile}: a month without use")
         yield from _lines(idle.parts(stacks[stem]))
         for unit in work.units(stem, stacks[stem]):
             yield from ("", f"{stem}, {profile}: {unit.name}")
@@ -46,28 +45,30 @@ def details(stem: str, profiles: Mapping[str, Stacks]) -> Iterator[str]:
 def _lines(parts: Iterable[Part]) -> Iterator[str]:
     sums: dict[tuple[str, str, float], float] = {}
     for part in parts:
-        key = (part.what, part.price, part.share)
+        key = (part.label, part.price, part.share)
         sums[key] = sums.get(key, 0) + part.quantity
-    merged = [Part(what, quantity, price, share) for (what, price, share), quantity in sums.items()]
+    merged = [Part(label, quantity, price, share) for (label, price, share), quantity in sums.items()]
     for part in merged:
         price = f"{PRICES[part.price].usd * part.share:.10f}".rstrip("0")
-        yield f"  {part.what:<30}{part.quantity:>15,.4f} x {price:<13}{_exact(part.usd):>8}  {PRICES[part.price].unit}"
-    yield f"  {'together':<61}{_exact(listed(merged)):>8}"
+        yield (
+            f"  {part.label:<30}{part.quantity:>15,.4f} x {price:<13}{_dollars(part.usd):>8}  {PRICES[part.price].unit}"
+        )
+    yield f"  {'together':<61}{_dollars(total(merged)):>8}"
 
 
-def _all(stacks: Iterable[list[Part]]) -> list[Part]:
+def _flatten(stacks: Iterable[list[Part]]) -> list[Part]:
     return [part for parts in stacks for part in parts]
 
 
 def _sums(parts: list[Part]) -> str:
-    return _two(f"{listed(parts):.2f}", f"{after_free_tiers(parts):.2f}")
+    return _pair(f"{total(parts):.2f}", f"{after_free_tiers(parts):.2f}")
 
 
-def _exact(usd: float) -> str:
+def _dollars(usd: float) -> str:
     return f"{usd:.2f}" if usd >= 1 else f"{usd:.4f}"
 
 
-def _two(left: str, right: str) -> str:
+def _pair(left: str, right: str) -> str:
     return f"{left:>10}{right:>10}"
 
 

@@ -1,54 +1,54 @@
-"""What a unit of work costs, by example: what is billed for it, as far as it does not run anyway.
+"""The cost of a unit of work, by example: the parts that AWS bills in addition to the idle cost.
 
-How much of what it takes is an estimate, and stands here; how large the function or machine is, the template says.
+The durations and sizes of the work are estimates, written here. The template has the sizes of functions and machines.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tools.costs.capacity import FARGATE_SPOT, instances, machines
-from tools.costs.functions import CHECK_SECONDS, called, stored
+from tools.costs.functions import CHECK_SECONDS, calls, check_results
 from tools.costs.prices import HOURS, Part
-from tools.costs.reading import function, the_name
+from tools.costs.reading import function_with_handler, logical_id
 from tools.templates import Template, resources
 
 THOUSAND, MILLION = 1_000, 1_000_000
 THUMBNAIL_SECONDS = 0.3
-"""For a picture of 12 megapixels: 50 ms of work on a whole vCPU, and five calls to S3 and DynamoDB."""
+"""The duration for a picture of 12 megapixels: 50 ms of work on a whole vCPU, and five calls to S3 and DynamoDB."""
 THUMBNAIL_METRICS = 4
 REQUEST_SECONDS = 0.020
 COPY_SECONDS = 30
 DECODING_SECONDS = 0.050
-"""Of a vCPU, for a picture of 12 megapixels."""
+"""The CPU time for a picture of 12 megapixels."""
 START_AND_END_HOURS = 5 / 60
-"""For which a child's instance is billed without working."""
+"""The time that a child's instance is billed for while it does no work."""
 CHILDREN = 8
 PAGE = 1_000
-"""Keys of one answer to a list."""
+"""The number of keys in one answer to a list request."""
 RECORD_GB = 5 / MILLION
-"""As Firehose counts a line of the access log."""
+"""The size that Firehose bills for a line of the access log."""
 BATCH_MACHINES = {"default_arm64": "c6g.large", "default_x86_64": "c6i.large"}
-"""What Batch may take for a child of two vCPUs, by what the environment asks for."""
+"""The instance type that Batch may choose for a child of two vCPUs, by the type in the compute environment."""
 INSTANCE_MIB = {"t4g.micro": 900, "t3.micro": 900}
-"""What an instance of 1 GiB has to give away."""
+"""The memory for tasks on an instance of 1 GiB."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """A unit of work, in words, and what is billed for it."""
+    """A unit of work and its parts of the bill."""
 
     name: str
     parts: list[Part]
 
 
 def units(stem: str, template: Template) -> list[Work]:
-    """The units of work of an example; none for one that is not in UNITS."""
+    """Return the units of work of an example, or an empty list for an example that UNITS does not have."""
     return list(UNITS[stem](template)) if stem in UNITS else []
 
 
 def _thumbnail(template: Template) -> Iterator[Work]:
     parts = [
-        *called(function(template, "thumbnail.handler.handler"), THOUSAND, THUMBNAIL_SECONDS),
+        *calls(function_with_handler(template, "thumbnail.handler.handler"), THOUSAND, THUMBNAIL_SECONDS),
         Part("S3, put twice and list once", 3 * THOUSAND, "s3-put"),
         Part("S3, get and head", 2 * THOUSAND, "s3-get"),
         Part("DynamoDB, write", THOUSAND, "dynamodb-write"),
@@ -59,24 +59,26 @@ def _thumbnail(template: Template) -> Iterator[Work]:
 
 
 def _cron(template: Template) -> Iterator[Work]:
-    took = called(function(template, "cron.handler.handler"), THOUSAND, CHECK_SECONDS)
-    yield Work("1,000 checks of a site", [Part("Scheduler", THOUSAND, "schedule-run"), *took, *stored(THOUSAND)])
+    called = calls(function_with_handler(template, "cron.handler.handler"), THOUSAND, CHECK_SECONDS)
+    yield Work(
+        "1,000 checks of a site", [Part("Scheduler", THOUSAND, "schedule-run"), *called, *check_results(THOUSAND)]
+    )
 
 
 def _api(template: Template) -> Iterator[Work]:
-    took = list(called(function(template, "api.handler.handler"), MILLION, REQUEST_SECONDS))
+    called = list(calls(function_with_handler(template, "api.handler.handler"), MILLION, REQUEST_SECONDS))
     logs = [
         Part("access log", MILLION * RECORD_GB, "firehose"),
         Part("logs", 400 * MILLION / 1e9, "logs"),
         Part("access log, objects", HOURS * 60, "s3-put"),
     ]
     gateway = Part("API Gateway", MILLION, "api-request")
-    yield Work("1,000,000 reads", [gateway, *took, Part("DynamoDB", MILLION, "dynamodb-read"), *logs])
-    yield Work("1,000,000 creates", [gateway, *took, Part("DynamoDB", 2 * MILLION, "dynamodb-write"), *logs])
+    yield Work("1,000,000 reads", [gateway, *called, Part("DynamoDB", MILLION, "dynamodb-read"), *logs])
+    yield Work("1,000,000 creates", [gateway, *called, Part("DynamoDB", 2 * MILLION, "dynamodb-write"), *logs])
 
 
 def _ecr(template: Template) -> Iterator[Work]:
-    copied = called(function(template, "ecr.handler.handler"), 1, COPY_SECONDS)
+    copied = calls(function_with_handler(template, "ecr.handler.handler"), 1, COPY_SECONDS)
     yield Work("a copy of an image", list(copied))
     yield Work("a GB of images, a month", [Part("ECR", 1, "ecr-storage")])
 
@@ -87,8 +89,8 @@ def _ecs_ec2(template: Template) -> Iterator[Work]:
     machine = list(instances(template, group["Properties"], 1))
     memory = sum(container["Memory"] for container in task["Properties"]["ContainerDefinitions"])
     room = INSTANCE_MIB[machine[0].price] // memory
-    yield Work("an instance hour", list(_for(1, machine)))
-    yield Work(f"a task hour, {room} to an instance", list(_for(1 / room, machine)))
+    yield Work("an instance hour", list(_hours_of(1, machine)))
+    yield Work(f"a task hour, {room} to an instance", list(_hours_of(1 / room, machine)))
 
 
 def _fargate(template: Template) -> Iterator[Work]:
@@ -108,7 +110,7 @@ def _fargate(template: Template) -> Iterator[Work]:
 def _batch(template: Template) -> Iterator[Work]:
     (job,) = resources(template, "AWS::Batch::JobDefinition").values()
     environment = {one["Name"]: one["Value"] for one in job["Properties"]["ContainerProperties"]["Environment"]}
-    making = MILLION * DECODING_SECONDS / 3600 / int(environment["VCPUS"])
+    working_hours = MILLION * DECODING_SECONDS / 3600 / int(environment["VCPUS"])
     requests = [
         Part("S3, put thumbnails", MILLION, "s3-put"),
         Part("S3, get pictures", MILLION, "s3-get"),
@@ -116,25 +118,25 @@ def _batch(template: Template) -> Iterator[Work]:
     ]
     for kind, suffix in (("on Spot", "-spot"), ("on demand", "")):
         month = list(_machine(template, suffix))
-        billed = _for(making + CHILDREN * START_AND_END_HOURS, month)
+        billed = _hours_of(working_hours + CHILDREN * START_AND_END_HOURS, month)
         yield Work(f"1,000,000 thumbnails {kind}", [*billed, *requests])
-        yield Work(f"a job hour {kind}", list(_for(1, month)))
+        yield Work(f"a job hour {kind}", list(_hours_of(1, month)))
 
 
 def _machine(template: Template, suffix: str) -> Iterator[Part]:
     environment = next(iter(resources(template, "AWS::Batch::ComputeEnvironment").values()))
-    found = environment["Properties"]["ComputeResources"]
-    launch = template["Resources"][the_name(found["LaunchTemplate"]["LaunchTemplateId"])]["Properties"]
-    kind = BATCH_MACHINES[found["InstanceTypes"][0]]
-    return machines(template, f"{kind}{suffix}", launch["LaunchTemplateData"], found["Subnets"], 1)
+    compute = environment["Properties"]["ComputeResources"]
+    launch_template = template["Resources"][logical_id(compute["LaunchTemplate"]["LaunchTemplateId"])]["Properties"]
+    instance_type = BATCH_MACHINES[compute["InstanceTypes"][0]]
+    return machines(template, f"{instance_type}{suffix}", launch_template["LaunchTemplateData"], compute["Subnets"], 1)
 
 
 def _lightsail(_template: Template) -> Iterator[Work]:
     yield Work("a GB sent beyond the plan's", [Part("transfer", 1, "traffic-out")])
 
 
-def _for(hours_: float, month: Iterable[Part]) -> Iterator[Part]:
-    return (replace(part, quantity=part.quantity * hours_ / HOURS) for part in month)
+def _hours_of(hours: float, month: Iterable[Part]) -> Iterator[Part]:
+    return (replace(part, quantity=part.quantity * hours / HOURS) for part in month)
 
 
 UNITS: Mapping[str, Callable[[Template], Iterator[Work]]] = {
@@ -147,4 +149,4 @@ UNITS: Mapping[str, Callable[[Template], Iterator[Work]]] = {
     "batch": _batch,
     "lightsail": _lightsail,
 }
-"""The units of work by example. A new one is reckoned idle without a line here."""
+"""The units of work by example. A new example needs no line here for its idle cost."""

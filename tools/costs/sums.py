@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tools.costs import idle, work
-from tools.costs.prices import HOURS, Part, listed
+from tools.costs.prices import HOURS, Part, total
 from tools.templates import Template
 
 
 @dataclass(frozen=True)
-class Stacks:
+class Sums:
     """The templates of both profiles by stem. Amounts are in dollars."""
 
     sandbox: Mapping[str, Template]
@@ -27,7 +27,7 @@ class Stacks:
 
     def quantity(self, stem: str, name: str, kind: str) -> float:
         """Return how many units of its price one part of a unit of work takes."""
-        (found,) = [part.quantity for part in self._unit(stem, name) if part.what == kind]
+        (found,) = [part.quantity for part in self._unit(stem, name) if part.label == kind]
         return found
 
     def instances(self, count: int) -> float:
@@ -46,7 +46,7 @@ class Stacks:
 
 def _sum(parts: list[Part], kinds: tuple[str, ...]) -> float:
     """Raises ValueError where a kind matches nothing."""
-    found = [part for part in parts if part.what.startswith(kinds or ("",))]
+    found = [part for part in parts if part.label.startswith(kinds or ("",))]
     if not found:
         raise ValueError(f"no part begins with {kinds}")
-    return listed(found)
+    return total(found)
