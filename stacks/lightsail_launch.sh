@@ -1,12 +1,12 @@
 #!/bin/sh
-# What the server runs as root at its first start: nginx, automatic updates, and a page that tells what it runs on.
-# Lightsail puts this text behind a script of its own, which sh runs: so no bash, and no #cloud-config. What it says is
-# in /var/log/cloud-init-output.log. It can run again. BLUEPRINT and BUNDLE come from the stack.
+# The server runs this script as root at its first start. It installs nginx and automatic updates, and writes a page
+# about the server. Lightsail appends this text to its own script, which sh runs, so bash and #cloud-config do not work
+# here. The output is in /var/log/cloud-init-output.log. The script can run again. The stack sets BLUEPRINT and BUNDLE.
 set -eu
 
 export DEBIAN_FRONTEND=noninteractive
-# The first start has updates of its own under way, which hold apt's locks. A list that could not be fetched is only a
-# warning to apt, unless told otherwise: then there would be no nginx to install.
+# Updates of the first start may still hold the locks of apt. By default, apt only warns about a list that it could not
+# download, and then there would be no nginx to install. With --error-on=any it fails.
 tries=30
 until apt-get update --error-on=any; do
     tries=$((tries - 1))
@@ -15,7 +15,7 @@ until apt-get update --error-on=any; do
 done
 apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=600 curl nginx unattended-upgrades
 
-# Security updates every day, with a restart where one is needed, an hour after the snapshot (UTC).
+# Security updates run every day. The server restarts if they need it, one hour after the daily snapshot (UTC).
 cat > /etc/apt/apt.conf.d/52-launch << 'END'
 APT::Periodic::Update-Package-Lists "1";
 APT::Periodic::Unattended-Upgrade "1";
@@ -34,7 +34,7 @@ zone=$(fact placement/availability-zone)
 machine=$(fact instance-type)
 name=$(uname -n)
 
-# Written aside and moved, so that no visitor sees half a page.
+# The page is written to another file and then moved, so visitors always get a whole page.
 cat > /var/www/html/index.html.new << END
 <!doctype html>
 <html lang="en">

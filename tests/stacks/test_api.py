@@ -18,7 +18,7 @@ from tools.templates import NO_BUNDLING, Template, resources
 SANDBOX = templates("sandbox")["api"]
 PRODUCTION = templates("production")["api"]
 OPENAPI = json.loads((ROOT / "lambda_src" / "api" / "openapi.json").read_text())
-both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
+in_both_profiles = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
 
 
 def methods(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
@@ -46,7 +46,7 @@ OPERATIONS = {
 # -- the contract
 
 
-@both
+@in_both_profiles
 def test_exactly_the_operations_of_the_document_are_deployed(template: Template) -> None:
     deployed = {key: method for key, method in methods(template).items() if key[1] not in ("ANY", "OPTIONS")}
     assert {key: method["OperationName"] for key, method in deployed.items()} == {
@@ -54,7 +54,7 @@ def test_exactly_the_operations_of_the_document_are_deployed(template: Template)
     }
 
 
-@both
+@in_both_profiles
 def test_every_path_answers_unsupported_methods_and_preflights(template: Template) -> None:
     for path in OPENAPI["paths"]:
         assert methods(template)[path, "ANY"]["ApiKeyRequired"] is True  # the function answers 405 with Allow
@@ -70,7 +70,7 @@ def test_every_path_answers_unsupported_methods_and_preflights(template: Templat
     assert "PATCH" in methods_header, "the last path is that of one note"
 
 
-@both
+@in_both_profiles
 def test_only_the_health_check_needs_no_key(template: Template) -> None:
     keyless = {
         key for key, method in methods(template).items() if not method.get("ApiKeyRequired") and key[1] != "OPTIONS"
@@ -79,7 +79,7 @@ def test_only_the_health_check_needs_no_key(template: Template) -> None:
     assert keyless == {key for key, operation in OPERATIONS.items() if operation.get("security") == []}
 
 
-@both
+@in_both_profiles
 def test_api_gateway_validates_bodies_with_the_schemas_of_the_document(template: Template) -> None:
     (validator,) = resources(template, "AWS::ApiGateway::RequestValidator")
     assert properties_of(template, "AWS::ApiGateway::RequestValidator")["ValidateRequestBody"] is True
@@ -100,7 +100,7 @@ DRAFT_4 = {
 }
 
 
-@both
+@in_both_profiles
 def test_schemas_only_use_keywords_of_json_schema_draft_4(template: Template) -> None:
     """API Gateway does not support other keywords, and OpenAPI 3.1 has many of them."""
 
@@ -112,7 +112,7 @@ def test_schemas_only_use_keywords_of_json_schema_draft_4(template: Template) ->
         assert keywords(model["Properties"]["Schema"]) <= DRAFT_4 | {"$schema"}
 
 
-@both
+@in_both_profiles
 def test_errors_of_api_gateway_are_problems(template: Template) -> None:
     statuses = {}
     for response in resources(template, "AWS::ApiGateway::GatewayResponse").values():
@@ -149,7 +149,7 @@ def test_errors_of_api_gateway_are_problems(template: Template) -> None:
 # -- limits
 
 
-@both
+@in_both_profiles
 def test_keys_methods_and_keyless_methods_have_their_limits(template: Template) -> None:
     plan = properties_of(template, "AWS::ApiGateway::UsagePlan")
     assert plan["Throttle"] == {"RateLimit": 10, "BurstLimit": 10}
@@ -170,7 +170,7 @@ def test_keys_methods_and_keyless_methods_have_their_limits(template: Template) 
     assert settings == {}
 
 
-@both
+@in_both_profiles
 def test_the_function_times_out_before_api_gateway(template: Template) -> None:
     function = properties_of(template, "AWS::Lambda::Function", "Function")
     for key, method in methods(template).items():
@@ -181,7 +181,7 @@ def test_the_function_times_out_before_api_gateway(template: Template) -> None:
 # -- grants
 
 
-@both
+@in_both_profiles
 def test_the_function_has_only_the_grants_that_it_uses(template: Template) -> None:
     assert grants_of(template, "RoleDefaultPolicy") == {
         ("dynamodb:GetItem", "Notes"),
@@ -196,7 +196,7 @@ def test_the_function_has_only_the_grants_that_it_uses(template: Template) -> No
     }
 
 
-@both
+@in_both_profiles
 def test_only_this_api_may_invoke_the_function(template: Template) -> None:
     permission = properties_of(template, "AWS::Lambda::Permission")
     assert permission["Principal"] == "apigateway.amazonaws.com"
@@ -208,7 +208,7 @@ def test_only_this_api_may_invoke_the_function(template: Template) -> None:
 # -- watching
 
 
-@both
+@in_both_profiles
 def test_the_stack_changes_no_account_settings(template: Template) -> None:
     """All APIs of an account share the role with which API Gateway writes to CloudWatch Logs."""
     assert resources(template, "AWS::ApiGateway::Account") == {}
@@ -216,7 +216,7 @@ def test_the_stack_changes_no_account_settings(template: Template) -> None:
         assert "LoggingLevel" not in settings, "a logging level needs that role"
 
 
-@both
+@in_both_profiles
 def test_the_access_log_has_a_line_of_json_for_each_request(template: Template) -> None:
     setting = properties_of(template, "AWS::ApiGateway::Stage")["AccessLogSetting"]
     stream = properties_of(template, "AWS::KinesisFirehose::DeliveryStream")
@@ -232,7 +232,7 @@ def test_the_access_log_has_a_line_of_json_for_each_request(template: Template) 
         assert f"$context.identity.{field}" not in line, f"{field} may contain a quote"
 
 
-@both
+@in_both_profiles
 def test_access_logs_are_private_and_expire_with_the_other_logs(template: Template) -> None:
     bucket = properties_of(template, "AWS::S3::Bucket")
     retention = properties_of(template, "AWS::Logs::LogGroup", "Logs")["RetentionInDays"]
@@ -262,14 +262,14 @@ def test_deletion_empties_the_access_log_bucket_after_the_stream_is_gone() -> No
     assert emptying in stream["DependsOn"]
 
 
-@both
+@in_both_profiles
 def test_the_stream_waits_for_its_grants(template: Template) -> None:
     (stream,) = resources(template, "AWS::KinesisFirehose::DeliveryStream").values()
     (policy,) = [name for name in resources(template, "AWS::IAM::Policy") if name.startswith("AccessLogsRole")]
     assert policy in stream["DependsOn"]
 
 
-@both
+@in_both_profiles
 def test_requests_have_traces_and_metrics(template: Template) -> None:
     stage = properties_of(template, "AWS::ApiGateway::Stage")
     assert stage["TracingEnabled"] is True
@@ -321,7 +321,7 @@ def test_the_production_dashboard_shows_alarms_requests_function_and_table() -> 
 # -- the table
 
 
-@both
+@in_both_profiles
 def test_the_table_and_its_index_have_the_keys_of_the_queries(template: Template) -> None:
     table = properties_of(template, "AWS::DynamoDB::Table")
     assert table["BillingMode"] == "PAY_PER_REQUEST"

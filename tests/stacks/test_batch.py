@@ -41,18 +41,6 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@in_both_profiles
-def test_logical_ids_of_stores_never_change(template: dict[str, Any]) -> None:
-    """With another id, CloudFormation would delete the store, or leave it behind with its data."""
-    assert set(resources(template, "AWS::S3::Bucket")) == {"Input49F21B70", "OutputAB65CDDE"}
-    assert set(resources(template, "AWS::SQS::Queue")) == {"FailedJobs5900FD3C"}
-
-
-@in_both_profiles
-def test_outputs_have_the_names_that_submit_and_the_lesson_use(template: dict[str, Any]) -> None:
-    assert set(template["Outputs"]) == {"JobQueueArn", "JobDefinitionArn", "InputBucketName", "OutputBucketName"}
-
-
 # -- capacity
 
 

@@ -15,14 +15,14 @@ from tools.templates import Template, resources
 
 SANDBOX = templates("sandbox")["cron"]
 PRODUCTION = templates("production")["cron"]
-both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
+in_both_profiles = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
 ACCOUNT = {"Ref": "AWS::AccountId"}
 
 
 # -- the schedule
 
 
-@both
+@in_both_profiles
 def test_it_runs_every_hour_within_five_minutes(template: Template) -> None:
     schedule = properties_of(template, "AWS::Scheduler::Schedule")
     assert schedule["State"] == "ENABLED"
@@ -34,7 +34,7 @@ def test_it_runs_every_hour_within_five_minutes(template: Template) -> None:
     }
 
 
-@both
+@in_both_profiles
 def test_scheduler_retries_until_the_next_run_and_then_sends_a_dead_letter(template: Template) -> None:
     target = properties_of(template, "AWS::Scheduler::Schedule")["Target"]
     assert target["Arn"] == get_att(template, "Function")
@@ -42,7 +42,7 @@ def test_scheduler_retries_until_the_next_run_and_then_sends_a_dead_letter(templ
     assert target["DeadLetterConfig"] == {"Arn": get_att(template, "DeadLetters")}
 
 
-@both
+@in_both_profiles
 def test_lambda_retries_until_the_next_run_and_then_sends_a_dead_letter(template: Template) -> None:
     retries = properties_of(template, "AWS::Lambda::EventInvokeConfig")
     assert retries["DestinationConfig"] == {"OnFailure": {"Destination": get_att(template, "DeadLetters")}}
@@ -50,7 +50,7 @@ def test_lambda_retries_until_the_next_run_and_then_sends_a_dead_letter(template
     assert retries["MaximumEventAgeInSeconds"] == 3600
 
 
-@both
+@in_both_profiles
 def test_the_schedule_waits_for_its_grants_and_for_the_functions_queue(template: Template) -> None:
     needed = {
         *resources(template, "AWS::Lambda::EventInvokeConfig"),
@@ -60,7 +60,7 @@ def test_the_schedule_waits_for_its_grants_and_for_the_functions_queue(template:
     assert needed <= set(only_resource(template, "AWS::Scheduler::Schedule")["DependsOn"])
 
 
-@both
+@in_both_profiles
 def test_scheduler_may_only_invoke_the_function_and_send_dead_letters(template: Template) -> None:
     role = properties_of(template, "AWS::IAM::Role", "SchedulerRole")
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
@@ -113,7 +113,7 @@ def test_settings_reach_the_schedule_and_the_function() -> None:
 # -- the function
 
 
-@both
+@in_both_profiles
 def test_the_function_has_only_the_grants_that_it_uses(template: Template) -> None:
     assert grants_of(template, "RoleDefaultPolicy") == {
         ("dynamodb:PutItem", "Results"),
@@ -125,7 +125,7 @@ def test_the_function_has_only_the_grants_that_it_uses(template: Template) -> No
     }
 
 
-@both
+@in_both_profiles
 def test_private_addresses_are_not_allowed_by_default(template: Template) -> None:
     assert properties_of(template, "AWS::Lambda::Function")["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
 
@@ -140,7 +140,7 @@ def test_the_settings_allow_no_more_urls_than_the_function() -> None:
     assert settings_checks.MAX_URL <= events.MAX_URL
 
 
-@both
+@in_both_profiles
 def test_results_have_the_key_url_and_time_and_they_expire(template: Template) -> None:
     table = properties_of(template, "AWS::DynamoDB::Table")
     assert table["KeySchema"] == [
@@ -159,7 +159,7 @@ def alarms_of(template: Template) -> dict[str, Any]:
     return {name[:-8].removesuffix("Alarm"): alarm["Properties"] for name, alarm in alarms}
 
 
-@both
+@in_both_profiles
 def test_the_conditions_of_the_alarms(template: Template) -> None:
     alarms = alarms_of(template)
     missed = alarms.pop("MissedRun")

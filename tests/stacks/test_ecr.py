@@ -14,18 +14,18 @@ from tools.templates import Template, resources
 
 SANDBOX = templates("sandbox")["ecr"]
 PRODUCTION = templates("production")["ecr"]
-both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
+in_both_profiles = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
 REPOSITORY = "AWS::ECR::Repository"
 
 
-@both
+@in_both_profiles
 def test_images_are_scanned_and_tags_are_immutable(template: Template) -> None:
     repository = properties_of(template, REPOSITORY)
     assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
     assert repository["ImageTagMutability"] == "IMMUTABLE"
 
 
-@both
+@in_both_profiles
 def test_old_images_expire(template: Template) -> None:
     rules = json.loads(properties_of(template, REPOSITORY)["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
     untagged, tagged = (rule["selection"] for rule in rules)
@@ -43,7 +43,7 @@ def test_only_the_sandbox_deletes_images_with_the_repository(template: Template,
     assert properties_of(template, REPOSITORY)["EmptyOnDelete"] is empty
 
 
-@both
+@in_both_profiles
 def test_a_deployment_with_a_new_image_copies_it(template: Template) -> None:
     assets = json.loads((assembly("sandbox") / "compute-ecr.assets.json").read_text())
     (image,) = assets["dockerImages"]
@@ -59,7 +59,7 @@ def test_a_deployment_with_a_new_image_copies_it(template: Template) -> None:
     assert {*resources(template, REPOSITORY)} <= {*trigger["DependsOn"]}
 
 
-@both
+@in_both_profiles
 def test_the_publisher_may_read_one_repository_and_write_to_the_other(template: Template) -> None:
     source = (
         "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/"

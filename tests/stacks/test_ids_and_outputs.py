@@ -17,24 +17,29 @@ LOGICAL_IDS = {
     ("api", "AWS::ApiGateway::RestApi"): {"ApiF70053CD"},  # the id of the API is in its URL, which clients use
     ("api", "AWS::ApiGateway::ApiKey"): {"Key961B73FD"},  # the key is in the settings of the clients
     ("ecr", "AWS::ECR::Repository"): {"Web3C8945DB"},  # services run the images in it
+    ("batch", "AWS::S3::Bucket"): {"Input49F21B70", "OutputAB65CDDE"},
+    ("batch", "AWS::SQS::Queue"): {"FailedJobs5900FD3C"},
 }
 OUTPUTS = {
     "thumbnail": {"UploadsBucketName", "ThumbnailsBucketName", "MetadataTableName", "DeadLetterQueueUrl"},
     "cron": {"FunctionName", "ResultsTableName", "ScheduleName", "DeadLetterQueueUrl"},
     "api": {"ApiUrl", "ApiKeyId", "TableName"},
     "ecr": {"RepositoryUri", "WebImage"},
+    "batch": {"JobQueueArn", "JobDefinitionArn", "InputBucketName", "OutputBucketName"},
+    "ecs_ec2": {"ServiceUrl", "ClusterName", "ServiceName"},
+    "fargate": {"ServiceUrl", "ClusterName", "ServiceName"},
     "lightsail": {"StaticIp", "InstanceName", "Url"},
 }
-both_profiles = pytest.mark.parametrize("profile", ["sandbox", "production"])
+in_both_profiles = pytest.mark.parametrize("profile", ["sandbox", "production"])
 
 
-@both_profiles
+@in_both_profiles
 @pytest.mark.parametrize(("stem", "kind"), LOGICAL_IDS)
 def test_logical_ids_never_change(profile: str, stem: str, kind: str) -> None:
     assert _ids(templates(profile)[stem], kind) == LOGICAL_IDS[stem, kind]
 
 
-@both_profiles
+@in_both_profiles
 @pytest.mark.parametrize("stem", OUTPUTS)
 def test_outputs_have_the_names_that_lessons_and_smoke_tests_use(profile: str, stem: str) -> None:
     assert set(templates(profile)[stem]["Outputs"]) == OUTPUTS[stem]

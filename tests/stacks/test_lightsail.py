@@ -25,7 +25,7 @@ from tools.templates import Template, resources
 
 SANDBOX = templates("sandbox")["lightsail"]
 PRODUCTION = templates("production")["lightsail"]
-both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
+in_both_profiles = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
 LESSON = (ROOT / "docs" / "lightsail.md").read_text()
 EVERYTHING = {"lightsail_disk": "true", "lightsail_database": "postgres_16", "lightsail_bucket": "true"}
 
@@ -37,7 +37,7 @@ def lightsail_properties(template: Template, kind: str) -> dict[str, Any]:
 # -- the server and its address
 
 
-@both
+@in_both_profiles
 def test_the_outputs_use_the_static_address(template: Template) -> None:
     """The server's own PublicIpAddress is the one that it had before the static address was attached."""
     static = {"Fn::GetAtt": ["Address", "IpAddress"]}
@@ -49,7 +49,7 @@ def test_the_outputs_use_the_static_address(template: Template) -> None:
     assert "PublicIpAddress" not in json.dumps(template)
 
 
-@both
+@in_both_profiles
 def test_http_and_https_are_open_and_ssh_is_closed(template: Template) -> None:
     """Without a list, Lightsail's default opens port 22 to everybody."""
     everybody = {"Protocol": "tcp", "Cidrs": ["0.0.0.0/0"], "Ipv6Cidrs": ["::/0"]}
@@ -68,14 +68,14 @@ def test_ssh_is_only_open_to_the_configured_network(cidr: str, expected: Mapping
     assert [port["FromPort"] for port in ports] == [80, 443, 22]
 
 
-@both
+@in_both_profiles
 def test_a_daily_snapshot_precedes_the_restart_after_updates(template: Template) -> None:
     (add_on,) = lightsail_properties(template, "Instance")["AddOns"]
     assert add_on == {"AddOnType": "AutoSnapshot", "AutoSnapshotAddOnRequest": {"SnapshotTimeOfDay": "03:00"}}
     assert 'Automatic-Reboot-Time "04:00"' in lightsail_properties(template, "Instance")["UserData"]
 
 
-@both
+@in_both_profiles
 def test_the_server_has_its_own_tags(template: Template) -> None:
     """CloudFormation does not pass a stack's tags on to Lightsail, so the server needs its own."""
     tags = lightsail_properties(template, "Instance")["Tags"]
@@ -229,7 +229,7 @@ def test_only_the_server_has_access_to_a_bucket() -> None:
     assert template["Outputs"]["BucketName"]["Value"] == {"Ref": "Bucket"}
 
 
-@both
+@in_both_profiles
 def test_optional_resources_are_off_by_default(template: Template) -> None:
     kinds = {resource["Type"] for resource in template["Resources"].values()} - {"AWS::CDK::Metadata"}
     assert kinds == {"AWS::Lightsail::Instance", "AWS::Lightsail::StaticIp", ALARM}

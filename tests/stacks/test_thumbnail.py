@@ -8,10 +8,10 @@ from tools.templates import Template, resources
 
 SANDBOX = templates("sandbox")["thumbnail"]
 PRODUCTION = templates("production")["thumbnail"]
-both = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
+in_both_profiles = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
 
 
-@both
+@in_both_profiles
 def test_buckets_are_private_and_encrypted_and_need_tls(template: Template) -> None:
     policies = {
         policy["Properties"]["Bucket"]["Ref"]: policy["Properties"]["PolicyDocument"]["Statement"]
@@ -27,7 +27,7 @@ def test_buckets_are_private_and_encrypted_and_need_tls(template: Template) -> N
         )
 
 
-@both
+@in_both_profiles
 def test_the_function_has_only_the_grants_that_it_uses(template: Template) -> None:
     assert grants_of(template, "RoleDefaultPolicy") == {
         ("s3:GetObject", "Uploads/*"),
@@ -46,7 +46,7 @@ def test_the_function_has_only_the_grants_that_it_uses(template: Template) -> No
     }
 
 
-@both
+@in_both_profiles
 def test_created_removed_and_restored_objects_invoke_the_function(template: Template) -> None:
     notifications = properties_of(template, "Custom::S3BucketNotifications")
     assert notifications["BucketName"] == {"Ref": "Uploads4F6EB0FD"}, "a thumbnail must not invoke the function again"
@@ -72,7 +72,7 @@ def test_failed_events_go_to_the_queue_which_has_an_alarm(template: Template, ea
     assert metrics == {"ApproximateNumberOfMessagesVisible", *early}
 
 
-@both
+@in_both_profiles
 def test_s3_sends_events_only_after_the_function_has_its_queue(template: Template) -> None:
     notifications = only_resource(template, "Custom::S3BucketNotifications")
     assert set(resources(template, "AWS::Lambda::EventInvokeConfig")) <= set(notifications["DependsOn"])
@@ -88,7 +88,7 @@ def test_deletion_empties_a_bucket_after_its_trigger_or_writer_is_gone() -> None
     assert emptying["Thumbnails115905A6"] in only_resource(SANDBOX, "AWS::Lambda::Function", "Function")["DependsOn"]
 
 
-@both
+@in_both_profiles
 def test_no_concurrency_is_reserved_by_default(template: Template) -> None:
     """A new account has 10 concurrent executions and must leave 10 unreserved, so it could not deploy otherwise."""
     assert "ReservedConcurrentExecutions" not in properties_of(template, "AWS::Lambda::Function", "Function")
