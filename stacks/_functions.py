@@ -57,7 +57,7 @@ def python_function(  # noqa: PLR0913 - named parameters
 
 
 @jsii.implements(lambda_.IDestination)
-class FailuresTo:
+class QueueDestination:
     """A queue as the destination of a function's failed events. The function may only send to it.
 
     CDK's SqsDestination also lets the function read the queue's attributes, which it does not need.

@@ -11,7 +11,7 @@ from constructs import Construct
 from stacks._nag import acknowledge
 
 
-def keep_policy(store: s3.Bucket | sqs.Queue, removal: RemovalPolicy) -> None:
+def set_policy_removal(store: s3.Bucket | sqs.Queue, removal: RemovalPolicy) -> None:
     """Give a store's resource policy the same removal policy as the store.
 
     A retained store without its policy would allow requests without TLS.
@@ -47,7 +47,7 @@ def private_bucket(scope: Construct, id_: str, *, removal: RemovalPolicy, keep_v
         "AwsSolutions-S1",
         "Only the account's own principals have access, and the account's CloudTrail can record it.",
     )
-    keep_policy(bucket, removal)
+    set_policy_removal(bucket, removal)
     return bucket
 
 
@@ -99,6 +99,6 @@ def dead_letter_queue(scope: Construct, id_: str, *, removal: RemovalPolicy) -> 
         retention_period=Duration.days(14),  # the maximum: a person must have time to read them
         removal_policy=removal,
     )
-    keep_policy(queue, removal)
+    set_policy_removal(queue, removal)
     acknowledge(queue, "AwsSolutions-SQS3", "This queue is a dead-letter queue itself.")
     return queue

@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 
 from stacks._nag import acknowledge
-from stacks._stores import keep_policy
+from stacks._stores import set_policy_removal
 from stacks._web_service import CONTAINER, PORT
 
 READY_PATH = "/readyz"
@@ -118,7 +118,7 @@ def _log_access(stack: Stack, balancer: elbv2.ApplicationLoadBalancer) -> None:
         lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(90))],  # as long as production keeps its logs
         removal_policy=RemovalPolicy.RETAIN,
     )
-    keep_policy(bucket, RemovalPolicy.RETAIN)
+    set_policy_removal(bucket, RemovalPolicy.RETAIN)
     acknowledge(
         bucket, "AwsSolutions-S1", "This bucket holds access logs itself. CloudTrail can record who reads them."
     )

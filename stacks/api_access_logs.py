@@ -10,7 +10,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 
 from stacks._nag import acknowledge
-from stacks._stores import keep_policy
+from stacks._stores import set_policy_removal
 
 
 def add_access_logs(
@@ -86,7 +86,7 @@ def _bucket(stack: Stack, id_: str, *, expiration: Duration | None, removal: Rem
         removal_policy=removal,
         auto_delete_objects=removal is RemovalPolicy.DESTROY,
     )
-    keep_policy(bucket, removal)
+    set_policy_removal(bucket, removal)
     acknowledge(bucket, "AwsSolutions-S1", "This bucket holds access logs. CloudTrail can log who reads them.")
     return bucket
 

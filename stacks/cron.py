@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, TimeZone
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks._alarms import alarm_topic, notify
-from stacks._functions import METRICS_NAMESPACE, FailuresTo, python_function
+from stacks._functions import METRICS_NAMESPACE, QueueDestination, python_function
 from stacks._schedules import scheduler_role
 from stacks._stores import dead_letter_queue, on_demand_table
 from stacks.cron_watch import METRICS, add_alarms
@@ -75,7 +78,7 @@ class CronStack(Stack):
             timeout=Duration.seconds(FUNCTION_SECONDS),
             retry_attempts=2,  # after one minute, then two: past a throttle or a short outage
             max_event_age=_clamp(max_age, Duration.minutes(6), Duration.hours(6)),  # six minutes leave time to retry
-            on_failure=FailuresTo(dead_letters),
+            on_failure=QueueDestination(dead_letters),
             environment={
                 "RESULTS_TABLE": results.table_name,
                 "KEEP_DAYS": str(KEEP_DAYS),
@@ -98,17 +101,7 @@ class CronStack(Stack):
             "Schedule",
             schedule=scheduler.ScheduleExpression.expression(schedule, TimeZone.of(time_zone)),
             time_window=_window(schedule, longest_gap),
-            target=targets.LambdaInvoke(
-                function,
-                role=role.without_policy_updates(),  # otherwise CDK would also allow every version and alias
-                dead_letter_queue=dead_letters,
-                max_event_age=max_age,
-                retry_attempts=185,  # the maximum: max_event_age ends the retries first
-                input=scheduler.ScheduleTargetInput.from_object(
-                    # Every delivery of a run has the same scheduled time, but each attempt has its own execution id.
-                    {"scheduled_at": scheduler.ContextAttribute.scheduled_time, "urls": list(urls)}
-                ),
-            ),
+            target=_invocation(function, urls, role, dead_letters, max_age),
         )
         # A rate(...) schedule runs at once. The role must have its grants by then, and the function its queue.
         timer.node.add_dependency(role, function)
@@ -118,6 +111,22 @@ class CronStack(Stack):
         CfnOutput(self, "ResultsTableName", value=results.table_name)
         CfnOutput(self, "ScheduleName", value=timer.schedule_name)
         CfnOutput(self, "DeadLetterQueueUrl", value=dead_letters.queue_url)
+
+
+def _invocation(
+    function: lambda_.Function, urls: Sequence[str], role: iam.Role, dead_letters: sqs.Queue, max_age: Duration
+) -> targets.LambdaInvoke:
+    return targets.LambdaInvoke(
+        function,
+        role=role.without_policy_updates(),  # otherwise CDK would also allow every version and alias
+        dead_letter_queue=dead_letters,
+        max_event_age=max_age,
+        retry_attempts=185,  # the maximum: max_event_age ends the retries first
+        input=scheduler.ScheduleTargetInput.from_object(
+            # Every delivery of a run has the same scheduled time, but each attempt has its own execution id.
+            {"scheduled_at": scheduler.ContextAttribute.scheduled_time, "urls": list(urls)}
+        ),
+    )
 
 
 def _is_cron(schedule: str) -> bool:

@@ -15,7 +15,7 @@ from constructs import Construct
 
 from stacks._alarms import alarm_topic, metric_alarm, notify
 from stacks._cdk_helpers import add_helper_log_groups
-from stacks._functions import METRICS_NAMESPACE, FailuresTo, python_function
+from stacks._functions import METRICS_NAMESPACE, QueueDestination, python_function
 from stacks._nag import acknowledge
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
 from stacks._stores import dead_letter_queue, on_demand_table, private_bucket
@@ -66,7 +66,7 @@ class ThumbnailStack(Stack):
             reserved_concurrent_executions=concurrency,
             retry_attempts=2,  # after one minute, then two: past a throttle or a short outage
             max_event_age=Duration.hours(6),  # the maximum, because an outage of AWS may last
-            on_failure=FailuresTo(dead_letters),
+            on_failure=QueueDestination(dead_letters),
             environment={
                 "THUMBNAILS_BUCKET": thumbnails.bucket_name,
                 "METADATA_TABLE": metadata.table_name,

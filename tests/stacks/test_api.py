@@ -12,7 +12,6 @@ from aws_cdk.aws_logs import RetentionDays
 from stacks.api import ApiStack
 from tests.support.apps import properties_of, templates
 from tests.support.folders import ROOT
-from tests.support.grants import grants_of
 from tools.templates import NO_BUNDLING, Template, resources
 
 SANDBOX = templates("sandbox")["api"]
@@ -182,21 +181,6 @@ def test_the_function_times_out_before_api_gateway(template: Template) -> None:
 
 
 @in_both_profiles
-def test_the_function_has_only_the_grants_that_it_uses(template: Template) -> None:
-    assert grants_of(template, "RoleDefaultPolicy") == {
-        ("dynamodb:GetItem", "Notes"),
-        ("dynamodb:PutItem", "Notes"),
-        ("dynamodb:UpdateItem", "Notes"),
-        ("dynamodb:DeleteItem", "Notes"),
-        ("dynamodb:Query", "Notes/index/newest"),
-        ("logs:CreateLogStream", "Logs"),
-        ("logs:PutLogEvents", "Logs"),
-        ("xray:PutTraceSegments", "*"),
-        ("xray:PutTelemetryRecords", "*"),
-    }
-
-
-@in_both_profiles
 def test_only_this_api_may_invoke_the_function(template: Template) -> None:
     permission = properties_of(template, "AWS::Lambda::Permission")
     assert permission["Principal"] == "apigateway.amazonaws.com"
@@ -206,14 +190,6 @@ def test_only_this_api_may_invoke_the_function(template: Template) -> None:
 
 
 # -- watching
-
-
-@in_both_profiles
-def test_the_stack_changes_no_account_settings(template: Template) -> None:
-    """All APIs of an account share the role with which API Gateway writes to CloudWatch Logs."""
-    assert resources(template, "AWS::ApiGateway::Account") == {}
-    for settings in properties_of(template, "AWS::ApiGateway::Stage")["MethodSettings"]:
-        assert "LoggingLevel" not in settings, "a logging level needs that role"
 
 
 @in_both_profiles

@@ -9,7 +9,6 @@ from aws_cdk.aws_logs import RetentionDays
 
 from stacks.ecr import EcrStack
 from tests.support.apps import assembly, only_resource, properties_of, templates
-from tests.support.grants import grants_of
 from tools.templates import Template, resources
 
 SANDBOX = templates("sandbox")["ecr"]
@@ -38,11 +37,6 @@ def test_old_images_expire(template: Template) -> None:
     }
 
 
-@pytest.mark.parametrize(("template", "empty"), [(SANDBOX, True), (PRODUCTION, False)], ids=["sandbox", "production"])
-def test_only_the_sandbox_deletes_images_with_the_repository(template: Template, *, empty: bool) -> None:
-    assert properties_of(template, REPOSITORY)["EmptyOnDelete"] is empty
-
-
 @in_both_profiles
 def test_a_deployment_with_a_new_image_copies_it(template: Template) -> None:
     assets = json.loads((assembly("sandbox") / "compute-ecr.assets.json").read_text())
@@ -57,26 +51,6 @@ def test_a_deployment_with_a_new_image_copies_it(template: Template) -> None:
     assert trigger["Properties"]["InvocationType"] == "RequestResponse", "a failed copy must fail the deployment"
     assert int(trigger["Properties"]["Timeout"]) == publisher["Timeout"] * 1000
     assert {*resources(template, REPOSITORY)} <= {*trigger["DependsOn"]}
-
-
-@in_both_profiles
-def test_the_publisher_may_read_one_repository_and_write_to_the_other(template: Template) -> None:
-    source = (
-        "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/"
-        "cdk-hnb659fds-container-assets-${AWS::AccountId}-${AWS::Region}"
-    )
-    assert grants_of(template, "RoleDefaultPolicy") == {
-        ("ecr:BatchGetImage", source),
-        ("ecr:GetDownloadUrlForLayer", source),
-        ("ecr:BatchCheckLayerAvailability", "Web"),
-        ("ecr:BatchGetImage", "Web"),
-        ("ecr:CompleteLayerUpload", "Web"),
-        ("ecr:InitiateLayerUpload", "Web"),
-        ("ecr:PutImage", "Web"),
-        ("ecr:UploadLayerPart", "Web"),
-        ("logs:CreateLogStream", "Logs"),
-        ("logs:PutLogEvents", "Logs"),
-    }
 
 
 def test_without_publish_the_repository_is_deployed_empty(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from config import CONTEXT_SETTINGS
 from local.lightsail_sandbox import Sandbox, sandbox
 from settings_checks import LIGHTSAIL_SIZES
-from stacks import lightsail, lightsail_watch
+from stacks import lightsail_watch
 from tests.support.apps import properties_of, template_with, templates
 from tests.support.documents import section
 from tests.support.folders import ROOT
@@ -73,13 +73,6 @@ def test_a_daily_snapshot_precedes_the_restart_after_updates(template: Template)
     (add_on,) = lightsail_properties(template, "Instance")["AddOns"]
     assert add_on == {"AddOnType": "AutoSnapshot", "AutoSnapshotAddOnRequest": {"SnapshotTimeOfDay": "03:00"}}
     assert 'Automatic-Reboot-Time "04:00"' in lightsail_properties(template, "Instance")["UserData"]
-
-
-@in_both_profiles
-def test_the_server_has_its_own_tags(template: Template) -> None:
-    """CloudFormation does not pass a stack's tags on to Lightsail, so the server needs its own."""
-    tags = lightsail_properties(template, "Instance")["Tags"]
-    assert {tag["Key"] for tag in tags} == {"project", "example", "profile"}
 
 
 def test_production_retains_the_server_its_address_and_its_data() -> None:
@@ -319,13 +312,6 @@ def test_a_failed_command_fails_the_launch_script(server: Sandbox, broken: str, 
 
 
 # -- the lesson
-
-
-def test_the_lesson_has_the_figures_of_the_stack() -> None:
-    assert f"{lightsail_watch.TRANSFER_GB['nano']:,} GB of transfer" in LESSON
-    megabits = 1024**4 / lightsail_watch.FIVE_MINUTES_IN_THREE_DAYS / 300 * 8 / 1_000_000
-    assert f"{megabits:.0f} Mbit/s for 1,024 GB" in LESSON
-    assert lightsail.SNAPSHOT_AT in LESSON
 
 
 def test_the_lesson_has_every_setting_and_alarm() -> None:

@@ -3,7 +3,6 @@
 import pytest
 
 from tests.support.apps import only_resource, properties_of, templates
-from tests.support.grants import grants_of
 from tools.templates import Template, resources
 
 SANDBOX = templates("sandbox")["thumbnail"]
@@ -25,25 +24,6 @@ def test_buckets_are_private_and_encrypted_and_need_tls(template: Template) -> N
             statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
             for statement in policies[name]
         )
-
-
-@in_both_profiles
-def test_the_function_has_only_the_grants_that_it_uses(template: Template) -> None:
-    assert grants_of(template, "RoleDefaultPolicy") == {
-        ("s3:GetObject", "Uploads/*"),
-        ("s3:ListBucket", "Uploads"),  # without it, S3 answers 403 for a missing object instead of 404
-        ("s3:PutObject", "Thumbnails/*"),
-        ("s3:DeleteObject", "Thumbnails/*"),
-        ("s3:ListBucket", "Thumbnails"),
-        ("dynamodb:GetItem", "Metadata"),
-        ("dynamodb:PutItem", "Metadata"),
-        ("dynamodb:DeleteItem", "Metadata"),
-        ("sqs:SendMessage", "DeadLetters"),
-        ("logs:CreateLogStream", "Logs"),
-        ("logs:PutLogEvents", "Logs"),
-        ("xray:PutTraceSegments", "*"),
-        ("xray:PutTelemetryRecords", "*"),
-    }
 
 
 @in_both_profiles
