@@ -43,7 +43,7 @@ If you do not want this, undo the change. A construct that you rename or move ke
 `override_logical_id("{id}")`.
 If you do want it, first move the data of every deployment, and say so in the commit. Then name the loss:
     make snapshots MEANT="{meant}"
-See docs/decisions.md: "A store is not replaced in passing"."""
+See docs/decisions.md: "No change loses a store unnoticed"."""
 
 
 def check_snapshot(
