@@ -1,222 +1,143 @@
-"""The bodies of requests: JSON is kept to the last digit, and what is none is refused before anything is done."""
+"""The bodies of requests: JSON keeps every digit, and a body that is not JSON is refused before anything is written."""
 
 import base64
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api import jsontext
-from tests.handlers.api.conftest import NOTES, World
-
-SHARED_WORLD = settings(
-    deadline=None,
-    max_examples=30,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.differing_executors],
-)
-VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.decimals(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(codec="utf-8")),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=12,
-)
+from tests.handlers.api.conftest import JSON_VALUES, ONE_TABLE_FOR_ALL_EXAMPLES
+from tests.handlers.api.notes_client import NOTES, Client
 
 
-def kept(world: World, body: str) -> str:
-    """The body's text, after it was written and read."""
-    created = world.create(f'{{"title":"A","body":{body}}}')
+def stored(client: Client, body: str) -> str:
+    """Return the body's text after a create and a read."""
+    created = client.create(f'{{"title":"A","body":{body}}}')
     assert created.status == 201, created.text
-    read = world.read(created.json["id"])
+    read = client.read(created.json["id"])
     assert read.text == created.text
     return read.text.split('"body":', 1)[1].rsplit(',"tags":[]', 1)[0]
 
 
-@SHARED_WORLD
-@given(value=VALUES)
-def test_any_json_is_read_as_it_was_written(world: World, value: Any) -> None:
+@ONE_TABLE_FOR_ALL_EXAMPLES
+@given(value=JSON_VALUES)
+def test_any_json_is_returned_unchanged(client: Client, value: Any) -> None:
     text = jsontext.dump(value)
-    assert kept(world, text) == text
+    assert stored(client, text) == text
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        "0",
-        "-1",
-        "9" * 100,
-        "-" + "9" * 100,
-        "9" * 4300,
-        "1.10",
-        "1.00000000000000000000000000000000000000000000000001",
-        "0.1",
-        "-0.0",
-        "1E+400",
-        "1E-7",
-        "1.5E-400",
-        "123456789012345678901234567890.123456789012345678901234567890",
-    ],
+UNCHANGED_NUMBERS = (
+    *("0", "-1", "9" * 100, "-" + "9" * 100, "9" * 4300, "1.10", "0.1", "-0.0", "1E+400", "1E-7", "1.5E-400"),
+    "1.00000000000000000000000000000000000000000000000001",
+    "123456789012345678901234567890.123456789012345678901234567890",
 )
-def test_a_number_keeps_every_digit(world: World, number: str) -> None:
-    assert kept(world, number) == number
+REWRITTEN_NUMBERS = {"1e400": "1E+400", "1e-7": "1E-7", "0.0000001": "1E-7", "1E05": "1E+5", "-0": "0"}
 
 
-@pytest.mark.parametrize(
-    ("written", "read"), [("1e400", "1E+400"), ("1e-7", "1E-7"), ("0.0000001", "1E-7"), ("1E05", "1E+5"), ("-0", "0")]
-)
-def test_a_number_may_be_spelt_otherwise_but_has_its_value(world: World, written: str, read: str) -> None:
-    found = kept(world, written)
-    assert found == read
-    assert Decimal(found) == Decimal(written)
+@pytest.mark.parametrize(("sent", "read"), [*((n, n) for n in UNCHANGED_NUMBERS), *REWRITTEN_NUMBERS.items()])
+def test_a_number_keeps_its_value_and_every_digit(client: Client, sent: str, read: str) -> None:
+    assert stored(client, sent) == read
+    assert Decimal(read) == Decimal(sent)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "\\u0000",
-        "\\u0001\\u001f",
-        "\x7f\x80\xff",
-        "\u2028\u2029\ufeff\ufffe\uffff",
-        "e\u0301é",
-        "\u202e",
-        "😀🏳️‍🌈",
-        "<script>&'",
-        '\\\\\\"/',
+        *("\\u0000", "\\u0001\\u001f", "\x7f\x80\xff", "\u2028\u2029\ufeff\ufffe\uffff", "e\u0301é"),
+        *("\u202e", "😀🏳️‍🌈", "<script>&'", '\\\\\\"/'),
     ],
     ids=ascii,
 )
-def test_every_character_survives(world: World, text: str) -> None:
-    assert jsontext.parse(kept(world, f'"{text}"')) == jsontext.parse(f'"{text}"')
-    assert jsontext.parse(kept(world, f'{{"{text}":1}}')) == jsontext.parse(f'{{"{text}":1}}')
+def test_every_character_is_kept(client: Client, text: str) -> None:
+    for body in (f'"{text}"', f'{{"{text}":1}}'):
+        assert jsontext.parse(stored(client, body)) == jsontext.parse(body)
 
 
-def test_an_escaped_pair_of_surrogates_is_a_character(world: World) -> None:
-    assert kept(world, '"\\ud83d\\ude00"') == '"😀"'
-
-
-def test_members_keep_their_order_and_white_space_goes(world: World) -> None:
-    assert kept(world, ' {"z" : 1,\n"a":\t[ 2 , { } ]} ') == '{"z":1,"a":[2,{}]}'
-
-
-def test_a_body_may_be_as_deep_as_the_schema_says(world: World) -> None:
-    """NoteInput.body: "at most 32 levels deep"."""
-    assert kept(world, "[" * 32 + "]" * 32) == "[" * 32 + "]" * 32
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ('"\\ud83d\\ude00"', '"😀"'),
+        (' {"z" : 1,\n"a":\t[ 2 , { } ]} ', '{"z":1,"a":[2,{}]}'),
+        ("[" * 32 + "]" * 32, "[" * 32 + "]" * 32),
+    ],
+    ids=["a pair of surrogates", "order of members, white space", "32 levels deep"],
+)
+def test_a_body_is_stored_as_compact_json(client: Client, sent: str, read: str) -> None:
+    assert stored(client, sent) == read
 
 
 @pytest.mark.parametrize("levels", [33, 200, 100_000])
-@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
-def test_a_deeper_body_is_refused(world: World, levels: int, opening: str, closing: str) -> None:
-    answer = world.create(f'{{"title":"A","body":{opening * levels}{"1" if closing == "}" else ""}{closing * levels}}}')
+@pytest.mark.parametrize(("opening", "inner", "closing"), [("[", "", "]"), ('{"a":', "1", "}")])
+def test_a_body_of_more_than_32_levels_is_refused(
+    client: Client, levels: int, opening: str, inner: str, closing: str
+) -> None:
+    answer = client.create(f'{{"title":"A","body":{opening * levels}{inner}{closing * levels}}}')
     assert answer.status == 422
     assert "levels deep" in answer.json["detail"]
 
 
-def test_what_is_deep_and_never_ends_is_refused(world: World) -> None:
-    assert world.create("[" * 100_000).status == 422
+NOT_JSON = [
+    *("", " ", "{", "}", "title", "{'title':'A'}", '{"title":"A",}', '{"title":"A"} x', '{"title":"A"}{"title":"B"}'),
+    *('{"title":"A" /* the name */}', '{title:"A"}', "title=A&body=x", "<note/>", "[" * 100_000),
+    *('{"title":"\\udfff"}', '{"title":"A","tags":["\\ud800"]}', '{"\\ud800":1}', '{"title":"\ud800"}'),
+]
+NOT_JSON_VALUES = (
+    *("[1,]", "NaN", "Infinity", "-Infinity", "01", "1.", ".5", "+1", "0x1", "1e", "True", '"\n"', '"\\x"', '"\\u12"'),
+    *('"\\ud800"', '"\\ude00\\ud83d"', '{"\\ud800":1}', "9" * 5000, "1E99999999999999999999"),
+)
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        " ",
-        "{",
-        "}",
-        "title",
-        "{'title':'A'}",
-        '{"title":"A",}',
-        '{"title":"A"} x',
-        '{"title":"A"}{"title":"B"}',
-        '{"title":"A","body":[1,]}',
-        '{"title":"A","body":NaN}',
-        '{"title":"A","body":Infinity}',
-        '{"title":"A","body":-Infinity}',
-        '{"title":"A","body":01}',
-        '{"title":"A","body":1.}',
-        '{"title":"A","body":.5}',
-        '{"title":"A","body":+1}',
-        '{"title":"A","body":0x1}',
-        '{"title":"A","body":1e}',
-        '{"title":"A","body":True}',
-        '{"title":"A","body":"' + "\n" + '"}',
-        '{"title":"A","body":"\\x"}',
-        '{"title":"A","body":"\\u12"}',
-        '{"title":"A" /* the name */}',
-        '{title:"A"}',
-        '{"title":"A","body":"\\ud800"}',
-        '{"title":"A","body":"\\ude00\\ud83d"}',
-        '{"title":"A","body":{"\\ud800":1}}',
-        '{"title":"\\udfff"}',
-        '{"title":"A","tags":["\\ud800"]}',
-        '{"\\ud800":1}',
-        '{"title":"A","body":' + "9" * 5000 + "}",
-        '{"title":"A","body":1E99999999999999999999}',
-        "title=A&body=x",
-        "<note/>",
-    ],
-    ids=lambda text: ascii(text)[:40],
+    "text", [*NOT_JSON, *(f'{{"title":"A","body":{value}}}' for value in NOT_JSON_VALUES)], ids=lambda t: ascii(t)[:40]
 )
-def test_what_is_no_json_is_refused(world: World, text: str) -> None:
-    answer = world.create(text, key="k")
+def test_a_body_that_is_not_json_is_refused(client: Client, text: str) -> None:
+    answer = client.create(text, key="k")
     assert answer.status == 422
     assert "errors" not in answer.json
-    note_id = world.created()["id"]
-    assert world.patch(note_id, text, If_Match="*").status == 422
-    assert world.replace(note_id, text, If_Match="*").status == 422
-    assert len(world.items()) == 1
-    assert world.read(note_id).json["version"] == 1
+    note_id = client.new_id()
+    assert client.patch(note_id, text, If_Match="*").status == 422
+    assert client.replace(note_id, text, If_Match="*").status == 422
+    assert len(client.items()) == 1
+    assert client.read(note_id).json["version"] == 1
 
 
-def test_no_body_at_all_is_refused(world: World) -> None:
-    assert world.send("POST", NOTES).status == 422
+def test_a_missing_body_is_refused(client: Client) -> None:
+    assert client.send("POST", NOTES).status == 422
 
 
-def test_a_lone_surrogate_in_the_event_itself_is_refused(world: World) -> None:
-    assert world.create('{"title":"\ud800"}').status == 422
-
-
-def test_a_byte_order_mark_does_not_matter(world: World) -> None:
+def test_a_byte_order_mark_is_ignored(client: Client) -> None:
     """RFC 8259, section 8.1: a parser may ignore it."""
-    assert world.create('\ufeff{"title":"A"}').status == 201
+    assert client.create('\ufeff{"title":"A"}').status == 201
 
 
-# -- bodies that the gateway encodes
+# -- bodies in base64: the gateway encodes some
 
 
 def in_base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def test_a_body_in_base64_is_decoded(world: World) -> None:
-    created = world.created(in_base64('{"title":"é😀"}'.encode()), base64=True)
-    assert created["title"] == "é😀"
+def test_a_body_in_base64_is_decoded(client: Client) -> None:
+    assert client.new_note(in_base64('{"title":"é😀"}'.encode()), base64=True)["title"] == "é😀"
+
+
+OVERLONG_NUL, SURROGATE = b"\xc0\x80", b"\xed\xa0\x80"
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        "",
-        "!",
-        "A",
-        "e30",
-        "e30 =",
-        "e30=e30=",
-        '{"title":"A"}',
-        "é",
-        in_base64(b'{"title":"\xff"}'),
-        in_base64(b'{"title":"\xed\xa0\x80"}'),  # a surrogate
-        in_base64(b'{"title":"\xc0\x80"}'),  # NUL, too long
-        in_base64('{"title":"A"}'.encode("utf-16")),
-        in_base64('{"title":"A"}'.encode("utf-32-le")),
+        *("", "!", "A", "e30", "e30 =", "e30=e30=", '{"title":"A"}', "é"),
+        *(in_base64(b'{"title":"' + data + b'"}') for data in (b"\xff", SURROGATE, OVERLONG_NUL)),
+        *(in_base64('{"title":"A"}'.encode(encoding)) for encoding in ("utf-16", "utf-32-le")),
     ],
 )
-def test_what_is_no_base64_or_no_utf_8_is_refused(world: World, body: str) -> None:
-    assert world.create(body, base64=True).status == 422
-    assert world.items() == []
+def test_a_body_that_is_not_base64_or_not_utf_8_is_refused(client: Client, body: str) -> None:
+    assert client.create(body, base64=True).status == 422
+    assert client.items() == []
 
 
 # -- media types
@@ -225,91 +146,64 @@ def test_what_is_no_base64_or_no_utf_8_is_refused(world: World, body: str) -> No
 @pytest.mark.parametrize(
     "content_type",
     [
-        "application/json",
-        "Application/JSON",
-        "application/json; charset=utf-8",
-        'application/json;charset="UTF-8"',
-        "application/json; charset=us-ascii",
-        "application/json; version=1",
-        " application/json ",
-        ["application/json", "application/json"],
+        *("application/json", "Application/JSON", " application/json ", ["application/json", "application/json"]),
+        *("application/json; charset=utf-8", 'application/json;charset="UTF-8"', "application/json; charset=us-ascii"),
+        *("application/json; version=1", None),
     ],
 )
-def test_json_is_taken(world: World, content_type: str | list[str]) -> None:
-    answer = world.send("POST", NOTES, {"title": "é"}, headers={"content-TYPE": content_type})
-    assert answer.status == 201
-
-
-def test_without_a_type_a_body_is_json(world: World) -> None:
-    assert world.send("POST", NOTES, {"title": "A"}).status == 201
+def test_a_json_media_type_or_none_is_accepted(client: Client, content_type: str | list[str] | None) -> None:
+    headers = {} if content_type is None else {"content-TYPE": content_type}
+    assert client.send("POST", NOTES, {"title": "é"}, headers=headers).status == 201
 
 
 OTHER_TYPES = (
-    "application/x-www-form-urlencoded",
-    "multipart/form-data; boundary=x",
-    "text/plain",
-    "text/json",
-    "application/xml",
-    "application/merge-patch+json",
-    "application/json-patch+json",
-    "application/problem+json",
-    "application/jsonx",
-    "application/json, text/plain",
-    "application",
-    "*/*",
-    "application/json; charset=utf-16",
-    "application/json; charset=iso-8859-1",
-    "application/json; charset=",
-    "application/json; charset=none",
+    *("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", "text/json", "*/*"),
+    *("application/xml", "application/merge-patch+json", "application/json-patch+json", "application/problem+json"),
+    *("application/jsonx", "application/json, text/plain", "application", ";", '"', "é", "\x7f", "; charset=utf-8"),
 )
-# What a type's parameters may be by RFC 2231, for mail, and worse.
-ODD_TYPES = (
-    "application/json; charset*0=utf-8; charset*=x",
-    "application/json; charset*0=utf; charset*1=-16",
-    "application/json; charset*=a%00''x",
-    "application/json; charset*" + "9" * 4301 + "=x",
-    "application/json; charset*=utf-8''utf-16",
-    "application/json; charset=é",
-    "application/json; charset*=punycode''é",
-    ";",
-    "; charset=utf-8",
-    '"',
-    "é",
-    "\x7f",
+OTHER_CHARSETS = (
+    *("=utf-16", "=iso-8859-1", "=", "=none", "=é"),
+    # RFC 2231 allows these parameters, for mail.
+    *("*0=utf-8; charset*=x", "*0=utf; charset*1=-16", "*=a%00''x", "*=utf-8''utf-16", "*=punycode''é"),
+    "*" + "9" * 4301 + "=x",
 )
 
 
-@pytest.mark.parametrize("content_type", [*OTHER_TYPES, *ODD_TYPES], ids=lambda text: ascii(text)[:60])
-def test_other_types_are_refused(world: World, content_type: str) -> None:
-    answer = world.send("POST", NOTES, {"title": "A"}, headers={"Content-Type": content_type})
-    assert answer.status == 415
-    assert world.items() == []
+@pytest.mark.parametrize(
+    "content_type",
+    [*OTHER_TYPES, *(f"application/json; charset{charset}" for charset in OTHER_CHARSETS)],
+    ids=lambda text: ascii(text)[:60],
+)
+def test_another_media_type_gets_415(client: Client, content_type: str) -> None:
+    answer = client.send("POST", NOTES, {"title": "A"}, headers={"Content-Type": content_type})
+    assert (answer.status, answer.headers["accept"]) == (415, "application/json")
+    assert client.items() == []
 
 
-def test_a_refused_type_is_told_what_is_taken(world: World) -> None:
-    note_id = world.created()["id"]
-    headers = {"Content-Type": "text/plain", "If-Match": "*"}
-    for method, path, accepted in (
-        ("POST", NOTES, {"accept": "application/json"}),
-        ("PATCH", f"{NOTES}/{note_id}", {"accept-patch": "application/merge-patch+json, application/json"}),
-    ):
-        answer = world.send(method, path, {"title": "A"}, headers=headers)
-        assert answer.status == 415
-        assert accepted.items() <= answer.headers.items()
-    put = world.send("PUT", f"{NOTES}/{note_id}", {"title": "A"}, headers=headers)
-    assert put.status == 415
-    assert "application/json" in put.json["detail"]
+def test_put_takes_json_and_patch_takes_a_merge_patch_too(client: Client) -> None:
+    path = f"{NOTES}/{client.new_id()}"
+    text, merge_patch, plain_json = (
+        {"Content-Type": name, "If-Match": "*"}
+        for name in ("text/plain", "application/merge-patch+json", "application/json")
+    )
+    for headers in (text, merge_patch):
+        put = client.send("PUT", path, {"title": "A"}, headers=headers)
+        assert put.status == 415
+        assert "application/json" in put.json["detail"]
+    patch = client.send("PATCH", path, {"title": "A"}, headers=text)
+    assert (patch.status, patch.headers["accept-patch"]) == (415, "application/merge-patch+json, application/json")
+    assert client.send("PATCH", path, {"title": "A"}, headers=plain_json).status == 200
 
 
-# -- whatever bytes
+# -- random bytes
 
 
-@SHARED_WORLD
-@given(data=st.binary(max_size=200) | VALUES.map(lambda value: jsontext.dump(value).encode()))
-def test_any_bytes_are_answered(world: World, data: bytes) -> None:
-    """World.send fails on what is not documented, and on every 5xx."""
-    note_id = world.created()["id"]
+@ONE_TABLE_FOR_ALL_EXAMPLES
+@given(data=st.binary(max_size=200) | JSON_VALUES.map(lambda value: jsontext.dump(value).encode()))
+def test_any_bytes_get_a_documented_answer(client: Client, data: bytes) -> None:
+    """Client.send fails for an answer that is not documented, and for every 5xx."""
+    note_id = client.new_id()
     headers = {"If-Match": "*"}
     for method, path in (("POST", NOTES), ("PUT", f"{NOTES}/{note_id}"), ("PATCH", f"{NOTES}/{note_id}")):
-        world.send(method, path, in_base64(data), headers=headers, base64=True)
-        world.send(method, path, data.decode("utf-8", "surrogateescape"), headers=headers)
+        client.send(method, path, in_base64(data), headers=headers, base64=True)
+        client.send(method, path, data.decode("utf-8", "surrogateescape"), headers=headers)

@@ -1,4 +1,4 @@
-"""Requests as a whole: paths, methods and headers, the most hostile included; and what is said when AWS or we fail."""
+"""Whole requests: paths, methods and headers, hostile ones included; and the answers when AWS or the code fails."""
 
 import io
 import json
@@ -13,24 +13,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.contract import OPENAPI
-from tests.handlers.api.conftest import HEALTH, NOTES, Answer, World, aws_response, operation
-from tests.handlers.api.test_api_bodies import SHARED_WORLD
+from tests.handlers.api.conftest import ONE_TABLE_FOR_ALL_EXAMPLES
+from tests.handlers.api.documented import operation
+from tests.handlers.api.notes_client import HEALTH, NOTES, Answer, Client, aws_response
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND")
 NOTE = f"{NOTES}/00000000-0000-4000-8000-000000000000"
 
-# -- what is not there
+# -- paths and methods
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [pair for pair in product(METHODS, (HEALTH, NOTES, NOTE)) if operation(*pair) is None]
 )
-def test_a_method_that_a_path_has_not_is_refused_with_those_that_it_has(world: World, method: str, path: str) -> None:
-    answer = world.send(method, path)
-    assert answer.status == 405
-    allowed = set(answer.headers["allow"].split(", "))
-    assert allowed == {one for one in METHODS if operation(one, path)} | {"OPTIONS"}
-    assert world.operations() == []
+def test_an_unknown_method_gets_405_and_the_allowed_methods(client: Client, method: str, path: str) -> None:
+    documented = {name for name in METHODS if operation(name, path)}
+    for spelling in (path, f"{path}/"):
+        answer = client.send(method, spelling)
+        assert answer.status == 405
+        assert set(answer.headers["allow"].split(", ")) == documented | {"OPTIONS"}
+    assert client.calls == []
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
@@ -38,146 +40,125 @@ def test_a_method_that_a_path_has_not_is_refused_with_those_that_it_has(world: W
     "path",
     ["/", "", "/v1", "/v1/", "/v2/notes", "/notes", "/v1/note", "/v1/Notes", "/v1//notes", f"{NOTE}/x", f"{NOTE}//"],
 )
-def test_an_unknown_path_is_refused(world: World, method: str, path: str) -> None:
-    answer = world.send(method, path)
+def test_an_unknown_path_gets_404(client: Client, method: str, path: str) -> None:
+    answer = client.send(method, path)
     assert answer.status == 404
     assert "allow" not in answer.headers
 
 
 @pytest.mark.parametrize("character", ['"', "`", "#", "?", "\\", "\0", "é", "%", "٣", "😀"], ids=ascii)
-def test_an_id_of_odd_characters_is_one_of_no_note(world: World, character: str) -> None:
-    for path in (f"{NOTES}/{character}", f"{NOTE}{character}"):
-        for method in ("GET", "DELETE"):
-            assert world.send(method, path).status == 404
+def test_an_id_with_unusual_characters_gets_404(client: Client, character: str) -> None:
+    for path, method in product((f"{NOTES}/{character}", f"{NOTE}{character}"), ("GET", "DELETE")):
+        assert client.send(method, path).status == 404
 
 
-def test_a_slash_at_the_end_does_not_matter(world: World) -> None:
-    """API Gateway takes both for the same resource."""
-    note_id = world.created()["id"]
-    assert world.send("GET", f"{NOTES}/").json["notes"][0]["id"] == note_id
-    assert world.send("GET", f"{NOTES}/{note_id}/").status == 200
-    for path in (NOTES, HEALTH, f"{NOTES}/{note_id}"):
-        assert world.send("PROPFIND", f"{path}/").headers.get("allow") == world.send("PROPFIND", path).headers["allow"]
+def test_a_slash_at_the_end_does_not_matter(client: Client) -> None:
+    """API Gateway treats both paths as the same resource."""
+    note_id = client.new_id()
+    assert client.send("GET", f"{NOTES}/").json["notes"][0]["id"] == note_id
+    assert client.send("GET", f"{NOTES}/{note_id}/").status == 200
 
 
-def test_the_health_asks_nothing_of_aws(world: World) -> None:
-    with world.interposed("*", lambda _: pytest.fail("AWS was asked")):
-        answer = world.send("GET", HEALTH)
+def test_the_health_check_does_not_call_aws(client: Client) -> None:
+    with client.dynamodb_answers("*", lambda _: pytest.fail("AWS was called")):
+        answer = client.send("GET", HEALTH)
     assert (answer.status, answer.json) == (200, {"status": "ok"})
-    assert world.operations() == []
+    assert client.calls == []
 
 
 # -- headers
 
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency-key", "IDEMPOTENCY-KEY"])
-def test_names_of_headers_know_no_case(world: World, name: str) -> None:
-    first = world.send("POST", NOTES, {"title": "A"}, headers={name: "once"})
-    assert world.create(key="once").text == first.text
+def test_header_names_ignore_case(client: Client, name: str) -> None:
+    first = client.send("POST", NOTES, {"title": "A"}, headers={name: "once"})
+    assert client.create(key="once").text == first.text
 
 
 @pytest.mark.parametrize(
-    ("name", "values"),
-    [("Content-Type", ("application/json", "text/plain")), ("Idempotency-Key", ("a", "b"))],
+    ("name", "first", "second"),
+    [("Content-Type", "application/json", "text/plain"), ("Idempotency-Key", "a", "b")],
 )
-def test_a_header_with_two_values_is_refused(world: World, name: str, values: tuple[str, str]) -> None:
-    answer = world.send("POST", NOTES, {"title": "A"}, headers={name: values})
-    assert answer.status == 400
-    assert name in answer.json["detail"]
-    both = {name: values[0], name.lower(): values[1]}
-    assert world.send("POST", NOTES, {"title": "A"}, headers=both).status == 400
-    assert world.items() == []
+def test_a_header_with_two_different_values_gets_400(client: Client, name: str, first: str, second: str) -> None:
+    for headers in ({name: [first, second]}, {name: first, name.lower(): second}):
+        answer = client.send("POST", NOTES, {"title": "A"}, headers=headers)
+        assert answer.status == 400
+        assert name in answer.json["detail"]
+    assert client.items() == []
 
 
-def test_a_header_that_is_sent_twice_alike_counts_once(world: World) -> None:
+def test_a_header_that_is_sent_twice_with_one_value_counts_once(client: Client) -> None:
     headers = {"Content-Type": ["application/json"] * 2, "Idempotency-Key": ["once"] * 2}
-    first = world.send("POST", NOTES, {"title": "A"}, headers=headers)
-    assert world.create(key="once").text == first.text
+    first = client.send("POST", NOTES, {"title": "A"}, headers=headers)
+    assert client.create(key="once").text == first.text
 
 
-HOSTILE = st.text(st.characters(max_codepoint=255), max_size=40) | st.sampled_from(
-    [
-        '"1"',
-        "*",
-        "application/json",
-        "charset*0=a",
-        "charset*=b",
-        ";",
-        ",",
-        "W/",
-        '"',
-        "\0",
-        "\n",
-        "=",
-        "9" * 5000,
-        "%00''",
-    ]
+FRAGMENTS = (
+    *('"1"', "*", "application/json", "charset*0=a", "charset*=b", ";", ",", "W/", '"', "\0", "\n", "=", "%00''"),
+    "9" * 5000,
 )
-HEADERS = (
-    "Content-Type",
-    "If-Match",
-    "If-None-Match",
-    "Idempotency-Key",
-    "Origin",
-    "Accept",
-    "X-Api-Key",
+HEADER_VALUES = st.text(st.characters(max_codepoint=255), max_size=40) | st.sampled_from(FRAGMENTS)
+HEADER_NAMES = (
+    *("Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Origin", "Accept", "X-Api-Key"),
     "Content-Length",
 )
 
 
-@SHARED_WORLD
+@ONE_TABLE_FOR_ALL_EXAMPLES
 @given(
-    headers=st.dictionaries(st.sampled_from(HEADERS), st.lists(st.lists(HOSTILE, max_size=4).map("".join), min_size=1)),
+    headers=st.dictionaries(
+        st.sampled_from(HEADER_NAMES), st.lists(st.lists(HEADER_VALUES, max_size=4).map("".join), min_size=1)
+    ),
     query=st.dictionaries(st.sampled_from(("limit", "cursor", "x")), st.lists(st.text(max_size=40), min_size=1)),
 )
-def test_whatever_stands_in_headers_and_query_is_answered(
-    world: World, headers: dict[str, list[str]], query: dict[str, list[str]]
+def test_any_headers_and_query_get_a_documented_answer(
+    client: Client, headers: dict[str, list[str]], query: dict[str, list[str]]
 ) -> None:
-    """World.send fails on what is not documented, and on every 5xx."""
-    note_id = world.created()["id"]
+    """Client.send fails for an answer that is not documented, and for every 5xx."""
+    note_id = client.new_id()
     for path, item in OPENAPI["paths"].items():
         for method in item.keys() & {"get", "put", "post", "patch", "delete"}:
             body = '{"title":"A"}' if method in ("put", "post", "patch") else None
-            world.send(method.upper(), path.replace("{note_id}", note_id), body, headers=headers, query=query)
+            client.send(method.upper(), path.replace("{note_id}", note_id), body, headers=headers, query=query)
 
 
-@SHARED_WORLD
+@ONE_TABLE_FOR_ALL_EXAMPLES
 @given(path=st.text(max_size=40))
-def test_whatever_stands_in_the_path_is_answered(world: World, path: str) -> None:
-    world.send("GET", f"{NOTES}/x{path}")
+def test_any_path_gets_a_documented_answer(client: Client, path: str) -> None:
+    client.send("GET", f"{NOTES}/x{path}")
 
 
 @pytest.mark.parametrize("path", [HEALTH, NOTES, NOTE])
-def test_null_instead_of_headers_and_query_is_nothing(world: World, path: str) -> None:
-    assert world.send("GET", path, headers=None, query=None).status in (200, 404)
+def test_headers_and_query_may_be_null(client: Client, path: str) -> None:
+    assert client.send("GET", path, headers=None, query=None).status in (200, 404)
+
+
+def test_shared_caches_may_not_store_notes(client: Client) -> None:
+    created = client.create()
+    note = f"{NOTES}/{created.json['id']}"
+    for answer in (created, client.page(), client.send("GET", note, headers={"If-None-Match": "*"})):
+        assert answer.headers["cache-control"] == "private, no-cache"
 
 
 # -- CORS
 
-
-EVERY_KIND: dict[str, tuple[int, Callable[[World, dict[str, str]], Answer]]] = {
-    "created": (201, lambda world, origin: world.send("POST", NOTES, {"title": "A"}, headers=origin)),
-    "listed": (200, lambda world, origin: world.send("GET", NOTES, headers=origin)),
-    "deleted": (204, lambda world, origin: world.send("DELETE", f"{NOTES}/{world.created()['id']}", headers=origin)),
-    "known": (
-        304,
-        lambda world, origin: world.send(
-            "GET", f"{NOTES}/{world.created()['id']}", headers={**origin, "If-None-Match": "*"}
-        ),
-    ),
-    "bad": (400, lambda world, origin: world.send("GET", NOTES, headers=origin, query={"limit": "x"})),
-    "missing": (404, lambda world, origin: world.send("GET", NOTE, headers=origin)),
-    "no path": (404, lambda world, origin: world.send("GET", "/x", headers=origin)),
-    "no method": (405, lambda world, origin: world.send("DELETE", NOTES, headers=origin)),
-    "no JSON": (422, lambda world, origin: world.send("POST", NOTES, "x", headers=origin)),
-}
+Ask = Callable[[Client, dict[str, str]], Answer]
+REQUESTS: list[tuple[int, Ask]] = [
+    (201, lambda client, origin: client.send("POST", NOTES, {"title": "A"}, headers=origin)),
+    (200, lambda client, origin: client.send("GET", NOTES, headers=origin)),
+    (204, lambda client, origin: client.send("DELETE", f"{NOTES}/{client.new_id()}", headers=origin)),
+    (304, lambda client, origin: client.read(client.new_id(), **origin, If_None_Match="*")),
+    (400, lambda client, origin: client.send("GET", NOTES, headers=origin, query={"limit": "x"})),
+    (404, lambda client, origin: client.send("GET", NOTE, headers=origin)),
+    (404, lambda client, origin: client.send("GET", "/x", headers=origin)),
+    (405, lambda client, origin: client.send("DELETE", NOTES, headers=origin)),
+    (422, lambda client, origin: client.send("POST", NOTES, "x", headers=origin)),
+]
 
 
-@pytest.mark.parametrize(("status", "ask"), EVERY_KIND.values(), ids=EVERY_KIND)
-def test_a_browser_may_read_every_answer(
-    world: World, status: int, ask: Callable[[World, dict[str, str]], Answer]
-) -> None:
-    answer = ask(world, {"Origin": "https://example.com"})
+@pytest.mark.parametrize(("status", "ask"), REQUESTS)
+def test_a_browser_may_read_every_answer(client: Client, status: int, ask: Ask) -> None:
+    answer = ask(client, {"Origin": "https://example.com"})
     assert answer.status == status
     assert answer.headers["access-control-allow-origin"] == "*"
     exposed = {name.lower() for name in answer.headers["access-control-expose-headers"].split(",")}
@@ -187,140 +168,113 @@ def test_a_browser_may_read_every_answer(
 # -- failures of AWS
 
 
-def failed(code: str, status: int) -> Callable[..., Any]:
+def fails(code: str, status: int) -> Callable[..., Any]:
     return lambda _: aws_response(status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "secret"})
 
 
-def disconnected(_: Any) -> Any:
+def no_connection(_: Any) -> Any:
     raise EndpointConnectionError(endpoint_url="https://secret")
 
 
 FAILURES = {
-    "throttled": failed("ThrottlingException", 400),
-    "exceeded": failed("ProvisionedThroughputExceededException", 400),
-    "broken": failed("InternalServerError", 500),
-    "denied": failed("AccessDeniedException", 400),
-    "gone": failed("ResourceNotFoundException", 400),
-    "invalid": failed("ValidationException", 400),
-    "conflict": failed("TransactionConflictException", 400),
-    "disconnected": disconnected,
+    "throttled": fails("ThrottlingException", 400),
+    "over the throughput": fails("ProvisionedThroughputExceededException", 400),
+    "server error": fails("InternalServerError", 500),
+    "access denied": fails("AccessDeniedException", 400),
+    "no table": fails("ResourceNotFoundException", 400),
+    "invalid": fails("ValidationException", 400),
+    "conflict": fails("TransactionConflictException", 400),
+    "no connection": no_connection,
 }
-ASK: dict[str, tuple[str, Callable[[World, str], Answer]]] = {
-    "create": ("PutItem", lambda world, _: world.create()),
-    "create once": ("TransactWriteItems", lambda world, _: world.create(key="once")),
-    "list": ("Query", lambda world, _: world.page()),
-    "read": ("GetItem", lambda world, note_id: world.read(note_id)),
-    "replace": ("UpdateItem", lambda world, note_id: world.replace(note_id, {"title": "B"}, If_Match="*")),
-    "patch, read": ("GetItem", lambda world, note_id: world.patch(note_id, {"title": "B"}, If_Match="*")),
-    "patch, write": ("UpdateItem", lambda world, note_id: world.patch(note_id, {"title": "B"}, If_Match="*")),
-    "delete": ("DeleteItem", lambda world, note_id: world.delete(note_id)),
+REQUESTS_BY_OPERATION: dict[str, tuple[str, Callable[[Client, str], Answer]]] = {
+    "create": ("PutItem", lambda client, _: client.create()),
+    "create once": ("TransactWriteItems", lambda client, _: client.create(key="once")),
+    "list": ("Query", lambda client, _: client.page()),
+    "read": ("GetItem", lambda client, note_id: client.read(note_id)),
+    "replace": ("UpdateItem", lambda client, note_id: client.replace(note_id, {"title": "B"}, If_Match="*")),
+    "patch, read": ("GetItem", lambda client, note_id: client.patch(note_id, {"title": "B"}, If_Match="*")),
+    "patch, write": ("UpdateItem", lambda client, note_id: client.patch(note_id, {"title": "B"}, If_Match="*")),
+    "delete": ("DeleteItem", lambda client, note_id: client.delete(note_id)),
 }
-
-
-@pytest.fixture
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
 
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
-@pytest.mark.parametrize(("operation", "ask"), ASK.values(), ids=ASK)
-def test_what_aws_fails_at_is_answered_and_nothing_is_half_written(
-    world: World, operation: str, ask: Callable[[World, str], Answer], failure: Callable[..., Any]
+@pytest.mark.parametrize(("operation", "ask"), REQUESTS_BY_OPERATION.values(), ids=REQUESTS_BY_OPERATION)
+def test_a_failure_of_aws_gets_503_and_writes_nothing(
+    client: Client, operation: str, ask: Callable[[Client, str], Answer], failure: Callable[..., Any]
 ) -> None:
-    note_id = world.created()["id"]
-    before = world.items()
-    with world.interposed(operation, failure):
-        answer = ask(world, note_id)
+    note_id = client.new_id()
+    before = client.items()
+    with client.dynamodb_answers(operation, failure):
+        answer = ask(client, note_id)
     assert answer.status == 503
     assert int(answer.headers["retry-after"]) >= 1
     assert "secret" not in answer.text
-    assert world.items() == before
-    assert ask(world, note_id).status < 300
+    assert client.items() == before
+    assert ask(client, note_id).status < 300
 
 
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("failure", ["throttled", "broken", "disconnected"])
-def test_a_failure_that_passes_is_not_noticed(world: World, failure: str) -> None:
-    note_id, tries = world.created()["id"], []
+@pytest.mark.parametrize("failure", ["throttled", "server error", "no connection"])
+def test_one_failed_attempt_is_repeated(client: Client, failure: str) -> None:
+    note_id, attempts = client.new_id(), []
 
-    def second_time_lucky(ask: Callable[[], Any]) -> Any:
-        tries.append(1)
-        return FAILURES[failure](ask) if len(tries) < 2 else ask()
+    def fail_once(ask_table: Callable[[], Any]) -> Any:
+        attempts.append(1)
+        return FAILURES[failure](ask_table) if len(attempts) < 2 else ask_table()
 
-    with world.interposed("GetItem", second_time_lucky):
-        assert world.read(note_id).status == 200
-    assert len(tries) == 2
+    with client.dynamodb_answers("GetItem", fail_once):
+        assert client.read(note_id).status == 200
+    assert len(attempts) == 2
 
 
-def lost(world: World, operation: str, ask: Callable[[], Answer]) -> Answer:
-    """The answer when DynamoDB does what it is asked, and its first answer is lost on the way."""
-    tries = []
+def with_lost_answer(client: Client, operation: str, ask: Callable[[], Answer]) -> Answer:
+    """Return the API's answer when DynamoDB carries out the operation, but its first answer is lost."""
+    attempts = []
 
-    def first_time_lost(go: Callable[[], Any]) -> Any:
-        done = go()
-        tries.append(1)
-        if len(tries) == 1:
+    def lose_first_answer(ask_table: Callable[[], Any]) -> Any:
+        response = ask_table()
+        attempts.append(1)
+        if len(attempts) == 1:
             raise ReadTimeoutError(endpoint_url="https://dynamodb")
-        return done
+        return response
 
-    with world.interposed(operation, first_time_lost):
+    with client.dynamodb_answers(operation, lose_first_answer):
         return ask()
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_a_create_whose_answer_is_lost_between_us_and_dynamodb_is_made_once(world: World) -> None:
-    answer = lost(world, "PutItem", world.create)
+@pytest.mark.parametrize(("operation", "key"), [("PutItem", None), ("TransactWriteItems", "once")])
+def test_a_create_whose_answer_is_lost_happens_once(client: Client, operation: str, key: str | None) -> None:
+    answer = with_lost_answer(client, operation, lambda: client.create(key=key))
     assert answer.status == 201
-    assert world.note_ids() == {answer.json["id"]}
-
-
-@pytest.mark.usefixtures("no_waiting")
-def test_a_create_with_a_key_whose_answer_is_lost_is_made_once(world: World) -> None:
-    answer = lost(world, "TransactWriteItems", lambda: world.create(key="once"))
-    assert answer.status == 201
-    assert world.note_ids() == {answer.json["id"]}
+    assert client.note_ids() == {answer.json["id"]}
 
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize(
-    ("method", "versions"),
-    [("PUT", '"1"'), ("PATCH", '"1"'), ("PATCH", "*")],  # PUT of whichever version may well happen twice
+    ("method", "tags"),
+    [("PUT", '"1"'), ("PATCH", '"1"'), ("PATCH", "*")],  # a PUT of any version may happen twice
 )
-def test_a_change_whose_answer_is_lost_is_made_once_and_answered(world: World, method: str, versions: str) -> None:
-    path = f"{NOTES}/{world.created()['id']}"
-    answer = lost(
-        world, "UpdateItem", lambda: world.send(method, path, {"title": "new"}, headers={"If-Match": versions})
+def test_a_change_whose_answer_is_lost_happens_once(client: Client, method: str, tags: str) -> None:
+    path = f"{NOTES}/{client.new_id()}"
+    answer = with_lost_answer(
+        client, "UpdateItem", lambda: client.send(method, path, {"title": "new"}, headers={"If-Match": tags})
     )
     assert (answer.status, answer.json["title"], answer.json["version"]) == (200, "new", 2)
 
 
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("versions", ['"1"', None])
-def test_a_deletion_whose_answer_is_lost_is_answered(world: World, versions: str | None) -> None:
-    path = f"{NOTES}/{world.created()['id']}"
-    headers = {"If-Match": versions} if versions else {}
-    answer = lost(world, "DeleteItem", lambda: world.send("DELETE", path, headers=headers))
+@pytest.mark.parametrize("headers", [{"If_Match": '"1"'}, {}], ids=["If-Match", "any version"])
+def test_a_deletion_whose_answer_is_lost_gets_204(client: Client, headers: dict[str, str]) -> None:
+    note_id = client.new_id()
+    answer = with_lost_answer(client, "DeleteItem", lambda: client.delete(note_id, **headers))
     assert answer.status == 204
-    assert world.send("DELETE", path, headers=headers).status == 404
+    assert client.delete(note_id, **headers).status == 404
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_a_change_takes_no_if_none_match(world: World, method: str) -> None:
-    """It would be an overwriting of what the client says must not be there."""
-    path = f"{NOTES}/{world.created()['id']}"
-    headers = {"If-Match": "*", "If-None-Match": "*"}
-    assert world.send(method, path, {"title": "new"}, headers=headers).status == 400
-
-
-def test_no_cache_shares_what_needed_a_key(world: World) -> None:
-    created = world.create()
-    note = f"{NOTES}/{created.json['id']}"
-    for answer in (created, world.page(), world.send("GET", note, headers={"If-None-Match": "*"})):
-        assert answer.headers["cache-control"] == "private, no-cache"
-
-
-# -- our own
+# -- the log
 
 
 @pytest.fixture
@@ -330,50 +284,51 @@ def log(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     return log
 
 
-def lines(log: io.StringIO) -> list[Any]:
-    return [json.loads(line) for line in log.getvalue().splitlines()]
+def only_line(log: io.StringIO) -> Any:
+    (line,) = log.getvalue().splitlines()
+    return json.loads(line)
 
 
-def test_a_bug_is_answered_with_the_id_of_its_lines_in_the_log(
-    world: World, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+def test_a_bug_gets_500_with_the_id_of_its_log_line(
+    client: Client, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
-    def wrong(*_: Any) -> Any:
-        raise KeyError("what only the log may tell")
+    def buggy_read(*_: Any) -> Any:
+        raise KeyError("only for the log")
 
-    world.fails = True
-    monkeypatch.setattr(world.function.routes.store, "read", wrong)
-    answer = world.read("00000000-0000-4000-8000-000000000000")
+    client.expects_failure = True
+    monkeypatch.setattr(client.store, "read", buggy_read)
+    answer = client.read("00000000-0000-4000-8000-000000000000")
     assert answer.status == 500
-    assert "what only the log may tell" not in answer.text
-    (line,) = lines(log)
-    assert line["level"] == "ERROR"
+    assert "only for the log" not in answer.text
+    line = only_line(log)
+    assert (line["level"], line["message"]) == ("ERROR", "unexpected error")
     assert line["correlation_id"] == answer.json["request_id"]
-    assert "what only the log may tell" in line["exception"]
-    assert "in wrong" in line["exception"], "no traceback"
+    assert "only for the log" in line["exception"]
+    assert "in buggy_read" in line["exception"], "the traceback is missing"
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_what_aws_fails_at_is_logged_as_an_error(world: World, log: io.StringIO) -> None:
-    with world.interposed("Query", FAILURES["throttled"]):
-        answer = world.page()
-    (line,) = lines(log)
+def test_a_failure_of_aws_is_logged_as_an_error(client: Client, log: io.StringIO) -> None:
+    with client.dynamodb_answers("Query", FAILURES["throttled"]):
+        answer = client.page()
+    line = only_line(log)
     assert (line["level"], line["message"]) == ("ERROR", "AWS failed")
     assert line["correlation_id"] == answer.json["request_id"]
     assert "ThrottlingException" in line["exception"]
 
 
-def test_what_a_client_does_wrong_is_no_error_of_ours(world: World, log: io.StringIO) -> None:
-    answer = world.page(limit="x")
-    (line,) = lines(log)
+def test_a_refused_request_is_logged_as_info(client: Client, log: io.StringIO) -> None:
+    answer = client.page(limit="x")
+    line = only_line(log)
     assert (line["level"], line["message"], line["status"]) == ("INFO", "request refused", 400)
     assert line["correlation_id"] == answer.json["request_id"]
 
 
-def test_what_clients_write_is_not_logged(world: World, log: io.StringIO) -> None:
+def test_the_log_never_shows_what_clients_write(client: Client, log: io.StringIO) -> None:
     note = {"title": "private", "body": "private", "tags": ["private"]}
-    note_id = world.created(note, key="private")["id"]
-    world.create({**note, "title": "x"}, key="private")
-    world.patch(note_id, {"body": "private"}, If_Match='"1"')
-    world.patch(note_id, {"body": "private"}, If_Match='"1"')
-    world.replace(note_id, {**note, "colour": "x"}, If_Match="*")
+    note_id = client.new_note(note, key="private")["id"]
+    client.create({**note, "title": "x"}, key="private")
+    client.patch(note_id, {"body": "private"}, If_Match='"1"')
+    client.patch(note_id, {"body": "private"}, If_Match='"1"')
+    client.replace(note_id, {**note, "colour": "x"}, If_Match="*")
     assert "private" not in log.getvalue()

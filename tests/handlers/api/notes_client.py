@@ -1,0 +1,252 @@
+"""A client that calls the function with API Gateway's events and checks every answer against openapi.json."""
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSResponse
+from moto.core.models import botocore_stubber
+
+from tests.handlers.api.documented import require_documented
+
+TABLE = "notes"
+CONTEXT = SimpleNamespace(
+    function_name="test", memory_limit_in_mb=512, invoked_function_arn="arn:test", aws_request_id="request"
+)
+HEALTH, NOTES = "/v1/health", "/v1/notes"
+Headers = Mapping[str, str | Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """An HTTP answer. The names of its headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text, parse_float=Decimal)
+
+    @property
+    def etag(self) -> str:
+        return self.headers["etag"]
+
+    @property
+    def pointers(self) -> list[str]:
+        """The JSON pointers of a problem, one for each fault of the body."""
+        return [error["pointer"] for error in self.json["errors"]]
+
+
+_request_numbers = itertools.count(1)
+
+
+def _as_lists(values: Headers | None) -> dict[str, list[str]]:
+    return {name: [value] if isinstance(value, str) else [*value] for name, value in (values or {}).items()}
+
+
+def event(
+    method: str,
+    path: str,
+    body: str | None = None,
+    *,
+    headers: Headers | None = None,
+    query: Headers | None = None,
+    api_key: str | None = "key-1",
+    base64: bool = False,
+) -> dict[str, Any]:
+    """Return the proxy event (version 1.0) that API Gateway makes of a request."""
+    header_lists, query_lists = _as_lists(headers), _as_lists(query)
+    return {
+        "path": path,
+        "httpMethod": method,
+        "headers": {name: values[-1] for name, values in header_lists.items()} or None,
+        "multiValueHeaders": header_lists or None,
+        "queryStringParameters": {name: values[-1] for name, values in query_lists.items()} or None,
+        "multiValueQueryStringParameters": query_lists or None,
+        "requestContext": {
+            "requestId": f"request-{next(_request_numbers)}",
+            "identity": {"apiKeyId": api_key, "sourceIp": "192.0.2.1"},
+        },
+        "body": body,
+        "isBase64Encoded": base64,
+    }
+
+
+@cache
+def _dynamodb() -> Any:
+    return boto3.client("dynamodb")
+
+
+def _create_table() -> None:
+    # The same table as in stacks/api.py. The tests on the local deployment show that they agree.
+    _dynamodb().create_table(
+        TableName=TABLE,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("id", "collection", "created")],
+        BillingMode="PAY_PER_REQUEST",
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "newest",
+                "KeySchema": [
+                    {"AttributeName": "collection", "KeyType": "HASH"},
+                    {"AttributeName": "created", "KeyType": "RANGE"},
+                ],
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": ["title", "tags", "created_at", "updated_at", "version"],
+                },
+            }
+        ],
+    )
+
+
+class Client:
+    """A client of the API. It also sees the table and the function's calls to DynamoDB."""
+
+    def __init__(self, function: ModuleType) -> None:
+        self.function = function
+        self.store = function.routes.store
+        self.calls: list[tuple[str, Mapping[str, Any]]] = []
+        """The function's calls to DynamoDB: operation and parameters."""
+        self.expects_failure = False
+        """Whether an answer may be a 5xx."""
+        self._one_request = threading.RLock()  # a Lambda process handles one request at a time
+
+    def send(self, method: str, path: str, body: Any = None, **request: Any) -> Answer:
+        """Send a request and return the answer. A body that is not text is sent as JSON."""
+        text = body if body is None or isinstance(body, str) else json.dumps(body)
+        request_event = event(method, path, text, **request)
+        with self._one_request:
+            response = self.function.handler(request_event, CONTEXT)
+        json.dumps(response).encode()  # Lambda does the same
+        assert response["isBase64Encoded"] is False
+        headers = {name.lower(): ", ".join(values) for name, values in response["multiValueHeaders"].items()}
+        assert len(headers) == len(response["multiValueHeaders"]), "a header was sent under two spellings"
+        answer = Answer(status=response["statusCode"], headers=headers, text=response["body"])
+        if method != "OPTIONS":
+            require_documented(method, path, answer.status, answer.headers, answer.text)
+        assert answer.status < 500 or self.expects_failure, answer.text
+        if answer.status >= 400:
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json["status"] == answer.status
+            assert answer.json["request_id"] == request_event["requestContext"]["requestId"]
+        return answer
+
+    def create(self, note: Any = None, *, key: str | None = None, **request: Any) -> Answer:
+        """Send a create; the default note has only a title. `key` is the Idempotency-Key."""
+        headers = {"Content-Type": "application/json", **({} if key is None else {"Idempotency-Key": key})}
+        return self.send("POST", NOTES, {"title": "A"} if note is None else note, headers=headers, **request)
+
+    def new_note(self, note: Any = None, **request: Any) -> Any:
+        """Create a note and return its JSON."""
+        answer = self.create(note, **request)
+        assert answer.status == 201, answer.text
+        return answer.json
+
+    def new_id(self) -> str:
+        """Create a note and return its id."""
+        return str(self.new_note()["id"])
+
+    def read(self, note_id: str, **headers: str) -> Answer:
+        return self.send("GET", f"{NOTES}/{note_id}", headers=_with_hyphens(headers))
+
+    def replace(self, note_id: str, note: Any, **headers: str | Sequence[str]) -> Answer:
+        return self.send("PUT", f"{NOTES}/{note_id}", note, headers=_with_hyphens(headers))
+
+    def patch(self, note_id: str, patch: Any, **headers: str | Sequence[str]) -> Answer:
+        content = {"Content-Type": "application/merge-patch+json"}
+        return self.send("PATCH", f"{NOTES}/{note_id}", patch, headers={**content, **_with_hyphens(headers)})
+
+    def delete(self, note_id: str, **headers: str | Sequence[str]) -> Answer:
+        return self.send("DELETE", f"{NOTES}/{note_id}", headers=_with_hyphens(headers))
+
+    def page(self, **query: str | Sequence[str]) -> Answer:
+        return self.send("GET", NOTES, query=query)
+
+    def pages(self, limit: int) -> Iterator[list[str]]:
+        """Yield the ids of every page. The next page is requested only when it is needed."""
+        cursor: dict[str, str] = {}
+        while True:
+            page = self.page(limit=str(limit), **cursor).json
+            yield [note["id"] for note in page["notes"]]
+            if not page["next_cursor"]:
+                return
+            cursor = {"cursor": page["next_cursor"]}
+
+    def items(self) -> list[Any]:
+        """Return all items of the table, sorted by id."""
+        items: list[Any] = _dynamodb().scan(TableName=TABLE)["Items"]
+        return sorted(items, key=lambda item: item["id"]["S"])
+
+    def idempotency_records(self) -> list[Any]:
+        return [item for item in self.items() if "collection" not in item]
+
+    def note_ids(self) -> set[str]:
+        """Return the ids of the notes in the table."""
+        return {item["id"]["S"] for item in self.items() if "collection" in item}
+
+    def take_operations(self) -> list[str]:
+        """Return the DynamoDB operations since the last call of this method."""
+        names = [name for name, _ in self.calls]
+        self.calls.clear()
+        return names
+
+    @contextmanager
+    def dynamodb_answers(self, operation: str, answer: Callable[[Callable[[], Any]], Any]) -> Iterator[None]:
+        """Let `answer` answer an operation of DynamoDB. It gets a function that asks the real table."""
+        events = self.store._dynamodb.meta.events
+
+        def before_send(event_name: str, request: Any, **_: Any) -> Any:
+            def ask_table() -> Any:
+                return botocore_stubber(event_name, request)
+
+            return answer(ask_table) if event_name.endswith(f".{operation}") else ask_table()
+
+        events.unregister("before-send", botocore_stubber)
+        events.register("before-send", before_send)
+        self.expects_failure = True
+        try:
+            yield
+        finally:
+            events.unregister("before-send", before_send)
+            events.register("before-send", botocore_stubber)
+            self.expects_failure = False
+
+
+def _with_hyphens(headers: Headers) -> Headers:
+    return {name.replace("_", "-"): value for name, value in headers.items()}  # If_Match=... means If-Match
+
+
+def aws_response(status: int, document: Mapping[str, Any]) -> AWSResponse:
+    """Return an answer as DynamoDB sends it."""
+    body: Any = SimpleNamespace(stream=lambda: iter([json.dumps(document).encode()]))
+    headers: Any = {"content-type": "application/x-amz-json-1.0"}
+    return AWSResponse("https://dynamodb", status, headers, body)
+
+
+@contextmanager
+def new_client(function: ModuleType) -> Iterator[Client]:
+    """Yield a client with a new table. A hypothesis test may need one for each example."""
+    client = Client(function)
+    _create_table()
+
+    def record(params: Mapping[str, Any], model: Any, **_: Any) -> None:
+        client.calls.append((model.name, dict(params)))
+
+    events, name = client.store._dynamodb.meta.events, "provide-client-params.dynamodb"
+    events.register(name, record)
+    try:
+        yield client
+    finally:
+        events.unregister(name, record)
+        _dynamodb().delete_table(TableName=TABLE)
