@@ -75,7 +75,7 @@ checkov: setup .build/checkov/.installed ## have checkov read the templates, and
 lint: setup ## format and check the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
 
-snapshots: setup ## accept the templates as they are now (MEANT="compute-api/Notes5BB3582F": and the loss of that store)
+snapshots: setup ## update the reviewed templates (MEANT="compute-api/Notes5BB3582F": even if this store is lost)
 	@$(BIN)/pytest tests/stacks/test_snapshots.py --snapshot-update --meant "$(MEANT)"
 
 docs: setup ## write the costs and diagrams in README.md and docs/ from the templates and prices

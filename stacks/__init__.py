@@ -1,1 +1,1 @@
-"""One example, one file; files that begin with an underscore are shared."""
+"""The examples: `<stem>.py`, and `<stem>_<part>.py` for a part of it. Several stacks share the files `_*.py`."""

@@ -25,7 +25,7 @@ def metric_alarm(  # noqa: PLR0913 - named parameters
 ) -> cloudwatch.Alarm:
     """Return an alarm on a metric that is at or above a threshold for some periods in a row.
 
-    Missing data are no reason for an alarm. `options` are parameters of CDK's Alarm, and replace these two rules.
+    Missing data do not start the alarm. `options` are further parameters of CDK's Alarm, and may replace both rules.
     """
     return cloudwatch.Alarm(
         stack,

@@ -63,8 +63,8 @@ def on_demand_table(  # noqa: PLR0913 - named parameters
 ) -> dynamodb.Table:
     """Return a table with string keys that AWS bills by request.
 
-    With `retain_data` the table can be restored to any second of the last 35 days, and deletion needs two steps.
-    `why_no_recovery` tells a reviewer why a table without `retain_data` needs neither.
+    With `retain_data` the table can be restored to any second of the last 35 days, and is protected from deletion.
+    `why_no_recovery` says why a table without `retain_data` needs no recovery. It is for reviewers.
     `options` are further parameters of CDK's Table.
     """
 

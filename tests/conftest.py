@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--live", action="store_true", help="smoke-test the stacks in the account of your credentials")
     parser.addoption("--prefix", default="compute", help="prefix of the deployed stacks (with --live)")
     parser.addoption(
-        "--meant", default="", help="stores whose loss --snapshot-update accepts, such as compute-api/Notes5BB3582F"
+        "--meant", default="", help="stores that --snapshot-update may lose, such as compute-api/Notes5BB3582F"
     )
     parser.addoption(
         "--permissions-update",
