@@ -18,7 +18,7 @@ from local.project import ROOT, context, local_aws
 from local.scene import Example, Scene
 from localaws.aws import PORT, Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
-from localaws.process_groups import ENDINGS
+from localaws.process_groups import STOP_SIGNALS
 
 FOLDER = ROOT / ".local"
 EXAMPLES: Mapping[str, Example] = {
@@ -173,7 +173,7 @@ def main() -> None:
     parser.add_argument("--photo", type=Path, default=thumbnail.PHOTO, help="a picture of your own to upload")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything that it writes goes")
     arguments = parser.parse_args()
-    for sign in ENDINGS:
+    for sign in STOP_SIGNALS:
         signal.signal(sign, _interrupt)
     aws = local_aws(arguments.folder.resolve())
     try:
@@ -185,7 +185,7 @@ def main() -> None:
     except (LocalError, BotoCoreError, ClientError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        for sign in ENDINGS:
+        for sign in STOP_SIGNALS:
             signal.signal(sign, signal.SIG_IGN)  # a second one must not keep it from cleaning up
         aws.stop()
         sys.exit("stopped; nothing is left running")

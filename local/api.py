@@ -7,7 +7,7 @@ import requests
 
 from local.scene import Scene
 from localaws.aws import LocalError
-from localaws.urls import reached_at
+from localaws.urls import local_url
 
 TITLE = "a note is written, changed and listed"
 PATIENCE_SECONDS = 30
@@ -18,7 +18,7 @@ def exercise(scene: Scene, outputs: dict[str, str]) -> None:
 
     Raises LocalError for an answer that is not the expected one.
     """
-    notes = f"{reached_at(outputs['ApiUrl'], scene.engine.endpoint)}v1/notes"
+    notes = f"{local_url(outputs['ApiUrl'], scene.engine.endpoint)}v1/notes"
     key = {"X-Api-Key": api_key(scene.client("apigateway"), outputs)}
     created = _call("POST", notes, 201, "", key, {"title": "Hello", "body": {"pi": 3.14159}, "tags": ["first"]})
     note, seen = f"{notes}/{created.json()['id']}", {"If-Match": created.headers["ETag"]}
@@ -43,7 +43,7 @@ def suggestions(scene: Scene, outputs: dict[str, str]) -> list[str]:
     key = outputs["ApiKeyId"]
     return [
         f"KEY=$(aws apigateway get-api-key --api-key {key} --include-value --query value --output text)",
-        f'curl -i -H "X-Api-Key: $KEY" {reached_at(outputs["ApiUrl"], scene.engine.endpoint)}v1/notes',
+        f'curl -i -H "X-Api-Key: $KEY" {local_url(outputs["ApiUrl"], scene.engine.endpoint)}v1/notes',
     ]
 
 

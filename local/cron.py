@@ -14,24 +14,24 @@ PATIENCE_SECONDS = 30
 
 def exercise(scene: Scene, outputs: dict[str, str]) -> None:
     """Wait for the schedule while the site is up, down, and up again. Raises LocalError if the results do not tell."""
-    site_is_down = scene.aws.site_is_down
-    site_is_down.unlink(missing_ok=True)
+    site_down_file = scene.aws.site_down_file
+    site_down_file.unlink(missing_ok=True)
     latest = _latest(scene, outputs)
     result = _next(scene, outputs, after=latest, up=True)
     print(f"    the schedule fired by itself: {_told(result)}")
-    site_is_down.touch()
+    site_down_file.touch()
     try:
         result = _next(scene, outputs, after=result, up=False)
         print(f"    the site is taken down:       {_told(result)}")
     finally:
-        site_is_down.unlink()
+        site_down_file.unlink()
     result = _next(scene, outputs, after=result, up=True)
     print(f"    and brought up again:         {_told(result)}")
 
 
 def suggestions(scene: Scene, outputs: dict[str, str]) -> list[str]:
     """Commands to go on with."""
-    down = shlex.quote(str(scene.aws.site_is_down))
+    down = shlex.quote(str(scene.aws.site_down_file))
     return [
         f"touch {down}   # takes down the site, which is checked until make local-down; rm brings it back",
         f"aws dynamodb scan --table-name {outputs['ResultsTableName']}",

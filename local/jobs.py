@@ -19,7 +19,7 @@ from typing import Any
 import boto3
 
 from local.project import ROOT
-from localaws.process_groups import end_group
+from localaws.process_groups import end_process_group
 from scripts.manifests import show_manifests
 from scripts.submit import outputs
 
@@ -48,7 +48,7 @@ class ArrayJob:
                 yield children
             finally:
                 for child in children:
-                    end_group(child.pid, child)
+                    end_process_group(child.pid, child)
 
     def _start(self, attempt: int, temporary: str) -> list[subprocess.Popen[str]]:
         definition = self._definition()

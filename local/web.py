@@ -9,7 +9,7 @@ from typing import Any
 from local.scene import Scene
 from localaws import docker_for_cdk
 from localaws.aws import LocalError
-from localaws.urls import reached_at
+from localaws.urls import local_url
 
 PATIENCE_SECONDS = 60
 TASKS = 2
@@ -18,7 +18,7 @@ TASKS = 2
 
 def exercise(scene: Scene, outputs: dict[str, str]) -> None:
     """Let two tasks take turns, and stop one while requests go on. Raises LocalError if one fails."""
-    url = reached_at(outputs["ServiceUrl"], scene.engine.endpoint)
+    url = local_url(outputs["ServiceUrl"], scene.engine.endpoint)
     print(f"    {_what_runs(scene)}")
     before = _wait_for_tasks(scene, outputs)
     turns = Counter(_get(f"{url}api/whoami") for _ in range(2 * len(before)))

@@ -14,7 +14,7 @@ Client = Callable[[str], Any]
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """Clients of an engine without the patches."""
-    yield from _clients(LocalAws(tmp_path_factory.mktemp("stock"), extended=False))
+    yield from _clients(LocalAws(tmp_path_factory.mktemp("stock"), patched=False))
 
 
 @pytest.fixture(scope="module")

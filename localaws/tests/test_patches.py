@@ -24,14 +24,13 @@ from ministack.services import eventbridge, lambda_svc, scheduler
 from waiting import until
 
 from localaws.aws import PORT
-from localaws.environment import of_engine
-from localaws.patches import (
-    fill_in_what_a_schedule_tells,
-    log_to_the_last_line,
-    retry_what_a_schedule_invokes,
-    run_foreign_bundles,
-    runnable,
+from localaws.environment import engine_variables
+from localaws.patches.lambda_functions import (
+    keep_last_log_lines,
+    run_bundles_for_other_processors,
+    unpack_without_compiled_packages,
 )
+from localaws.patches.scheduler import replace_context_attributes, retry_scheduled_invocations
 
 
 def test_the_engine_is_the_version_that_the_extension_knows() -> None:
@@ -39,7 +38,7 @@ def test_the_engine_is_the_version_that_the_extension_knows() -> None:
     assert f"ministack=={version('ministack')}" in project["dependencies"]
 
 
-# -- treat_loopback_as_encrypted
+# -- treat_loopback_as_tls
 
 
 def tls_only_bucket_can_be_read(client: Client) -> bool:
@@ -79,7 +78,7 @@ def test_buckets_that_demand_tls_can_be_used(stock: Client, extended: Client) ->
     assert tls_only_bucket_can_be_read(extended)
 
 
-# -- keep_bucket_tags
+# -- store_bucket_tags
 
 
 def deploy_tagged_bucket(client: Client, operation: str, own: str) -> dict[str, str]:
@@ -105,7 +104,7 @@ def test_buckets_keep_their_tags(stock: Client, extended: Client) -> None:
     assert deploy_tagged_bucket(extended, "update", "3") == {"own": "3", "stacks": "2"}
 
 
-# -- run_foreign_bundles
+# -- run_bundles_for_other_processors
 
 
 def bundle_for_another_processor() -> bytes:
@@ -159,10 +158,10 @@ def test_bundles_for_lambdas_processor_run_here(stock: Client, extended: Client)
 
 def test_only_packages_with_compiled_code_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    kept = runnable(bundle_for_another_processor())
+    kept = unpack_without_compiled_packages(bundle_for_another_processor())
     assert [path.name for path in kept.rglob("*")] == ["index.py"]
     pure = {"index.py": "", "package/__init__.py": ""}
-    kept = runnable(zipped(pure))
+    kept = unpack_without_compiled_packages(zipped(pure))
     assert {str(path.relative_to(kept)) for path in kept.rglob("*.py")} == {*pure}
 
 
@@ -209,17 +208,17 @@ def test_the_environments_of_a_function_share_its_code(tmp_path: Path, monkeypat
     code = "return __file__ + ' ' + os.environ['PYTHONPATH'].split(os.pathsep)[-1]"
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(lambda_runtime.Worker, "_spawn", lambda_runtime.Worker._spawn)
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", of_engine(PORT, tmp_path, tmp_path)["PYTHONDONTWRITEBYTECODE"])
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", engine_variables(PORT, tmp_path, tmp_path)["PYTHONDONTWRITEBYTECODE"])
     one, other = places()
     assert one != other
-    run_foreign_bundles()
+    run_bundles_for_other_processors()
     one, other = places()
     assert one == other
     assert one.endswith("/index.py /its/own")
     assert [*tmp_path.glob("code-*/__pycache__/index.*.pyc")], "or each would compile it anew"
 
 
-# -- bound_environments
+# -- limit_environments
 
 PROCESS = "import os, time\ndef handler(event, context):\n    time.sleep(0.3)\n    return os.getpid()"
 
@@ -243,7 +242,7 @@ def test_fifty_requests_do_not_start_fifty_processes(stock: Client, extended: Cl
     assert environments_for(extended, 12) <= 8
 
 
-# -- validate_request_bodies, tell_functions_the_api_key
+# -- validate_request_bodies, pass_api_key_to_functions
 
 ECHO = "def handler(event, context): return {'statusCode': 200, 'body': str(event['requestContext']['identity'])}"
 
@@ -313,7 +312,7 @@ def test_the_gateway_validates_bodies_and_says_which_key_was_used(stock: Client,
     assert (status, "'apiKeyId': " in identity) == (200, True)
 
 
-# -- hurry_schedules
+# -- shorten_minutes
 
 
 def schedule_every_minute(client: Client) -> str:
@@ -339,7 +338,7 @@ def test_a_minute_is_short_for_schedules(stock: Client, extended: Client) -> Non
     assert eventbridge._parse_rate_seconds("rate(1 minute)") == 60, "the engine calls it by this name"
 
 
-# -- fill_in_what_a_schedule_tells, retry_what_a_schedule_invokes: in this process, for the stock engine takes its time
+# -- replace_context_attributes, retry_scheduled_invocations: in this process, for the stock engine takes its time
 
 ONCE = {
     "ScheduleExpression": "at(2026-01-01T00:00:00)",
@@ -372,7 +371,7 @@ def test_a_schedule_tells_its_time_and_name(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(eventbridge, "_dispatch_to_lambda", lambda _arn, payload: told.append(json.loads(payload)))
     fire("stock")
     assert told.pop()["at"] == "<aws.scheduler.scheduled-time>"
-    fill_in_what_a_schedule_tells()
+    replace_context_attributes()
     fire("extended")
     filled = told.pop()
     assert datetime.fromisoformat(filled["at"]).tzinfo == UTC
@@ -391,13 +390,13 @@ def test_what_a_schedule_invokes_is_retried(monkeypatch: pytest.MonkeyPatch) -> 
     assert plain.wait(timeout=5)
     assert not retried.is_set()
     plain.clear()
-    retry_what_a_schedule_invokes()
+    retry_scheduled_invocations()
     fire("extended")
     assert retried.is_set()
     assert not plain.is_set()
 
 
-# -- take_alarms_on_expressions
+# -- accept_metric_math_alarms
 
 
 def deploy_alarm_on_an_expression(client: Client) -> list[Any]:
@@ -429,7 +428,7 @@ def test_alarms_on_expressions_are_taken(stock: Client, extended: Client) -> Non
     assert deploy_alarm_on_an_expression(extended) == [("Runs", "SampleCount", 300)]
 
 
-# -- log_to_the_last_line
+# -- keep_last_log_lines
 
 
 @pytest.mark.usefixtures("pipes_closed")
@@ -445,14 +444,14 @@ def test_no_line_of_a_log_is_lost_when_the_engine_is_busy(monkeypatch: pytest.Mo
     monkeypatch.setattr(lambda_runtime.Worker, "_drain_stderr_bounded", lambda_runtime.Worker._drain_stderr_bounded)
     code = "print('begun'); print('end', end='')"
     assert invoked(code)["log"] == ""
-    log_to_the_last_line()
+    keep_last_log_lines()
     threading.Timer(1, gets_to_it.set).start()
     assert invoked(code)["log"] == "begun\nend"
     assert invoked("raise ValueError(print('begun'))")["log"] == "begun"
     assert invoked("print('begun', flush=True); os._exit(1)")["log"] == "begun"
 
 
-# -- make_no_log_groups
+# -- never_recreate_log_groups
 
 
 def log_groups_after_an_invocation_without(client: Client) -> set[str]:

@@ -11,7 +11,11 @@ from ministack.core import iam_evaluator
 from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, sqs
 
 from localaws.aws import LocalAws
-from localaws.patches.iam import fire_schedules_as_permitted, log_as_permitted, send_failures_as_permitted
+from localaws.patches.iam import (
+    require_permission_to_invoke_scheduled,
+    require_permission_to_log,
+    require_permission_to_send_failures,
+)
 
 ROLE = "arn:aws:iam::000000000000:role/role"
 FUNCTION = {
@@ -51,7 +55,7 @@ def test_functions_log_as_permitted(monkeypatch: pytest.MonkeyPatch, allow: Call
         return len(streams)
 
     assert lines() == 1
-    log_as_permitted()
+    require_permission_to_log()
     assert lines() == 0
     group = "arn:aws:logs:us-east-1:000000000000:log-group:given:*"
     allow(group, "logs:PutLogEvents")
@@ -73,7 +77,7 @@ def test_failures_are_sent_as_permitted(monkeypatch: pytest.MonkeyPatch, allow: 
         return len(queue["messages"])
 
     assert letters() == 1
-    send_failures_as_permitted()
+    require_permission_to_send_failures()
     assert letters() == 0
     allow(target, "sqs:SendMessage")
     assert letters() == 1
@@ -93,7 +97,7 @@ def test_schedules_fire_as_permitted(monkeypatch: pytest.MonkeyPatch, allow: Cal
         return len(fired)
 
     assert times() == 1
-    fire_schedules_as_permitted()
+    require_permission_to_invoke_scheduled()
     assert times() == 0
     allow(str(function), "lambda:InvokeFunction")
     assert times() == 1
@@ -104,7 +108,7 @@ def test_schedules_fire_as_permitted(monkeypatch: pytest.MonkeyPatch, allow: Cal
 
 @pytest.fixture
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalAws, LocalAws]]:
-    stock = LocalAws(tmp_path_factory.mktemp("stock"), extended=False)
+    stock = LocalAws(tmp_path_factory.mktemp("stock"), patched=False)
     extended = LocalAws(tmp_path_factory.mktemp("extended"))
     yield stock, extended
     stock.stop()

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from local.jobs import PROGRAM
 from localaws.aws import Engine, LocalAws
-from localaws.process_groups import end_group
+from localaws.process_groups import end_process_group
 from tests.handlers.thumbnail import pictures
 from tests.support.waiting import wait_for
 
@@ -113,7 +113,7 @@ def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
         world.s3.put_bucket_versioning(Bucket=f"{world.name}-out", VersioningConfiguration={"Status": "Enabled"})
         yield world
         for run in world.started:
-            end_group(run.pid, run)  # a failed test may leave a paused process
+            end_process_group(run.pid, run)  # a failed test may leave a paused process
             run.communicate()
     world.drop("in")
     world.drop("out")

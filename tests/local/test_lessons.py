@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from localaws.aws import Engine, LocalAws
-from localaws.process_groups import end_group
+from localaws.process_groups import end_process_group
 from tests.support.apps import templates
 from tests.support.deployment import Deployment
 from tests.support.documents import lesson, outputs_used_by_sh_blocks, section
@@ -44,7 +44,7 @@ def lesson_runs(
 
 def _end(script: subprocess.Popen[str]) -> None:
     if script.poll() is None:
-        end_group(script.pid, script)
+        end_process_group(script.pid, script)
 
 
 def _run(text: str, local_aws: LocalAws, started: list[subprocess.Popen[str]]) -> Run:

@@ -18,7 +18,7 @@ from local.__main__ import _alone, _engine, down
 from local.project import SETTINGS
 from localaws.aws import PORT, LocalAws, LocalError
 from localaws.cdk import Cdk
-from localaws.environment import of_engine
+from localaws.environment import engine_variables
 from tests.support.folders import ROOT
 from tests.support.make_local import make_local
 from tests.support.waiting import wait_for
@@ -77,16 +77,16 @@ def test_the_site_is_down_while_there_is_a_file(aws: LocalAws) -> None:
 
     assert engine.site == f"http://127.0.0.1:{engine.site_port}/"
     assert status() == 200
-    aws.site_is_down.touch()
+    aws.site_down_file.touch()
     assert status() == 503
     aws.stop()
     with pytest.raises(ConnectionRefusedError):
         status()
-    assert not aws.site_is_down.exists(), "or it would be down the next time"
+    assert not aws.site_down_file.exists(), "or it would be down the next time"
 
 
 def test_it_keeps_away_from_the_persons_containers(aws: LocalAws) -> None:
-    socket_ = of_engine(PORT, aws.folder, ROOT)["DOCKER_HOST"].removeprefix("unix://")
+    socket_ = engine_variables(PORT, aws.folder, ROOT)["DOCKER_HOST"].removeprefix("unix://")
     assert socket_.startswith(str(aws.folder))
     assert not Path(socket_).exists()
 
@@ -146,7 +146,7 @@ def test_the_cli_does_not_wait_for_an_engine_that_is_gone(aws: LocalAws, monkeyp
     monkeypatch.setattr(cdk, "_command", "sleep")
     os.kill(engine.pid, signal.SIGKILL)
     with pytest.raises(LocalError, match="the local AWS ended while testing"):
-        cdk._run("60", what="testing")
+        cdk._run("60", activity="testing")
 
 
 def test_two_at_once_do_not_get_into_each_others_way(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.project import SETTINGS
 from localaws.aws import Engine, LocalAws
-from localaws.urls import reached_at
+from localaws.urls import local_url
 from tests.handlers.thumbnail import pictures
 from tests.support.folders import ROOT
 from tests.support.make_local import MakeLocalRun, make_local
@@ -77,7 +77,7 @@ def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     yield Deployment(
         client=lambda service: aws.client(service, engine),
         prefix="compute",
-        url=lambda url: reached_at(url, engine.endpoint),
+        url=lambda url: local_url(url, engine.endpoint),
         is_local=True,
     )
     if request.session.exitstatus == pytest.ExitCode.INTERRUPTED:
@@ -141,7 +141,7 @@ def _deployment_in_account(prefix: str) -> Deployment:
     endpoint = os.environ.get("AWS_ENDPOINT_URL")  # the local AWS, used in place of an account
     if endpoint is None:
         return Deployment(client=_account_client, prefix=prefix)
-    return Deployment(client=_account_client, prefix=prefix, url=lambda url: reached_at(url, endpoint), is_local=True)
+    return Deployment(client=_account_client, prefix=prefix, url=lambda url: local_url(url, endpoint), is_local=True)
 
 
 def _account_client(service: str) -> Any:

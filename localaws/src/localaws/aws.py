@@ -1,4 +1,4 @@
-"""The life of the local AWS: one engine process, with one folder for everything it and the CLI write."""
+"""The life of a local AWS: one engine process, and one folder for all files that it and the CDK CLI write."""
 
 import contextlib
 import fcntl
@@ -14,39 +14,41 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from filelock import FileLock
 
 from localaws import container_tool, docker_for_cdk, environment
 from localaws.container_tool import Tool
 from localaws.environment import ACCESS_KEY, REGION
-from localaws.process_groups import end_group, held_back
+from localaws.process_groups import delay_signals, end_process_group
 from localaws.settings import Settings
 
 PORT = 4566
-"""The port that local AWS engines use by custom."""
+"""The usual port of local AWS engines."""
 START_SECONDS = 30
 SOURCE = Path(__file__).resolve().parent.parent
-"""The folder that holds this package. The engine starts there, so that it runs this very copy of it."""
+"""The folder that holds this package. The engine starts there, so that it runs this very copy of the package."""
 
 
 class LocalError(RuntimeError):
-    """A step of the local deployment failed. The message says which, why and what to do."""
+    """A step of the local deployment failed. The message says which step, why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A running engine."""
+    """An engine process, as the file `engine.json` describes it."""
 
     pid: int
     port: int
     site_port: int = 0
-    """0 for one that an older version of this project started."""
-    tool: Tool = field(default_factory=lambda: Tool(name="none", why="not looked for"))
-    """What runs the containers."""
+    """The port of the web site beside AWS. An engine of an older version has none, so this is 0."""
+    tool: Tool = field(default_factory=lambda: Tool(name="none", why="unknown"))
+    """The container tool that runs the ECS tasks."""
 
     @property
     def endpoint(self) -> str:
@@ -55,40 +57,42 @@ class Engine:
 
     @property
     def site(self) -> str:
-        """The URL of a web site that the engine serves beside AWS, for the cron example to check."""
+        """The URL of a web site that the engine serves beside AWS. A function can check whether it is up."""
         return f"http://127.0.0.1:{self.site_port}/"
 
 
 class LocalAws:
-    """The engine whose files are in `folder`; it may be running, or not yet, or no more."""
+    """The local AWS whose files are in `folder`, whether its engine runs or not."""
 
-    def __init__(self, folder: Path, settings: Settings | None = None, *, extended: bool = True) -> None:
+    def __init__(self, folder: Path, settings: Settings | None = None, *, patched: bool = True) -> None:
+        """`patched=False` starts ministack without the patches, to compare with."""
         self.folder = folder
         self.settings = settings or Settings()
         self._project = Path(self.settings.project)
-        self._command = [sys.executable, "-m", "localaws.engine", *([] if extended else ["--stock"])]
+        self._command = [sys.executable, "-m", "localaws.engine", *([] if patched else ["--stock"])]
         self._process: subprocess.Popen[bytes] | None = None
         self.log = folder / "engine.log"
         self.env_file = folder / "env"
-        self.site_is_down = folder / "site-is-down"
-        """While there is such a file, the site is down."""
+        """A file for `sh` to source: afterwards aws, cdk, curl and the SDKs use the local AWS."""
+        self.site_down_file = folder / "site-is-down"
+        """The web site is down while this file exists."""
         self.permissions = folder / "tmp" / "permissions.jsonl"
-        """Which permissions the roles have used, as localaws/patches/iam.py writes it; goes with the engine."""
+        """The permissions that roles have used, written by localaws/patches/iam.py. Deleted with the engine."""
         self._state = folder / "engine.json"
         self._unfinished = folder / "unfinished"
 
     # -- life
 
     def running(self) -> Engine | None:
-        """The engine, if the one that was started last is alive and answers."""
-        engine = self.recorded()
+        """Return the last engine if it answers and is of this version."""
+        engine = self.alive_engine()
         return engine if engine and engine.site_port and _answers(engine) else None
 
-    def recorded(self) -> Engine | None:
-        """The engine that was started last, if its process lives.
+    def alive_engine(self) -> Engine | None:
+        """Return the last engine if its process lives.
 
-        It holds a lock on the file with its number for as long as it lives. The number alone would not do: after a
-        restart of the machine it may be that of any process.
+        The process holds a lock on `engine.json` for as long as it lives. Its number alone is not enough: after a
+        restart of the machine, another process may have the same number.
         """
         try:
             with self._state.open() as state:
@@ -96,79 +100,97 @@ class LocalAws:
         except FileNotFoundError:
             return None
         except BlockingIOError:
-            return self._told()
+            return self._last_engine()
         return None
 
-    def _told(self) -> Engine | None:
-        # Of the engine that was started last, dead or alive. None if the file is not there, or was cut off.
+    def _last_engine(self) -> Engine | None:
+        # The process may have ended. None if the file does not exist or was cut off.
         try:
-            told = json.loads(self._state.read_text())
+            state = json.loads(self._state.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
-        return Engine(**{**told, "tool": Tool.from_json(told["tool"])}) if "tool" in told else Engine(**told)
+        return Engine(**{**state, "tool": Tool.from_json(state["tool"])}) if "tool" in state else Engine(**state)
 
-    def start(self) -> Engine:
-        """Start an engine on its usual port, or on a free one when that is taken. Raises LocalError if it will not."""
+    def start(self, port: int = PORT) -> Engine:
+        """Start an engine on this port, or on a free one when it is taken. Raises LocalError if it does not start."""
         self.stop()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "tmp").mkdir()
-        with _one_at_a_time():  # or two that begin together would find the same port free
-            engine = self._started()
-        self.env_file.write_text(environment.file_for_shells(engine.endpoint, self.folder, self._project))
+        with FileLock(Path(tempfile.gettempdir()) / f"localaws-{os.getuid()}.lock"):  # two starts could take one port
+            engine = self._start(port)
+        variables = {**environment.client_variables(engine.endpoint, self.folder), **self._docker_variables(engine)}
+        self.env_file.write_text(environment.shell_file(variables, self._project))
         return engine
 
-    def _started(self) -> Engine:
-        port, site_port = _free_ports(2)
-        port = PORT if _free(PORT) else port
-        site = ("--site-port", str(site_port), "--site-down", str(self.site_is_down))
-        files = ("--folder", str(self.folder), "--permissions", str(self.permissions))
+    def _start(self, port: int) -> Engine:
+        free_port, site_port = _free_ports(2)
+        engine_port = port if _is_free(port) else free_port
         tool = container_tool.find(self.folder)
-        with self.log.open("wb") as log, self._state.open("w") as state, held_back():
+        with self.log.open("wb") as log, self._state.open("w") as state, delay_signals():
             fcntl.flock(state, fcntl.LOCK_EX)
             self._process = subprocess.Popen(
-                [*self._command, *site, "--tool", tool.to_json(), "--settings", self.settings.to_json(), *files],
+                [
+                    *self._command,
+                    *("--folder", str(self.folder), "--permissions", str(self.permissions)),
+                    *("--site-port", str(site_port), "--site-down", str(self.site_down_file)),
+                    *("--tool", tool.to_json(), "--settings", self.settings.to_json()),
+                ],
                 cwd=SOURCE,
                 env={
                     **environment.inherited(),
-                    **environment.of_engine(port, self.folder, self._project),
+                    **environment.engine_variables(engine_port, self.folder, self._project),
                     "PATH": environment.path(self._project),
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the command; the engine outlives it
-                pass_fds=[state.fileno()],  # and with it the lock
+                start_new_session=True,  # Ctrl-C ends the command; the engine outlives it
+                pass_fds=[state.fileno()],  # the engine inherits the lock
             )
-            engine = Engine(pid=self._process.pid, port=port, site_port=site_port, tool=tool)
+            engine = Engine(pid=self._process.pid, port=engine_port, site_port=site_port, tool=tool)
             json.dump(asdict(engine), state)
         self._wait_until_it_answers(self._process, engine)
         return engine
 
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes], engine: Engine) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(engine):
+            if process.poll() is not None or time.monotonic() > deadline:
+                tail = self.log_tail()
+                self.stop()
+                raise LocalError(f"the local AWS did not start; the end of {self.log}:\n{tail}")
+            time.sleep(0.05)
+
+    def log_tail(self) -> str:
+        """Return the last lines of the engine's log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
     def stop(self) -> None:
-        """End the engine and every process it started, and drop what they had in memory and in temporary files.
+        """End the engine and every process and container that it started, and delete its temporary files.
 
         Raises LocalError if a process survives.
         """
-        engine, told = self.recorded(), self._told()
-        if engine:
-            self._end(engine.pid)
-        if self._process:  # started by this very command, so its number is still its own, even if it is dead
+        alive, last = self.alive_engine(), self._last_engine()
+        if alive:
+            self._end(alive.pid)
+        if self._process:  # a child of this process keeps its number until somebody waits for it, even if it has ended
             self._end(self._process.pid)
             self._process.wait()
             self._process = None
-        if told:
-            container_tool.remove_all(told.tool, self.folder)
+        if last:
+            container_tool.remove_all(last.tool, self.folder)
         self._state.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         self.env_file.unlink(missing_ok=True)
-        self.site_is_down.unlink(missing_ok=True)
+        self.site_down_file.unlink(missing_ok=True)
         self._unfinished.unlink(missing_ok=True)
 
-    def _end(self, group: int) -> None:
-        # The engine leads a session of its own, and the functions it runs are in its group.
-        if not end_group(group, self._process):
+    def _end(self, process_group: int) -> None:
+        # The engine leads its own session, and the functions that it runs are in its process group.
+        if not end_process_group(process_group, self._process):
             raise LocalError(
-                f"processes of the local AWS survive in group {group}; end them by hand: kill -9 -- -{group}"
+                f"processes of the local AWS survive in process group {process_group}; "
+                f"end them by hand: kill -9 -- -{process_group}"
             )
 
     # -- a deployment that broke off
@@ -180,7 +202,7 @@ class LocalAws:
 
     @contextlib.contextmanager
     def deploying(self) -> Iterator[None]:
-        """Mark the engine as half done until the block ends well."""
+        """Mark the deployment as half done, until the block ends without an error."""
         self._unfinished.touch()
         yield
         self._unfinished.unlink()
@@ -188,7 +210,7 @@ class LocalAws:
     # -- how to reach it
 
     def client(self, service: str, engine: Engine) -> Any:
-        """A boto3 client of the local AWS, with nothing from the person's own AWS configuration."""
+        """Return a boto3 client of the local AWS, which ignores the person's own AWS configuration."""
         return boto3.client(  # type: ignore[call-overload]
             service,
             endpoint_url=engine.endpoint,
@@ -199,41 +221,28 @@ class LocalAws:
         )
 
     def environment(self, engine: Engine) -> dict[str, str]:
-        """The environment in which the CDK CLI and every SDK reach the local AWS, and the person's account never."""
+        """Return an environment in which the CDK CLI and every SDK reach the local AWS, and never a real account."""
         return {
             **environment.inherited(),
-            **environment.of_clients(engine.endpoint, self.folder),
-            **docker_for_cdk.environment(engine.tool, self.folder, engine.port, self.settings),
+            **environment.client_variables(engine.endpoint, self.folder),
+            **self._docker_variables(engine),
             "PATH": environment.path(self._project),
         }
 
-    def _wait_until_it_answers(self, process: subprocess.Popen[bytes], engine: Engine) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not _answers(engine):
-            if process.poll() is not None or time.monotonic() > deadline:
-                tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-                self.stop()
-                raise LocalError(f"the local AWS did not start; the end of {self.log}:\n{tail}")
-            time.sleep(0.05)
-
-
-@contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    with (Path(tempfile.gettempdir()) / f"local-aws-{os.getuid()}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    def _docker_variables(self, engine: Engine) -> dict[str, str]:
+        return docker_for_cdk.environment(engine.tool, self.folder, engine.port, self.settings)
 
 
 def _answers(engine: Engine) -> bool:
     try:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"{engine.endpoint}/_ministack/health", timeout=2) as response:
-            return bool(response.status == 200)  # noqa: PLR2004
+            return bool(response.status == HTTPStatus.OK)
     except (urllib.error.URLError, OSError):
         return False
 
 
-def _free(port: int) -> bool:
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -244,7 +253,7 @@ def _free(port: int) -> bool:
 
 
 def _free_ports(number: int) -> list[int]:
-    with contextlib.ExitStack() as stack:  # all at once, so that none is found twice
+    with contextlib.ExitStack() as stack:  # all sockets are open at once, so no port is found twice
         probes = [stack.enter_context(socket.socket()) for _ in range(number)]
         for probe in probes:
             probe.bind(("127.0.0.1", 0))

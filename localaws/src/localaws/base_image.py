@@ -1,7 +1,7 @@
-"""A base for the images, made of this machine's own Python, for where no registry of images answers.
+"""Makes a base image of this machine's own Python, for machines that cannot reach a registry of images.
 
 `python -m localaws.base_image base.tar containers/*/requirements.txt` writes a file system for `podman import`.
-In it are Python with pip, the few programs that the Dockerfiles run, and the wheels that they install.
+It contains Python with pip, a few programs that Dockerfiles run, and the wheels of the requirements.
 """
 
 import argparse
@@ -21,9 +21,9 @@ from localaws.container_tool import Tool
 from localaws.settings import BaseImage
 
 CHANGES = ("ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV PIP_NO_INDEX=1", "ENV PIP_FIND_LINKS=/wheels")
-"""What `import` has to add, one `--change` each."""
+"""Changes that `import` has to apply: one `--change` for each."""
 _PROGRAMS = ("sh", "env", "uname", "rm", "chmod")
-_NOT_NEEDED = (
+_UNNEEDED_FOLDERS = (
     "test",
     "tests",
     "__pycache__",
@@ -35,11 +35,11 @@ _NOT_NEEDED = (
     "site-packages",
     "dist-packages",
 )
-_NEITHER = re.compile(r"_tkinter|_test|xxlimited|_curses|readline")
+_UNNEEDED_MODULES = re.compile(r"_tkinter|_test|xxlimited|_curses|readline")
 
 
 def import_into(tool: Tool, base: BaseImage, name: str, *changes: str) -> None:
-    """Make the base image `name` known to the tool, with these changes beside its own.
+    """Import the base image into the container tool as `name`, with these changes beside its own.
 
     Raises RuntimeError with the tool's message when it fails.
     """
@@ -52,9 +52,9 @@ def import_into(tool: Tool, base: BaseImage, name: str, *changes: str) -> None:
 def archive(base: BaseImage) -> Path:
     """Return the file of the base image. It is made anew when its requirements, Python or this module has changed."""
     requirements = [Path(file) for file in base.requirements]
-    made_of = [sys.version.encode(), Path(__file__).read_bytes(), *(path.read_bytes() for path in requirements)]
+    sources = [sys.version.encode(), Path(__file__).read_bytes(), *(path.read_bytes() for path in requirements)]
     folder = Path(base.cache)
-    found = folder / f"base-{hashlib.sha256(b''.join(made_of)).hexdigest()[:16]}.tar"
+    found = folder / f"base-{hashlib.sha256(b''.join(sources)).hexdigest()[:16]}.tar"
     if not found.exists():
         folder.mkdir(exist_ok=True, parents=True)
         for old in folder.glob("base-*.tar"):
@@ -66,7 +66,7 @@ def archive(base: BaseImage) -> Path:
 
 
 def make(target: Path, *requirements: Path) -> None:
-    """Write the base. Raises CalledProcessError when pip cannot download the wheels."""
+    """Write the base image. Raises CalledProcessError if pip cannot download the wheels."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         library = _add_python(root)
@@ -85,9 +85,9 @@ def make(target: Path, *requirements: Path) -> None:
 def _add_python(root: Path) -> Path:
     standard = Path(sysconfig.get_path("stdlib"))
     library = root / "usr" / "local" / "lib" / standard.name
-    shutil.copytree(standard, library, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_NEEDED))
+    shutil.copytree(standard, library, symlinks=True, ignore=shutil.ignore_patterns(*_UNNEEDED_FOLDERS))
     for unneeded in (library / "lib-dynload").iterdir():
-        if _NEITHER.search(unneeded.name):
+        if _UNNEEDED_MODULES.search(unneeded.name):
             unneeded.unlink()
     pip = Path(str(importlib.resources.files("pip")))
     shutil.copytree(pip, library / "site-packages" / "pip", ignore=shutil.ignore_patterns("__pycache__"))
@@ -108,33 +108,33 @@ def _add_programs(root: Path) -> None:
 
 
 def _add_libraries_of_wheels(root: Path) -> None:
-    # A wheel brings its own libraries, but takes those of the C library for granted.
+    # A wheel contains its own libraries, but not those that belong to the C library.
     with tempfile.TemporaryDirectory() as folder:
         for wheel in (root / "wheels").glob("*.whl"):
             shutil.unpack_archive(wheel, folder, "zip")
-        _add_libraries(root, [*Path(folder).rglob("*.so*")], besides=Path(folder))
+        _add_libraries(root, [*Path(folder).rglob("*.so*")], except_in=Path(folder))
 
 
-def _add_libraries(root: Path, binaries: list[Path], *, besides: Path | None = None) -> None:
-    # Every one goes where the loader looks by itself: beside the C library.
-    told = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False).stdout
-    named = {Path(word) for word in told.split() if word.startswith("/") and not word.endswith(":")}
-    named = {path for path in named if besides is None or besides not in path.parents}
-    if not named:
+def _add_libraries(root: Path, binaries: list[Path], *, except_in: Path | None = None) -> None:
+    # All libraries go beside the C library, because the loader looks there.
+    listing = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False).stdout
+    libraries = {Path(word) for word in listing.split() if word.startswith("/") and not word.endswith(":")}
+    libraries = {path for path in libraries if except_in is None or except_in not in path.parents}
+    if not libraries:
         return
-    (home,) = {path.parent for path in named if path.name == "libc.so.6"}
-    for library in named:
-        keeps_its_place = library.name.startswith("ld-")
-        directory = root / str(library.parent if keeps_its_place else home).lstrip("/")
+    (home,) = {path.parent for path in libraries if path.name == "libc.so.6"}
+    for library in libraries:
+        is_loader = library.name.startswith("ld-")
+        directory = root / str(library.parent if is_loader else home).lstrip("/")
         directory.mkdir(parents=True, exist_ok=True)
         shutil.copy(library.resolve(), directory / library.name)
 
 
 def _add_wheels(target: Path, requirements: Path) -> None:
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    exactly = ["--only-binary", ":all:", "--require-hashes", "--no-deps"]
+    locked = ["--only-binary", ":all:", "--require-hashes", "--no-deps"]
     subprocess.run(
-        [*pip, *exactly, "--dest", str(target), "--requirement", str(requirements)],
+        [*pip, *locked, "--dest", str(target), "--requirement", str(requirements)],
         check=True,
         capture_output=True,
         text=True,

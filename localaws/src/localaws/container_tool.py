@@ -1,4 +1,4 @@
-"""Which container tool is at hand: docker, whose engine must answer, else podman, else none."""
+"""Finds the container tool of this machine: docker if its engine answers, otherwise podman, otherwise none."""
 
 import hashlib
 import json
@@ -15,50 +15,50 @@ from pathlib import Path
 from typing import Any
 
 CHOICE = "LOCAL_CONTAINERS"
-"""The environment variable that chooses: docker, podman or none."""
+"""The environment variable that chooses the tool: docker, podman or none."""
 ANSWER_SECONDS = 10
 LABEL = "local-aws"
-"""On every container and image that is made here; its value is the folder that it belongs to."""
+"""The label of every container and image that is made here. Its value is the folder of the local AWS."""
 # A sandbox may allow fewer open files and processes than podman asks for.
 _LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tool:
-    """A container tool and how it is called; without a command there is none."""
+    """A container tool and how to call it. If there is none, `command` is empty and the tool is false."""
 
     name: str
     why: str
-    """In a few words, for the person."""
+    """Why this tool was chosen, in a few words for the person."""
     command: tuple[str, ...] = ()
     build: tuple[str, ...] = ()
-    """What `build` needs beside."""
+    """Additional arguments of `build`."""
     run: tuple[str, ...] = ()
-    """What `run` needs beside."""
+    """Additional arguments of `run`."""
     plain_http: tuple[str, ...] = ()
-    """What `push` and `pull` need for a registry without TLS on this machine."""
+    """Arguments of `push` and `pull` for a registry on this machine without TLS."""
     limits: bool = False
-    """Whether processor and memory limits are enforced."""
+    """Whether the tool enforces processor and memory limits."""
     storage: tuple[str, ...] = ()
-    """Its folders that are for this local AWS alone."""
+    """The folders that the tool uses for this local AWS alone."""
 
     def __bool__(self) -> bool:
         return bool(self.command)
 
     def to_json(self) -> str:
-        """Everything, for another process."""
+        """Return the tool as text, for another process."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> "Tool":
-        """The one that `to_json` wrote, parsed."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in told.items()
+    def from_json(cls, values: Mapping[str, Any]) -> "Tool":
+        """Return the tool that `to_json` wrote, from its parsed text."""
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
-        return cls(**values)
+        return cls(**fields)
 
     def __call__(self, *arguments: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
-        """Run the tool to its end, and answer with what it said."""
+        """Run the tool and return its exit status and output."""
         return subprocess.run(
             [*self.command, *arguments],
             stdin=subprocess.DEVNULL,
@@ -71,13 +71,16 @@ class Tool:
 
 
 def find(folder: Path, environment: Mapping[str, str] = os.environ) -> Tool:
-    """The tool to use; what podman stores goes into `folder`. LOCAL_CONTAINERS=none|docker|podman decides otherwise."""
+    """Return the container tool. podman stores its images in `folder`.
+
+    LOCAL_CONTAINERS=none, docker or podman in the environment overrules the search.
+    """
     choice = environment.get(CHOICE, "")
     if choice == "none":
         return Tool(name="none", why=f"{CHOICE}=none")
     if platform.system() != "Linux":
-        # Docker Desktop runs containers in a machine of their own, which cannot reach this one's loopback.
-        return Tool(name="none", why="containers share the network of this machine here, which needs Linux")
+        # Docker Desktop runs containers in a virtual machine, which cannot reach the loopback address of this one.
+        return Tool(name="none", why="the containers must share this machine's network, and that needs Linux")
     reasons = []
     for name, probe in (("docker", _docker), ("podman", _podman)):
         if choice in ("", name):
@@ -95,23 +98,23 @@ def _docker(_folder: Path) -> Tool:
     host = str(context.get("Host"))
     if not host.startswith("unix://"):
         return Tool(name="none", why=f"docker's engine is not on this machine, but at {host}")
-    command = ("docker", "--host", host)  # by name: in the local AWS's own environment DOCKER_HOST leads nowhere
+    command = ("docker", "--host", host)  # as an option, because the engine process has another DOCKER_HOST
     info = _info(*command, "info", "--format", "{{json .}}")
     if isinstance(info, str):
         return Tool(name="none", why=info)
     if "rootless" in str(info.get("SecurityOptions")) or "Desktop" in str(info.get("OperatingSystem")):
-        return Tool(name="none", why="docker runs in a machine or network of its own (Desktop or rootless)")
+        return Tool(name="none", why="docker has its own machine or network (Desktop or rootless)")
     return Tool(name="docker", why="its engine answers", command=command, limits=bool(info.get("MemoryLimit")))
 
 
 def _podman(folder: Path) -> Tool:
     storage = (str(folder / "containers" / "root"), str(_run_root(folder)))
     command = ("podman", "--root", storage[0], "--runroot", storage[1])
-    chroot: tuple[str, ...] = ()
-    if os.geteuid() == 0 and not Path("/run/systemd/system").exists():  # a container or sandbox itself
+    isolation: tuple[str, ...] = ()
+    if os.geteuid() == 0 and not Path("/run/systemd/system").exists():  # this machine is itself a container or sandbox
         runc = shutil.which("runc", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         command = (*command, "--cgroup-manager=cgroupfs", *((f"--runtime={runc}",) if runc else ()))
-        chroot = ("--isolation", "chroot")
+        isolation = ("--isolation", "chroot")
     info = _info(*command, "info", "--format", "json")
     if isinstance(info, str):
         return Tool(name="none", why=info)
@@ -120,8 +123,9 @@ def _podman(folder: Path) -> Tool:
         name="podman",
         why="docker's engine does not answer, podman works",
         command=command,
-        build=(*chroot, "--format", "docker"),  # the other one has no health check
-        run=(*_LIMITS, "--no-healthcheck"),  # ECS's own and the load balancer's are asked; podman's wants systemd
+        build=(*isolation, "--format", "docker"),  # the OCI format has no health check
+        # ECS and the load balancer check the health. podman's own check needs systemd.
+        run=(*_LIMITS, "--no-healthcheck"),
         plain_http=("--tls-verify=false",),
         limits="memory" in controllers,
         storage=storage,
@@ -129,13 +133,13 @@ def _podman(folder: Path) -> Tool:
 
 
 def _run_root(folder: Path) -> Path:
-    # podman refuses one of more than 50 characters, which the folder of many a person has: there are sockets in it.
+    # podman puts sockets there, so it rejects a path of more than 50 characters. Many local AWS folders are longer.
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"local-aws-{name}"
 
 
 def _info(program: str, *arguments: str) -> dict[str, Any] | str:
-    # What the tool tells about itself, or why it tells nothing.
+    # The tool's description of itself, or the reason why there is none.
     if shutil.which(program) is None:
         return f"{program} is not installed"
     try:
@@ -148,7 +152,7 @@ def _info(program: str, *arguments: str) -> dict[str, Any] | str:
         info = json.loads(answer.stdout)
     except json.JSONDecodeError:
         info = {}
-    # docker prints what it knows about its client, and succeeds with some versions, when no engine answers.
+    # When no engine answers, docker describes its client, and in some versions its exit status is 0.
     if answer.returncode or info.get("ServerErrors"):
         return f"{program} is installed, but does not work: {_last_line(answer.stderr) or info.get('ServerErrors')}"
     return dict(info)
@@ -160,7 +164,7 @@ def _last_line(text: str) -> str:
 
 
 def is_reachable(image: str) -> bool:
-    """Whether the registry of an image answers from here."""
+    """Whether the registry of an image answers."""
     try:
         with urllib.request.urlopen(f"https://{image.split('/', maxsplit=1)[0]}/v2/", timeout=3):
             return True
@@ -181,11 +185,11 @@ def remove_all(tool: Tool, folder: Path) -> None:
         if images:
             tool("rmi", "--force", *dict.fromkeys(images))
     if tool.storage and os.geteuid():
-        tool("unshare", "rm", "-rf", *tool.storage)  # some of it belongs to users that exist only for podman
+        tool("unshare", "rm", "-rf", *tool.storage)  # some files belong to users that exist only inside podman
     for path in (*map(Path, tool.storage), folder / "containers"):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def architecture() -> str:
-    """Of this machine, as the configuration names it."""
+    """Return the processor of this machine: `arm64` or `x86_64`."""
     return "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"

@@ -1,6 +1,7 @@
-"""What the CDK CLI runs in place of docker: the tool at hand, and the local registry in place of the account's.
+"""The CDK CLI runs this module instead of docker (CDK_DOCKER). It runs the container tool with the engine's registry.
 
-No repository of an account answers here. What goes to one, or comes from there, goes to the engine's own.
+The CLI pushes images to a repository of an AWS account, which does not exist here. So the registry in each image's name
+is replaced by the engine's.
 """
 
 import json
@@ -17,12 +18,12 @@ from localaws.settings import BaseImage, Settings
 
 COMMAND = Path(__file__).with_name("docker")
 """The script that runs this module."""
-BASE = "localhost/local-aws/base:made-here"
-_REGISTRY = re.compile(r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/")
+BASE = "localhost/localaws/base:made-here"
+_ACCOUNT_REGISTRY = re.compile(r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/")
 
 
 def environment(tool: Tool, folder: Path, port: int, settings: Settings) -> dict[str, str]:
-    """What tells the CLI of this module, and this module of the tool, its folder and the engine's port."""
+    """Return the variables that make the CLI run this module, and those that this module reads."""
     return {
         "CDK_DOCKER": str(COMMAND),
         "LOCAL_AWS_TOOL": tool.to_json(),
@@ -32,18 +33,18 @@ def environment(tool: Tool, folder: Path, port: int, settings: Settings) -> dict
     }
 
 
-def in_the_engine(image: str, port: int) -> str:
-    """The name of an image, its registry replaced by the engine's where it is an account's."""
-    return _REGISTRY.sub(f"127.0.0.1:{port}/", image)
+def engine_image_name(image: str, port: int) -> str:
+    """Return the name of an image. The registry of an account is replaced by that of the engine on this port."""
+    return _ACCOUNT_REGISTRY.sub(f"127.0.0.1:{port}/", image)
 
 
-def arguments(tool: Tool, folder: Path, port: int, base: BaseImage | None, given: list[str]) -> list[str]:
-    """What to give to the tool for what the CLI gives to docker. Makes the base image when it has to."""
-    command, *rest = given
-    named = [in_the_engine(argument, port) for argument in rest]
+def arguments(tool: Tool, folder: Path, port: int, base: BaseImage | None, docker_arguments: list[str]) -> list[str]:
+    """Return the container tool's arguments for these of docker. Makes the base image if a build needs it."""
+    command, *rest = docker_arguments
+    named = [engine_image_name(argument, port) for argument in rest]
     if command == "build":
         label = f"{container_tool.LABEL}={folder}"
-        return ["build", *tool.build, "--label", label, *_base(tool, folder, base), *rest]
+        return ["build", *tool.build, "--label", label, *_base_arguments(tool, folder, base), *rest]
     if command == "push":
         return ["push", *tool.plain_http, *named]
     if command == "inspect":
@@ -52,34 +53,35 @@ def arguments(tool: Tool, folder: Path, port: int, base: BaseImage | None, given
 
 
 def is_base_made_here(folder: Path) -> bool:
-    """Whether an image was built on a base of this machine's Python."""
-    return _mark(folder).exists()
+    """Whether an image was built on a base image made of this machine's Python."""
+    return _base_mark(folder).exists()
 
 
-def _mark(folder: Path) -> Path:
+def _base_mark(folder: Path) -> Path:
     return folder / "containers" / "base-made-here"
 
 
-def _base(tool: Tool, folder: Path, base: BaseImage | None) -> list[str]:
+def _base_arguments(tool: Tool, folder: Path, base: BaseImage | None) -> list[str]:
     if base is None or container_tool.is_reachable(base.image):
         return []
     if not is_base_made_here(folder):
         base_image.import_into(tool, base, BASE, f"LABEL {container_tool.LABEL}={folder}")
-        _mark(folder).parent.mkdir(parents=True, exist_ok=True)
-        _mark(folder).touch()
+        _base_mark(folder).parent.mkdir(parents=True, exist_ok=True)
+        _base_mark(folder).touch()
     return ["--build-arg", f"{base.build_argument}={BASE}"]
 
 
-def main(given: list[str], told: Mapping[str, str]) -> int:
-    """Do one command, and answer with its exit status."""
-    if given[0] == "login":  # the engine's registry asks for no password
+def main(docker_arguments: list[str], variables: Mapping[str, str]) -> int:
+    """Run one command of docker and return the exit status."""
+    if docker_arguments[0] == "login":  # the engine's registry needs no password
         return 0
-    tool = Tool.from_json(json.loads(told["LOCAL_AWS_TOOL"]))
-    base = Settings.from_json(told["LOCAL_AWS_SETTINGS"]).base_image
-    command = arguments(tool, Path(told["LOCAL_AWS_FOLDER"]), int(told["LOCAL_AWS_PORT"]), base, given)
+    tool = Tool.from_json(json.loads(variables["LOCAL_AWS_TOOL"]))
+    folder, port = Path(variables["LOCAL_AWS_FOLDER"]), int(variables["LOCAL_AWS_PORT"])
+    base = Settings.from_json(variables["LOCAL_AWS_SETTINGS"]).base_image
+    command = arguments(tool, folder, port, base, docker_arguments)
     status = subprocess.run([*tool.command, *command], stdin=subprocess.DEVNULL, check=False).returncode
-    # The CLI takes 1 for "there is no such image", and other numbers for a failure.
-    return min(status, 1) if given[0] == "inspect" else status
+    # The CLI understands 1 as "the image does not exist", and any other number as a failure.
+    return min(status, 1) if docker_arguments[0] == "inspect" else status
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ends groups of processes: what was started, and all that it started in turn."""
+"""Ends process groups: a process and all processes that it started."""
 
 import contextlib
 import os
@@ -9,21 +9,24 @@ from collections.abc import Iterator
 from types import FrameType
 
 STOP_SECONDS = 5
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, a kill, and a terminal that is closed."""
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C sends the first, `kill` the second, and a terminal that is closed the third."""
 
 
 @contextlib.contextmanager
-def held_back() -> Iterator[None]:
-    """Let what would end this command wait until the end of the block: a process that is just started must be known."""
-    came: list[tuple[int, FrameType | None]] = []
-    handlers = {sign: signal.signal(sign, lambda *told: came.append(told)) for sign in ENDINGS}
+def delay_signals() -> Iterator[None]:
+    """Delay the signals that stop this process until the block ends.
+
+    So a process that the block starts is also recorded, and can be ended later.
+    """
+    received: list[tuple[int, FrameType | None]] = []
+    handlers = {sign: signal.signal(sign, lambda *event: received.append(event)) for sign in STOP_SIGNALS}
     try:
         yield
     finally:
         for sign, handler in handlers.items():
             signal.signal(sign, handler)
-    for number, frame in came[:1]:
+    for number, frame in received[:1]:
         handler = handlers[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
@@ -31,23 +34,29 @@ def held_back() -> Iterator[None]:
             signal.raise_signal(number)
 
 
-def end_group(group: int, leader: subprocess.Popen[bytes] | subprocess.Popen[str] | None = None) -> bool:
-    """Ask the group to end, then kill it, and answer whether it is gone. Give its `leader` if it is a child of ours."""
+def end_process_group(
+    process_group: int, leader: subprocess.Popen[bytes] | subprocess.Popen[str] | None = None
+) -> bool:
+    """Send SIGTERM and then, after STOP_SECONDS, SIGKILL. Return whether the process group has ended.
+
+    Pass its `leader` if that is a child of this process, because an ended child stays in its process group until this
+    process asks for its exit status.
+    """
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, sign)
-        if _gone(group, leader):
+            os.killpg(process_group, sign)
+        if _ends(process_group, leader):
             return True
     return False
 
 
-def _gone(group: int, leader: subprocess.Popen[bytes] | subprocess.Popen[str] | None) -> bool:
+def _ends(process_group: int, leader: subprocess.Popen[bytes] | subprocess.Popen[str] | None) -> bool:
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline:
         if leader:
-            leader.poll()  # an ended child is in its group until it is asked for
+            leader.poll()
         try:
-            os.killpg(group, 0)
+            os.killpg(process_group, 0)
         except ProcessLookupError:
             return True
         time.sleep(0.05)

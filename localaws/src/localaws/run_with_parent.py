@@ -1,7 +1,7 @@
-"""Runs a command for as long as standard input is open: a pipe from whoever started it, which ends with it.
+"""Run a command for as long as standard input is open.
 
-`python local/leash.py COMMAND…`: so the command ends with the engine, however that ends. It is asked to first, and
-killed when it takes too long.
+`python run_with_parent.py COMMAND…` is started with a pipe as its standard input. The pipe closes when the parent ends,
+however it ends. Then the command gets SIGTERM, and SIGKILL if it still runs after ASKED_SECONDS.
 """
 
 import os
@@ -14,11 +14,11 @@ ASKED_SECONDS = 10
 
 
 def main() -> None:
-    """Run the command, pass on SIGTERM, and exit as it does."""
+    """Run the command, pass SIGTERM on to it, and exit with its exit status."""
     process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
 
-    def end_with_the_input() -> None:
+    def end_with_the_parent() -> None:
         os.read(0, 1)
         process.terminate()
         try:
@@ -26,7 +26,7 @@ def main() -> None:
         except subprocess.TimeoutExpired:
             process.kill()
 
-    threading.Thread(target=end_with_the_input, daemon=True).start()
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
     code = process.wait()
     sys.exit(code if code >= 0 else 128 - code)
 

@@ -1,4 +1,4 @@
-"""A web site on this machine for the cron example to check: it is up, or down while a file is there."""
+"""A web site on this machine, for functions that check one. It is down while a file exists."""
 
 import threading
 from http import HTTPStatus
@@ -8,12 +8,12 @@ from pathlib import Path
 UP, DOWN = b"The site is up.\n", b"The site is down.\n"
 
 
-def serve(port: int, down_while: Path) -> None:
+def serve(port: int, down_file: Path) -> None:
     """Serve on a port of 127.0.0.1 until the process ends. Raises OSError when the port is taken."""
 
     class Site(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            is_down = down_while.exists()
+            is_down = down_file.exists()
             body = DOWN if is_down else UP
             self.send_response(HTTPStatus.SERVICE_UNAVAILABLE if is_down else HTTPStatus.OK)
             self.send_header("Content-Type", "text/plain")

@@ -1,7 +1,7 @@
-"""What runs as an ECS task: a container of the container tool, or a process of this machine where there is none.
+"""Runs an ECS task: as a container, or as a process of this machine where there is no container tool.
 
-The engine drives it as it would drive Docker: `Runner` has those parts of the `docker` package's client that it uses.
-Each task is a child of the engine's process either way, and shares the network of this machine, on a port of its own.
+`TaskRunner` has those parts of the `docker` package's client that the engine uses. So the engine calls it as it would
+call Docker. Each task is a child process of the engine, shares the network of this machine, and has its own port.
 """
 
 import os
@@ -24,15 +24,15 @@ from localaws.settings import Settings, StandIn
 RUN_WITH_PARENT = Path(__file__).with_name("run_with_parent.py")
 HOST = "127.0.0.1"
 STOP_SECONDS = 30
-"""After which ECS kills a task by default."""
+"""The time that ECS gives a task by default between SIGTERM and SIGKILL."""
 
 
 class ImageError(RuntimeError):
-    """The image is not to be had, as docker's ImageNotFound."""
+    """The image cannot be run. Docker's client has ImageNotFound for it."""
 
 
-class Started:
-    """A container, or the process in its place."""
+class TaskProcess:
+    """A running container, or the process in its place."""
 
     def __init__(
         self,
@@ -40,25 +40,25 @@ class Started:
         command: list[str],
         environment: Mapping[str, str],
         port: int,
-        killing: Sequence[str] = (),
+        kill_command: Sequence[str] = (),
     ) -> None:
-        """`killing` is the command that ends a container whose client does not."""
+        """`kill_command` ends a container. The process that runs here is only the container tool's client."""
         self.id = secrets.token_hex(32)
         self.name = name
         self.address = (HOST, port)
-        self._killing = killing
+        self._kill_command = kill_command
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(RUN_WITH_PARENT), *command],
             env=environment,
-            stdin=subprocess.PIPE,  # open for as long as the engine lives
+            stdin=subprocess.PIPE,  # it closes when the engine ends, and the task ends with it
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
         threading.Thread(target=self._read, daemon=True, name=f"output of {name}").start()
 
     def _read(self) -> None:
-        # Always, whoever wants to know: a full pipe would stop the task.
+        # Even if nobody reads the log: a full pipe would block the task.
         assert self._process.stdout is not None  # noqa: S101 - for the type checker
         for line in self._process.stdout:
             self._lines.put(line)
@@ -75,18 +75,18 @@ class Started:
         return "running" if self._process.poll() is None else "exited"
 
     def reload(self) -> None:
-        """Nothing: its status is never stale."""
+        """Do nothing, because the status is always current."""
 
     def logs(self, *, stream: bool = False, **_: Any) -> Iterator[bytes] | bytes:
-        """Its output, line by line until it ends. There is one reader: the log driver."""
+        """Return the output, line by line until it ends. There must be only one reader, the engine's log driver."""
         return iter(self._lines.get, None) if stream else b""
 
     def wait(self) -> dict[str, int]:
-        """Wait for the end, and tell the exit code."""
+        """Wait for the end of the task, and return its exit status."""
         return {"StatusCode": self._process.wait()}
 
     def stop(self, timeout: float = STOP_SECONDS) -> None:
-        """Ask it to end, and kill it after `timeout` seconds."""
+        """Send SIGTERM, and kill the task after `timeout` seconds."""
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(timeout)
@@ -94,23 +94,23 @@ class Started:
             self.kill()
 
     def kill(self) -> None:
-        """End it at once."""
-        if self._killing:
-            subprocess.run(self._killing, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        """End the task at once."""
+        if self._kill_command:
+            subprocess.run(self._kill_command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         self._process.kill()
         self._process.wait()
 
     def remove(self, **_: Any) -> None:
-        """Nothing is left of it."""
+        """Do nothing, because an ended task leaves nothing behind."""
 
 
 @dataclass(frozen=True)
-class _Digest:
+class _RegistryData:
     id: str
 
 
 class Images:
-    """Where images come from."""
+    """The images that tasks can run."""
 
     def __init__(
         self,
@@ -119,17 +119,18 @@ class Images:
         local_name: Callable[[str], str],
         digest: Callable[[str], str],
     ) -> None:
+        """`local_name` translates the name of an image for the tool; `digest` asks the engine's registry."""
         self._tool = tool
         self._stand_ins = stand_ins
         self._local_name = local_name
         self._digest = digest
 
-    def get_registry_data(self, image: str, **_: Any) -> _Digest:
-        """The digest of an image in a registry. Raises LookupError for one that the engine's own does not hold."""
-        return _Digest(self._digest(image))
+    def get_registry_data(self, image: str, **_: Any) -> _RegistryData:
+        """Return the digest of an image. Raises LookupError for an image that is not in the engine's registry."""
+        return _RegistryData(self._digest(image))
 
     def pull(self, image: str, **_: Any) -> "Images":
-        """Make sure that the image can be run. Raises ImageError, which fails the task, if not."""
+        """Pull the image. Raises ImageError, which fails the task, if it cannot be run."""
         if not self._tool:
             self._require_stand_in(image)
             return self
@@ -139,7 +140,7 @@ class Images:
         return self
 
     def get(self, image: str) -> "Images":
-        """Raises ImageError unless the image can be run as it is."""
+        """Raise ImageError unless the image can be run without a pull."""
         if not self._tool:
             self._require_stand_in(image)
         elif self._tool("image", "inspect", self._local_name(image)).returncode:
@@ -147,73 +148,68 @@ class Images:
         return self
 
     def tag(self, *_: Any, **__: Any) -> bool:
-        """It stays under its own name."""
+        """Do nothing, because the image keeps its own name."""
         return True
 
     def _require_stand_in(self, image: str) -> None:
-        # A process of this machine is not whatever image a task names.
         if image not in self._stand_ins:
             names = ", ".join(self._stand_ins) or "none"
             raise ImageError(f"there is no container tool to run {image}, and no stand-in for it (only: {names})")
 
 
 class Containers:
-    """What runs."""
+    """The tasks that run."""
 
-    def __init__(
-        self,
-        tool: Tool,
-        folder: Path,
-        stand_ins: Mapping[str, StandIn],
-        environment: Mapping[str, str],
-        local_name: Callable[[str], str],
-    ) -> None:
+    def __init__(self, tool: Tool, folder: Path, settings: Settings, local_name: Callable[[str], str]) -> None:
         self._tool = tool
-        self._stand_ins = stand_ins
-        self._environment = environment
         self._folder = folder
+        self._stand_ins = {stand_in.image: stand_in for stand_in in settings.stand_ins}
+        self._environment = settings.task_environment
         self._local_name = local_name
-        self._started: dict[str, Started] = {}
+        self._tasks: dict[str, TaskProcess] = {}
         self._lock = threading.Lock()
 
-    def run(self, image: str, *, name: str, environment: Mapping[str, str], **how: Any) -> Started:
-        """Start the image, or in its place the web service itself."""
-        with self._lock:  # or two would find the same port free
+    def run(self, image: str, *, name: str, environment: Mapping[str, str], **options: Any) -> TaskProcess:
+        """Start the image, or its stand-in."""
+        with self._lock:  # otherwise two tasks could find the same free port
             port = _free_port()
-            told = {**environment, "HOST": HOST, "PORT": str(port), **self._environment}
+            variables = {**environment, "HOST": HOST, "PORT": str(port), **self._environment}
             if self._tool:
-                command = self._container(image, name, told, how)
-                started = Started(name, command, os.environ, port, [*self._tool.command, "rm", "--force", name])
+                command = self._container_command(image, name, variables, options)
+                kill_command = [*self._tool.command, "rm", "--force", name]
+                task = TaskProcess(name, command, os.environ, port, kill_command)
             else:
                 stand_in = self._stand_ins[image]
-                here = {**inherited(), **told, **stand_in.environment, "PYTHONUNBUFFERED": "1"}
-                started = Started(name, [*stand_in.command, *(how.get("command") or ())], here, port)
-            self._started[started.id] = started
-        return started
+                variables = {**inherited(), **variables, **stand_in.environment, "PYTHONUNBUFFERED": "1"}
+                task = TaskProcess(name, [*stand_in.command, *(options.get("command") or ())], variables, port)
+            self._tasks[task.id] = task
+        return task
 
-    def _container(self, image: str, name: str, environment: Mapping[str, str], how: Mapping[str, Any]) -> list[str]:
-        options = ["--rm", "--name", name, "--network", "host", "--label", f"{LABEL}={self._folder}", *self._tool.run]
-        for variable, value in environment.items():
-            options += ["--env", f"{variable}={value}"]
-        if how.get("read_only"):
-            options += ["--read-only"]
-        if self._tool.limits and how.get("mem_limit"):
-            options += ["--memory", f"{how['mem_limit']}m"]
-        if self._tool.limits and how.get("cpus"):
-            options += ["--cpus", str(how["cpus"])]
-        return [*self._tool.command, "run", *options, self._local_name(image), *(how.get("command") or ())]
+    def _container_command(
+        self, image: str, name: str, variables: Mapping[str, str], options: Mapping[str, Any]
+    ) -> list[str]:
+        arguments = ["--rm", "--name", name, "--network", "host", "--label", f"{LABEL}={self._folder}", *self._tool.run]
+        for variable, value in variables.items():
+            arguments += ["--env", f"{variable}={value}"]
+        if options.get("read_only"):
+            arguments += ["--read-only"]
+        if self._tool.limits and options.get("mem_limit"):
+            arguments += ["--memory", f"{options['mem_limit']}m"]
+        if self._tool.limits and options.get("cpus"):
+            arguments += ["--cpus", str(options["cpus"])]
+        return [*self._tool.command, "run", *arguments, self._local_name(image), *(options.get("command") or ())]
 
-    def get(self, container_id: str) -> Started:
-        """The one of that id. Raises LookupError."""
-        return self._started[container_id]
+    def get(self, container_id: str) -> TaskProcess:
+        """Return the task with that id. Raises LookupError."""
+        return self._tasks[container_id]
 
-    def list(self, **_: Any) -> list[Started]:
-        """All that run."""
-        return [started for started in self._started.values() if started.status == "running"]
+    def list(self, **_: Any) -> list[TaskProcess]:
+        """Return all tasks that run."""
+        return [task for task in self._tasks.values() if task.status == "running"]
 
 
-class Runner:
-    """What the engine takes for Docker."""
+class TaskRunner:
+    """The object that the engine uses as Docker's client."""
 
     def __init__(
         self,
@@ -224,14 +220,14 @@ class Runner:
         local_name: Callable[[str], str],
         digest: Callable[[str], str],
     ) -> None:
-        """`local_name` says where the tool finds an image, `digest` what the engine's registry knows it by."""
-        stand_ins = {one.image: one for one in settings.stand_ins}
-        self.containers = Containers(tool, folder, stand_ins, settings.task_environment, local_name)
+        """`local_name` translates the name of an image for the tool; `digest` asks the engine's registry."""
+        stand_ins = {stand_in.image: stand_in for stand_in in settings.stand_ins}
+        self.containers = Containers(tool, folder, settings, local_name)
         self.images = Images(tool, stand_ins, local_name, digest)
 
 
 def _free_port() -> int:
-    # Of the range that the examples' security groups open; the kernel takes from it for itself, too.
+    # The kernel takes it from the ephemeral ports, which security groups for dynamic host ports open.
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

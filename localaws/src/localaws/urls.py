@@ -1,4 +1,4 @@
-"""Where the engine answers for host names that lead to AWS."""
+"""URLs of API Gateway and of load balancers, and the paths where the engine answers for them."""
 
 import re
 
@@ -6,11 +6,11 @@ HOSTS = {
     r"https://([a-z0-9]+)[.]execute-api[.][a-z0-9-]+[.]amazonaws[.]com": r"/_aws/execute-api/\1",
     r"http://([a-zA-Z0-9-]+)-[a-z0-9]+[.][a-z0-9-]+[.]elb[.]amazonaws[.]com": r"/_alb/\1",
 }
-"""What the URLs of APIs and of load balancers begin with, and the engine's path for them: for Python and for sed."""
+"""The beginning of such a URL, and the engine's path for it. The patterns are for Python and for `sed -E`."""
 
 
-def reached_at(url: str, endpoint: str) -> str:
-    """Where the URL of an API or of a load balancer is reached in the engine; any other URL as it is."""
+def local_url(url: str, endpoint: str) -> str:
+    """Return the URL where the engine answers for an API or a load balancer; any other URL is returned unchanged."""
     for host, path in HOSTS.items():
         url = re.sub(f"^{host}", f"{endpoint}{path}", url)
     return url

@@ -1,78 +1,65 @@
-"""What ministack lacks, or drops without a word, and the examples need. Nothing here may change what AWS would accept.
+"""Patches of ministack: behaviour of AWS that it lacks or ignores. No patch may change what AWS would accept.
 
-Every mend has a test in localaws/tests that fails when a newer ministack no longer needs
-it. Everything runs in the engine's own process, and nothing outside this package knows the engine's insides.
+There is one file for each AWS service. A patch is a function that replaces private functions of ministack in this
+process. Its docstring says what the stock engine does, what AWS does, and whether an upstream issue is known. Each
+patch has a test in localaws/tests that fails when a newer ministack no longer needs it. Only this package uses
+ministack's private functions.
 """
 
-from localaws.patches.apigateway import tell_functions_the_api_key, treat_loopback_as_encrypted, validate_request_bodies
-from localaws.patches.batch import add_batch_types, add_recorded_examples
-from localaws.patches.cloudwatch import take_alarms_on_expressions
-from localaws.patches.ec2 import add_network_types, know_machine_images
-from localaws.patches.ecr import ask_permission_for_the_repository, digest_of, keep_images_truly
-from localaws.patches.ecs import add_cluster_types, keep_what_task_definitions_say, launch_instances_of_groups
-from localaws.patches.ecs_tasks import run_tasks
-from localaws.patches.elb import check_health_and_take_turns
-from localaws.patches.iam import (
-    ask_for_versions,
-    fire_schedules_as_permitted,
-    hide_what_is_missing,
-    log_as_permitted,
-    record_permissions,
-    send_failures_as_permitted,
-)
-from localaws.patches.lambda_functions import (
-    bound_environments,
-    log_to_the_last_line,
-    make_no_log_groups,
-    run_foreign_bundles,
-    runnable,
-)
-from localaws.patches.s3 import keep_bucket_tags
-from localaws.patches.scheduler import (
-    fill_in_what_a_schedule_tells,
-    hurry_schedules,
-    retry_what_a_schedule_invokes,
-)
+from pathlib import Path
 
-__all__ = [
-    "digest_of",
-    "extend",
-    "fill_in_what_a_schedule_tells",
-    "log_to_the_last_line",
-    "record_permissions",
-    "retry_what_a_schedule_invokes",
-    "run_foreign_bundles",
-    "run_tasks",
-    "runnable",
-]
+from localaws.patches import (
+    apigateway,
+    batch,
+    cloudformation,
+    cloudwatch,
+    ec2,
+    ecr,
+    ecs,
+    ecs_tasks,
+    elb,
+    iam,
+    lambda_functions,
+    s3,
+    scheduler,
+)
+from localaws.patches.ecr import image_digest
+from localaws.task_runner import TaskRunner
+
+__all__ = ["apply", "image_digest"]
 
 
-def extend(seconds_a_minute: float) -> None:
-    """Apply every mend to the ministack of this process, before it serves."""
-    treat_loopback_as_encrypted()
-    keep_bucket_tags()
-    run_foreign_bundles()
-    validate_request_bodies()
-    take_alarms_on_expressions()
-    tell_functions_the_api_key()
-    hurry_schedules(seconds_a_minute)
-    fill_in_what_a_schedule_tells()
-    retry_what_a_schedule_invokes()
-    make_no_log_groups()
-    log_to_the_last_line()
-    bound_environments()
-    add_network_types()
-    know_machine_images()
-    keep_images_truly()
-    ask_permission_for_the_repository()
-    keep_what_task_definitions_say()
-    add_cluster_types()
-    launch_instances_of_groups()
-    check_health_and_take_turns(seconds_a_minute)
-    add_batch_types()
-    add_recorded_examples()
-    log_as_permitted()
-    send_failures_as_permitted()
-    fire_schedules_as_permitted()
-    hide_what_is_missing()
-    ask_for_versions()
+def apply(runner: TaskRunner, seconds_a_minute: float, permissions_file: Path) -> None:
+    """Apply every patch to the ministack of this process, before it serves.
+
+    `permissions_file` gets the permissions that roles use. The patches of iam come last, because they wrap others.
+    """
+    apigateway.treat_loopback_as_tls()
+    apigateway.validate_request_bodies()
+    apigateway.pass_api_key_to_functions()
+    s3.store_bucket_tags()
+    cloudwatch.accept_metric_math_alarms()
+    lambda_functions.run_bundles_for_other_processors()
+    lambda_functions.never_recreate_log_groups()
+    lambda_functions.keep_last_log_lines()
+    lambda_functions.limit_environments()
+    scheduler.shorten_minutes(seconds_a_minute)
+    scheduler.replace_context_attributes()
+    scheduler.retry_scheduled_invocations()
+    ec2.add_network_types()
+    ec2.add_machine_images()
+    ecr.report_missing_images()
+    ecr.evaluate_repository_arn()
+    ecs.keep_task_definition_properties()
+    ecs.add_cluster_types()
+    ecs.record_group_instances()
+    elb.check_target_health(seconds_a_minute)
+    batch.add_batch_types()
+    cloudformation.add_recorded_types()
+    iam.require_permission_to_log()
+    iam.require_permission_to_send_failures()
+    iam.require_permission_to_invoke_scheduled()
+    iam.hide_missing_objects()
+    iam.require_permission_to_delete_versions()
+    iam.record_permissions(permissions_file)
+    ecs_tasks.run_tasks(runner)

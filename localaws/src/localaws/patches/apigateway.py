@@ -1,47 +1,48 @@
-"""Mends of the engine's front door, and of API Gateway."""
+"""Patches of API Gateway, and of the engine's HTTP server."""
 
 from typing import Any
 
 import ministack.app
 from ministack.services import apigateway_v1
-from ministack.services.cloudformation import provisioners
 
-from localaws.patches.cloudformation import then
+from localaws.patches.cloudformation import call_after
 
 
-def treat_loopback_as_encrypted() -> None:
-    """Let requests pass that a policy refuses unless `aws:SecureTransport`.
+def treat_loopback_as_tls() -> None:
+    """Let a request pass as encrypted, although the engine serves plain HTTP.
 
-    The engine serves plain HTTP, on 127.0.0.1 alone: what the policy is about, the wire, is not there.
+    Stock engine: a bucket policy with `aws:SecureTransport: false` in a Deny statement refuses every request.
+    AWS: serves HTTPS, so the condition is true only for unencrypted requests. The engine listens on 127.0.0.1 alone,
+    and nobody can listen in there.
+    Upstream issue: none known.
     """
     pin = ministack.app.pin_request_origin
     ministack.app.pin_request_origin = lambda address, _secure: pin(address, secure_transport=True)
 
 
 def validate_request_bodies() -> None:
-    """Keep the request validators that CloudFormation makes, and hold a body against the model of its type alone.
+    """Validate a request's body against the model of its content type.
 
-    The engine validates no body for stacks, and takes the model for application/json where there is none for a type.
+    Stock engine: ignores the request validators of a template. With one, it applies the JSON model to any content type.
+    AWS: validates a body only if the method has a validator and a model for the content type.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-request-validation.html
+    Upstream issue: none known.
     """
-    validators = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RequestValidator"]
-    methods = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Method"]
-    for operation in ("create", "update"):
-        validators[operation] = then(_keep_validator, validators[operation])
-        methods[operation] = then(_keep_choice_of_validator, methods[operation])
+    call_after("AWS::ApiGateway::RequestValidator", _store_validator)
+    call_after("AWS::ApiGateway::Method", _store_validator_of_method)
     check = apigateway_v1._check_request_validation
     apigateway_v1._check_request_validation = lambda method, api, request, headers, *rest: check(
-        _with_models_of(method, headers), api, request, headers, *rest
+        _with_models_of_content_type(method, headers), api, request, headers, *rest
     )
 
 
-def _with_models_of(method: Any, headers: Any) -> Any:
+def _with_models_of_content_type(method: Any, headers: Any) -> Any:
     sent = (apigateway_v1._header_ci(headers, "content-type") or "application/json").split(";")[0].strip()
     models = method.get("requestModels") or {}
     return {**method, "requestModels": {kind: model for kind, model in models.items() if kind == sent}}
 
 
-def _keep_validator(properties: Any, validator_id: str) -> None:
+def _store_validator(properties: Any, validator_id: str) -> None:
     apigateway_v1._request_validators.setdefault(properties["RestApiId"], {})[validator_id] = {
         "id": validator_id,
         "name": properties.get("Name", ""),
@@ -50,16 +51,19 @@ def _keep_validator(properties: Any, validator_id: str) -> None:
     }
 
 
-def _keep_choice_of_validator(properties: Any, _method_id: str) -> None:
+def _store_validator_of_method(properties: Any, _method_id: str) -> None:
     resource = apigateway_v1._resources[properties["RestApiId"]][properties["ResourceId"]]
     method = resource["resourceMethods"][properties["HttpMethod"]]
     method["requestValidatorId"] = properties.get("RequestValidatorId")
 
 
-def tell_functions_the_api_key() -> None:
-    """Say in a function's event which API key a request came with.
+def pass_api_key_to_functions() -> None:
+    """Put the API key of a request, and its id, into the function's event.
 
+    Stock engine: leaves both out.
+    AWS: sets `requestContext.identity.apiKey` and `apiKeyId`.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
+    Upstream issue: none known.
     """
     build = apigateway_v1._build_lambda_event_v1
 

@@ -1,22 +1,25 @@
-"""Mends of CloudWatch."""
+"""Patches of CloudWatch."""
 
 from typing import Any
 
 from ministack.services.cloudformation import provisioners
 
 
-def take_alarms_on_expressions() -> None:
-    """Take an alarm on a metric expression for one on the metric in it: the engine refuses expressions.
+def accept_metric_math_alarms() -> None:
+    """Treat an alarm on a metric math expression as an alarm on the first metric in the expression.
 
-    What is filled in for missing data makes no difference here, since the engine looks no further back than it says.
+    Stock engine: rejects the alarm ("metric math is not supported"), so the stack fails.
+    AWS: evaluates the expression. FILL(metric, value) makes no difference here, because the engine never looks back
+    further than the evaluation periods.
+    Upstream issue: a deliberate limit, https://github.com/ministackorg/ministack/pull/265
     """
-    record = provisioners._cw_metric_alarm_record
-    provisioners._cw_metric_alarm_record = lambda name, properties: record(name, _on_its_metric(properties))
+    alarm_record = provisioners._cw_metric_alarm_record
+    provisioners._cw_metric_alarm_record = lambda name, properties: alarm_record(name, _plain_alarm(properties))
 
 
-def _on_its_metric(alarm: Any) -> Any:
-    metrics = [one["MetricStat"] for one in alarm.get("Metrics", []) if "MetricStat" in one]
+def _plain_alarm(properties: Any) -> Any:
+    metrics = [query["MetricStat"] for query in properties.get("Metrics", []) if "MetricStat" in query]
     if not metrics:
-        return alarm
-    plain = {name: value for name, value in alarm.items() if name != "Metrics"}
+        return properties
+    plain = {name: value for name, value in properties.items() if name != "Metrics"}
     return {**plain, **metrics[0]["Metric"], "Period": metrics[0]["Period"], "Statistic": metrics[0]["Stat"]}

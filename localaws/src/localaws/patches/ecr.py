@@ -1,10 +1,11 @@
-"""What the engine's ECR lacks: errors for images that are not there, sizes, and the API for layers."""
+"""Patches of ECR: errors for missing images, sizes, and the API for layers."""
 
 import base64
 import hashlib
 import json
 import os
 import re
+from http import HTTPStatus
 from typing import Any
 
 from ministack.core import iam_actions
@@ -16,27 +17,34 @@ PART_BYTES = 20 * 1024 * 1024
 """https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_InitiateLayerUpload.html"""
 
 
-def keep_images_truly() -> None:
-    """Let the API work on the same layers and manifests as `docker push`.
+def report_missing_images() -> None:
+    """Report a missing image or layer as an error, and let the API work on the same layers as `docker push`.
 
-    Without it the CDK CLI takes any image for one that was pushed already, and layers come and go unseen.
+    Stock engine: DescribeImages leaves a missing image out, so the CDK CLI believes that it was pushed. The API for
+    layers stores nothing.
+    AWS: answers ImageNotFoundException and LayersNotFoundException. An image that is put through the API can be pulled.
+    https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html
+    Upstream issue: none known.
     """
     for name, action in {
-        "DescribeImages": _describe,
-        "PutImage": _put,
-        "GetDownloadUrlForLayer": _url_of_layer,
-        "BatchCheckLayerAvailability": _availability,
-        "InitiateLayerUpload": _begin,
-        "UploadLayerPart": _upload,
-        "CompleteLayerUpload": _complete,
+        "DescribeImages": _describe_images,
+        "PutImage": _put_image,
+        "GetDownloadUrlForLayer": _layer_url,
+        "BatchCheckLayerAvailability": _layer_availability,
+        "InitiateLayerUpload": _initiate_upload,
+        "UploadLayerPart": _upload_part,
+        "CompleteLayerUpload": _complete_upload,
     }.items():
-        setattr(ecr, _name_of(name), _in_a_repository(action))
+        setattr(ecr, _function_name(name), _in_repository(action))
 
 
-def ask_permission_for_the_repository() -> None:
-    """Hold a request about one repository by DescribeRepositories against the policies for that one.
+def evaluate_repository_arn() -> None:
+    """Evaluate DescribeRepositories for one repository against the policies for that repository.
 
-    The engine holds it against those for all, and so refuses the CDK CLI's role.
+    Stock engine: evaluates it for all repositories, so it refuses the role of the CDK CLI.
+    AWS: evaluates it for the repository that the request names.
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
+    Upstream issue: none known.
     """
     extract = iam_actions.extract_resource_arn
 
@@ -52,20 +60,20 @@ def ask_permission_for_the_repository() -> None:
     iam_actions.extract_resource_arn = extract_named
 
 
-def digest_of(image: str) -> str:
-    """What the registry knows the image by that a URI names. Raises LookupError for an image that it does not hold."""
+def image_digest(image: str) -> str:
+    """Return the digest of the image with this URI. Raises LookupError for an image that is not in the registry."""
     found = _IMAGE.fullmatch(image)
-    held = found and ecr._find_image(found[1], {"imageTag": found[2], "imageDigest": found[3]})
-    if not held:
+    image_record = found and ecr._find_image(found[1], {"imageTag": found[2], "imageDigest": found[3]})
+    if not image_record:
         raise LookupError(image)
-    return str(held["imageDigest"])
+    return str(image_record["imageDigest"])
 
 
-def _name_of(action: str) -> str:
+def _function_name(action: str) -> str:
     return re.sub("([A-Z])", r"_\1", action).lower()
 
 
-def _in_a_repository(action: Any) -> Any:
+def _in_repository(action: Any) -> Any:
     def act(data: Any) -> Any:
         name = data.get("repositoryName", "")
         if name not in ecr._repositories:
@@ -79,23 +87,23 @@ def _in_a_repository(action: Any) -> Any:
 _stock_describe, _stock_put = ecr._describe_images, ecr._put_image
 
 
-def _describe(name: str, data: Any) -> Any:
-    for wanted in data.get("imageIds") or []:
-        if ecr._find_image(name, wanted) is None:
-            message = f"The image with imageId {json.dumps(wanted)} does not exist within the repository '{name}'"
+def _describe_images(name: str, data: Any) -> Any:
+    for image in data.get("imageIds") or []:
+        if ecr._find_image(name, image) is None:
+            message = f"The image with imageId {json.dumps(image)} does not exist within the repository '{name}'"
             return error_response_json("ImageNotFoundException", message, 400)
     answer = json.loads(_stock_describe(data)[2])
     for detail in answer["imageDetails"]:
-        detail["imageSizeInBytes"] = _size(name, detail["imageDigest"])
+        detail["imageSizeInBytes"] = _image_bytes(name, detail["imageDigest"])
     return json_response(answer)
 
 
-def _size(name: str, digest: str) -> int:
+def _image_bytes(name: str, digest: str) -> int:
     manifest = json.loads(ecr._find_image(name, {"imageDigest": digest}).get("imageManifest") or "{}")
     return sum(layer["size"] for layer in manifest.get("layers", []))
 
 
-def _put(name: str, data: Any) -> Any:
+def _put_image(name: str, data: Any) -> Any:
     manifest = data["imageManifest"]
     digest = "sha256:" + hashlib.sha256(manifest.encode()).hexdigest()
     tag = data.get("imageTag")
@@ -104,15 +112,15 @@ def _put(name: str, data: Any) -> Any:
     missing = sorted(_layers_of(manifest) - set(ecr._layer_blobs.get(name, {})))
     if missing:
         return error_response_json("LayersNotFoundException", f"Layers {missing} do not exist in '{name}'", 400)
-    there = ecr._find_image(name, {"imageDigest": digest})
-    # Where tags are immutable, ECR says that it is the tag that is there. https://github.com/aws/containers-roadmap/issues/2179
+    existing = ecr._find_image(name, {"imageDigest": digest})
+    # If tags are immutable, ECR reports the existing tag instead. https://github.com/aws/containers-roadmap/issues/2179
     immutable = ecr._repositories[name].get("imageTagMutability") == "IMMUTABLE"
-    if there and (tag is None or (tag in there.get("imageTags", []) and not immutable)):
+    if existing and (tag is None or (tag in existing.get("imageTags", []) and not immutable)):
         message = f"Image with digest '{digest}' and tag '{tag}' already exists in the repository '{name}'"
         return error_response_json("ImageAlreadyExistsException", message, 400)
     kind = data.get("imageManifestMediaType") or json.loads(manifest).get("mediaType")
     answer = _stock_put({**data, "imageDigest": digest, **({"imageManifestMediaType": kind} if kind else {})})
-    if answer[0] == 200:  # noqa: PLR2004 - HTTP's OK
+    if answer[0] == HTTPStatus.OK:
         ecr._manifest_blobs.setdefault(name, {})[digest] = manifest.encode()
     return answer
 
@@ -122,7 +130,7 @@ def _layers_of(manifest: str) -> set[str]:
     return {layer["digest"] for layer in [parsed.get("config"), *parsed.get("layers", [])] if layer}
 
 
-def _url_of_layer(name: str, data: Any) -> Any:
+def _layer_url(name: str, data: Any) -> Any:
     digest = data["layerDigest"]
     if digest not in ecr._layer_blobs.get(name, {}):
         message = f"The layer with digest '{digest}' does not exist in the repository '{name}'"
@@ -131,7 +139,7 @@ def _url_of_layer(name: str, data: Any) -> Any:
     return json_response({"layerDigest": digest, "downloadUrl": f"http://127.0.0.1:{port}/v2/{name}/blobs/{digest}"})
 
 
-def _availability(name: str, data: Any) -> Any:
+def _layer_availability(name: str, data: Any) -> Any:
     blobs = ecr._layer_blobs.get(name, {})
     layers = [
         {"layerDigest": digest, "layerAvailability": "AVAILABLE", "layerSize": len(blobs[digest])}
@@ -139,23 +147,23 @@ def _availability(name: str, data: Any) -> Any:
         if digest in blobs
     ]
     failures = [
-        {"layerDigest": digest, "failureCode": "MissingLayerDigest", "failureReason": "There is no such layer"}
+        {"layerDigest": digest, "failureCode": "MissingLayerDigest", "failureReason": "The layer does not exist"}
         for digest in data["layerDigests"]
         if digest not in blobs
     ]
     return json_response({"layers": layers, "failures": failures})
 
 
-def _begin(name: str, _data: Any) -> Any:
+def _initiate_upload(name: str, _data: Any) -> Any:
     upload = new_uuid()
     ecr._uploads.setdefault(name, {})[upload] = bytearray()
     return json_response({"uploadId": upload, "partSize": PART_BYTES})
 
 
-def _upload(name: str, data: Any) -> Any:
+def _upload_part(name: str, data: Any) -> Any:
     received = ecr._uploads.get(name, {}).get(data["uploadId"])
     if received is None:
-        return error_response_json("UploadNotFoundException", f"There is no upload {data['uploadId']}", 400)
+        return error_response_json("UploadNotFoundException", f"The upload {data['uploadId']} does not exist", 400)
     part = base64.b64decode(data["layerPartBlob"])
     last = int(data["partLastByte"])
     if int(data["partFirstByte"]) != len(received) or last - len(received) + 1 != len(part):
@@ -165,10 +173,10 @@ def _upload(name: str, data: Any) -> Any:
     return json_response({"repositoryName": name, "uploadId": data["uploadId"], "lastByteReceived": last})
 
 
-def _complete(name: str, data: Any) -> Any:
+def _complete_upload(name: str, data: Any) -> Any:
     received = ecr._uploads.get(name, {}).pop(data["uploadId"], None)
     if received is None:
-        return error_response_json("UploadNotFoundException", f"There is no upload {data['uploadId']}", 400)
+        return error_response_json("UploadNotFoundException", f"The upload {data['uploadId']} does not exist", 400)
     digest = "sha256:" + hashlib.sha256(received).hexdigest()
     if digest not in data["layerDigests"]:
         return error_response_json("InvalidLayerException", f"The digest is {digest}", 400)

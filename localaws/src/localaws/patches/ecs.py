@@ -1,86 +1,108 @@
-"""What CloudFormation lacks of ECS clusters: capacity providers, instances of groups, bounds of services."""
+"""Patches of ECS clusters and services in CloudFormation. The patches of running tasks are in ecs_tasks.py."""
 
 from typing import Any
 
 from ministack.services import autoscaling, ec2, ecs
 
-from localaws.patches.cloudformation import Properties, add_type, after, camel, name_of, succeeded
-from localaws.patches.recorded import add_recorded
+from localaws.patches.cloudformation import (
+    Properties,
+    add_type,
+    api_names,
+    call_after,
+    record_type,
+    require_success,
+    resource_name,
+)
 
 
 def add_cluster_types() -> None:
-    """Capacity providers are those of the engine's ECS. Of scaling only the lower and upper bound has an effect."""
-    add_type("AWS::ECS::CapacityProvider", _provide, _withdraw, _change_provider)
+    """Add capacity providers and automatic scaling to CloudFormation.
+
+    Stock engine: has capacity providers in its ECS API, and rejects a template with these types.
+    AWS: creates them. Here only the minimum and maximum of a scalable target take effect.
+    Upstream issue: none known.
+    """
+    add_type("AWS::ECS::CapacityProvider", _create_provider, _delete_provider, _update_provider)
     add_type("AWS::ECS::ClusterCapacityProviderAssociations", _associate, _dissociate)
     target = "AWS::ApplicationAutoScaling::ScalableTarget"
-    add_recorded(target, prefix="target-", attributes=("Id",))
-    after(target, lambda properties, _: _keep_within(properties))
-    add_recorded("AWS::ApplicationAutoScaling::ScalingPolicy", prefix="policy-", attributes=("Arn",))
+    record_type(target, prefix="target-", attributes=("Id",))
+    call_after(target, lambda properties, _: _apply_bounds(properties))
+    record_type("AWS::ApplicationAutoScaling::ScalingPolicy", prefix="policy-", attributes=("Arn",))
 
 
-def keep_what_task_definitions_say() -> None:
-    """Keep those properties of task definitions and services that CloudFormation's own handlers drop."""
-    after("AWS::ECS::TaskDefinition", _keep_platform)
-    after("AWS::ECS::Service", _keep_choices)
+def keep_task_definition_properties() -> None:
+    """Keep properties of task definitions and services that a template sets.
+
+    Stock engine: CloudFormation drops some, such as RuntimePlatform, HealthCheck and PlacementStrategies.
+    AWS: keeps all of them, and describes them.
+    Upstream issue: none known.
+    """
+    call_after("AWS::ECS::TaskDefinition", _keep_definition_properties)
+    call_after("AWS::ECS::Service", _keep_service_properties)
 
 
-def launch_instances_of_groups() -> None:
-    """Record the instances of an Auto Scaling group that CloudFormation makes, in the zones of its subnets."""
-    after("AWS::AutoScaling::AutoScalingGroup", _launch)
+def record_group_instances() -> None:
+    """Record the instances of an Auto Scaling group that CloudFormation creates, in the zones of its subnets.
+
+    Stock engine: records the group without instances, and with one zone.
+    AWS: starts the instances. No machine runs here.
+    Upstream issue: none known.
+    """
+    call_after("AWS::AutoScaling::AutoScalingGroup", _record_instances)
 
 
 def instances_of(provider: str) -> list[Any]:
-    """The instances that a capacity provider places tasks on."""
-    group = ecs._capacity_providers[provider]["autoScalingGroupProvider"]["autoScalingGroupArn"]
-    return list(autoscaling._asgs[group.rsplit("/", 1)[-1]]["Instances"])
+    """Return the instances on which a capacity provider places tasks."""
+    group_arn = ecs._capacity_providers[provider]["autoScalingGroupProvider"]["autoScalingGroupArn"]
+    return list(autoscaling._asgs[group_arn.rsplit("/", 1)[-1]]["Instances"])
 
 
-def _provide(logical_id: str, properties: Properties, stack: str) -> tuple[str, Properties]:
-    name = name_of(properties, "Name", logical_id, stack)
-    succeeded(ecs._create_capacity_provider({**camel(properties), "name": name}))
+def _create_provider(logical_id: str, properties: Properties, stack: str) -> tuple[str, Properties]:
+    name = resource_name(properties, "Name", logical_id, stack)
+    require_success(ecs._create_capacity_provider({**api_names(properties), "name": name}))
     return name, {}
 
 
-def _change_provider(name: str, _old: Properties, new: Properties, _stack: str) -> tuple[str, Properties]:
-    succeeded(ecs._update_capacity_provider({**camel(new), "name": name}))
+def _update_provider(name: str, _old: Properties, new: Properties, _stack: str) -> tuple[str, Properties]:
+    require_success(ecs._update_capacity_provider({**api_names(new), "name": name}))
     return name, {}
 
 
-def _withdraw(name: str, _properties: Properties) -> None:
+def _delete_provider(name: str, _properties: Properties) -> None:
     ecs._delete_capacity_provider({"capacityProvider": name})
 
 
 def _associate(_logical_id: str, properties: Properties, _stack: str) -> tuple[str, Properties]:
-    succeeded(ecs._put_cluster_capacity_providers(camel(properties)))
+    require_success(ecs._put_cluster_capacity_providers(api_names(properties)))
     return str(properties["Cluster"]), {}
 
 
 def _dissociate(cluster: str, _properties: Properties) -> None:
     if cluster in ecs._clusters:
-        nothing: dict[str, Any] = {"capacityProviders": [], "defaultCapacityProviderStrategy": []}
-        succeeded(ecs._put_cluster_capacity_providers({"cluster": cluster, **nothing}))
+        empty: dict[str, Any] = {"capacityProviders": [], "defaultCapacityProviderStrategy": []}
+        require_success(ecs._put_cluster_capacity_providers({"cluster": cluster, **empty}))
 
 
-def _keep_within(properties: Properties) -> None:
-    # As AWS does when a target is registered: what is outside the bounds is brought to the nearer one.
+def _apply_bounds(properties: Properties) -> None:
+    # As on AWS, registering a target moves a count outside the bounds to the nearer bound.
     kind, cluster, service = properties["ResourceId"].split("/")
     current = ecs._services[f"{cluster}/{service}"]["desiredCount"]
     wanted = min(max(current, int(properties["MinCapacity"])), int(properties["MaxCapacity"]))
     if kind == "service" and wanted != current:
-        succeeded(ecs._update_service({"cluster": cluster, "service": service, "desiredCount": wanted}))
+        require_success(ecs._update_service({"cluster": cluster, "service": service, "desiredCount": wanted}))
 
 
-def _keep_platform(properties: Properties, arn: str) -> None:
+def _keep_definition_properties(properties: Properties, arn: str) -> None:
     definition = ecs._task_defs[arn.rsplit("/", 1)[-1]]
     for name in ("RuntimePlatform", "EphemeralStorage"):
         if name in properties:
-            definition[name[0].lower() + name[1:]] = camel(properties[name])
-    for kept, said in zip(definition["containerDefinitions"], properties["ContainerDefinitions"], strict=True):
-        if "HealthCheck" in said:
-            kept["healthCheck"] = camel(said["HealthCheck"])
+            definition[name[0].lower() + name[1:]] = api_names(properties[name])
+    for kept, given in zip(definition["containerDefinitions"], properties["ContainerDefinitions"], strict=True):
+        if "HealthCheck" in given:
+            kept["healthCheck"] = api_names(given["HealthCheck"])
 
 
-def _keep_choices(properties: Properties, arn: str) -> None:
+def _keep_service_properties(properties: Properties, arn: str) -> None:
     cluster, service = arn.split("/")[-2:]
     record = ecs._services[f"{cluster}/{service}"]
     for name in (
@@ -93,10 +115,10 @@ def _keep_choices(properties: Properties, arn: str) -> None:
         if name in properties:
             record[name[0].lower() + name[1:]] = properties[name]
     record["enableECSManagedTags"] = properties.get("EnableECSManagedTags", False)
-    record["placementStrategy"] = camel(properties.get("PlacementStrategies", []))
+    record["placementStrategy"] = api_names(properties.get("PlacementStrategies", []))
 
 
-def _launch(_properties: Properties, name: str) -> None:
+def _record_instances(_properties: Properties, name: str) -> None:
     group = autoscaling._asgs[name]
     subnets = [ec2._subnets[subnet] for subnet in group["VPCZoneIdentifier"].split(",") if subnet in ec2._subnets]
     group["AvailabilityZones"] = [subnet["AvailabilityZone"] for subnet in subnets] or group["AvailabilityZones"]

@@ -1,4 +1,4 @@
-"""ECS tasks that run: placed in zones, told where they are, stopped as AWS stops them, and waited for."""
+"""Patches of ECS tasks: their placement, metadata and stop, and services that CloudFormation waits for."""
 
 import ipaddress
 import itertools
@@ -14,34 +14,43 @@ from ministack.services.cloudformation import provisioners, stacks
 
 from localaws.patches import elb
 from localaws.patches.ecs import instances_of
-from localaws.task_runner import Runner, Started
+from localaws.task_runner import TaskProcess, TaskRunner
 
 HEALTHY_SECONDS = 60
-"""For a new task to answer the load balancer, on a machine that is busy deploying."""
+"""The time that a new task has to answer the load balancer, on a machine that is busy with a deployment."""
 STEADY_SECONDS = 90
+"""The time that a service has to become steady."""
 _placing = threading.Lock()
 _addresses = itertools.count(10)
-_STOPPING = "stopping a task"
+_STOP_THREAD = "stopping a task"
 
 
-def run_tasks(runner: Runner) -> None:
-    """Run tasks with `runner`: registered with the load balancer, replaced when they end, awaited by CloudFormation."""
+def run_tasks(runner: TaskRunner) -> None:
+    """Run tasks with `runner`, place them in zones, and let CloudFormation wait for their service.
+
+    Stock engine: runs tasks with Docker only, and all of them in one zone. It reports a task as stopped, with exit
+    status 0, before its container has ended, and a service as created before its tasks run.
+    AWS: spreads tasks over zones and capacity providers. It stops sending requests to a task before it stops it with
+    SIGTERM, and starts another in its place. CloudFormation waits until the service is steady.
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_services.html
+    Upstream issue: none known.
+    """
     ecs._docker = runner
-    for name, mend in {
+    for name, function in {
         "_mark_task_pending": _place_first(ecs._mark_task_pending),
-        "_register_metadata": _tell_truly(ecs._register_metadata),
-        "_build_run_kwargs": _with_limits(ecs._build_run_kwargs),
+        "_register_metadata": _register_place_and_limits(ecs._register_metadata),
+        "_build_run_kwargs": _add_limits(ecs._build_run_kwargs),
         "_record_task_ip": _record_address,
-        "_sync_service_targets": _publish,
-        "_record_service_task_healthy": _wait_for_health(ecs._record_service_task_healthy),
-        "_make_deployment": _in_progress(ecs._make_deployment),
+        "_sync_service_targets": _register_targets,
+        "_record_service_task_healthy": _wait_until_healthy(ecs._record_service_task_healthy),
+        "_make_deployment": _begin_in_progress(ecs._make_deployment),
         "_stop_task": _stop_gently(ecs._stop_task),
     }.items():
-        setattr(ecs, name, mend)
-    ecs._ACTION_MAP["StopTask"] = lambda asked: ecs._stop_task({**asked, "by_somebody": True})
-    # The engine serves nothing while it makes most types; a task pulls its image from it.
-    threaded = stacks._runs_on_worker_thread
-    stacks._runs_on_worker_thread = lambda kind: kind == "AWS::ECS::Service" or threaded(kind)
+        setattr(ecs, name, function)
+    ecs._ACTION_MAP["StopTask"] = lambda request: ecs._stop_task({**request, "by_request": True})
+    # A task pulls its image from the engine, which does not serve while it creates a resource on its main thread.
+    runs_on_thread = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda kind: kind == "AWS::ECS::Service" or runs_on_thread(kind)
     handlers = provisioners._RESOURCE_HANDLERS["AWS::ECS::Service"]
     handlers.update(
         create=_await_creation(handlers["create"]),
@@ -50,7 +59,7 @@ def run_tasks(runner: Runner) -> None:
     )
 
 
-# -- where a task is
+# -- the place of a task
 
 
 def _place_first(mark: Any) -> Any:
@@ -63,7 +72,7 @@ def _place_first(mark: Any) -> Any:
 
 
 def _place(task: Any) -> None:
-    # In the zone, and on the capacity, that has the fewest of the service's tasks.
+    # The zone and the capacity provider with the fewest tasks of the service.
     others = [
         other
         for other in list(ecs._tasks.values())
@@ -77,7 +86,7 @@ def _place(task: Any) -> None:
         place = min(_subnets(task), key=lambda subnet: zones[subnet["AvailabilityZone"]], default=None)
         if place:
             task["_subnet"] = place["SubnetId"]
-        _share(task, Counter(other["capacityProviderName"] for other in others))
+        _choose_provider(task, Counter(other["capacityProviderName"] for other in others))
     else:
         instances = instances_of(task["capacityProviderName"]) if task["capacityProviderName"] else []
         place = min(instances, key=lambda instance: zones[instance["AvailabilityZone"]], default=None)
@@ -97,13 +106,13 @@ def _subnets(task: Any) -> list[Any]:
     return [ec2._subnets[subnet] for subnet in network.get("subnets", []) if subnet in ec2._subnets]
 
 
-def _share(task: Any, used: Counter[str]) -> None:
-    # First each provider's base, then by weight.
+def _choose_provider(task: Any, used: Counter[str]) -> None:
+    # First the base of each capacity provider, then by weight.
     strategy = (_service_of(task) or {}).get("capacityProviderStrategy") or []
-    based = [item for item in strategy if used[item["capacityProvider"]] < item.get("base", 0)]
+    below_base = [item for item in strategy if used[item["capacityProvider"]] < item.get("base", 0)]
     weighted = [item for item in strategy if item.get("weight")]
-    if based or weighted:
-        chosen = (based or sorted(weighted, key=lambda item: _load(item, used)))[0]
+    if below_base or weighted:
+        chosen = (below_base or sorted(weighted, key=lambda item: _load(item, used)))[0]
         task["capacityProviderName"] = chosen["capacityProvider"]
 
 
@@ -111,27 +120,27 @@ def _load(item: Any, used: Counter[str]) -> float:
     return float((used[item["capacityProvider"]] - item.get("base", 0) + 1) / item["weight"])
 
 
-# -- what it is told
+# -- metadata, limits and address
 
 
-def _tell_truly(register: Any) -> Any:
-    def register_where_it_is(arn: str, cluster: str, definition: Any, container: Any, *rest: Any) -> Any:
+def _register_place_and_limits(register: Any) -> Any:
+    def register_with_place(arn: str, cluster: str, definition: Any, container: Any, *rest: Any) -> Any:
         kind, environment, *_ = rest
-        # In host mode: the endpoint is at an address that is this machine's for containers, too.
+        # Registered as in host mode, because 127.0.0.1 leads to the metadata endpoint also from a container.
         token = register(arn, cluster, definition, container, kind, environment, True, None)  # noqa: FBT003
-        about = ecs_metadata._TASKS[arn]
-        about["AvailabilityZone"] = ecs._tasks[arn]["availabilityZone"]
+        metadata = ecs_metadata._TASKS[arn]
+        metadata["AvailabilityZone"] = ecs._tasks[arn]["availabilityZone"]
         if definition.get("cpu") and definition.get("memory"):
-            about["Limits"] = {"CPU": int(definition["cpu"]) / 1024, "Memory": int(definition["memory"])}
+            metadata["Limits"] = {"CPU": int(definition["cpu"]) / 1024, "Memory": int(definition["memory"])}
         limits = {"CPU": container.get("cpu", 0), "Memory": container.get("memory")}
         ecs_metadata._TOKEN_TO_CONTAINER[token]["Limits"] = {key: value for key, value in limits.items() if value}
         return token
 
-    return register_where_it_is
+    return register_with_place
 
 
-def _with_limits(build: Any) -> Any:
-    def build_with_limits(container: Any, definition: Any, *rest: Any) -> Any:
+def _add_limits(build: Any) -> Any:
+    def build_add_limits(container: Any, definition: Any, *rest: Any) -> Any:
         units = int(container.get("cpu") or definition.get("cpu") or 0)
         return {
             **build(container, definition, *rest),
@@ -140,10 +149,10 @@ def _with_limits(build: Any) -> Any:
             "cpus": units / 1024 if units else None,
         }
 
-    return build_with_limits
+    return build_add_limits
 
 
-def _record_address(task: Any, container: Started, _network: Any) -> None:
+def _record_address(task: Any, container: TaskProcess, _network: Any) -> None:
     task["_address"] = container.address
     if task["_network_mode"] == "awsvpc":
         block = ec2._subnets.get(task["_subnet"] or "", {}).get("CidrBlock", "10.0.0.0/24")
@@ -163,7 +172,7 @@ def _record_address(task: Any, container: Started, _network: Any) -> None:
     for described, defined in zip(task["containers"], definition["containerDefinitions"], strict=True):
         described["networkBindings"] = [
             {
-                "bindIP": "0.0.0.0",  # noqa: S104 - as AWS tells it
+                "bindIP": "0.0.0.0",  # noqa: S104 - the address that AWS reports
                 "containerPort": mapping["containerPort"],
                 "hostPort": container.address[1],
                 "protocol": "tcp",
@@ -175,7 +184,7 @@ def _record_address(task: Any, container: Started, _network: Any) -> None:
 # -- the load balancer
 
 
-def _publish(_cluster_name: str, service: Any) -> None:
+def _register_targets(_cluster_name: str, service: Any) -> None:
     running = [
         task
         for task in list(ecs._tasks.values())
@@ -186,7 +195,7 @@ def _publish(_cluster_name: str, service: Any) -> None:
     ]
     for balancer in service["loadBalancers"] or []:
         targets = {_target(task, balancer["containerPort"]): task["_address"] for task in running}
-        elb.publish(balancer["targetGroupArn"], targets if service["status"] == "ACTIVE" else {})
+        elb.register(balancer["targetGroupArn"], targets if service["status"] == "ACTIVE" else {})
 
 
 def _target(task: Any, port: int) -> elb.Target:
@@ -195,11 +204,11 @@ def _target(task: Any, port: int) -> elb.Target:
     return task["_instance"] or "instance", task["_address"][1]
 
 
-def _wait_for_health(record: Any) -> Any:
+def _wait_until_healthy(record: Any) -> Any:
     def wait_and_record(key: str, task: Any) -> None:
         deadline = time.monotonic() + HEALTHY_SECONDS
         balanced = bool((_service_of(task) or {}).get("loadBalancers"))
-        while balanced and elb.health_of(task["_address"]) != "healthy":
+        while balanced and elb.state_of(task["_address"]) != "healthy":
             if not ecs._task_is_active(task["taskArn"], task):
                 return
             if time.monotonic() > deadline:
@@ -224,7 +233,7 @@ def _fail(task: Any) -> None:
 
 
 def _stop_gently(stop: Any) -> Any:
-    """First no request comes any more, then SIGTERM, then the task is stopped; meanwhile its service starts another."""
+    """Return a replacement of StopTask: deregister the task, start another one, send SIGTERM, and wait for the end."""
 
     def stop_gently(data: Any) -> Any:
         task = ecs._resolve_task(data.get("task", ""), ecs._resolve_cluster_name(data.get("cluster", "default")))
@@ -235,10 +244,10 @@ def _stop_gently(stop: Any) -> Any:
         cluster = task["clusterArn"].rsplit("/", 1)[-1]
         ecs._refresh_service_state(cluster, task["group"])
         reason = data.get("reason", "Task stopped by user")
-        ending = threading.Thread(target=_end, args=(task, reason, get_account_id(), get_region()), name=_STOPPING)
-        ending.start()
+        arguments = (task, reason, get_account_id(), get_region())
+        threading.Thread(target=_end, args=arguments, name=_STOP_THREAD).start()
         service = _service_of(task)
-        if service and service["status"] == "ACTIVE" and data.get("by_somebody"):
+        if service and service["status"] == "ACTIVE" and data.get("by_request"):
             ecs._reconcile_service_tasks(cluster, f"{cluster}/{service['serviceName']}")
         return ecs.json_response({"task": ecs._sanitize({**task, "desiredStatus": "STOPPED"})})
 
@@ -257,38 +266,38 @@ def _end(task: Any, reason: str, account: str, region: str) -> None:
         ecs._cleanup_task_resources(task, None)
 
 
-# -- CloudFormation waits, as AWS's does
+# -- CloudFormation waits for the service
 
 
-def _in_progress(make: Any) -> Any:
-    def make_in_progress(*arguments: Any, **options: Any) -> Any:
+def _begin_in_progress(make: Any) -> Any:
+    def make_begin_in_progress(*arguments: Any, **options: Any) -> Any:
         deployment = make(*arguments, **options)
         deployment.update(rolloutState="IN_PROGRESS", rolloutStateReason="ECS deployment in progress.")
         return deployment
 
-    return make_in_progress
+    return make_begin_in_progress
 
 
 def _await_creation(create: Any) -> Any:
     def create_and_wait(logical_id: str, properties: Any, stack: str) -> Any:
-        made = create(logical_id, properties, stack)
+        created = create(logical_id, properties, stack)
         try:
-            _wait_until_steady(made[0])
+            _wait_until_steady(created[0])
         except ValueError:
-            _await_deletion(provisioners._ecs_service_delete)(made[0], properties)
+            _await_deletion(provisioners._ecs_service_delete)(created[0], properties)
             raise
-        return made
+        return created
 
     return create_and_wait
 
 
 def _await_update(update: Any) -> Any:
     def update_and_wait(arn: str, old: Any, new: Any, *rest: Any) -> Any:
-        made = update(arn, old, new, *rest)
-        _wait_until_steady(made[0])
-        if _record_of(made[0])["taskDefinition"] != new["TaskDefinition"]:
+        updated = update(arn, old, new, *rest)
+        _wait_until_steady(updated[0])
+        if _record_of(updated[0])["taskDefinition"] != new["TaskDefinition"]:
             raise ValueError("ECS Deployment Circuit Breaker was triggered")
-        return made
+        return updated
 
     return update_and_wait
 
@@ -297,7 +306,7 @@ def _await_deletion(delete: Any) -> Any:
     def delete_and_wait(arn: str, properties: Any) -> None:
         delete(arn, properties)
         for thread in threading.enumerate():
-            if thread.name == _STOPPING:
+            if thread.name == _STOP_THREAD:
                 thread.join()
 
     return delete_and_wait

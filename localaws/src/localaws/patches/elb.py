@@ -1,4 +1,4 @@
-"""What the engine's load balancers lack: health checks that ask, and turns. Its own call every target healthy."""
+"""Patches of Elastic Load Balancing: health checks, and turns between the targets."""
 
 import http.client
 import itertools
@@ -11,113 +11,122 @@ from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import alb
 
 Target = tuple[str, int]
-"""What the target group knows it by: an instance or address, and a port."""
+"""A target as its target group names it: an instance or address, and a port."""
 Address = tuple[str, int]
-"""Where it really is: a host and port of this machine."""
+"""The host and port of this machine where the target answers."""
 _UNAVAILABLE = b"<html><body><center><h1>503 Service Temporarily Unavailable</h1></center></body></html>"
 
 
 @dataclass
 class Health:
-    """What the health checks of one target told."""
+    """The result of the health checks of one target."""
 
     address: Address
     state: str = "initial"
     reason: str = "Elb.RegistrationInProgress"
-    watched: threading.Event = field(default_factory=threading.Event)
-    """Set when it is registered no more."""
+    deregistered: threading.Event = field(default_factory=threading.Event)
 
 
-_groups: dict[str, dict[Target, Health]] = {}
+_health: dict[str, dict[Target, Health]] = {}
+"""The targets of ECS services, by the ARN of their target group."""
 _turns = itertools.count()
 _lock = threading.Lock()
-_seconds_a_minute: float = 60
+_check_factor = 1.0
+"""The time between two health checks, as a part of the time that the target group says."""
 
 
-def check_health_and_take_turns(seconds_a_minute: float) -> None:
-    """Ask each target of ECS as its group says, show what it answered, and pass on to the healthy ones in turn."""
-    global _seconds_a_minute  # noqa: PLW0603
-    _seconds_a_minute = seconds_a_minute
+def check_target_health(seconds_a_minute: float) -> None:
+    """Check the health of ECS tasks as their target group says, and forward requests to the healthy ones in turn.
+
+    Stock engine: reports every target as healthy, and forwards each request to a random one.
+    AWS: checks each target, reports its state, and forwards only to healthy targets. If none is healthy, it forwards to
+    all unhealthy ones.
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+    Upstream issue: none known for health checks. Registration came with
+    https://github.com/ministackorg/ministack/issues/1547
+    """
+    global _check_factor  # noqa: PLW0603 - the engine calls these functions, and passes no state
+    _check_factor = seconds_a_minute / 60
     forward, describe = alb._forward_to_tg, alb._describe_target_health
 
-    async def take_turns(arn: str, method: str, path: str, headers: Any, body: Any, *query: Any, **raw: Any) -> Any:
-        if arn not in _groups:
+    async def forward_in_turn(
+        arn: str, method: str, path: str, headers: Any, body: Any, *query: Any, **raw: Any
+    ) -> Any:
+        if arn not in _health:
             return await forward(arn, method, path, headers, body, *query, **raw)
-        chosen = _next(arn)
+        chosen = _next_address(arn)
         if chosen is None:
             return 503, {"Content-Type": "text/html"}, _UNAVAILABLE
         host, port = chosen
-        given = dict(zip(("query_params", "raw_query_string", "raw_path"), query, strict=False)) | raw
-        way = given.pop("raw_path", None) or path
+        options = dict(zip(("query_params", "raw_query_string", "raw_path"), query, strict=False)) | raw
+        raw_path = options.pop("raw_path", None) or path
         target = {"Id": host, "Port": port}
-        return await alb._proxy_http_target(target, alb._tgs[arn], method, way, headers, body, **given)
+        return await alb._proxy_http_target(target, alb._tgs[arn], method, raw_path, headers, body, **options)
 
-    def describe_truly(parameters: Any) -> Any:
-        group = _groups.get(alb._p(parameters, "TargetGroupArn"))
-        return describe(parameters) if group is None else _described(group)
+    def describe_health(parameters: Any) -> Any:
+        targets = _health.get(alb._p(parameters, "TargetGroupArn"))
+        return describe(parameters) if targets is None else _description(targets)
 
-    alb._forward_to_tg = take_turns
-    alb._describe_target_health = describe_truly
-    alb._ACTION_MAP["DescribeTargetHealth"] = describe_truly
+    alb._forward_to_tg = forward_in_turn
+    alb._describe_target_health = describe_health
+    alb._ACTION_MAP["DescribeTargetHealth"] = describe_health
 
 
-def publish(arn: str, targets: Mapping[Target, Address]) -> None:
-    """Make these the targets of the group that ECS has registered. Unknown groups are left alone."""
-    group = alb._tgs.get(arn)
-    if group is None:
+def register(arn: str, targets: Mapping[Target, Address]) -> None:
+    """Register exactly these targets of ECS in the target group. An unknown target group is left alone."""
+    target_group = alb._tgs.get(arn)
+    if target_group is None:
         return
     with _lock:
-        known = _groups.setdefault(arn, {})
+        known = _health.setdefault(arn, {})
         for target in known.keys() - targets.keys():
-            known.pop(target).watched.set()
+            known.pop(target).deregistered.set()
         for target in targets.keys() - known.keys():
             known[target] = health = Health(targets[target])
             threading.Thread(
-                target=_watch, args=(group, health, get_account_id(), get_region()), daemon=True, name="health check"
+                target=_check, args=(target_group, health, get_account_id(), get_region()), daemon=True, name="health"
             ).start()
         alb._targets[arn] = [{"Id": name, "Port": port} for name, port in known]
 
 
-def health_of(address: Address) -> str:
-    """What is known of a target at that address: `unused` where none is registered."""
-    found = [health.state for group in list(_groups.values()) for health in group.values() if health.address == address]
-    return found[0] if found else "unused"
+def state_of(address: Address) -> str:
+    """Return the state of the target at that address, or `unused` if none is registered."""
+    all_health = [health for targets in list(_health.values()) for health in targets.values()]
+    return next((health.state for health in all_health if health.address == address), "unused")
 
 
-def _next(arn: str) -> Address | None:
-    # When none is healthy all unhealthy ones are asked, as AWS does: something may be better than nothing.
-    healths = list(_groups[arn].values())
+def _next_address(arn: str) -> Address | None:
     for state in ("healthy", "unhealthy"):
-        addresses = [health.address for health in healths if health.state == state]
+        addresses = [health.address for health in list(_health[arn].values()) if health.state == state]
         if addresses:
             return addresses[next(_turns) % len(addresses)]
     return None
 
 
-def _watch(group: Mapping[str, Any], health: Health, account: str, region: str) -> None:
-    good = bad = 0
+def _check(target_group: Mapping[str, Any], health: Health, account: str, region: str) -> None:
+    successes = failures = 0
     with request_scope(account, region):
-        while not health.watched.is_set():
-            fault = _fault(group, health.address)
-            good, bad = (good + 1, 0) if fault is None else (0, bad + 1)
-            # The first good answer will do for a new target, as AWS does.
-            if good >= (1 if health.state == "initial" else group["HealthyThresholdCount"]):
+        while not health.deregistered.is_set():
+            fault = _fault(target_group, health.address)
+            successes, failures = (successes + 1, 0) if fault is None else (0, failures + 1)
+            # A new target is healthy after one success, as on AWS.
+            if successes >= (1 if health.state == "initial" else target_group["HealthyThresholdCount"]):
                 health.state, health.reason = "healthy", ""
-            elif bad >= group["UnhealthyThresholdCount"]:
+            elif failures >= target_group["UnhealthyThresholdCount"]:
                 health.state, health.reason = "unhealthy", fault or ""
-            health.watched.wait(group["HealthCheckIntervalSeconds"] * _seconds_a_minute / 60)
+            health.deregistered.wait(target_group["HealthCheckIntervalSeconds"] * _check_factor)
 
 
-def _fault(group: Mapping[str, Any], address: Address) -> str | None:
-    connection = http.client.HTTPConnection(*address, timeout=group["HealthCheckTimeoutSeconds"])
+def _fault(target_group: Mapping[str, Any], address: Address) -> str | None:
+    connection = http.client.HTTPConnection(*address, timeout=target_group["HealthCheckTimeoutSeconds"])
     try:
-        connection.request("GET", group["HealthCheckPath"], headers={"User-Agent": "ELB-HealthChecker/2.0"})
+        connection.request("GET", target_group["HealthCheckPath"], headers={"User-Agent": "ELB-HealthChecker/2.0"})
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return "Target.Timeout"
     finally:
         connection.close()
-    return None if _matches(status, group["Matcher"]["HttpCode"]) else "Target.ResponseCodeMismatch"
+    return None if _matches(status, target_group["Matcher"]["HttpCode"]) else "Target.ResponseCodeMismatch"
 
 
 def _matches(status: int, matcher: str) -> bool:
@@ -126,12 +135,12 @@ def _matches(status: int, matcher: str) -> bool:
     return any(int(first) <= status <= int(last or first) for first, _, last in ranges)
 
 
-def _described(group: Mapping[Target, Health]) -> Any:
+def _description(targets: Mapping[Target, Health]) -> Any:
     members = "".join(
         f"<member><Target><Id>{name}</Id><Port>{port}</Port></Target><TargetHealth><State>{health.state}</State>"
         + (f"<Reason>{health.reason}</Reason>" if health.reason else "")
         + "</TargetHealth></member>"
-        for (name, port), health in sorted(group.items())
+        for (name, port), health in sorted(targets.items())
     )
     answer = f"<TargetHealthDescriptions>{members}</TargetHealthDescriptions>"
     return alb._xml(200, "DescribeTargetHealth", answer)

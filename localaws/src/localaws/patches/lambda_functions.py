@@ -1,4 +1,4 @@
-"""Mends of Lambda."""
+"""Patches of Lambda. The patches of a function's permissions are in iam.py."""
 
 import functools
 import io
@@ -14,50 +14,54 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import cloudwatch_logs, lambda_svc
 
-_NO_CODE = b"PK\x05\x06" + bytes(18)
-"""An empty zip: https://en.wikipedia.org/wiki/ZIP_(file_format)#End_of_central_directory_record_(EOCD)"""
-_PATIENCE_SECONDS = 10
-_ALL_SAID = "\x04 all said"
+_EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
+"""https://en.wikipedia.org/wiki/ZIP_(file_format)#End_of_central_directory_record_(EOCD)"""
+_LOG_SECONDS = 10
+"""The longest wait for the end of a function's log."""
+_END_OF_LOG = "\x04 end of log"
 _CALL = "            result = handler_fn(event, context)\n"
-_CALL_AND_TELL = f"""\
+_CALL_AND_END_LOG = f"""\
             try:
                 result = handler_fn(event, context)
             finally:
-                print({_ALL_SAID!r}, file=sys.stderr, flush=True)
+                print({_END_OF_LOG!r}, file=sys.stderr, flush=True)
 """
 _unpacking = threading.Lock()
 
 
-def run_foreign_bundles() -> None:
-    """Run Python functions whose bundle is compiled for Lambda's processor and Python.
+def run_bundles_for_other_processors() -> None:
+    """Run a Python function whose bundle is compiled for Lambda's processor and Python version.
 
-    The engine runs them in its own interpreter. Their compiled packages are left out there, and the same versions,
-    installed beside the engine, are imported instead (requirements-dev.txt; a test keeps the versions equal).
+    Stock engine: imports the bundle with its own interpreter, so compiled packages for another processor fail.
+    AWS: runs the bundle on the processor and Python that it is made for. Here compiled packages are left out of the
+    bundle. The packages that are installed beside the engine are imported instead; keep their versions equal.
+    Upstream issue: none known.
     """
     spawn = lambda_runtime.Worker._spawn
 
-    def spawn_runnable(worker: Any) -> None:
+    def spawn_with_unpacked_code(worker: Any) -> None:
         bundle, config = worker.code_zip, worker.config
         if config.get("Runtime", "").startswith("python"):
             with _unpacking:
-                code = runnable(bundle)
+                code = unpack_without_compiled_packages(bundle)
             variables = config.get("Environment", {}).get("Variables", {})
             path = os.pathsep.join([str(code), *filter(None, [variables.get("PYTHONPATH")])])
-            worker.code_zip = _NO_CODE
+            worker.code_zip = _EMPTY_ZIP
             worker.config = {**config, "Environment": {"Variables": {**variables, "PYTHONPATH": path}}}
         try:
             spawn(worker)
         finally:
             worker.code_zip, worker.config = bundle, config
 
-    lambda_runtime.Worker._spawn = spawn_runnable
+    lambda_runtime.Worker._spawn = spawn_with_unpacked_code
 
 
 @functools.cache
-def runnable(bundle: bytes) -> Path:
-    """A folder with what is in the zipped bundle, but for the packages that hold compiled code.
+def unpack_without_compiled_packages(bundle: bytes) -> Path:
+    """Return a folder with the content of the zipped bundle, without packages that hold compiled code.
 
-    All environments import from it: to unpack and compile for each of them would take as long as they run.
+    All environments of a function share the folder: unpacking and compiling for each of them would take as long as
+    they run.
     """
     folder = Path(tempfile.mkdtemp(prefix="code-"))
     with zipfile.ZipFile(io.BytesIO(bundle)) as source:
@@ -67,71 +71,77 @@ def runnable(bundle: bytes) -> Path:
     return folder
 
 
-def bound_environments(at_once: int = 8) -> None:
-    """Let no function have more environments than that. Who comes when all are at work waits for the first free one.
+def limit_environments(at_once: int = 8) -> None:
+    """Limit the environments of a function. A request waits while all of them are busy.
 
-    AWS would start another. On a machine with a few processors fifty that start at once take longer than eight that
-    then serve fifty requests.
+    Stock engine: starts one more process for each request that finds all others busy.
+    AWS: does the same, up to the account's limit. On a machine with a few processors, fifty processes that start at
+    once take longer than eight that serve fifty requests.
+    Upstream issue: none.
     """
     acquire, release = lambda_runtime.acquire_worker, lambda_runtime.release_worker
-    freed = threading.Condition()
+    released = threading.Condition()
 
     def acquire_or_wait(*arguments: Any, **options: Any) -> Any:
-        with freed:
+        with released:
             while True:
                 worker, reason = acquire(*arguments, **{**options, "max_concurrency": at_once})
                 if worker:
                     return worker, reason
-                freed.wait()
+                released.wait()
 
-    def release_and_tell(worker: Any) -> None:
+    def release_and_notify(worker: Any) -> None:
         release(worker)
-        with freed:
-            freed.notify_all()
+        with released:
+            released.notify_all()
 
-    lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_or_wait, release_and_tell
+    lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_or_wait, release_and_notify
 
 
-def log_to_the_last_line() -> None:
-    """Let Python functions lose no line of their log, however busy the machine is.
+def keep_last_log_lines() -> None:
+    """Wait until a Python function has printed its whole log.
 
-    The engine waits a twentieth of a second for what a function has printed. What its thread reads later, it takes for
-    the next invocation's, and drops when there is none. Here the function says when it has printed all.
+    Stock engine: waits 0.05 s after an invocation. It takes later lines for the next invocation's, and drops them if
+    there is none.
+    AWS: loses no line. Here the function prints an end mark, and the engine waits for it.
+    Upstream issue: the wait came with https://github.com/ministackorg/ministack/pull/449; the loss has no known issue.
     """
     drain, script = lambda_runtime.Worker._drain_stderr_bounded, lambda_runtime._PYTHON_WORKER_SCRIPT
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_CALL, _CALL_AND_TELL)
-    assert script != lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: S101 - or it would wait for what nobody says
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_CALL, _CALL_AND_END_LOG)
+    assert script != lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: S101 - otherwise no function prints the mark
 
     def drain_to_the_end(worker: Any) -> str:
         if not worker.config.get("Runtime", "").startswith("python"):
             return str(drain(worker))
         lines: list[str] = []
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + _LOG_SECONDS
         while time.monotonic() < deadline:
             try:
                 line = worker._stderr_queue.get(timeout=0.05)
             except queue.Empty:
                 if worker._stderr_thread.is_alive():
                     continue
-                break  # its process has ended before it could say so
-            lines.append(line.removesuffix(_ALL_SAID))
-            if line.endswith(_ALL_SAID):
+                break  # the process ended before it could print the mark
+            lines.append(line.removesuffix(_END_OF_LOG))
+            if line.endswith(_END_OF_LOG):
                 break
         return "\n".join(lines).removesuffix("\n")
 
     lambda_runtime.Worker._drain_stderr_bounded = drain_to_the_end
 
 
-def make_no_log_groups() -> None:
-    """Let functions write to a log group that they are given only while it exists, for their roles may make none.
+def never_recreate_log_groups() -> None:
+    """Write a function's log into its configured log group only while that exists.
 
-    The engine makes it again when a function is still at work, or retried, after its stack was deleted.
+    Stock engine: creates a deleted log group again when a function still runs, or is retried, after its stack's end.
+    AWS: creates no log group that a function's LoggingConfig names; the log is lost.
+    Upstream issue: none known.
     """
     emit = lambda_svc._emit_lambda_logs
 
-    def emit_where_a_group_is(function: Any, *arguments: Any, **options: Any) -> None:
+    def emit_if_group_exists(function: Any, *arguments: Any, **options: Any) -> None:
         group = (function.get("config", function).get("LoggingConfig") or {}).get("LogGroup")
         if group is None or group in cloudwatch_logs._log_groups:
             emit(function, *arguments, **options)
 
-    lambda_svc._emit_lambda_logs = emit_where_a_group_is
+    lambda_svc._emit_lambda_logs = emit_if_group_exists

@@ -1,23 +1,24 @@
-"""Mends of S3."""
+"""Patches of S3. The patches of its permissions are in iam.py."""
 
 from typing import Any
 
 from ministack.services import s3
 from ministack.services.cloudformation import provisioners
 
-from localaws.patches.cloudformation import then
+from localaws.patches.cloudformation import call_after
 
 
-def keep_bucket_tags() -> None:
-    """Store the tags of a bucket that CloudFormation makes, stack tags included.
+def store_bucket_tags() -> None:
+    """Store the tags of a bucket that CloudFormation creates, with the tags of the stack.
 
-    CDK's auto-delete helper empties only buckets with its tag, so that without them no stack could be destroyed.
+    Stock engine: ignores them. CDK's auto-delete helper empties only buckets with its own tag, so no stack with such a
+    bucket could be destroyed.
+    AWS: stores the tags of the template and of the stack.
+    Upstream issue: none known.
     """
     provisioners._STACK_TAG_PROPERTY["AWS::S3::Bucket"] = ("Tags", "list")
-    handlers = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
-    for operation in ("create", "update"):
-        handlers[operation] = then(_keep_tags, handlers[operation])
+    call_after("AWS::S3::Bucket", _store_tags)
 
 
-def _keep_tags(properties: Any, bucket: str) -> None:
+def _store_tags(properties: Any, bucket: str) -> None:
     s3._bucket_tags[bucket] = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}

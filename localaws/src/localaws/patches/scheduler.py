@@ -1,4 +1,4 @@
-"""Mends of EventBridge Scheduler."""
+"""Patches of EventBridge Scheduler."""
 
 import json
 import uuid
@@ -8,45 +8,59 @@ from typing import Any
 from ministack.services import eventbridge, lambda_svc, scheduler
 
 
-def hurry_schedules(seconds_a_minute: float) -> None:
-    """Let time pass faster for rate(...) schedules, and look for those that are due several times a second."""
-    seconds_of = eventbridge._parse_rate_seconds
+def shorten_minutes(seconds_a_minute: float) -> None:
+    """Make time pass faster for rate(...) schedules, and look for due schedules several times a second.
 
-    def hurried(expression: str) -> float | None:
-        seconds = seconds_of(expression)
+    Stock engine: a minute lasts a minute, and it looks for due schedules every 10 s.
+    AWS: a minute lasts a minute. This patch is for people who watch, and it is no correction.
+    Upstream issue: none.
+    """
+    parse = eventbridge._parse_rate_seconds
+
+    def parse_shortened(expression: str) -> float | None:
+        seconds = parse(expression)
         return None if seconds is None else seconds * seconds_a_minute / 60
 
-    eventbridge._parse_rate_seconds = hurried
+    eventbridge._parse_rate_seconds = parse_shortened
     scheduler._SCHEDULE_TICK_INTERVAL = 0.2
 
 
-def fill_in_what_a_schedule_tells() -> None:
-    """Replace the keywords of a schedule's input, such as `<aws.scheduler.scheduled-time>`, as Scheduler does.
+def replace_context_attributes() -> None:
+    """Replace context attributes in a schedule's input, such as `<aws.scheduler.scheduled-time>`.
 
+    Stock engine: passes the input unchanged.
+    AWS: replaces scheduled-time, schedule-arn, execution-id and attempt-number.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+    Upstream issue: none known.
     """
     invoke = eventbridge._invoke_target
 
-    def invoke_filled_in(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], *view: Any) -> None:
+    def invoke_with_values(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], *rest: Any) -> None:
         if event.get("Source") == "aws.scheduler" and "Input" in target:
-            filled = target["Input"]
-            for keyword, value in {
-                "scheduled-time": datetime.fromtimestamp(event["Time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "schedule-arn": rule["Arn"],
-                "execution-id": uuid.uuid4().hex[:16],
-                "attempt-number": "1",
-            }.items():
-                filled = filled.replace(f"<aws.scheduler.{keyword}>", value)
-            target = {**target, "Input": filled}
-        invoke(target, event, rule, *view)
+            target = {**target, "Input": _with_values(target["Input"], event, rule)}
+        invoke(target, event, rule, *rest)
 
-    eventbridge._invoke_target = invoke_filled_in
+    eventbridge._invoke_target = invoke_with_values
 
 
-def retry_what_a_schedule_invokes() -> None:
-    """Invoke a schedule's function as AWS does: what fails is retried, and at last sent to the function's destination.
+def _with_values(text: str, event: dict[str, Any], rule: dict[str, Any]) -> str:
+    for attribute, value in {
+        "scheduled-time": datetime.fromtimestamp(event["Time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "schedule-arn": rule["Arn"],
+        "execution-id": uuid.uuid4().hex[:16],
+        "attempt-number": "1",
+    }.items():
+        text = text.replace(f"<aws.scheduler.{attribute}>", value)
+    return text
 
-    The engine does so for S3, and lets a scheduled invocation that fails go without a word.
+
+def retry_scheduled_invocations() -> None:
+    """Retry a function that a schedule invokes and that fails, and send the failure to the function's destination.
+
+    Stock engine: does so for S3's events. A scheduled invocation that fails is lost, without any message.
+    AWS: invokes the function asynchronously, so Lambda retries it twice and then uses the destination.
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+    Upstream issue: none known.
     """
 
     def dispatch(arn: str, payload: str) -> None:

@@ -1,0 +1,88 @@
+"""Start a local AWS and keep it until Ctrl-C."""
+
+import argparse
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from localaws.aws import PORT, Engine, LocalAws, LocalError
+from localaws.environment import client_variables
+from localaws.process_groups import STOP_SIGNALS
+from localaws.settings import Settings
+
+
+def main() -> None:
+    """Parse the command line, and run the local AWS in the foreground."""
+    parser = argparse.ArgumentParser(prog="python -m localaws", description=__doc__)
+    parser.add_argument("--port", type=int, default=PORT, help="a free port is used if this one is taken (%(default)s)")
+    parser.add_argument("--project", type=Path, default=Path.cwd(), help="folder of the CDK app (this folder)")
+    parser.add_argument("--folder", type=Path, help="where logs and other files go (a temporary folder)")
+    parser.add_argument(
+        "--seconds-a-minute",
+        type=float,
+        default=Settings().seconds_a_minute,
+        help="how long a minute lasts for rate(...) schedules and health checks (%(default)s)",
+    )
+    arguments = parser.parse_args()
+    settings = Settings(project=str(arguments.project.resolve()), seconds_a_minute=arguments.seconds_a_minute)
+    for sign in STOP_SIGNALS:
+        signal.signal(sign, _interrupt)
+    with tempfile.TemporaryDirectory(prefix="localaws-") as temporary:
+        aws = LocalAws((arguments.folder or Path(temporary)).resolve(), settings)
+        error = _run_until_interrupted(aws, arguments.port)
+    if error:
+        sys.exit(f"error: {error}")
+    print("==> stopped; no process is left")
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _run_until_interrupted(aws: LocalAws, port: int) -> LocalError | None:
+    try:
+        _run(aws, port)
+    except KeyboardInterrupt:
+        return None
+    except LocalError as error:
+        return error
+    finally:
+        for sign in STOP_SIGNALS:
+            signal.signal(sign, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the clean-up
+        aws.stop()
+    return None
+
+
+def _run(aws: LocalAws, port: int) -> None:
+    engine = aws.start(port)
+    if engine.port != port:
+        print(f"==> port {port} is taken by another process: using {engine.port}")
+    print(f"==> the local AWS answers at {engine.endpoint} (log: {aws.log})")
+    print(f"    containers: {engine.tool.name} ({engine.tool.why})")
+    print(_instructions(aws, engine), flush=True)
+    while aws.alive_engine():
+        time.sleep(0.5)
+    raise LocalError(f"the local AWS has ended; the end of its log:\n{aws.log_tail()}")
+
+
+def _instructions(aws: LocalAws, engine: Engine) -> str:
+    variables = client_variables(engine.endpoint, aws.folder)
+    exports = (f"    export {name}={shlex.quote(value)}" for name, value in variables.items())
+    return "\n".join(
+        [
+            "",
+            "Type this in another shell. Afterwards aws, cdk, curl and the AWS SDKs use the local AWS:",
+            f"    . {shlex.quote(str(aws.env_file))}",
+            "The file also tells cdk how to build images. For programs without images these variables are enough:",
+            *exports,
+            "",
+            "Ctrl-C ends the local AWS and everything in it.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
