@@ -58,7 +58,7 @@ def _run_until_interrupted(aws: LocalAws, port: int) -> LocalError | None:
 
 def _run(aws: LocalAws, port: int) -> None:
     engine = aws.start(port)
-    if engine.port != port:
+    if port and engine.port != port:
         print(f"==> port {port} is taken by another process: using {engine.port}")
     print(f"==> the local AWS answers at {engine.endpoint} (log: {aws.log})")
     print(f"    containers: {engine.tool.name} ({engine.tool.why})")

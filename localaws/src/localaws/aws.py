@@ -112,7 +112,7 @@ class LocalAws:
         return Engine(**{**state, "tool": Tool.from_json(state["tool"])}) if "tool" in state else Engine(**state)
 
     def start(self, port: int = PORT) -> Engine:
-        """Start an engine on this port, or on a free one when it is taken. Raises LocalError if it does not start."""
+        """Start an engine on this port, or on a free one if it is taken or 0. Raises LocalError if it does not start."""
         self.stop()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "tmp").mkdir()
@@ -124,7 +124,7 @@ class LocalAws:
 
     def _start(self, port: int) -> Engine:
         free_port, site_port = _free_ports(2)
-        engine_port = port if _is_free(port) else free_port
+        engine_port = port if port and _is_free(port) else free_port
         tool = container_tool.find(self.folder)
         with self.log.open("wb") as log, self._state.open("w") as state, delay_signals():
             fcntl.flock(state, fcntl.LOCK_EX)

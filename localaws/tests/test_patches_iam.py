@@ -1,7 +1,8 @@
-"""The patches of permissions: the stock engine lets pass what the patched one asks permission for."""
+"""Every patch of permissions is still necessary: the stock engine allows what the patched engine checks."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -10,7 +11,7 @@ from botocore.exceptions import ClientError
 from ministack.core import iam_evaluator
 from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, sqs
 
-from localaws.aws import LocalAws
+from localaws import LocalAws
 from localaws.patches.iam import (
     require_permission_to_invoke_scheduled,
     require_permission_to_log,
@@ -28,97 +29,86 @@ FUNCTION = {
 }
 
 
-# -- what AWS's services do as a role, tried in this process
+# -- actions that AWS's services do with a role, in this process
 
 
 @pytest.fixture
 def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Grants the role actions, on a resource."""
+    """Return a function that grants the role actions on a resource."""
 
     def allow(resource: str, *actions: str) -> None:
-        statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
-        policies = [iam_evaluator.parse_policy_document(json.loads(json.dumps({"Statement": [statement]})))]
+        statement = {"Effect": "Allow", "Action": [*actions], "Resource": resource}
+        policies = [iam_evaluator.parse_policy_document({"Statement": [statement]})]
         monkeypatch.setattr(iam_evaluator, "_gather_role_policies", lambda *_: policies)
 
     monkeypatch.setattr(iam_evaluator, "_gather_role_policies", lambda *_: [])
     return allow
 
 
-def test_functions_log_as_permitted(monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]) -> None:
+def test_a_function_logs_only_with_permission(monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]) -> None:
     streams: dict[str, Any] = {}
     monkeypatch.setattr(cloudwatch_logs, "_log_groups", {"given": {"streams": streams}})
     monkeypatch.setattr(lambda_svc, "_emit_lambda_logs", lambda_svc._emit_lambda_logs)
 
-    def lines() -> int:
+    def streams_after_a_line() -> int:
         streams.clear()
         lambda_svc._emit_lambda_logs(FUNCTION, "id", "a line", error=False, duration_ms=1)
         return len(streams)
 
-    assert lines() == 1
+    assert streams_after_a_line() == 1
     require_permission_to_log()
-    assert lines() == 0
+    assert streams_after_a_line() == 0
     group = "arn:aws:logs:us-east-1:000000000000:log-group:given:*"
     allow(group, "logs:PutLogEvents")
-    assert lines() == 0
+    assert streams_after_a_line() == 0
     allow(group, "logs:PutLogEvents", "logs:CreateLogStream")
-    assert lines() == 1
+    assert streams_after_a_line() == 1
 
 
-def test_failures_are_sent_as_permitted(monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]) -> None:
+def test_a_failure_is_sent_only_with_permission(monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]) -> None:
     queue: dict[str, Any] = {"messages": [], "attributes": {}}
     monkeypatch.setattr(sqs, "_queue_by_arn", lambda _arn: queue)
     monkeypatch.setattr(lambda_svc, "_functions", {"f": FUNCTION})
     monkeypatch.setattr(lambda_svc, "_route_async_failure", lambda_svc._route_async_failure)
     target = "arn:aws:sqs:us-east-1:000000000000:letters"
 
-    def letters() -> int:
+    def messages_after_a_failure() -> int:
         queue["messages"].clear()
         lambda_svc._route_async_failure(target, "f", {}, {})
         return len(queue["messages"])
 
-    assert letters() == 1
+    assert messages_after_a_failure() == 1
     require_permission_to_send_failures()
-    assert letters() == 0
+    assert messages_after_a_failure() == 0
     allow(target, "sqs:SendMessage")
-    assert letters() == 1
+    assert messages_after_a_failure() == 1
 
 
-def test_schedules_fire_as_permitted(monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]) -> None:
-    fired: list[str] = []
-    monkeypatch.setattr(eventbridge, "_dispatch_to_lambda", lambda arn, _payload: fired.append(arn))
+def test_a_schedule_invokes_only_with_permission(monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]) -> None:
+    invoked: list[str] = []
+    monkeypatch.setattr(eventbridge, "_dispatch_to_lambda", lambda arn, _payload: invoked.append(arn))
     monkeypatch.setattr(eventbridge, "_invoke_target", eventbridge._invoke_target)
     function = FUNCTION["config"]["FunctionArn"]
 
-    def times() -> int:
-        fired.clear()
+    def invocations() -> int:
+        invoked.clear()
         event = {"Source": "aws.scheduler", "Detail": "{}", "Time": 0.0, "DetailType": "", "Account": "", "Region": ""}
         target = {"Arn": function, "RoleArn": ROLE, "Input": "{}"}
         eventbridge._invoke_target(target, {**event, "EventId": "e", "Resources": []}, {})
-        return len(fired)
+        return len(invoked)
 
-    assert times() == 1
+    assert invocations() == 1
     require_permission_to_invoke_scheduled()
-    assert times() == 0
+    assert invocations() == 0
     allow(str(function), "lambda:InvokeFunction")
-    assert times() == 1
+    assert invocations() == 1
 
 
-# -- what a role asks S3 for
-
-
-@pytest.fixture
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalAws, LocalAws]]:
-    stock = LocalAws(tmp_path_factory.mktemp("stock"), patched=False)
-    extended = LocalAws(tmp_path_factory.mktemp("extended"))
-    yield stock, extended
-    stock.stop()
-    extended.stop()
+# -- permissions that S3 checks
 
 
 def outcomes(aws: LocalAws) -> list[str]:
-    """What a role hears that may read and delete objects, and must not write any: for reading what is not there, for
-    deleting a version, and for writing.
-    """
+    """Return the error codes of requests by a role that may read and delete objects and is denied to write any."""
     engine = aws.start()
     iam = aws.client("iam", engine)
     aws.client("s3", engine).create_bucket(Bucket="things")
@@ -130,17 +120,17 @@ def outcomes(aws: LocalAws) -> list[str]:
     trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}]}
     role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     iam.put_role_policy(RoleName="reader", PolicyName="read", PolicyDocument=json.dumps({"Statement": policy}))
-    found = aws.client("sts", engine).assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    session = aws.client("sts", engine).assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     s3 = boto3.client(
         "s3",
         endpoint_url=engine.endpoint,
         region_name="us-east-1",
-        aws_access_key_id=found["AccessKeyId"],
-        aws_secret_access_key=found["SecretAccessKey"],
-        aws_session_token=found["SessionToken"],
+        aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
     )
 
-    def told(call: Callable[[], Any]) -> str:
+    def outcome(call: Callable[[], Any]) -> str:
         try:
             call()
         except ClientError as error:
@@ -149,23 +139,26 @@ def outcomes(aws: LocalAws) -> list[str]:
 
     version: Any = {"Objects": [{"Key": "a", "VersionId": "null"}]}
     return [
-        told(lambda: s3.get_object(Bucket="things", Key="gone")),
-        told(lambda: s3.head_object(Bucket="things", Key="gone")),
-        told(lambda: s3.delete_object(Bucket="things", Key="a")),
-        told(lambda: s3.delete_objects(Bucket="things", Delete=version)),
-        told(lambda: s3.put_object(Bucket="things", Key="a")),
+        outcome(lambda: s3.get_object(Bucket="things", Key="missing")),
+        outcome(lambda: s3.head_object(Bucket="things", Key="missing")),
+        outcome(lambda: s3.delete_object(Bucket="things", Key="a")),
+        outcome(lambda: s3.delete_objects(Bucket="things", Delete=version)),
+        outcome(lambda: s3.put_object(Bucket="things", Key="a")),
     ]
 
 
-def test_s3_is_asked_as_in_aws_and_it_is_written_down(engines: tuple[LocalAws, LocalAws]) -> None:
-    stock, extended = engines
-    assert outcomes(stock) == ["NoSuchKey", "404", "done", "done", "AccessDenied"]
-    assert not stock.permissions.exists()
-    assert outcomes(extended) == ["AccessDenied", "403", "done", "AccessDenied", "AccessDenied"]
-    written = [json.loads(line) for line in extended.permissions.read_text().splitlines()]
-    assert [line for line in written if line[0] == "reader"] == [
+def test_s3_checks_permissions_as_aws_does_and_uses_are_recorded(aws: LocalAws, tmp_path: Path) -> None:
+    stock = LocalAws(tmp_path / "stock", patched=False)
+    try:
+        assert outcomes(stock) == ["NoSuchKey", "404", "done", "done", "AccessDenied"]
+        assert not stock.permissions.exists()
+    finally:
+        stock.stop()
+    assert outcomes(aws) == ["AccessDenied", "403", "done", "AccessDenied", "AccessDenied"]
+    uses = [json.loads(line) for line in aws.permissions.read_text().splitlines()]
+    assert [use for use in uses if use[0] == "reader"] == [
         ["reader", "s3:GetObject", "arn:aws:s3:::things/*", True],
         ["reader", "s3:ListBucket", "arn:aws:s3:::things", False],
         ["reader", "s3:DeleteObject", "arn:aws:s3:::things/*", True],
         ["reader", "s3:DeleteObjectVersion", "arn:aws:s3:::things/a", False],
-    ], "and not what is denied on purpose"
+    ], "an explicit Deny is not recorded"

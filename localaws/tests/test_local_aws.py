@@ -1,0 +1,110 @@
+"""The life of an engine: how it starts, where it listens, and that nothing of it is left."""
+
+import http.client
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from localaws import PORT, LocalAws, LocalError
+from localaws.cdk import Cdk
+from localaws.environment import engine_variables
+
+
+def test_a_free_port_is_used_if_the_port_is_taken(aws: LocalAws) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        engine = aws.start(other.getsockname()[1])
+        assert engine.port != other.getsockname()[1]
+    assert aws.running() == engine
+
+
+def test_the_engine_listens_on_this_machine_alone(aws: LocalAws) -> None:
+    engine = aws.start()
+    connections = psutil.Process(engine.pid).net_connections(kind="inet")
+    listening = {(one.laddr.ip, one.laddr.port) for one in connections if one.status == psutil.CONN_LISTEN}
+    assert listening == {("127.0.0.1", engine.port), ("127.0.0.1", engine.site_port)}
+
+
+def test_the_site_is_down_while_the_file_exists(aws: LocalAws) -> None:
+    engine = aws.start()
+
+    def status() -> int:
+        with closing(http.client.HTTPConnection("127.0.0.1", engine.site_port, timeout=10)) as connection:
+            connection.request("GET", "/")
+            return connection.getresponse().status
+
+    assert engine.site == f"http://127.0.0.1:{engine.site_port}/"
+    assert status() == 200
+    aws.site_down_file.touch()
+    assert status() == 503
+    aws.stop()
+    with pytest.raises(ConnectionRefusedError):
+        status()
+    assert not aws.site_down_file.exists(), "otherwise the site would be down the next time"
+
+
+def test_the_engine_cannot_reach_the_persons_docker(aws: LocalAws) -> None:
+    path = engine_variables(PORT, aws.folder, aws.folder)["DOCKER_HOST"].removeprefix("unix://")
+    assert path.startswith(str(aws.folder))
+    assert not Path(path).exists()
+
+
+def test_a_stopped_engine_leaves_no_process_and_no_file_but_its_log(aws: LocalAws) -> None:
+    engine = aws.start()
+    aws.stop()
+    assert not psutil.pid_exists(engine.pid)
+    assert aws.running() is None
+    assert {path.name for path in aws.folder.iterdir()} == {"engine.log"}
+
+
+def test_another_process_with_the_same_number_is_not_killed(aws: LocalAws) -> None:
+    """The number may be that of any process after a restart of the machine."""
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        aws.folder.mkdir()
+        (aws.folder / "engine.json").write_text(f'{{"pid": {other.pid}, "port": 4566}}')
+        assert aws.running() is None
+        aws.stop()
+        assert other.poll() is None
+        (aws.folder / "engine.json").write_text("")  # as a write that was cut off leaves it
+        assert aws.running() is None
+        other.kill()
+
+
+def test_an_engine_that_cannot_start_says_why(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "_command", [sys.executable, "-c", "raise SystemExit('no engine today')"])
+    with pytest.raises(LocalError, match="no engine today"):
+        aws.start()
+    assert aws.running() is None
+
+
+def test_the_cli_ends_with_the_engine(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = aws.start()
+    cdk = Cdk(aws, engine)
+    monkeypatch.setattr(cdk, "_command", "sleep")
+    os.kill(engine.pid, signal.SIGKILL)
+    with pytest.raises(LocalError, match="the local AWS ended while testing"):
+        cdk._run("60", activity="testing")
+
+
+def test_the_persons_own_aws_settings_are_not_used(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "CDK_HOME"):
+        monkeypatch.setenv(name, "the person's")
+    environment = aws.environment(aws.start())
+    assert "the person's" not in environment.values()
+    assert environment["CDK_HOME"] == str(aws.folder / "cdk-home")
+    assert environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+    run = subprocess.run(
+        ["sh", "-c", f". {shlex.quote(str(aws.env_file))} && aws s3 mb s3://by-hand && aws s3 ls"],
+        env={"PATH": os.environ["PATH"], "HOME": str(aws.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "by-hand" in run.stdout, run.stderr + aws.env_file.read_text()

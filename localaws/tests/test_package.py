@@ -1,0 +1,86 @@
+"""The package works alone, where nothing of the project around it can be imported."""
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import psutil
+import pytest
+
+import localaws
+from localaws import BaseImage, Settings, StandIn
+
+SOURCE = Path(localaws.__file__).parent
+ALLOWED = sys.stdlib_module_names | {"boto3", "botocore", "filelock", "localaws", "ministack"}
+"""The standard library, and the packages that localaws/pyproject.toml names with those that they bring."""
+
+
+def test_no_module_imports_anything_of_the_project_around_it() -> None:
+    imported = set()
+    for file in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {name.name.split(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    assert imported <= ALLOWED
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(SOURCE.parent), "LOCAL_CONTAINERS": "none"}
+
+
+def test_every_module_can_be_imported_in_an_empty_folder(tmp_path: Path, environment: dict[str, str]) -> None:
+    files = [file.relative_to(SOURCE.parent).with_suffix("") for file in SOURCE.rglob("*.py")]
+    modules = [".".join(file.parts).removesuffix(".__init__") for file in files]
+    subprocess.run([sys.executable, "-c", f"import {', '.join(modules)}"], cwd=tmp_path, env=environment, check=True)
+
+
+def test_the_command_serves_until_ctrl_c_and_leaves_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "localaws", "--port", "0"],
+        cwd=tmp_path,
+        env={**environment, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as command:
+        assert command.stdout is not None
+        variables = {}
+        for line in command.stdout:
+            if line.strip().startswith("export "):
+                name, _, value = line.strip().removeprefix("export ").partition("=")
+                variables[name] = value
+            if line.startswith("Ctrl-C"):
+                break
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=variables["AWS_ENDPOINT_URL"],
+            region_name=variables["AWS_REGION"],
+            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        )
+        s3.create_bucket(Bucket="mine")
+        started = psutil.Process(command.pid).children(recursive=True)
+        os.killpg(command.pid, signal.SIGINT)  # as a terminal does
+        assert command.stdout.read() == "==> stopped; no process is left\n"
+        assert command.wait() == 0
+    assert started
+    assert not psutil.wait_procs(started, timeout=5)[1]
+    assert {path.name for path in tmp_path.iterdir()} <= {f"localaws-{os.getuid()}.lock"}
+
+
+def test_settings_survive_the_way_to_another_process() -> None:
+    settings = Settings(
+        project="/app",
+        seconds_a_minute=60,
+        task_environment={"A": "1"},
+        stand_ins=(StandIn(image="web:1", command=("python", "-m", "web"), environment={"B": "2"}),),
+        base_image=BaseImage(image="python:3", requirements=("requirements.txt",), cache="/cache"),
+    )
+    assert Settings.from_json(settings.to_json()) == settings

@@ -1,0 +1,164 @@
+"""Every patch of Lambda is still necessary, and still works."""
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Client
+from helpers import create_function, zip_of
+from ministack.core import lambda_runtime
+
+from localaws import PORT
+from localaws.environment import engine_variables
+from localaws.patches.lambda_functions import (
+    keep_last_log_lines,
+    run_bundles_for_other_processors,
+    unpack_without_compiled_packages,
+)
+
+# -- run_bundles_for_other_processors
+
+BUNDLE = {
+    "index.py": "import psutil\ndef handler(event, context): return psutil.__version__",
+    "psutil/__init__.py": "from psutil._psutil import x",
+    "psutil/_psutil.cpython-314-aarch64-linux-gnu.so": "for another processor",
+    "psutil.libs/libc.so.6": "for another processor",
+}
+
+
+def answer_of_function(client: Client) -> Any:
+    create_function(client, "foreign", BUNDLE)
+    return json.loads(client("lambda").invoke(FunctionName="foreign")["Payload"].read())
+
+
+def test_a_bundle_for_another_processor_runs(stock: Client, patched: Client) -> None:
+    assert "errorMessage" in answer_of_function(stock)
+    assert answer_of_function(patched) == version("psutil")
+
+
+def test_only_packages_with_compiled_code_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = unpack_without_compiled_packages(zip_of(BUNDLE))
+    assert [path.name for path in folder.rglob("*")] == ["index.py"]
+    pure = {"index.py": "", "package/__init__.py": ""}
+    folder = unpack_without_compiled_packages(zip_of(pure))
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*.py")} == {*pure}
+
+
+@pytest.fixture
+def close_pipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close the pipes of ministack's workers. It leaves them open, and Python would warn in some later test."""
+    started: list[subprocess.Popen[str]] = []
+
+    class RecordedPopen(subprocess.Popen[str]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", RecordedPopen)
+    yield
+    for process in started:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+
+
+def invoke(code: str, **variables: str) -> dict[str, Any]:
+    """Run the code as a function in a new environment, in this process, and return the engine's record of it."""
+    config = {
+        "FunctionName": "here",
+        "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:here",
+        "Runtime": "python3.14",
+        "Handler": "index.handler",
+        "Environment": {"Variables": variables},
+    }
+    source = f"import os\ndef handler(event, context): {code}"
+    worker = lambda_runtime.Worker("here", config, zip_of({"index.py": source}))
+    try:
+        return dict(worker.invoke({}, "1"))
+    finally:
+        worker.kill()
+
+
+@pytest.mark.usefixtures("close_pipes")
+def test_the_environments_of_a_function_share_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "return __file__ + ' ' + os.environ['PYTHONPATH'].split(os.pathsep)[-1]"
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(lambda_runtime.Worker, "_spawn", lambda_runtime.Worker._spawn)
+    variables = engine_variables(PORT, tmp_path, tmp_path)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", variables["PYTHONDONTWRITEBYTECODE"])
+    first, second = (invoke(code, PYTHONPATH="/its/own")["result"] for _ in range(2))
+    assert first != second
+    run_bundles_for_other_processors()
+    first, second = (invoke(code, PYTHONPATH="/its/own")["result"] for _ in range(2))
+    assert first == second
+    assert first.endswith("/index.py /its/own")
+    assert [*tmp_path.glob("code-*/__pycache__/index.*.pyc")], "otherwise each environment would compile it again"
+
+
+# -- limit_environments
+
+PROCESS_ID = "import os, time\ndef handler(event, context):\n    time.sleep(0.3)\n    return os.getpid()"
+
+
+def environments_used_by(requests: int, client: Client) -> int:
+    create_function(client, "process", {"index.py": PROCESS_ID}, Timeout=30)
+    functions = client("lambda")
+    with ThreadPoolExecutor(requests) as pool:
+        answers = pool.map(lambda _: functions.invoke(FunctionName="process")["Payload"].read(), range(requests))
+        return len({*answers})
+
+
+def test_a_function_has_at_most_eight_environments(stock: Client, patched: Client) -> None:
+    assert environments_used_by(12, stock) > 8
+    assert environments_used_by(12, patched) <= 8
+
+
+# -- keep_last_log_lines
+
+
+@pytest.mark.usefixtures("close_pipes")
+def test_a_busy_engine_loses_no_line_of_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, may_read = lambda_runtime.Worker._read_stderr, threading.Event()
+
+    def read_late(worker: Any) -> None:
+        may_read.wait()
+        read(worker)
+
+    monkeypatch.setattr(lambda_runtime.Worker, "_read_stderr", read_late)
+    monkeypatch.setattr(lambda_runtime, "_PYTHON_WORKER_SCRIPT", lambda_runtime._PYTHON_WORKER_SCRIPT)
+    monkeypatch.setattr(lambda_runtime.Worker, "_drain_stderr_bounded", lambda_runtime.Worker._drain_stderr_bounded)
+    code = "print('begun'); print('end', end='')"
+    assert invoke(code)["log"] == ""
+    keep_last_log_lines()
+    threading.Timer(1, may_read.set).start()
+    assert invoke(code)["log"] == "begun\nend"
+    assert invoke("raise ValueError(print('begun'))")["log"] == "begun"
+    assert invoke("print('begun', flush=True); os._exit(1)")["log"] == "begun"
+
+
+# -- never_recreate_log_groups
+
+
+def log_groups_after_deletion(client: Client) -> set[str]:
+    """Invoke a function before and after its log group is deleted, and return the log groups that then exist."""
+    functions, logs = client("lambda"), client("logs")
+    logs.create_log_group(logGroupName="configured")
+    source = {"index.py": "def handler(event, context): print('here')"}
+    create_function(client, "logging", source, actions="logs:*", LoggingConfig={"LogGroup": "configured"})
+    functions.invoke(FunctionName="logging")
+    assert logs.describe_log_streams(logGroupName="configured")["logStreams"]
+    logs.delete_log_group(logGroupName="configured")
+    functions.invoke(FunctionName="logging")
+    return {group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]}
+
+
+def test_a_function_does_not_recreate_its_deleted_log_group(stock: Client, patched: Client) -> None:
+    assert "configured" in log_groups_after_deletion(stock)
+    assert "configured" not in log_groups_after_deletion(patched)
