@@ -52,9 +52,7 @@ def test_docker_is_preferred_to_podman(tools: Path) -> None:
     write_program(tools, "podman", 'echo \'{"host": {"cgroupControllers": []}}\'')
     found = container_tool.find(tools, {})
     assert (found.name, found.limits) == ("docker", True)
-    assert found.command == ("docker", "--host", "unix:///run/docker.sock"), (
-        "the engine process has another DOCKER_HOST"
-    )
+    assert found.command == ("docker", "--host", "unix:///run/docker.sock"), "DOCKER_HOST differs there"
     podman = container_tool.find(tools, {"LOCAL_CONTAINERS": "podman"})
     assert (podman.name, podman.limits) == ("podman", False)
     assert str(tools / "containers") in " ".join(podman.command), "the person's own images are elsewhere"

@@ -112,7 +112,7 @@ class LocalAws:
         return Engine(**{**state, "tool": Tool.from_json(state["tool"])}) if "tool" in state else Engine(**state)
 
     def start(self, port: int = PORT) -> Engine:
-        """Start an engine on this port, or on a free one if it is taken or 0. Raises LocalError if it does not start."""
+        """Start an engine on this port, or on a free one if it is taken or 0. Raises LocalError on failure."""
         self.stop()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "tmp").mkdir()
