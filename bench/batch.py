@@ -71,7 +71,7 @@ def measure_speeds() -> Speeds:
     file = painted_picture("JPEG")
     for turn in range(TURNS):
         for (name, vcpus), results in turns.items():
-            description = f"{name}, {vcpus} decoders, turn {turn + 1} of {TURNS}"
+            description = f"{name}, decoders={vcpus}, turn {turn + 1} of {TURNS}"
             results.append(run_self(description, "--speed", name, str(vcpus), str(file)))
     return turns
 
@@ -218,11 +218,11 @@ def ratio(turns: Speeds, one: tuple[str, int], other: tuple[str, int]) -> float:
 def print_results(turns: Speeds, peaks: Mapping[int, float]) -> None:
     table = [["12 MP JPEGs a second", "job", "decoding alone"]]
     table += [
-        [f"{vcpus} decoders", *(f"{statistics.median(turns[name, vcpus]):.1f}" for name in ("job", "decoding"))]
+        [f"decoders={vcpus}", *(f"{statistics.median(turns[name, vcpus]):.1f}" for name in ("job", "decoding"))]
         for vcpus in (1, 2)
     ]
     print_table(table)
-    print(f"two decoders are {ratio(turns, ('job', 2), ('job', 1)):.2f}x as fast as one; with two idle processors, 2x")
+    print(f"Two decoders are {ratio(turns, ('job', 2), ('job', 1)):.2f}x as fast as one. Two idle processors allow 2x.")
     print_table([["keys", "peak MiB"], *([f"{keys:,}", f"{peak:.0f}"] for keys, peak in peaks.items())])
     print(
         "The peak is that of the job's own process, without its decoders. It holds up to 5 MiB of the manifest, twice."
@@ -233,7 +233,7 @@ def targets(turns: Speeds, peaks: Mapping[int, float]) -> list[Target]:
     return [
         *(
             (
-                f"speed of the job, divided by decoding alone, {vcpus} decoders: at least",
+                f"speed of the job, divided by decoding alone, decoders={vcpus}: at least",
                 ratio(turns, ("job", vcpus), ("decoding", vcpus)),
                 0.75,
                 operator.ge,

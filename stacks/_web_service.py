@@ -21,10 +21,10 @@ MIN_TASKS = 2
 MAX_TASKS = 10
 """Limits the cost of a rush of visitors or robots. docs/fargate.md says what ten tasks cost."""
 REQUESTS_PER_TASK = 12_000
-"""Requests a minute. One page was measured to need 0.37 ms of CPU time. 200 requests a second use a third of a quarter
-of a vCPU, so a slower processor suffices too."""
+"""Requests a minute. One page was measured to need 0.37 ms of CPU time. With 200 requests a second, a task
+uses a third of its quarter of a vCPU. That leaves room for a slower processor."""
 CPU_PERCENT = 60
-"""The remaining 40 % serve a growing load for the minute that a new task needs to start."""
+"""The rest serves more requests for the minute that a new task needs to start."""
 
 ROLLING_UPDATE: Mapping[str, Any] = {
     "min_healthy_percent": 100,

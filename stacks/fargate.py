@@ -47,21 +47,10 @@ class FargateStack(Stack):
         cluster = web_cluster(self, vpc, container_insights=container_insights)
         balancer = load_balancer(self, vpc, retain_data=retain_data)
         capacity = self._capacity(cluster, after=balancer)
-        task = ecs.FargateTaskDefinition(
-            self,
-            "Task",
-            cpu=CPU_UNITS,
-            memory_limit_mib=MEMORY_MIB,
-            runtime_platform=ecs.RuntimePlatform(
-                cpu_architecture=CPU[architecture], operating_system_family=ecs.OperatingSystemFamily.LINUX
-            ),
-        )
+        task = self._task(architecture)
         container_image = web_image(self, image, architecture)
         add_web_container(task, container_image, retain_logs=retain_data, log_retention=log_retention)
-        service = self._service(vpc, cluster, task, private=retain_data)
-        # CloudFormation deletes in the reverse order. Otherwise it would take the capacity providers from the cluster
-        # while the service still uses them, and the deletion of the stack would never end.
-        service.node.add_dependency(capacity)
+        service = self._service(vpc, cluster, capacity, task, private=retain_data)
 
         targets = forward_requests(balancer, service, certificate_arn)
         scale_tasks(service, targets)
@@ -81,14 +70,31 @@ class FargateStack(Stack):
             capacity_providers=["FARGATE", "FARGATE_SPOT"],
             default_capacity_provider_strategy=[],
         )
-        # CDK would create this right after the cluster. With an account's first cluster, ECS has only just created its
-        # role, and this fails with "Unable to assume the service linked role". Creating the load balancer takes long
-        # enough, and the service waits for it anyway.
+        # CDK would create this right after the cluster. With the first cluster of an account, ECS creates its role, and
+        # the role does not work at once: this would fail with "Unable to assume the service linked role". Creating the
+        # load balancer takes long enough, and the service waits for it anyway.
         capacity.node.add_dependency(after)
         return capacity
 
+    def _task(self, architecture: str) -> ecs.FargateTaskDefinition:
+        return ecs.FargateTaskDefinition(
+            self,
+            "Task",
+            cpu=CPU_UNITS,
+            memory_limit_mib=MEMORY_MIB,
+            runtime_platform=ecs.RuntimePlatform(
+                cpu_architecture=CPU[architecture], operating_system_family=ecs.OperatingSystemFamily.LINUX
+            ),
+        )
+
     def _service(
-        self, vpc: ec2.Vpc, cluster: ecs.Cluster, task: ecs.FargateTaskDefinition, *, private: bool
+        self,
+        vpc: ec2.Vpc,
+        cluster: ecs.Cluster,
+        capacity: IConstruct,
+        task: ecs.FargateTaskDefinition,
+        *,
+        private: bool,
     ) -> ecs.FargateService:
         subnets = serving_subnets(vpc)
         service = ecs.FargateService(
@@ -108,6 +114,9 @@ class FargateStack(Stack):
             security_groups=[ec2.SecurityGroup(self, "TasksGroup", vpc=vpc, description="The tasks")],
             **ROLLING_UPDATE,
         )
+        # CloudFormation deletes in the reverse order. Otherwise it would take the capacity providers from the cluster
+        # while the service still uses them, and the deletion of the stack would never end.
+        service.node.add_dependency(capacity)
         # A task pulls its image as soon as it starts. It needs the permission and the way to the internet by then.
         service.node.add_dependency(task.obtain_execution_role())
         service.node.add_dependency(*(subnet.internet_connectivity_established for subnet in subnets))

@@ -105,7 +105,7 @@ class Service:
 
 
 def check_page(service: Service, launch_type: str) -> None:
-    """The page and the JSON show where the task runs."""
+    """Check that the page and the JSON show where the task runs."""
     wait_for(service.is_steady, "the service to be steady", seconds=PATIENCE_SECONDS)
     page = service.get()
     assert page.status_code == 200
@@ -118,14 +118,14 @@ def check_page(service: Service, launch_type: str) -> None:
 
 
 def check_two_zones(service: Service) -> None:
-    """Tasks run in two zones, and they take turns."""
+    """Check that tasks run in two zones and take turns."""
     wait_for(service.is_in_two_zones, "tasks in two zones", seconds=PATIENCE_SECONDS)
     running = service.running_task_ids()
     wait_for(lambda: len(service.answering_task_ids() & running) >= 2, "two tasks to answer")
 
 
 def check_rollback(service: Service) -> None:
-    """ECS rolls a deployment back whose image does not exist. The page answers all the time."""
+    """Check that ECS rolls a missing image back, and that the page answers all the time."""
     wait_for(service.is_steady, "the service to be steady", seconds=PATIENCE_SECONDS)
     before = service.failure_events()
 
