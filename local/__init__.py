@@ -1,1 +1,1 @@
-"""An AWS on this machine: the unmodified CDK CLI deploys the same cloud assembly into it that AWS would get."""
+"""`make local`: deploys every example into the local AWS and shows it at work."""

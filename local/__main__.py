@@ -1,27 +1,26 @@
-"""`python -m local up` deploys everything locally and shows it at work; `python -m local down` leaves nothing."""
+"""Deploys all examples locally and shows them (`python -m local up`), or destroys them (`python -m local down`)."""
 
 import argparse
-import contextlib
-import fcntl
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
+from local.deployment import Exercise, LocalDeployment
 from local.inventory import LISTINGS, inventory
 from local.project import ROOT, context, local_aws
-from local.scene import Example, Scene
 from localaws.aws import PORT, Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from localaws.process_groups import STOP_SIGNALS
 
 FOLDER = ROOT / ".local"
-EXAMPLES: Mapping[str, Example] = {
+EXERCISES: Mapping[str, Exercise] = {
     "thumbnail": thumbnail,
     "cron": cron,
     "api": api,
@@ -32,17 +31,17 @@ EXAMPLES: Mapping[str, Example] = {
     "lightsail": lightsail,
 }
 PREFIX = "compute-"
-"""What the names of the examples' stacks begin with, and those of most that is in them."""
+"""The names of the examples' stacks and of most of their resources begin with this."""
 TOOLKIT = "CDKToolkit"
-"""The stack that `cdk bootstrap` makes."""
-TOOLKITS_NAMES = "cdk-hnb659fds-"
-"""What the names of its bucket and roles begin with: the CDK's default qualifier."""
+"""The stack of `cdk bootstrap`."""
+TOOLKIT_PREFIX = "cdk-hnb659fds-"
+"""The names of its bucket and roles begin with this, which contains CDK's default qualifier."""
 
 
 def up(aws: LocalAws, photo: Path) -> None:
-    """Start the engine unless it runs, deploy, and show every example at work. Raises LocalError for what fails."""
+    """Start the engine if it does not run, deploy, and show every example at work. Raises LocalError for a failure."""
     if not photo.is_file():
-        raise LocalError(f"PHOTO={photo}: there is no such file")
+        raise LocalError(f"PHOTO={photo}: this file does not exist")
     started = time.monotonic()
     engine = _engine(aws)
     cdk = Cdk(aws, engine, context(engine))
@@ -52,27 +51,28 @@ def up(aws: LocalAws, photo: Path) -> None:
         if TOOLKIT not in _outputs(aws, engine):
             cdk.bootstrap()
         cdk.deploy()
-    deployed = _outputs(aws, engine)
-    scene = Scene(aws=aws, engine=engine, photo=photo)
-    for stem, example in EXAMPLES.items():
-        step(f"the {stem} example: {example.TITLE}")
-        example.exercise(scene, deployed[_stack_of(stem)])
-    step(f"ready after {time.monotonic() - started:.0f} s, and left running at {engine.endpoint}. To try next:")
+    outputs = _outputs(aws, engine)
+    deployment = LocalDeployment(aws=aws, engine=engine, photo=photo)
+    for stem, exercise in EXERCISES.items():
+        step(f"the {stem} example: {exercise.TITLE}")
+        exercise.exercise(deployment, outputs[_stack_name(stem)])
+    seconds = time.monotonic() - started
+    step(f"ready after {seconds:.0f} s. The local AWS keeps running at {engine.endpoint}. To try next:")
     print(f"    . {shlex.quote(str(aws.env_file))}")
-    for stem, example in EXAMPLES.items():
-        for command in example.suggestions(scene, deployed[_stack_of(stem)]):
+    for stem, exercise in EXERCISES.items():
+        for command in exercise.suggestions(deployment, outputs[_stack_name(stem)]):
             print(f"    {command}")
-    print("    make local-down   # destroy it all")
+    print("    make local-down   # destroys everything")
 
 
 def down(aws: LocalAws) -> None:
-    """Destroy every stack through the CLI, show that nothing is left, and stop the engine in any case."""
+    """Destroy every stack with the CLI, check that nothing is left, and stop the engine in any case."""
     engine = aws.running()
     try:
         if engine is None:
             step("no local AWS is running; nothing is left")
         elif aws.half_done:
-            step("the last deployment broke off half done: it goes with the engine, which keeps everything in memory")
+            step("the last deployment was not completed: it ends with the engine, which keeps everything in memory")
         else:
             destroy(aws, engine)
     finally:
@@ -82,42 +82,42 @@ def down(aws: LocalAws) -> None:
 
 
 def destroy(aws: LocalAws, engine: Engine) -> None:
-    """Destroy every stack through the CLI, and what it deployed with. Raises LocalError if something is left."""
+    """Destroy every stack with the CLI, and the bootstrap stack. Raises LocalError if something is left."""
     step("destroy with the CDK CLI")
     Cdk(aws, engine).destroy()
     _unbootstrap(aws, engine)
     left = inventory(aws, engine)
-    ours = sorted(found for found in left if any(mark in found for mark in (PREFIX, TOOLKIT, TOOLKITS_NAMES)))
+    ours = sorted(found for found in left if any(mark in found for mark in (PREFIX, TOOLKIT, TOOLKIT_PREFIX)))
     if ours:
         raise LocalError(
-            f"destroyed, but there was still: {', '.join(ours)}. It went with the engine, which has stopped; "
-            f"why it was there may be told by {aws.log}"
+            f"the destruction left: {', '.join(ours)}. The engine has stopped, so it is gone now. "
+            f"The reason may be in {aws.log}"
         )
     step(f"nothing is left: no {', '.join(LISTINGS)}")
     if left:
-        print("    but what you made yourself, which goes with the engine: " + ", ".join(sorted(left)))
+        print("    only what you made yourself, which ends with the engine: " + ", ".join(sorted(left)))
 
 
-def _stack_of(stem: str) -> str:
+def _stack_name(stem: str) -> str:
     return f"{PREFIX}{stem.replace('_', '-')}"
 
 
 def step(text: str) -> None:
-    """Print what is done next."""
+    """Print the next step."""
     print(f"==> {text}", flush=True)
 
 
 def _engine(aws: LocalAws) -> Engine:
     engine = aws.running()
     if engine and aws.half_done:
-        step("the last deployment broke off half done: starting afresh")
+        step("the last deployment was not completed: starting again with a new engine")
         engine = None
     if engine:
-        step(f"the local AWS is running at {engine.endpoint}")
+        step(f"the local AWS already runs at {engine.endpoint}")
         return engine
     engine = aws.start()
     if engine.port != PORT:
-        step(f"port {PORT} is taken by another process: using {engine.port}")
+        step(f"another process uses port {PORT}, so the local AWS uses port {engine.port}")
     step(f"started the local AWS at {engine.endpoint} (log: {aws.log})")
     print(f"    containers: {engine.tool.name} ({engine.tool.why})")
     return engine
@@ -132,7 +132,7 @@ def _outputs(aws: LocalAws, engine: Engine) -> dict[str, dict[str, str]]:
 
 
 def _unbootstrap(aws: LocalAws, engine: Engine) -> None:
-    # The CLI has no command for it: in an account, other apps deploy through the same stack.
+    # The CLI has no command for this, because in an account other apps may use the bootstrap stack too.
     cloudformation, s3 = aws.client("cloudformation", engine), aws.client("s3", engine)
     toolkit = _outputs(aws, engine).get(TOOLKIT)
     if toolkit is None:
@@ -151,15 +151,13 @@ def _unbootstrap(aws: LocalAws, engine: Engine) -> None:
     s3.delete_bucket(Bucket=bucket)  # the bootstrap template retains it
 
 
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _lock(folder: Path) -> "AcquireReturnProxy[FileLock]":
+    """Lock the folder, and return the context manager that unlocks it. Raises LocalError if another run holds it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LocalError(f"another make local is at work in {folder}; wait for it, or end it with Ctrl-C") from None
-        yield
+    try:
+        return FileLock(folder / "lock").acquire(timeout=0)
+    except Timeout:
+        raise LocalError(f"another make local runs in {folder}: wait for it, or end it with Ctrl-C") from None
 
 
 def _interrupt(*_: object) -> None:
@@ -170,14 +168,14 @@ def main() -> None:
     """Parse the command line and run the command."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=("up", "down"))
-    parser.add_argument("--photo", type=Path, default=thumbnail.PHOTO, help="a picture of your own to upload")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything that it writes goes")
+    parser.add_argument("--photo", type=Path, default=thumbnail.PHOTO, help="your own picture to upload")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="the folder for all files that it writes")
     arguments = parser.parse_args()
     for sign in STOP_SIGNALS:
         signal.signal(sign, _interrupt)
     aws = local_aws(arguments.folder.resolve())
     try:
-        with _alone(aws.folder):
+        with _lock(aws.folder):
             if arguments.command == "down":
                 down(aws)
             else:
@@ -186,9 +184,9 @@ def main() -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         for sign in STOP_SIGNALS:
-            signal.signal(sign, signal.SIG_IGN)  # a second one must not keep it from cleaning up
+            signal.signal(sign, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
         aws.stop()
-        sys.exit("stopped; nothing is left running")
+        sys.exit("stopped: no process is left running")
 
 
 if __name__ == "__main__":

@@ -1,70 +1,75 @@
-"""Shows the cron example at work: the schedule fires by itself, and sees a site go down and come back."""
+"""Shows the cron example at work: the schedule fires by itself and notices that a site goes down and comes back."""
 
 import shlex
-import time
 from typing import Any
 
+from local.deployment import LocalDeployment
 from local.project import SETTINGS
-from local.scene import Scene
+from local.waiting import wait_for
 from localaws.aws import LocalError
 
-TITLE = f"a schedule checks a site every minute, and a minute lasts {SETTINGS.seconds_a_minute} s here"
+TITLE = f"a schedule checks a site every minute (a minute lasts {SETTINGS.seconds_a_minute} s here)"
 PATIENCE_SECONDS = 30
 
 
-def exercise(scene: Scene, outputs: dict[str, str]) -> None:
-    """Wait for the schedule while the site is up, down, and up again. Raises LocalError if the results do not tell."""
-    site_down_file = scene.aws.site_down_file
+def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
+    """Wait for a result while the site is up, down, and up again. Raises LocalError if one does not come."""
+    site_down_file = deployment.aws.site_down_file
     site_down_file.unlink(missing_ok=True)
-    latest = _latest(scene, outputs)
-    result = _next(scene, outputs, after=latest, up=True)
-    print(f"    the schedule fired by itself: {_told(result)}")
+    latest = _latest(deployment, outputs)
+    result = _next_result(deployment, outputs, after=latest, up=True)
+    print(f"    the schedule fired by itself: {_summary(result)}")
     site_down_file.touch()
     try:
-        result = _next(scene, outputs, after=result, up=False)
-        print(f"    the site is taken down:       {_told(result)}")
+        result = _next_result(deployment, outputs, after=result, up=False)
+        print(f"    the site was stopped:         {_summary(result)}")
     finally:
         site_down_file.unlink()
-    result = _next(scene, outputs, after=result, up=True)
-    print(f"    and brought up again:         {_told(result)}")
+    result = _next_result(deployment, outputs, after=result, up=True)
+    print(f"    the site was started again:   {_summary(result)}")
 
 
-def suggestions(scene: Scene, outputs: dict[str, str]) -> list[str]:
-    """Commands to go on with."""
-    down = shlex.quote(str(scene.aws.site_down_file))
+def suggestions(deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
+    """Return shell commands that the person may try next."""
+    down = shlex.quote(str(deployment.aws.site_down_file))
     return [
-        f"touch {down}   # takes down the site, which is checked until make local-down; rm brings it back",
+        f"touch {down}   # stops the site; rm starts it again; the checks go on until make local-down",
         f"aws dynamodb scan --table-name {outputs['ResultsTableName']}",
         f"aws scheduler get-schedule --name {outputs['ScheduleName']}",
     ]
 
 
-def _next(scene: Scene, outputs: dict[str, str], *, after: dict[str, Any], up: bool) -> dict[str, Any]:
-    # A run may have been under way when the site changed, so that the first one afterwards is not the one.
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        result = _latest(scene, outputs)
-        if result.get("scheduled_at", "") > after.get("scheduled_at", "") and result["up"] is up:
-            return result
-        time.sleep(0.1)
-    raise LocalError(
-        f"the schedule stored no result with up={up} for {scene.engine.site} within {PATIENCE_SECONDS} s; the last is "
-        f"{_latest(scene, outputs) or 'none'}. What the function said is in {scene.aws.log}"
-    )
+def _next_result(
+    deployment: LocalDeployment, outputs: dict[str, str], *, after: dict[str, Any], up: bool
+) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        # A run may overlap the change of the site, so a result with the old state is ignored.
+        result = _latest(deployment, outputs)
+        is_new = result.get("scheduled_at", "") > after.get("scheduled_at", "")
+        return result if is_new and result["up"] is up else None
+
+    result = wait_for(look, seconds=PATIENCE_SECONDS)
+    if result is None:
+        raise LocalError(
+            f"the schedule stored no result with up={up} for {deployment.engine.site} within {PATIENCE_SECONDS} s. "
+            f"The last result is {_latest(deployment, outputs) or 'none'}. "
+            f"The function's log is in {deployment.aws.log}"
+        )
+    return result
 
 
-def _latest(scene: Scene, outputs: dict[str, str]) -> dict[str, Any]:
-    found = scene.client("dynamodb").query(
+def _latest(deployment: LocalDeployment, outputs: dict[str, str]) -> dict[str, Any]:
+    found = deployment.client("dynamodb").query(
         TableName=outputs["ResultsTableName"],
         KeyConditionExpression="#url = :url",
         ExpressionAttributeNames={"#url": "url"},
-        ExpressionAttributeValues={":url": {"S": scene.engine.site}},
+        ExpressionAttributeValues={":url": {"S": deployment.engine.site}},
         ScanIndexForward=False,
         Limit=1,
     )["Items"]
     return {name: next(iter(value.values())) for item in found for name, value in item.items()}
 
 
-def _told(result: dict[str, Any]) -> str:
+def _summary(result: dict[str, Any]) -> str:
     state = "up" if result["up"] else f"down, {result['error']},"
     return f"{result['scheduled_at']} {state} after {result['milliseconds']} ms"

@@ -4,4 +4,4 @@ from local.web import exercise, suggestions
 
 __all__ = ["TITLE", "exercise", "suggestions"]
 
-TITLE = "a web service on the machines of an Auto Scaling group, behind a load balancer"
+TITLE = "a web service on the instances of an Auto Scaling group, behind a load balancer"

@@ -1,4 +1,4 @@
-"""What there is in the local AWS: to show that nothing is left."""
+"""Lists the resources in the local AWS, to show that nothing is left after the destruction."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -53,11 +53,11 @@ LISTINGS: Mapping[str, tuple[str, str, str]] = {
     "job queue": ("batch", "describe_job_queues", "jobQueues[].jobQueueName"),
     "parameter": ("ssm", "describe_parameters", "Parameters[].Name"),
 }
-"""For each kind, the service, the operation that lists it, and where its names are in the answer."""
+"""Each kind with its service, the operation that lists it, and a JMESPath for the names in the answer."""
 
 
 def inventory(aws: LocalAws, engine: Engine) -> set[str]:
-    """Every resource of a kind in LISTINGS, as `kind name`."""
+    """Return every resource of a kind in LISTINGS, as `kind name`."""
     return {
         f"{kind} {name}"
         for kind, (service, operation, names) in LISTINGS.items()

@@ -1,59 +1,59 @@
-"""Shows what there is of the Lightsail example here: its record, and its launch script at work. There is no server."""
+"""Shows the Lightsail example: its recorded resources, and its launch script in a folder. There is no server here."""
 
 import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
-from local.lightsail_sandbox import sandbox
-from local.scene import Scene
+from local.deployment import LocalDeployment
+from local.lightsail_launch import stand_in_server
 from localaws.aws import LocalError
 
 TITLE = "its resources are only recorded here, and its launch script runs in a folder"
-NEEDS = {"Server", "Address", "StatusCheckFailedAlarm", "BurstCapacityPercentageAlarm", "NetworkOutAlarm"}
+EXPECTED = {"Server", "Address", "StatusCheckFailedAlarm", "BurstCapacityPercentageAlarm", "NetworkOutAlarm"}
 
 
-def exercise(scene: Scene, outputs: dict[str, str]) -> None:
-    """Compare the record with what was meant, and run the launch script. Raises LocalError if either is amiss."""
-    cloudformation = scene.client("cloudformation")
+def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
+    """Compare the recorded resources with the template, and run the launch script. Raises LocalError if they fail."""
+    cloudformation = deployment.client("cloudformation")
     recorded = {
         found["LogicalResourceId"]: found["PhysicalResourceId"]
         for found in cloudformation.describe_stack_resources(StackName="compute-lightsail")["StackResources"]
         if found["ResourceStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
     }
-    if missing := NEEDS - set(recorded):
+    if missing := EXPECTED - set(recorded):
         raise LocalError(f"the local AWS has no record of {', '.join(sorted(missing))}")
     server = _template(cloudformation)["Resources"]["Server"]["Properties"]
     if recorded["Server"] != server["InstanceName"] or outputs["InstanceName"] != server["InstanceName"]:
-        raise LocalError(f"the server is recorded as {recorded['Server']}, not as {server['InstanceName']}")
+        raise LocalError(f"the server is recorded as {recorded['Server']} instead of {server['InstanceName']}")
     ports = ", ".join(str(port["FromPort"]) for port in server["Networking"]["Ports"])
-    print(f"    recorded, and no server started: {recorded['Server']}, open ports {ports}")
-    print(f"    its address would be that of the static IP {recorded['Address']}; here it is made up")
+    print(f"    only recorded, no server runs: {recorded['Server']}, open ports {ports}")
+    print(f"    on AWS it gets the address of the static IP {recorded['Address']}; here the address is invented")
     if shutil.which("curl") is None:
-        print("    its launch script needs curl, which is not on this machine")
+        print("    its launch script cannot run, because this machine has no curl")
         return
-    print("    its launch script ran in a folder, without installing anything, and wrote the page:")
-    print(f"    {_launch(scene, server['UserData'])}")
+    print("    its launch script ran in a folder, installed nothing, and wrote this page:")
+    print(f"    {_launch(deployment, server['UserData'])}")
 
 
-def suggestions(scene: Scene, outputs: dict[str, str]) -> list[str]:
-    """Commands to go on with."""
+def suggestions(deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
+    """Return shell commands that the person may try next."""
     return [
         f"aws cloudformation describe-stack-resources --stack-name compute-lightsail   # {outputs['InstanceName']}",
-        f"cat {shlex.quote(str(_folder(scene) / 'commands'))}   # what the launch script would have had done",
+        f"cat {shlex.quote(str(_folder(deployment) / 'commands'))}   # commands that the launch script would have run",
     ]
 
 
-def _launch(scene: Scene, script: str) -> Path:
-    with sandbox(_folder(scene)) as made:
-        run = made.run(script)
+def _launch(deployment: LocalDeployment, script: str) -> Path:
+    with stand_in_server(_folder(deployment)) as server:
+        run = server.run(script)
     if run.returncode:
         raise LocalError(f"the launch script failed: {run.stderr}")
-    return made.page
+    return server.page
 
 
-def _folder(scene: Scene) -> Path:
-    return scene.aws.folder / "lightsail"
+def _folder(deployment: LocalDeployment) -> Path:
+    return deployment.aws.folder / "lightsail"
 
 
 def _template(cloudformation: Any) -> Any:

@@ -1,47 +1,53 @@
-"""Shows the thumbnail example at work: a photo goes in, its thumbnail and its item come out."""
+"""Shows the thumbnail example at work: uploads a photo and waits for its thumbnail and its item."""
 
 import shlex
 import time
 from pathlib import Path
 from typing import Any
 
-from local.scene import Scene
+from local.deployment import LocalDeployment
+from local.waiting import wait_for
 from localaws.aws import LocalError
 
 PHOTO = Path(__file__).with_name("photo.jpg")
 """A coffee cup by Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0."""
-TITLE = "a photo goes in"
+TITLE = "an uploaded photo becomes a thumbnail"
 PATIENCE_SECONDS = 30
 
 
-def exercise(scene: Scene, outputs: dict[str, str]) -> None:
-    """Upload the photo, wait for what the function makes of it, and say where to look. Raises LocalError if nothing."""
-    s3, dynamodb, photo = scene.client("s3"), scene.client("dynamodb"), scene.photo
+def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
+    """Upload the photo, wait for its item, and download the thumbnail. Raises LocalError if no item comes."""
+    s3, dynamodb, photo = deployment.client("s3"), deployment.client("dynamodb"), deployment.photo
     key = f"photos/{photo.name}"
     before = _item(dynamodb, outputs, key)
     started = time.monotonic()
     s3.put_object(Bucket=outputs["UploadsBucketName"], Key=key, Body=photo.read_bytes())
-    while (item := _item(dynamodb, outputs, key)) == before:
-        if time.monotonic() > started + PATIENCE_SECONDS:
-            raise LocalError(_nothing_came(scene, outputs, key))
-        time.sleep(0.1)
-    print(f"    {photo.name} was settled in {time.monotonic() - started:.1f} s; its item in the table:")
+
+    def changed_item() -> dict[str, str] | None:
+        item = _item(dynamodb, outputs, key)
+        return item if item != before else None
+
+    item = wait_for(changed_item, seconds=PATIENCE_SECONDS)
+    if item is None:
+        raise LocalError(_no_item(deployment, outputs, key))
+    print(f"    {photo.name} was processed in {time.monotonic() - started:.1f} s. Its item in the table:")
     for name, value in item.items():
         print(f"        {name:18} {value}")
     if "thumbnail_key" in item:
-        thumbnail = scene.aws.folder / f"{photo.stem}.webp"
+        thumbnail = deployment.aws.folder / f"{photo.stem}.webp"
         s3.download_file(outputs["ThumbnailsBucketName"], item["thumbnail_key"], str(thumbnail))
-        print(f"    its thumbnail, to be opened: {thumbnail}")
+        print(f"    open its thumbnail: {thumbnail}")
 
 
-def suggestions(scene: Scene, outputs: dict[str, str]) -> list[str]:
-    """Commands to go on with."""
+def suggestions(deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
+    """Return shell commands that the person may try next."""
     uploads, thumbnails = outputs["UploadsBucketName"], outputs["ThumbnailsBucketName"]
+    photo = shlex.quote(f"s3://{uploads}/photos/{deployment.photo.name}")
     return [
         f"aws s3 cp your-photo.jpg s3://{uploads}/",
         f"aws dynamodb scan --table-name {outputs['MetadataTableName']}",
         f"aws s3 ls --recursive s3://{thumbnails}/",
-        f"aws s3 rm {shlex.quote(f's3://{uploads}/photos/{scene.photo.name}')}   # takes thumbnail and item with it",
+        f"aws s3 rm {photo}   # also deletes its thumbnail and its item",
     ]
 
 
@@ -52,10 +58,10 @@ def _item(dynamodb: Any, outputs: dict[str, str], key: str) -> dict[str, str]:
     return {name: next(iter(value.values())) for name, value in found.get("Item", {}).items()}
 
 
-def _nothing_came(scene: Scene, outputs: dict[str, str], key: str) -> str:
-    received = scene.client("sqs").receive_message(QueueUrl=outputs["DeadLetterQueueUrl"])
+def _no_item(deployment: LocalDeployment, outputs: dict[str, str], key: str) -> str:
+    received = deployment.client("sqs").receive_message(QueueUrl=outputs["DeadLetterQueueUrl"])
     letters = [message["Body"] for message in received.get("Messages", [])]
     return (
         f"no item for {key} after {PATIENCE_SECONDS} s. Dead letters: {letters or 'none'}. "
-        f"What the function said is in {scene.aws.log}"
+        f"The function's log is in {deployment.aws.log}"
     )

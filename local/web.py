@@ -1,75 +1,69 @@
 """Shows the web service of both container examples at work, through its load balancer."""
 
 import threading
-import time
 import urllib.request
 from collections import Counter
 from typing import Any
 
-from local.scene import Scene
+from local.deployment import LocalDeployment
+from local.waiting import wait_for
 from localaws import docker_for_cdk
 from localaws.aws import LocalError
 from localaws.urls import local_url
 
 PATIENCE_SECONDS = 60
-TASKS = 2
-"""At least; somebody may have asked for more."""
+MIN_TASKS = 2
+"""The service runs at least so many tasks. The person may have asked for more."""
 
 
-def exercise(scene: Scene, outputs: dict[str, str]) -> None:
-    """Let two tasks take turns, and stop one while requests go on. Raises LocalError if one fails."""
-    url = local_url(outputs["ServiceUrl"], scene.engine.endpoint)
-    print(f"    {_what_runs(scene)}")
-    before = _wait_for_tasks(scene, outputs)
+def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
+    """Send requests to all tasks in turn, and stop a task under load. Raises LocalError if a request fails."""
+    url = local_url(outputs["ServiceUrl"], deployment.engine.endpoint)
+    print(f"    {_how_tasks_run(deployment)}")
+    before = _wait_for_tasks(deployment, outputs)
     turns = Counter(_get(f"{url}api/whoami") for _ in range(2 * len(before)))
     if len(turns) != len(before):
-        raise LocalError(f"{url} was answered by {len(turns)} of {len(before)} tasks")
+        raise LocalError(f"only {len(turns)} of {len(before)} tasks answered at {url}")
     zones = sorted({task["availabilityZone"] for task in before})
-    print(f"    {url} is answered by {len(before)} tasks in turn, in {' and '.join(zones)}")
-    answered = _stop_one(scene, outputs, url, before)
-    print(f"    one task was stopped: {answered} requests went on meanwhile, none failed, and a new task is there")
-    print(
-        "    recorded only: machines, scaling by load, flow logs"
-        if _on_machines(before)
-        else "    recorded only: scaling by load, flow logs"
-    )
+    print(f"    {len(before)} tasks in {' and '.join(zones)} answer in turn at {url}")
+    answered = _stop_task_under_load(deployment, outputs, url, before)
+    print(f"    one task was stopped and replaced. None of {answered} requests failed during that time")
+    instances = "instances, " if any(task["launchType"] == "EC2" for task in before) else ""
+    print(f"    only recorded here: {instances}scaling by load, flow logs")
 
 
-def suggestions(_scene: Scene, outputs: dict[str, str]) -> list[str]:
-    """Commands to go on with."""
+def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
+    """Return shell commands that the person may try next."""
     cluster, service = outputs["ClusterName"], outputs["ServiceName"]
     return [
-        f"curl {outputs['ServiceUrl']}api/whoami   # again and again: the tasks take turns",
+        f"curl {outputs['ServiceUrl']}api/whoami   # several times: the tasks answer in turn",
         f"aws ecs update-service --cluster {cluster} --service {service} --desired-count 3",
     ]
 
 
-def _what_runs(scene: Scene) -> str:
-    tool = scene.engine.tool
+def _how_tasks_run(deployment: LocalDeployment) -> str:
+    tool = deployment.engine.tool
     if not tool:
-        return f"each task is a process of this machine (no containers: {tool.why}); its image is but a name"
-    made = ", on a base made of this machine's Python" if docker_for_cdk.is_base_made_here(scene.aws.folder) else ""
-    limits = "" if tool.limits else "; their limits are only recorded"
-    return f"each task is a container of {tool.name}'s, its image built from containers/web{made}{limits}"
+        return f"each task is a process of this machine ({tool.why}); its image is only recorded"
+    base = ", on a base of this machine's Python" if docker_for_cdk.is_base_made_here(deployment.aws.folder) else ""
+    limits = "" if tool.limits else "; its limits are only recorded"
+    return f"each task is a {tool.name} container with an image built from containers/web{base}{limits}"
 
 
-def _on_machines(tasks: list[Any]) -> bool:
-    return any(task["launchType"] == "EC2" for task in tasks)
+def _wait_for_tasks(deployment: LocalDeployment, outputs: dict[str, str], stopped: str | None = None) -> list[Any]:
+    ecs = deployment.client("ecs")
 
-
-def _wait_for_tasks(scene: Scene, outputs: dict[str, str], without: str | None = None) -> list[Any]:
-    ecs = scene.client("ecs")
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
+    def healthy_tasks() -> list[Any] | None:
         tasks = [task for task in _tasks(ecs, outputs["ClusterName"]) if task["lastStatus"] == "RUNNING"]
-        if (
-            len(tasks) >= TASKS
-            and without not in {task["taskArn"] for task in tasks}
-            and _healthy(scene, outputs, len(tasks))
-        ):
-            return tasks
-        time.sleep(0.1)
-    raise LocalError(f"{outputs['ServiceName']} has not {TASKS} healthy tasks after {PATIENCE_SECONDS} s")
+        is_stopped = stopped not in {task["taskArn"] for task in tasks}
+        is_complete = len(tasks) >= MIN_TASKS and is_stopped and _are_healthy(deployment, outputs, len(tasks))
+        return tasks if is_complete else None
+
+    tasks = wait_for(healthy_tasks, seconds=PATIENCE_SECONDS)
+    if tasks is None:
+        name = outputs["ServiceName"]
+        raise LocalError(f"{name} has fewer than {MIN_TASKS} healthy tasks after {PATIENCE_SECONDS} s")
+    return tasks
 
 
 def _tasks(ecs: Any, cluster: str) -> list[Any]:
@@ -77,38 +71,40 @@ def _tasks(ecs: Any, cluster: str) -> list[Any]:
     return list(ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"]) if arns else []
 
 
-def _healthy(scene: Scene, outputs: dict[str, str], number: int) -> bool:
-    (service,) = scene.client("ecs").describe_services(
+def _are_healthy(deployment: LocalDeployment, outputs: dict[str, str], number: int) -> bool:
+    (service,) = deployment.client("ecs").describe_services(
         cluster=outputs["ClusterName"], services=[outputs["ServiceName"]]
     )["services"]
-    group = service["loadBalancers"][0]["targetGroupArn"]
-    targets = scene.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-    return [target["TargetHealth"]["State"] for target in targets] == ["healthy"] * number
+    target_group = service["loadBalancers"][0]["targetGroupArn"]
+    health = deployment.client("elbv2").describe_target_health(TargetGroupArn=target_group)
+    states = [target["TargetHealth"]["State"] for target in health["TargetHealthDescriptions"]]
+    return states == ["healthy"] * number
 
 
-def _stop_one(scene: Scene, outputs: dict[str, str], url: str, tasks: list[Any]) -> int:
-    over = threading.Event()
+def _stop_task_under_load(deployment: LocalDeployment, outputs: dict[str, str], url: str, tasks: list[Any]) -> int:
+    """Stop a task while requests go on, and wait for its successor. Return the number of requests."""
+    ended = threading.Event()
     failures: list[str] = []
     answered = 0
 
-    def ask() -> None:
+    def send_requests() -> None:
         nonlocal answered
-        while not over.is_set():
+        while not ended.is_set():
             try:
                 _get(url)
                 answered += 1
             except OSError as error:
                 failures.append(str(error))
 
-    asking = threading.Thread(target=ask)
-    asking.start()
+    client = threading.Thread(target=send_requests)
+    client.start()
     try:
         task = tasks[0]["taskArn"]
-        scene.client("ecs").stop_task(cluster=outputs["ClusterName"], task=task)
-        _wait_for_tasks(scene, outputs, without=task)
+        deployment.client("ecs").stop_task(cluster=outputs["ClusterName"], task=task)
+        _wait_for_tasks(deployment, outputs, stopped=task)
     finally:
-        over.set()
-        asking.join()
+        ended.set()
+        client.join()
     if failures:
         raise LocalError(f"{len(failures)} of {len(failures) + answered} requests failed: {failures[0]}")
     return answered

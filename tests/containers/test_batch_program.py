@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.jobs import PROGRAM
+from local.batch_job import PROGRAM
 from localaws.aws import Engine, LocalAws
 from localaws.process_groups import end_process_group
 from tests.handlers.thumbnail import pictures

@@ -1,4 +1,4 @@
-"""The local AWS when things go wrong: a port that is taken, an engine that dies, a deployment that breaks off."""
+"""The local AWS when things go wrong: a used port, an engine that dies, an interrupted deployment."""
 
 import contextlib
 import http.client
@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local.__main__ import _alone, _engine, down
+from local.__main__ import _engine, _lock, down
 from local.project import SETTINGS
 from localaws.aws import PORT, LocalAws, LocalError
 from localaws.cdk import Cdk
@@ -28,34 +28,34 @@ pytestmark = pytest.mark.local
 
 @pytest.fixture
 def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
-    # Tasks are processes here. They are containers, where there is a tool, in what the smoke tests try.
+    # Tasks are processes in these tests. The smoke tests use containers where a tool exists.
     monkeypatch.setenv("LOCAL_CONTAINERS", "none")
     aws = LocalAws(tmp_path / "it's here", SETTINGS)
     yield aws
     aws.stop()
 
 
-def test_a_taken_port_is_said_and_another_is_used(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_free_port_is_used_if_the_usual_one_is_taken(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             other.bind(("127.0.0.1", PORT))
             other.listen()
         except OSError:
-            print("taken already: as well")
+            print("another process uses the port already, which serves the test as well")
         engine = _engine(aws)
     assert engine.port != PORT
-    assert f"port {PORT} is taken by another process: using {engine.port}" in capsys.readouterr().out
+    assert f"another process uses port {PORT}, so the local AWS uses port {engine.port}" in capsys.readouterr().out
 
 
 def _open_files(pid: int) -> Iterator[str]:
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed since they were listed
+        with contextlib.suppress(FileNotFoundError):  # closed after it was listed
             yield str(descriptor.readlink())
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads Linux's table of listening sockets")
-def test_it_listens_on_this_machine_alone(aws: LocalAws) -> None:
+def test_the_engine_listens_only_on_this_machine(aws: LocalAws) -> None:
     engine = aws.start()
     sockets = {*_open_files(engine.pid)}
     rows = [
@@ -67,7 +67,7 @@ def test_it_listens_on_this_machine_alone(aws: LocalAws) -> None:
     assert listening == {f"0100007F:{port:04X}" for port in (engine.port, engine.site_port)}
 
 
-def test_the_site_is_down_while_there_is_a_file(aws: LocalAws) -> None:
+def test_the_site_is_down_while_the_file_exists(aws: LocalAws) -> None:
     engine = aws.start()
 
     def status() -> int:
@@ -82,10 +82,10 @@ def test_the_site_is_down_while_there_is_a_file(aws: LocalAws) -> None:
     aws.stop()
     with pytest.raises(ConnectionRefusedError):
         status()
-    assert not aws.site_down_file.exists(), "or it would be down the next time"
+    assert not aws.site_down_file.exists(), "otherwise the site would be down at the next start"
 
 
-def test_it_keeps_away_from_the_persons_containers(aws: LocalAws) -> None:
+def test_the_engine_does_not_touch_the_persons_containers(aws: LocalAws) -> None:
     socket_ = engine_variables(PORT, aws.folder, ROOT)["DOCKER_HOST"].removeprefix("unix://")
     assert socket_.startswith(str(aws.folder))
     assert not Path(socket_).exists()
@@ -101,7 +101,7 @@ def test_a_running_engine_is_used_again_and_a_killed_one_replaced(aws: LocalAws)
 
 
 def test_an_engine_of_an_older_version_is_replaced(aws: LocalAws) -> None:
-    """It has no site for the cron example."""
+    """Such an engine has no site for the cron example."""
     first = _engine(aws)
     (aws.folder / "engine.json").write_text(f'{{"pid": {first.pid}, "port": {first.port}}}')
     second = _engine(aws)
@@ -109,15 +109,15 @@ def test_an_engine_of_an_older_version_is_replaced(aws: LocalAws) -> None:
     assert not psutil.pid_exists(first.pid)
 
 
-def test_after_a_half_done_deployment_it_starts_afresh(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_incomplete_deployment_gets_a_new_engine(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
     first = _engine(aws)
     with pytest.raises(LocalError), aws.deploying():
-        raise LocalError("broken off")
+        raise LocalError("interrupted")
     second = _engine(aws)
     assert second.pid != first.pid
     assert not psutil.pid_exists(first.pid)
     assert not aws.half_done
-    assert "the last deployment broke off half done: starting afresh" in capsys.readouterr().out
+    assert "the last deployment was not completed" in capsys.readouterr().out
 
 
 def test_stopping_leaves_no_process_and_no_file_in_the_temporary_folder(aws: LocalAws) -> None:
@@ -128,19 +128,19 @@ def test_stopping_leaves_no_process_and_no_file_in_the_temporary_folder(aws: Loc
     assert {path.name for path in aws.folder.iterdir()} == {"engine.log"}
 
 
-def test_a_number_left_from_before_a_restart_is_no_reason_to_kill(aws: LocalAws) -> None:
+def test_a_process_id_from_before_a_restart_is_not_killed(aws: LocalAws) -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as innocent:
         aws.folder.mkdir()
         (aws.folder / "engine.json").write_text(f'{{"pid": {innocent.pid}, "port": 4566}}')
         assert aws.running() is None
         aws.stop()
         assert innocent.poll() is None
-        (aws.folder / "engine.json").write_text("")  # nor is a file that was cut off
+        (aws.folder / "engine.json").write_text("")  # an incomplete file is ignored too
         assert aws.running() is None
         innocent.kill()
 
 
-def test_the_cli_does_not_wait_for_an_engine_that_is_gone(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cli_is_ended_when_the_engine_has_ended(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = aws.start()
     cdk = Cdk(aws, engine)
     monkeypatch.setattr(cdk, "_command", "sleep")
@@ -149,52 +149,52 @@ def test_the_cli_does_not_wait_for_an_engine_that_is_gone(aws: LocalAws, monkeyp
         cdk._run("60", activity="testing")
 
 
-def test_two_at_once_do_not_get_into_each_others_way(tmp_path: Path) -> None:
-    with _alone(tmp_path):
+def test_a_second_make_local_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with _lock(tmp_path):
         second = make_local("up", tmp_path)
     assert second.returncode == 1
-    assert second.stderr.startswith("error: another make local is at work")
+    assert second.stderr.startswith("error: another make local runs in")
     assert LocalAws(tmp_path).running() is None
 
 
-def test_a_photo_that_is_not_there_is_said_before_anything_starts(tmp_path: Path) -> None:
+def test_a_missing_photo_is_reported_before_anything_starts(tmp_path: Path) -> None:
     run = make_local("up", tmp_path, "--photo", str(tmp_path / "none.jpg"))
-    assert run.stderr == f"error: PHOTO={tmp_path / 'none.jpg'}: there is no such file\n"
+    assert run.stderr == f"error: PHOTO={tmp_path / 'none.jpg'}: this file does not exist\n"
     assert LocalAws(tmp_path).running() is None
 
 
 @pytest.mark.parametrize("bucket", ["compute-thumbnail-uploads", "cdk-hnb659fds-assets-000000000000-us-east-1"])
-def test_down_reports_what_its_deletion_left(aws: LocalAws, monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
+def test_down_reports_what_the_destruction_left(aws: LocalAws, monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
     engine = aws.start()
     monkeypatch.setattr(Cdk, "destroy", lambda _: None)
     aws.client("s3", engine).create_bucket(Bucket=bucket)
-    with pytest.raises(LocalError, match=f"there was still: bucket {bucket}"):
+    with pytest.raises(LocalError, match=f"the destruction left: bucket {bucket}"):
         down(aws)
     assert not psutil.pid_exists(engine.pid)
 
 
-def test_after_a_half_done_deployment_down_drops_the_engine(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+def test_down_drops_an_incomplete_deployment(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
     engine = aws.start()
     with pytest.raises(LocalError), aws.deploying():
-        raise LocalError("broken off")
+        raise LocalError("interrupted")
     down(aws)
-    assert "broke off half done: it goes with the engine" in capsys.readouterr().out
+    assert "was not completed: it ends with the engine" in capsys.readouterr().out
     assert not psutil.pid_exists(engine.pid)
 
 
-def test_an_engine_that_cannot_start_says_why(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws, "_command", [sys.executable, "-c", "raise SystemExit('no engine today')"])
-    with pytest.raises(LocalError, match="no engine today"):
+def test_the_reason_is_reported_if_the_engine_cannot_start(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "_command", [sys.executable, "-c", "raise SystemExit('the disk is full')"])
+    with pytest.raises(LocalError, match="the disk is full"):
         aws.start()
     assert aws.running() is None
 
 
-@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes where Linux lists them")
+@pytest.mark.skipif(not Path("/proc").exists(), reason="reads Linux's list of processes")
 @pytest.mark.parametrize(
     ("sign", "after"), [(signal.SIGINT, "    synthesizing: "), (signal.SIGHUP, "==> synthesize and deploy")]
 )
 def test_an_interrupted_deployment_leaves_nothing_running(aws: LocalAws, sign: signal.Signals, after: str) -> None:
-    """Ctrl-C while the CLI deploys, and a terminal that is closed while it synthesizes."""
+    """The person presses Ctrl-C during the deployment, or closes the terminal during the synthesis."""
     with subprocess.Popen(
         [sys.executable, "-m", "local", "up", "--folder", str(aws.folder)],
         cwd=ROOT,
@@ -210,8 +210,8 @@ def test_an_interrupted_deployment_leaves_nothing_running(aws: LocalAws, sign: s
                 break
         engine = aws.running()
         wait_for(lambda: len(_processes_of(aws)) > 2, "the CLI to run beside the engine and the command")
-        os.killpg(up.pid, sign)  # as a terminal does
-        assert "nothing is left running" in up.stderr.read()
+        os.killpg(up.pid, sign)  # a terminal sends the signal to the process group
+        assert "no process is left running" in up.stderr.read()
         assert up.wait() == 1
     assert engine is not None
     assert not psutil.pid_exists(engine.pid)
@@ -220,16 +220,16 @@ def test_an_interrupted_deployment_leaves_nothing_running(aws: LocalAws, sign: s
 
 
 def _processes_of(aws: LocalAws) -> list[str]:
-    # Each has the folder in its arguments or, what the CLI starts, in its environment.
+    # Every process has the folder in its arguments, or, if the CLI starts it, in its environment.
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
+        with contextlib.suppress(OSError):  # the process has ended
             if os.fsencode(aws.folder) in (process / "cmdline").read_bytes() + (process / "environ").read_bytes():
                 found.append((process / "cmdline").read_text())
     return found
 
 
-def test_the_persons_own_aws_settings_are_not_used(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_persons_aws_settings_are_not_used(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "CDK_HOME"):
         monkeypatch.setenv(name, "the person's")
     engine = aws.start()

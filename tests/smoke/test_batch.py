@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from PIL import Image
 
-from local.jobs import ArrayJob
+from local.batch_job import ArrayJob
 from local.thumbnail import PHOTO
 from scripts import submit
 from scripts.manifests import OUTCOMES, last_attempts, show_manifests
@@ -57,11 +57,11 @@ class Example:
         job = ArrayJob(
             client=self.deployment.client,
             environment=environment,
-            deployed=self.outputs,
+            outputs=self.outputs,
             keys=f"{self.prefix}*",
             children=CHILDREN,
         )
-        with job.started() as children:
+        with job.running_children() as children:
             for child in children:
                 assert (child.communicate()[0], child.returncode)[1] == 0
         return job.id

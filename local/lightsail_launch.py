@@ -1,7 +1,7 @@
-"""Runs a Lightsail server's launch script in a folder instead of on a server, as far as that is possible.
+"""Runs the launch script of a Lightsail server in a folder instead of on a server.
 
-The shell, the script, its requests for metadata and its page are real. What would change this machine is not done but
-written down: apt-get and systemctl. And /etc and /var are in the folder.
+The shell, the script, its requests for metadata and its page are real. Calls of apt-get and systemctl would change this
+machine, so they are only recorded. /etc and /var are inside the folder.
 """
 
 import contextlib
@@ -14,48 +14,51 @@ from dataclasses import dataclass
 from pathlib import Path
 
 METADATA = {"placement/region": "us-east-1", "placement/availability-zone": "us-east-1a", "instance-type": "t3.nano"}
-TOKEN = "a-session-token"  # noqa: S105 - what any IMDSv2 client is given here
-_WRITTEN_DOWN = '#!/bin/sh\necho "{name} $*" >> "$COMMANDS"\n'
+TOKEN = "a-session-token"  # noqa: S105 - every IMDSv2 client gets it here
+_RECORD_CALL = '#!/bin/sh\necho "{name} $*" >> "$COMMANDS"\n'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sandbox:
-    """A folder in which the script runs, with the metadata service and the web server that it finds."""
+class StandInServer:
+    """A folder in which the script runs, with a metadata service and a web server."""
 
     folder: Path
     port: int
 
     @property
     def page(self) -> Path:
+        """The page that the script writes."""
         return self.folder / "var" / "www" / "html" / "index.html"
 
     @property
     def updates(self) -> Path:
+        """The settings of automatic updates that the script writes."""
         return self.folder / "etc" / "apt" / "apt.conf.d" / "52-launch"
 
     @property
     def url(self) -> str:
+        """The URL of the metadata service and the web server."""
         return f"http://127.0.0.1:{self.port}/"
 
     def commands(self) -> list[str]:
-        """The calls of apt-get and systemctl until now."""
+        """Return the recorded calls of apt-get and systemctl."""
         return (self.folder / "commands").read_text(encoding="utf-8").splitlines()
 
-    def put(self, name: str, script: str) -> None:
-        """Let this shell script stand for a command."""
+    def replace_command(self, name: str, script: str) -> None:
+        """Put a shell script in the place of a command."""
         path = self.folder / "bin" / name
         path.write_text(script, encoding="utf-8")
         path.chmod(0o755)
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Run the script with this machine's sh, in which Lightsail runs it."""
-        for there, here in {
+        """Run the script with sh, as Lightsail does."""
+        for on_server, here in {
             "/etc/": "./etc/",
             "/var/": "./var/",
             "http://169.254.169.254/": self.url,
             "http://127.0.0.1/": self.url,
         }.items():
-            script = script.replace(f" {there}", f" {here}").replace(f"={there}", f"={here}")
+            script = script.replace(f" {on_server}", f" {here}").replace(f"={on_server}", f"={here}")
         return subprocess.run(
             ["sh"],
             input=script,
@@ -73,23 +76,23 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def sandbox(folder: Path, metadata: Mapping[str, str] = METADATA) -> Iterator[Sandbox]:
-    """Make the folder ready and serve it, with the metadata, until the end of the block."""
+def stand_in_server(folder: Path, metadata: Mapping[str, str] = METADATA) -> Iterator[StandInServer]:
+    """Prepare the folder, and serve it and the metadata until the end of the block."""
     for path in ("bin", "etc/apt/apt.conf.d", "var/www/html"):
         (folder / path).mkdir(parents=True, exist_ok=True)
     (folder / "commands").write_text("", encoding="utf-8")
     with _server(folder / "var" / "www" / "html", metadata) as port:
-        made = Sandbox(folder=folder, port=port)
+        server = StandInServer(folder=folder, port=port)
         for name in ("apt-get", "systemctl"):
-            made.put(name, _WRITTEN_DOWN.format(name=name))
-        yield made
+            server.replace_command(name, _RECORD_CALL.format(name=name))
+        yield server
 
 
 @contextlib.contextmanager
 def _server(pages: Path, metadata: Mapping[str, str]) -> Iterator[int]:
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments: object) -> None:
-            super().__init__(*arguments, directory=str(pages))  # type: ignore[arg-type] # the server's own three
+            super().__init__(*arguments, directory=str(pages))  # type: ignore[arg-type] # the three arguments of the server
 
         def do_PUT(self) -> None:
             if self.path == "/latest/api/token" and self.headers.get("X-aws-ec2-metadata-token-ttl-seconds"):
@@ -101,7 +104,7 @@ def _server(pages: Path, metadata: Mapping[str, str]) -> Iterator[int]:
             if not self.path.startswith("/latest/meta-data/"):
                 super().do_GET()
             elif self.headers.get("X-aws-ec2-metadata-token") != TOKEN:
-                self._answer(401, "")  # IMDSv1 is turned away
+                self._answer(401, "")  # IMDSv1 is refused
             else:
                 fact = metadata.get(self.path.removeprefix("/latest/meta-data/"))
                 self._answer(404 if fact is None else 200, fact or "")

@@ -1,9 +1,9 @@
-"""Runs the batch example's job as processes of this machine: the engine's own jobs succeed without running.
+"""Runs the batch example's job as processes of this machine, because the engine's own jobs succeed without running.
 
-Everything but the container is as deployed: the job definition's command and environment, and its role, whose
-permissions the engine enforces.
+Only the container is missing. The command, the environment and the role come from the deployed job definition, and the
+engine enforces the permissions of the role.
 
-    python -m local.jobs 'holiday/*' 4
+    python -m local.batch_job 'holiday/*' 4
 """
 
 import os
@@ -28,21 +28,21 @@ PROGRAM = os.pathsep.join([str(ROOT / "containers" / "batch"), str(ROOT / "lambd
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayJob:
-    """A job that was submitted, in words. Its children are started anew for each attempt."""
+    """An array job. Each attempt starts all its children again."""
 
     client: Callable[[str], Any]
     environment: Mapping[str, str]
-    """Leads to the local AWS."""
-    deployed: Mapping[str, str]
-    """The stack's outputs."""
+    """The environment variables that lead to the local AWS."""
+    outputs: Mapping[str, str]
+    """The outputs of the batch stack."""
     keys: str
     children: int
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @contextmanager
-    def started(self, *, attempt: int = 1) -> Iterator[list[subprocess.Popen[str]]]:
-        """Start every child, as a group of processes of its own. Those that run at the end of the block are ended."""
-        with tempfile.TemporaryDirectory() as temporary:  # where one that is killed leaves its sockets
+    def running_children(self, *, attempt: int = 1) -> Iterator[list[subprocess.Popen[str]]]:
+        """Start every child in its own process group. End those that still run at the end of the block."""
+        with tempfile.TemporaryDirectory() as temporary:  # a killed child leaves sockets in it
             children = self._start(attempt, temporary)
             try:
                 yield children
@@ -79,9 +79,9 @@ class ArrayJob:
         ]
 
     def _definition(self) -> dict[str, Any]:
-        found = self.client("batch").describe_job_definitions(jobDefinitions=[self.deployed["JobDefinitionArn"]])
+        found = self.client("batch").describe_job_definitions(jobDefinitions=[self.outputs["JobDefinitionArn"]])
         (definition,) = [
-            one for one in found["jobDefinitions"] if one["jobDefinitionArn"] == self.deployed["JobDefinitionArn"]
+            one for one in found["jobDefinitions"] if one["jobDefinitionArn"] == self.outputs["JobDefinitionArn"]
         ]
         return dict(definition["containerProperties"])
 
@@ -95,18 +95,18 @@ class ArrayJob:
 
 
 def main() -> int:
-    """Run a job to its end. Exit 0 if every picture is settled."""
+    """Run a job to its end. Return the exit code: 0 if every picture is settled."""
     keys, children = sys.argv[1], int(sys.argv[2])
     if "AWS_ENDPOINT_URL" not in os.environ:
-        sys.exit("error: this is for the AWS on this machine: . .local/env; for your account: make submit")
-    deployed = outputs("compute")
-    job = ArrayJob(client=_client, environment=os.environ, deployed=deployed, keys=keys, children=children)
+        sys.exit("error: this command is for the local AWS: . .local/env; for your account: make submit")
+    stack = outputs("compute")
+    job = ArrayJob(client=_client, environment=os.environ, outputs=stack, keys=keys, children=children)
     print(f"==> job {job.id}: {keys}, {children} children")
-    with job.started() as processes:
+    with job.running_children() as processes:
         for child in processes:
             print(child.communicate()[0], end="")
-    settled = show_manifests(_client("s3"), deployed["OutputBucketName"], job.id, children)
-    return 0 if settled and not any(child.returncode for child in processes) else 1
+    complete = show_manifests(_client("s3"), stack["OutputBucketName"], job.id, children)
+    return 0 if complete and not any(child.returncode for child in processes) else 1
 
 
 def _client(service: str) -> Any:

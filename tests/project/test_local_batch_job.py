@@ -1,4 +1,4 @@
-"""What a job that runs as processes of this machine does with the machine."""
+"""The batch job as processes of this machine."""
 
 import tempfile
 from pathlib import Path
@@ -6,14 +6,14 @@ from unittest.mock import Mock
 
 import pytest
 
-from local.jobs import ArrayJob
+from local.batch_job import ArrayJob
 
 
-def test_what_its_children_leave_goes_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_files_of_the_children_are_deleted_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "program"
     program.write_text('#!/bin/sh\ntouch "$TMPDIR/left" && printf %s "$TMPDIR"')
     program.chmod(0o700)
-    monkeypatch.setattr("local.jobs.sys.executable", str(program))
+    monkeypatch.setattr("local.batch_job.sys.executable", str(program))
     definition = {
         "jobDefinitionArn": "of the job",
         "containerProperties": {"command": [], "environment": [], "jobRoleArn": "of the role"},
@@ -26,13 +26,13 @@ def test_what_its_children_leave_goes_with_them(tmp_path: Path, monkeypatch: pyt
     job = ArrayJob(
         client=lambda _: client,
         environment={"PATH": "/usr/bin:/bin"},
-        deployed={"JobDefinitionArn": "of the job"},
+        outputs={"JobDefinitionArn": "of the job"},
         keys="*",
         children=2,
     )
-    with job.started() as children:
-        said = {child.communicate()[0] for child in children}
-        (temporary,) = map(Path, said)
+    with job.running_children() as children:
+        folders = {child.communicate()[0] for child in children}
+        (temporary,) = map(Path, folders)
         assert (temporary / "left").exists()
     assert temporary.parent == Path(tempfile.gettempdir())
     assert not temporary.exists()

@@ -1,0 +1,34 @@
+"""The local deployment, as the exercises of the examples use it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from localaws.aws import Engine, LocalAws
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalDeployment:
+    """The local AWS with every example deployed, and the person's photo."""
+
+    aws: LocalAws
+    engine: Engine
+    photo: Path
+    """The picture that the thumbnail exercise uploads."""
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the local AWS."""
+        return self.aws.client(service, self.engine)
+
+
+class Exercise(Protocol):
+    """The interface of the modules in this package that show one example each."""
+
+    TITLE: str
+    """A short heading for the terminal."""
+
+    def exercise(self, deployment: LocalDeployment, outputs: dict[str, str]) -> None:
+        """Show the example at work and print the results. Raises LocalError if it does not work."""
+
+    def suggestions(self, deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
+        """Return shell commands that the person may try next."""
