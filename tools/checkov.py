@@ -1,4 +1,4 @@
-"""Has checkov read every template of every profile, and compares what it finds with the table in docs/security.md."""
+"""Run checkov on the templates of both profiles, and compare its findings with the table in docs/security.md."""
 
 import json
 import re
@@ -15,35 +15,37 @@ from tools.templates import synthesize
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "security.md"
 CHECKOV = ROOT / ".build" / "checkov" / "bin" / "checkov"
-_ROW = re.compile(r"^\| (?P<check>CKV2?_AWS_\d+) \| [^|]+ \| (?P<resources>[^|]+) \| (?P<why>[^|]+) \|$", re.MULTILINE)
+_ROW = re.compile(
+    r"^\| (?P<check>CKV2?_AWS_\d+) \| [^|]+ \| (?P<resources>[^|]+) \| (?P<reason>[^|]+) \|$", re.MULTILINE
+)
 _RESOURCE = re.compile(r"`(?P<stem>[a-z0-9_]+)/(?P<name>[A-Za-z0-9]+)`(?: \((?P<profile>[a-z]+)\))?")
 
 
 class Finding(NamedTuple):
-    """A check that a resource fails."""
+    """A check that a resource does not pass."""
 
     check: str
     stem: str
     resource: str
-    """Its logical id, without hashes."""
+    """The logical id, without hashes."""
     profile: str
 
 
 def without_hash(logical_id: str) -> str:
-    """What CDK's logical id was made of: a hash says nothing, and changes with the path."""
+    """Return a logical id without CDK's hashes, which change with the construct path."""
     return re.sub(r"[0-9a-f]{32}|[0-9A-F]{8}$", "", logical_id)
 
 
-def explained(document: str) -> Iterator[tuple[Finding, str]]:
-    """Each finding that the table has, with its reason. A resource stands for all profiles unless it names one."""
+def acknowledged(document: str) -> Iterator[tuple[Finding, str]]:
+    """Yield each finding in the table, with its reason. A resource without a profile stands for both profiles."""
     for row in _ROW.finditer(document):
         for resource in _RESOURCE.finditer(row["resources"]):
             for profile in [resource["profile"]] if resource["profile"] else PROFILES:
-                yield Finding(row["check"], resource["stem"], resource["name"], profile), row["why"]
+                yield Finding(row["check"], resource["stem"], resource["name"], profile), row["reason"]
 
 
-def found() -> set[Finding]:
-    """What checkov finds in the templates as they are now."""
+def current_findings() -> set[Finding]:
+    """Return the findings of checkov in the current templates."""
     with tempfile.TemporaryDirectory() as folder:
         for profile in PROFILES:
             synthesize(Path(folder, profile), profile=profile)
@@ -64,14 +66,14 @@ def _finding(failed: Any) -> Finding:
 
 
 def main() -> None:
-    """Exit with a line for each finding that is not explained, and each explanation that nothing needs."""
-    table = {finding for finding, _ in explained(DOCUMENT.read_text(encoding="utf-8"))}
-    now = found()
-    new = [f"not explained: {' '.join(finding)}" for finding in sorted(now - table)]
-    old = [f"no longer found: {' '.join(finding)}" for finding in sorted(table - now)]
+    """Exit with a line for each finding without a reason, and for each reason without a finding."""
+    table = {finding for finding, _ in acknowledged(DOCUMENT.read_text(encoding="utf-8"))}
+    current = current_findings()
+    new = [f"not in the table: {' '.join(finding)}" for finding in sorted(current - table)]
+    old = [f"no longer found: {' '.join(finding)}" for finding in sorted(table - current)]
     if new or old:
-        sys.exit("\n".join([*new, *old, "Mend the stack, or the table in docs/security.md."]))
-    print(f"{len(now)} findings, each with its reason in docs/security.md")
+        sys.exit("\n".join([*new, *old, "Change the stack, or the table in docs/security.md."]))
+    print(f"{len(current)} findings, each with its reason in docs/security.md")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compiles every lock: `make lock` keeps what is locked where it can, `make upgrade` takes the newest (--upgrade).
+# Compiles every lock. `make lock` keeps the locked versions if possible; `make upgrade` takes the newest (--upgrade).
 set -eu
 newest=${1-}
 
@@ -10,10 +10,10 @@ compile pyproject.toml --constraints requirements-dev.txt --universal --python-v
 compile pyproject.toml --group bench --constraints requirements-dev.txt --universal --python-version 3.11 \
     --output-file requirements-bench.txt
 
-# By itself: it holds boto3 and others back.
+# Separate, because checkov needs older versions of boto3 and other packages.
 compile --group checkov --universal --python-version 3.11 --output-file requirements-checkov.txt
 
-# botocore and what it needs come with Lambda's Python runtime.
+# Lambda's Python runtime contains botocore and its dependencies.
 for package in lambda_src/*/requirements.in; do
     compile "$package" --generate-hashes --only-binary :all: \
         --python-version 3.14 --python-platform aarch64-manylinux_2_28 \
@@ -22,7 +22,7 @@ for package in lambda_src/*/requirements.in; do
         --output-file "${package%.in}.txt"
 done
 
-# Every hash of every file: the image is built for two processors, and tried out on an older Python.
+# Hashes of all files, because the image is built for two processors and tested on an older Python.
 compile containers/web/requirements.in --generate-hashes --only-binary :all: --universal --python-version 3.11 \
     --no-emit-package colorama --output-file containers/web/requirements.txt
 

@@ -1,4 +1,4 @@
-"""The templates of the app as it is, for what reads them."""
+"""Synthesize the app, and read its templates."""
 
 import json
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ from app import build_app
 Template = dict[str, Any]
 
 NO_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
-"""Context that leaves out what the functions bundle: that takes minutes, and is not the templates' business."""
+"""Context that leaves out the bundling of functions, because it takes minutes and does not change the templates."""
 
 
 def synthesize(folder: Path, **settings: str) -> None:
-    """Write the cloud assembly with these settings into a folder. Raises ConfigError for a bad one."""
+    """Write the cloud assembly with these settings into a folder. Raises ConfigError for a wrong setting."""
     build_app({**settings, **NO_BUNDLING}, outdir=str(folder)).synth()
 
 
 def stacks_in(assembly: Path) -> Iterator[tuple[str, str, Template]]:
-    """The stacks of a cloud assembly: name, stem and template."""
+    """Yield name, stem and template of each stack of a cloud assembly."""
     manifest = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))
     for name, artifact in manifest["artifacts"].items():
         if artifact["type"] == "aws:cloudformation:stack":
@@ -29,10 +29,10 @@ def stacks_in(assembly: Path) -> Iterator[tuple[str, str, Template]]:
 
 
 def templates_in(assembly: Path) -> dict[str, Template]:
-    """The templates of a cloud assembly by the stem of their stack: `thumbnail`."""
+    """Return the templates of a cloud assembly by stem."""
     return {stem: template for _, stem, template in stacks_in(assembly)}
 
 
 def resources(template: Template, kind: str) -> dict[str, dict[str, Any]]:
-    """The template's resources of one CloudFormation type, by logical id."""
+    """Return the template's resources of one CloudFormation type, by logical id."""
     return {name: found for name, found in template["Resources"].items() if found["Type"] == kind}

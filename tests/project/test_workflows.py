@@ -1,4 +1,4 @@
-"""The workflows run commands that there are, on the Pythons that are meant, and are safe."""
+"""The workflows run existing commands, on the supported Pythons, and are safe."""
 
 import os
 import re
@@ -28,8 +28,8 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_every_step_runs_what_can_be_run_here_too(step: dict[str, Any]) -> None:
-    command, argument = step["run"].split()  # and no more: what is longer belongs into a script
+def test_every_step_runs_a_make_target_or_a_script(step: dict[str, Any]) -> None:
+    command, argument = step["run"].split()  # longer commands belong in a script
     assert argument in TARGETS if command == "make" else (command in ("sh", "bash") and (ROOT / argument).is_file())
 
 
@@ -39,8 +39,8 @@ def test_pull_requests_are_tested_on_the_oldest_and_the_newest_python() -> None:
     assert WORKFLOWS["ci"]["jobs"]["test"]["strategy"]["matrix"]["python"] == [oldest, PYTHON_VERSION]
 
 
-def test_zizmor_finds_nothing() -> None:
-    """Actions that are not pinned by hash, permissions that nobody needs, credentials that stay, injection."""
+def test_zizmor_reports_nothing() -> None:
+    """It reports actions without a hash, unused permissions, credentials that stay on disk, and injection."""
     run = subprocess.run(
         [Path(sys.executable).with_name("zizmor"), "--offline", "--pedantic", "--no-progress", ROOT / ".github"],
         capture_output=True,
@@ -50,13 +50,13 @@ def test_zizmor_finds_nothing() -> None:
     assert run.returncode == 0, run.stdout
 
 
-# -- what the scheduled run calls
+# -- the scripts of the scheduled run
 
 
-@pytest.mark.parametrize(("is_open", "says"), [("", "issue create --title"), ("7", "issue comment 7 --body")])
-def test_a_failed_run_is_told_once(tmp_path: Path, is_open: str, says: str) -> None:
+@pytest.mark.parametrize(("open_issue", "command"), [("", "issue create --title"), ("7", "issue comment 7 --body")])
+def test_a_failed_run_opens_an_issue_or_comments_on_the_open_one(tmp_path: Path, open_issue: str, command: str) -> None:
     gh = tmp_path / "gh"
-    gh.write_text(f'#!/bin/sh\ncase "$2" in list) echo "{is_open}" ;; *) echo "$@" ;; esac\n')
+    gh.write_text(f'#!/bin/sh\ncase "$2" in list) echo "{open_issue}" ;; *) echo "$@" ;; esac\n')
     gh.chmod(0o755)
     run = subprocess.run(
         ["sh", ROOT / "tools" / "open_issue.sh"],
@@ -65,27 +65,27 @@ def test_a_failed_run_is_told_once(tmp_path: Path, is_open: str, says: str) -> N
         text=True,
         check=True,
     )
-    assert run.stdout.startswith(says)
+    assert run.stdout.startswith(command)
     assert "https://example.com/runs/1" in run.stdout
 
 
-def test_a_pin_is_raised_with_its_extras_and_comment() -> None:
+def test_a_raised_pin_keeps_its_extras_and_comment() -> None:
     text = 'a = ["boto3==1.1", "moto[s3,sts]==5.0", # why\n "kept==2"]'
     newest = {"boto3": "1.2", "moto": "6.0.1", "other": "3"}
-    assert upgrade.raised(text, newest) == 'a = ["boto3==1.2", "moto[s3,sts]==6.0.1", # why\n "kept==2"]'
+    assert upgrade.raise_pins(text, newest) == 'a = ["boto3==1.2", "moto[s3,sts]==6.0.1", # why\n "kept==2"]'
 
 
-def test_checkov_holds_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkov_does_not_limit_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     resolved = {frozenset({"checkov"}): {"checkov": "3", "boto3": "0.1"}, frozenset({"boto3"}): {"boto3": "1.2"}}
     monkeypatch.setattr(upgrade, "resolve", lambda packages: resolved[frozenset(packages)])
-    assert upgrade.newest_of({"checkov", "boto3"}) == {"checkov": "3", "boto3": "1.2"}
+    assert upgrade.newest_versions({"checkov", "boto3"}) == {"checkov": "3", "boto3": "1.2"}
 
 
-def test_every_bound_is_of_a_package_in_use() -> None:
+def test_every_bound_belongs_to_a_package_in_use() -> None:
     assert set(upgrade.BOUNDS) <= set(re.findall(r'"([a-z0-9-]+)==', (ROOT / "pyproject.toml").read_text()))
 
 
-def test_npm_is_held_to_the_major_versions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_npm_upgrades_stay_within_the_major_versions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls: list[list[str]] = []
     monkeypatch.setattr(upgrade, "ROOT", tmp_path)
     monkeypatch.setattr(subprocess, "run", lambda command, **_: calls.append(command))

@@ -14,24 +14,24 @@ OUTSIDE = {INTERNET: f'{INTERNET}(["internet"])', ASSETS: f'{ASSETS}[("images, i
 
 def diagram(template: Mapping[str, Any], paths: Mapping[str, str]) -> str:
     """Return a mermaid flowchart of a template. `paths` has the construct path of each logical id."""
-    drawn = architecture(template)
-    names = {name: _name(paths[name]) for name in (*drawn.nodes, *drawn.inside.values())}
-    lines = [*_nodes(drawn, names, template["Resources"]), *(_arrow(edge, names) for edge in drawn.edges)]
+    model = architecture(template)
+    names = {name: _name(paths[name]) for name in (*model.nodes, *model.inside.values())}
+    lines = [*_nodes(model, names, template["Resources"]), *(_arrow(edge, names) for edge in model.edges)]
     return "\n".join(["flowchart LR", *(f"    {line}" for line in lines)])
 
 
-def _nodes(drawn: Architecture, names: Mapping[str, str], resources: Resources) -> Iterator[str]:
-    ends = {end for edge in drawn.edges for end in (edge.source, edge.target)}
+def _nodes(model: Architecture, names: Mapping[str, str], resources: Resources) -> Iterator[str]:
+    ends = {end for edge in model.edges for end in (edge.source, edge.target)}
     yield from (line for end, line in OUTSIDE.items() if end in ends)
-    for vpc in dict.fromkeys(drawn.inside.values()):
+    for vpc in dict.fromkeys(model.inside.values()):
         yield f'subgraph {names[vpc]} ["{frame(resources)}"]'
         yield from (
-            f"    {node(name, names[name], resources)}" for name in drawn.nodes if drawn.inside.get(name) == vpc
+            f"    {node(name, names[name], resources)}" for name in model.nodes if model.inside.get(name) == vpc
         )
         yield "end"
-    yield from (node(name, names[name], resources) for name in drawn.nodes if name not in drawn.inside)
-    if drawn.watching:
-        yield f'{WATCH}{{{{"{watch(drawn.watching)}"}}}}'
+    yield from (node(name, names[name], resources) for name in model.nodes if name not in model.inside)
+    if model.watching:
+        yield f'{WATCH}{{{{"{watch(model.watching)}"}}}}'
 
 
 def _arrow(edge: Edge, names: Mapping[str, str]) -> str:
@@ -41,7 +41,7 @@ def _arrow(edge: Edge, names: Mapping[str, str]) -> str:
 
 
 def _name(path: str) -> str:
-    """A construct's own name; that of its L1 inside is CDK's."""
+    """Return a construct's own name. The last part of the path is CDK's name of the L1 construct."""
     _, *parts = path.split("/")
     return "".join(parts[:-1] or parts)
 

@@ -1,8 +1,8 @@
-"""What is deployed and what leads where, for a picture: read from a template, so that it cannot say anything else.
+"""The nodes and arrows of a diagram, read from a template.
 
-Of a template's resources a reader wants to see those that do something or keep something. The rest is how they are
-joined: a role with its policy becomes an arrow that says `reads`, a listener and a target group become an arrow from
-the load balancer to the service.
+A node is a resource that does something or stores something. The other resources join nodes: a role with its policy
+becomes an arrow with the label `reads`, and a listener with a target group becomes an arrow from the load balancer to
+the service.
 """
 
 import json
@@ -14,17 +14,17 @@ from typing import Any
 Resources = Mapping[str, Mapping[str, Any]]
 
 INTERNET, ASSETS, WATCH = "internet", "assets", "watch"
-"""Nodes that are no resources: who may call, the CDK's repository of images, and what watches."""
+"""Nodes that are not resources: callers, the CDK's repository of images, and all logs and alarms together."""
 
 NETWORK = re.compile(r"AWS::EC2::(?!Instance$|Volume$|LaunchTemplate$).*")
-"""Types that are drawn as a frame around what is in them."""
+"""Types that become a frame around other nodes."""
 LEFT_OUT = re.compile(
     r".*(Policy|Permission|Deployment|Validator|GatewayResponse|AutoDeleteObjects|Trigger|::Metadata|ECS::Cluster"
     r"|ECS::ClusterCapacityProviderAssociations|ApiGateway::(Resource|Model)|ApplicationAutoScaling::.*)"
 )
-"""Types that are not drawn."""
+"""Types that a diagram leaves out."""
 WATCHING = re.compile(r".*::(LogGroup|Alarm|Dashboard)")
-"""Types that are drawn as one node together."""
+"""Types that become one node together."""
 JOINTS: Mapping[str, str | None] = {
     "AWS::ApiGateway::Method": "RestApiId",
     "AWS::ApiGateway::Stage": "RestApiId",
@@ -44,30 +44,30 @@ JOINTS: Mapping[str, str | None] = {
     "AWS::SNS::Subscription": "TopicArn",
     "Custom::S3BucketNotifications": "BucketName",
 }
-"""Types that are drawn as arrows, and the property that names where the arrow comes from."""
+"""Types that become arrows, and the property that names the source of the arrow."""
 TURNED: Mapping[str, str] = {"AWS::ECS::Service": "LoadBalancers", "AWS::Events::Rule": "EventPattern"}
-"""Nodes with a property that names what leads to them."""
+"""Nodes with a property that names the source of an arrow to them."""
 ASIDE = {"OnFailure": "when it fails", "DeadLetterConfig": "undeliverable", "RedrivePolicy": "unprocessed"}
-"""Properties that say where something goes when it goes wrong."""
+"""Properties that name the target for failures, and the label of the arrow."""
 USUAL = {"AutoScalingGroupArn": "runs on", "ComputeEnvironment": "runs on"}
-"""Properties that say what something needs."""
+"""Properties that name a needed resource, and the label of the arrow."""
 VERBS = {
     r"Send|Publish": "sends",
     r"Invoke": "invokes",
     r"(Batch)?Get(?!Queue|Bucket)|Query|Scan|List|Receive|Download": "reads",
     r"(Batch)?(Put|Write|Update|Delete|Upload)": "writes",
 }
-DOORS: Mapping[str, str] = {
+PUBLIC_TYPES: Mapping[str, str] = {
     "AWS::ApiGateway::RestApi": "HTTPS",
     "AWS::ApiGatewayV2::Api": "HTTPS",
     "AWS::CloudFront::Distribution": "HTTPS",
 }
-"""Types that everybody can call."""
+"""Types that everybody can call, and the protocol."""
 
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow; `aside` when it is not the usual way."""
+    """An arrow. It is `aside`, and drawn with dots, if it is not the usual way."""
 
     source: str
     target: str
@@ -77,56 +77,56 @@ class Edge:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What is drawn of a template."""
+    """The nodes and arrows of a template."""
 
     nodes: Resources
     """The resources that are nodes by logical id, in the template's order."""
     edges: list[Edge]
     inside: Mapping[str, str]
-    """The nodes that are in a VPC, and in which."""
+    """The VPC of each node that is in one."""
     watching: list[str]
-    """The types of what watches, one for each resource."""
+    """The types of the logs, alarms and dashboards, one for each resource."""
 
 
 def architecture(template: Mapping[str, Any]) -> Architecture:
-    """What to draw of a template."""
+    """Return the nodes and arrows of a template."""
     resources: Resources = template["Resources"]
     helpers = {target for found in resources.values() for target in _refers(found, "ServiceToken")}
     nodes = {name: found for name, found in resources.items() if name not in helpers and is_drawn(found["Type"])}
     links = [link for name in resources for link in _links(name, resources) if link.target in resources]
-    ways = [way for name in nodes for way in _ways(name, links, resources)]
-    watching = _watching(ways, resources)
-    inner = [way for way in ways if way.target in nodes]
-    watched = [Edge(way.source, WATCH, aside=True) for way in ways if way.target in watching]
+    paths = [path for name in nodes for path in _paths(name, links, resources)]
+    watching = _watching(paths, resources)
+    inner = [path for path in paths if path.target in nodes]
+    watched = [Edge(path.source, WATCH, aside=True) for path in paths if path.target in watching]
     return Architecture(
         nodes=nodes,
-        edges=_merged([*_from_outside(nodes, ways, resources), *inner, *watched]),
-        inside=_inside(ways, resources),
+        edges=_merged([*_from_outside(nodes, paths, resources), *inner, *watched]),
+        inside=_inside(paths, resources),
         watching=[resources[name]["Type"] for name in watching],
     )
 
 
-def _watching(ways: list[Edge], resources: Resources) -> list[str]:
-    reached = {way.target for way in ways}  # not the logs of CDK's helpers
+def _watching(paths: list[Edge], resources: Resources) -> list[str]:
+    reached = {path.target for path in paths}  # leaves out the logs of CDK's helpers
     found = [name for name, resource in resources.items() if _is(WATCHING, resource)]
     return [name for name in found if name in reached or not resources[name]["Type"].endswith("::LogGroup")]
 
 
-def _inside(ways: list[Edge], resources: Resources) -> dict[str, str]:
-    found = {way.source: _vpc(way.target, resources) for way in ways if _is(NETWORK, resources[way.target])}
-    for way in ways:  # what a service runs on is where it is
-        if way.target in found and resources[way.source]["Type"] == "AWS::ECS::Service":
-            found[way.source] = found[way.target]
+def _inside(paths: list[Edge], resources: Resources) -> dict[str, str]:
+    found = {path.source: _vpc(path.target, resources) for path in paths if _is(NETWORK, resources[path.target])}
+    for path in paths:  # a service is in the VPC of its instances
+        if path.target in found and resources[path.source]["Type"] == "AWS::ECS::Service":
+            found[path.source] = found[path.target]
     return found
 
 
 def is_drawn(kind: str) -> bool:
-    """Whether resources of a type become nodes."""
+    """Whether resources of this type become nodes."""
     return kind not in JOINTS and not any(types.fullmatch(kind) for types in (LEFT_OUT, NETWORK, WATCHING))
 
 
 def references(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The logical ids that a value refers to, each with the keys that lead to it."""
+    """Yield the logical ids that a value refers to, each with the keys that lead to it."""
     if isinstance(value, list):
         for inner in value:
             yield from references(inner, path)
@@ -156,7 +156,7 @@ def _vpc(part: str, resources: Resources) -> str:
 
 
 def _links(name: str, resources: Resources) -> Iterator[Edge]:
-    """The references of one resource, in the direction in which things go."""
+    """Yield the references of one resource as arrows, in the direction of the call or the data."""
     kind, properties = resources[name]["Type"], resources[name].get("Properties", {})
     if kind == "AWS::IAM::Policy":
         yield from _grants(properties)
@@ -196,38 +196,38 @@ def _arriving(kind: str, properties: Mapping[str, Any]) -> str:
 
 
 def _owner(name: str, resources: Resources) -> str:
-    """What a joint belongs to; anything else belongs to itself."""
+    """Return the node that a joint belongs to. Any other resource belongs to itself."""
     key = JOINTS.get(resources[name]["Type"])
     return _owner(_refers(resources[name], key)[0], resources) if key else name
 
 
-def _ways(start: str, links: list[Edge], resources: Resources) -> Iterator[Edge]:
-    """The arrows from a node to whatever it reaches along any number of joints."""
+def _paths(start: str, links: list[Edge], resources: Resources) -> Iterator[Edge]:
+    """Yield the arrows from a node to every resource that it reaches through joints."""
     seen, ahead = {start}, [Edge(start, start)]
     while ahead:
-        way = ahead.pop(0)
+        path = ahead.pop(0)
         for link in links:
-            if link.source != way.target or link.target == start:
+            if link.source != path.target or link.target == start:
                 continue
-            labels = dict.fromkeys(part for part in (way.label, link.label) if part)
-            on = Edge(start, link.target, ", ".join(labels), aside=way.aside or link.aside)
+            labels = dict.fromkeys(part for part in (path.label, link.label) if part)
+            on = Edge(start, link.target, ", ".join(labels), aside=path.aside or link.aside)
             yield on
             if resources[link.target]["Type"] in JOINTS and link.target not in seen:
                 seen.add(link.target)
                 ahead.append(on)
 
 
-def _from_outside(nodes: Resources, ways: list[Edge], resources: Resources) -> Iterator[Edge]:
+def _from_outside(nodes: Resources, paths: list[Edge], resources: Resources) -> Iterator[Edge]:
     for name, found in nodes.items():
-        if door := _door(name, found, resources):
-            yield Edge(INTERNET, name, door)
-        joints = {way.target for way in ways if way.source == name and resources[way.target]["Type"] in JOINTS}
+        if label := _public_access(name, found, resources):
+            yield Edge(INTERNET, name, label)
+        joints = {path.target for path in paths if path.source == name and resources[path.target]["Type"] in JOINTS}
         if any("-container-assets-" in json.dumps(resources[part]) for part in {name, *joints}):
             yield Edge(ASSETS, name)
 
 
-def _door(name: str, found: Mapping[str, Any], resources: Resources) -> str:
-    """By what the internet comes in, if it does."""
+def _public_access(name: str, found: Mapping[str, Any], resources: Resources) -> str:
+    """Return the protocol and port on which the internet reaches a resource, or an empty string."""
     properties = found.get("Properties", {})
     if found["Type"] == "AWS::ElasticLoadBalancingV2::LoadBalancer" and properties["Scheme"] == "internet-facing":
         listeners = [one["Properties"] for one in resources.values() if name in _refers(one, "LoadBalancerArn")]
@@ -236,11 +236,11 @@ def _door(name: str, found: Mapping[str, Any], resources: Resources) -> str:
         (server,) = _refers(found, "AttachedTo")
         ports = resources[server]["Properties"]["Networking"]["Ports"]
         return "ports " + ", ".join(str(port["FromPort"]) for port in ports if "0.0.0.0/0" in port.get("Cidrs", []))
-    return DOORS.get(found["Type"], "")
+    return PUBLIC_TYPES.get(found["Type"], "")
 
 
 def _merged(edges: list[Edge]) -> list[Edge]:
-    """One arrow for each pair of nodes: where it goes when it goes wrong, or else all that is said of it."""
+    """Return one arrow for each pair of nodes. Failures win; other labels are joined."""
     found: dict[tuple[str, str], list[Edge]] = {}
     for edge in edges:
         found.setdefault((edge.source, edge.target), []).append(edge)
@@ -248,6 +248,6 @@ def _merged(edges: list[Edge]) -> list[Edge]:
 
 
 def _merge(parallel: list[Edge]) -> Edge:
-    told = [edge for edge in parallel if edge.aside] or parallel
-    words = dict.fromkeys(word for edge in told for word in edge.label.split(", ") if word)
-    return replace(told[0], label=", ".join(words))
+    labelled = [edge for edge in parallel if edge.aside] or parallel
+    words = dict.fromkeys(word for edge in labelled for word in edge.label.split(", ") if word)
+    return replace(labelled[0], label=", ".join(words))

@@ -1,4 +1,4 @@
-"""How the nodes of a picture are drawn, and what is said of them: the numbers that matter, from the template."""
+"""The shape and text of a diagram's nodes: name, type, and the numbers that matter, from the template."""
 
 import json
 import re
@@ -12,8 +12,8 @@ SHAPES = {
     '[("{}")]': r".*(Bucket|Table|Repository|Database|Disk|FileSystem|Volume)",
     '[["{}"]]': r".*(Queue|Topic|Stream)",
 }
-"""How nodes are drawn, by their type; rectangles, if nothing else is said."""
-WORDS = {
+"""Mermaid's shapes of nodes, by type. The default is a rectangle."""
+TYPE_NAMES = {
     "AWS::ApiGateway::RestApi": "API Gateway",
     "AWS::ApiGateway::ApiKey": "API key",
     "AWS::AutoScaling::AutoScalingGroup": "Auto Scaling group",
@@ -27,21 +27,21 @@ WORDS = {
     "AWS::Lightsail::StaticIp": "static IP",
     "AWS::Scheduler::Schedule": "EventBridge Scheduler",
 }
-"""What a reader calls a type, where that is not its own name."""
+"""The usual name of a type, if it differs from the name in CloudFormation."""
 
 
 def node(name: str, shown: str, resources: Resources) -> str:
-    """The line that draws a resource, `shown` by this name."""
+    """Return the line that draws a resource under the name `shown`."""
     kind = resources[name]["Type"]
     shape = next((shape for shape, types in SHAPES.items() if re.fullmatch(types, kind)), '["{}"]')
     service, _, own = kind.removeprefix("AWS::").partition("::")
-    words = WORDS.get(kind, f"{service} {re.sub('(?<=[a-z])(?=[A-Z])', ' ', own).lower()}")
+    type_name = TYPE_NAMES.get(kind, f"{service} {re.sub('(?<=[a-z])(?=[A-Z])', ' ', own).lower()}")
     details = DETAILS[kind](name, resources) if kind in DETAILS else ""
-    return shown + shape.format("<br>".join(part for part in (shown, words, details) if part))
+    return shown + shape.format("<br>".join(part for part in (shown, type_name, details) if part))
 
 
 def frame(resources: Resources) -> str:
-    """What is said of the VPC."""
+    """Return the text of the VPC's frame."""
     open_tables = {
         table
         for route in _all(resources, "AWS::EC2::Route")
@@ -62,15 +62,15 @@ def frame(resources: Resources) -> str:
 
 
 def watch(kinds: list[str]) -> str:
-    """What is said of what watches, by its types."""
+    """Return the text of the node for logs, alarms and dashboards of these types."""
     services = dict.fromkeys(kind.split("::")[1].replace("Logs", "CloudWatch") for kind in kinds)
     alarms = sum(kind.endswith("::Alarm") for kind in kinds)
-    parts = {
+    texts = {
         "logs": any(kind.endswith("::LogGroup") for kind in kinds),
         "1 alarm" if alarms == 1 else f"{alarms} alarms": alarms > 0,
         "dashboard": any(kind.endswith("::Dashboard") for kind in kinds),
     }
-    return f"{' and '.join(services)}<br>{', '.join(part for part, there in parts.items() if there)}"
+    return f"{' and '.join(services)}<br>{', '.join(text for text, exists in texts.items() if exists)}"
 
 
 def _of(resources: Resources, kind: str) -> dict[str, Mapping[str, Any]]:
@@ -81,7 +81,7 @@ def _all(resources: Resources, kind: str) -> list[Mapping[str, Any]]:
     return list(_of(resources, kind).values())
 
 
-# -- what is worth knowing of a node
+# -- details of a node, by type
 
 
 def _function(name: str, resources: Resources) -> str:
