@@ -106,18 +106,18 @@ def test_commands_in_the_text_are_found() -> None:
     [
         ("make deply", "make has no target deply"),
         ("make deploy STAK=compute-api", "make takes no STAK"),
-        ("make deploy STACK=compute-apis", "there is no stack compute-apis"),
+        ("make deploy STACK=compute-apis", "compute-apis is not a stack"),
         ("make deploy PROFILE=prod", "profile: 'prod' is not supported"),
         ('make deploy CONTEXT="-c cron_url=https://example.com/"', "Did you mean 'cron_urls'"),
         ('make deploy CONTEXT="-c lightsail_ssh_cidr=0.0.0.0/0"', "lets everybody try to log in"),
         ('make deploy CONTEXT="cron_urls=https://example.com/"', "CONTEXT is not like -c name=value"),
         ('make deploy CONTEXT="-c colour=red"', "the app has no setting colour"),
-        ('make snapshots MEANT="compute-api/Nobody"', "there is no compute-api/Nobody"),
+        ('make snapshots MEANT="compute-api/Nobody"', "compute-api/Nobody does not exist"),
         ("npx cdk dif compute-api", "cdk has no command dif"),
-        ("npx cdk diff compute-apis", "there is no stack compute-apis"),
+        ("npx cdk diff compute-apis", "compute-apis is not a stack"),
         ("npx cdk diff --contxt a=b", "cdk diff has no option --contxt"),
         ("npx cdk diff -c architecture=arm", "architecture: 'arm' is not supported"),
-        ("npx tsc", "npx runs cdk alone here"),
+        ("npx tsc", "npx runs only cdk here"),
         ("aws ecz describe-images", "aws has no command ecz"),
         ("aws ecr describe-image", "aws ecr has no command describe-image"),
         ("aws ecr describe-images --repository-nam x", "aws ecr describe-images has no option --repository-nam"),
@@ -125,12 +125,12 @@ def test_commands_in_the_text_are_found() -> None:
         ("aws s3 cp --recursiv a b", "aws s3 cp has no option --recursiv"),
         ("aws ecr wait image-scan-completed", "aws ecr wait has no command image-scan-completed"),
         ("aws ecs list-tasks --query 'a[?b'", "--query a[?b"),
-        ("aws ecs list-tasks --query taskArn", "aws ecs list-tasks answers with no taskArn"),
+        ("aws ecs list-tasks --query taskArn", "aws ecs list-tasks has no taskArn in its answer"),
         ("aws ecs describe-services --query 'services[0].[deployments[].[state], events[:5].message]'", "no state"),
         ("aws ecs describe-services --query 'services.status'", "no status"),
         ("aws lightsail get-instance --query 'instance.location.[zone, regionName]'", "no zone"),
         ("aws dynamodb scan --table-name t --query 'Items[].[name.S, size.Z]'", "no Z"),
-        ("aws cloudformation describe-stacks --stack-name compute-x", "there is no stack compute-x"),
+        ("aws cloudformation describe-stacks --stack-name compute-x", "compute-x is not a stack"),
         ("for x in 1; do out=$(aws ecz list); done", "aws has no command ecz"),
         ("python -m local.job", "python has no module local.job"),
         ("python app2.py", "app2.py does not exist"),
@@ -159,8 +159,8 @@ def test_a_right_command_is_not_reported(command: str) -> None:
 
 
 def test_words_are_split_as_in_bash() -> None:
-    (command,) = Script('tool \'a b\' "c d" e\\ f --g="h i" "$J"k << \'END\'\nfed\nEND\n').commands()
-    assert command == Command(("tool", "a b", "c d", "e f", "--g=h i", "\0k"), fed="fed\n")
+    (command,) = Script('tool \'a b\' "c d" e\\ f --g="h i" "$J"k << \'END\'\ntext\nEND\n').commands()
+    assert command == Command(("tool", "a b", "c d", "e f", "--g=h i", "\0k"), stdin="text\n")
     assert faults(command) == []
-    with pytest.raises(ValueError, match="not understood as shell"):
+    with pytest.raises(ValueError, match="not valid shell"):
         Script("if true; then")

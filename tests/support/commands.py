@@ -1,6 +1,6 @@
-"""What is wrong with a command that a document tells its reader to give, as far as it can be said without running it.
+"""Find faults in the commands of the documents without running them.
 
-Each tool is asked itself: the AWS CLI for its commands and options, the CDK CLI for its own, make for its targets.
+Each tool knows its own commands: the AWS CLI and the CDK CLI their commands and options, the Makefile its targets.
 """
 
 import importlib.util
@@ -28,7 +28,7 @@ STACKS = {stack_name(stem) for _, stem in EVERY_STACK}
 
 
 def faults(command: Command, *, whole: bool = True) -> list[str]:
-    """What is wrong with a command; one that is not `whole` may lack what it needs to run."""
+    """Return the faults of a command. A command that is not `whole` may lack required options."""
     check = TOOLS.get(command.words[0])
     found = [*check(command, whole)] if check else []
     return [*found, *_missing_files(command)]
@@ -46,7 +46,7 @@ def _missing_files(command: Command) -> Iterator[str]:
 
 @cache
 def _makefile() -> tuple[set[str], set[str]]:
-    """Targets and variables."""
+    """Return the targets and the variables."""
     text = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
     return targets, set(re.findall(r"^([A-Z]+) \?=", text, re.MULTILINE))
@@ -67,7 +67,7 @@ def _make(command: Command, _whole: bool) -> Iterator[str]:  # noqa: FBT001
 
 def _known_stack(value: str) -> Iterator[str]:
     if COMPUTED not in value and value not in STACKS:
-        yield f"there is no stack {value}"
+        yield f"{value} is not a stack"
 
 
 def _known_context(value: str) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _known_resource(value: str) -> Iterator[str]:
     known = {
         f"{stack_name(stem)}/{name}" for profile, stem in EVERY_STACK for name in templates(profile)[stem]["Resources"]
     }
-    yield from (f"there is no {word}" for word in value.split() if word not in known)
+    yield from (f"{word} does not exist" for word in value.split() if word not in known)
 
 
 VALUES: dict[str, Callable[[str], Iterator[str]]] = {
@@ -97,7 +97,7 @@ VALUES: dict[str, Callable[[str], Iterator[str]]] = {
 
 
 def _settings(given: list[str]) -> Iterator[str]:
-    """The app says what is wrong with `name=value`. What is not known before run time is left out."""
+    """Yield the app's messages for wrong settings. Values that are known only at run time are left out."""
     context = dict(setting.partition("=")[::2] for setting in given)
     try:
         from_context({name: value for name, value in context.items() if COMPUTED not in value})
@@ -142,7 +142,7 @@ def _cdk(command: Command, _whole: bool) -> Iterator[str]:  # noqa: FBT001
 
 def _npx(command: Command, whole: bool) -> Iterator[str]:  # noqa: FBT001
     if command.words[1] != "cdk":
-        yield f"npx runs cdk alone here, not {command.words[1]}"
+        yield f"npx runs only cdk here, not {command.words[1]}"
     yield from _cdk(Command(command.words[1:]), whole)
 
 
@@ -151,10 +151,10 @@ def _npx(command: Command, whole: bool) -> Iterator[str]:  # noqa: FBT001
 
 @cache
 def _aws_help(path: tuple[str, ...]) -> Any:
-    """What the CLI knows of a command. Raises KeyError for one that it has not."""
+    """Return the help of a command of the AWS CLI. Raises KeyError for an unknown command."""
     if not path:
         driver = create_clidriver()
-        # Or it would go by an environment variable of its own making, which other tests may have taken away.
+        # Otherwise the CLI reads an environment variable that it sets itself and that other tests may have removed.
         driver.session.set_config_variable("data_path", str(Path(awscli.__file__).parent / "data"))
         return driver.create_help_command()
     return _aws_help(path[:-1]).command_table[path[-1]].create_help_command()
@@ -181,24 +181,24 @@ def _aws(command: Command, whole: bool) -> Iterator[str]:  # noqa: FBT001
         if name == "--stack-name":
             yield from _known_stack(value)
         if name == "--query":
-            yield from _unanswered(value.replace(COMPUTED, "x"), path)
+            yield from _query_faults(value.replace(COMPUTED, "x"), path)
 
 
-def _unanswered(query: str, path: tuple[str, ...]) -> Iterator[str]:
+def _query_faults(query: str, path: tuple[str, ...]) -> Iterator[str]:
     answer = getattr(getattr(_aws_help(path), "obj", None), "output_shape", None)
     try:
         unknown = unknown_fields(query, answer) if answer else []
     except jmespath.exceptions.JMESPathError as error:
         yield f"--query {query}: {error}"
     else:
-        yield from (f"aws {' '.join(path)} answers with no {field}" for field in unknown)
+        yield from (f"aws {' '.join(path)} has no {field} in its answer" for field in unknown)
 
 
 # -- python
 
 
 def _python(command: Command, _whole: bool) -> Iterator[str]:  # noqa: FBT001
-    yield from _compiled(command.fed)
+    yield from _compiled(command.stdin)
     match command.words[1:]:
         case ("-m", module, *_) if importlib.util.find_spec(module) is None:
             yield f"python has no module {module}"
@@ -226,6 +226,6 @@ TOOLS: dict[str, Callable[[Command, bool], Iterator[str]]] = {
 
 
 def script_faults(text: str, *, whole: bool = True) -> list[str]:
-    """What is wrong with the commands of a script, but for those that it expects to be refused."""
-    commands = [command for command in Script(text).commands() if not command.tried]
+    """Return the faults of the commands in a script. Commands in the condition of an `if` may fail."""
+    commands = [command for command in Script(text).commands() if not command.may_fail]
     return [fault for command in commands for fault in faults(command, whole=whole)]

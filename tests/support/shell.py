@@ -1,4 +1,4 @@
-"""Shell as the documents have it, taken apart with tree-sitter's grammar for bash."""
+"""The commands and variables of a shell script, parsed with tree-sitter's grammar for bash."""
 
 import re
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
 COMPUTED = "\0"
-"""Stands in a word for what bash puts there at run time."""
+"""In a word, this replaces a value that bash inserts at run time."""
 QUOTED = {"raw_string": r"\\\n", "string_content": r'\\(?=[$`"\\\n])', "word": r"\\(?=.)", "number": r"\\\n"}
-"""What goes from a text before it is a word: backslashes, as far as the quotes let them be some."""
+"""The backslashes that bash removes, by the kind of quotes."""
 
 
 @dataclass(frozen=True)
@@ -20,44 +20,44 @@ class Command:
 
     words: tuple[str, ...]
     """The first is its name."""
-    fed: str = ""
-    """What it is given by `<<`."""
-    tried: bool = False
-    """Whether an `if` asks for its success."""
+    stdin: str = ""
+    """Its standard input, if that is a here-document."""
+    may_fail: bool = False
+    """Whether it stands in the condition of an `if`."""
 
 
 class Script:
-    """What a script has in it, wherever it is: in loops, functions, substitutions."""
+    """A script. Commands and variables in loops, functions and substitutions count, too."""
 
     def __init__(self, text: str) -> None:
-        """Parse it. Raises ValueError for what is not understood."""
+        """Parse the text. Raises ValueError for a syntax error."""
         self.root = _parser().parse(text.encode()).root_node
         if self.root.has_error:
-            raise ValueError(f"not understood as shell: {text}")
+            raise ValueError(f"not valid shell: {text}")
 
     def commands(self) -> Iterator[Command]:
-        """All commands, in the order in which they are written."""
+        """Yield all commands in the order of the text."""
         for node in self._of("command"):
             words = [_word(child) for child in node.children_by_field_name("argument")]
             name = node.child_by_field_name("name")
             bodies = [found for near in _siblings(node) for found in near.children if found.type == "heredoc_body"]
             yield Command(
                 words=(_word(name.children[0]) if name else "", *words),
-                fed="".join(_text(body) for body in bodies),
-                tried=_in_condition(node),
+                stdin="".join(_text(body) for body in bodies),
+                may_fail=_in_condition(node),
             )
 
     def functions(self) -> set[str]:
-        """The names of the functions that it defines."""
+        """Return the names of the functions that it defines."""
         return {_text(node.children[0]) for node in self._of("function_definition")}
 
     def assigned(self) -> set[str]:
-        """The variables that it gives a value."""
+        """Return the variables that it assigns."""
         assignments = [*self._of("variable_assignment"), *self._of("for_statement")]
         return {_text(child) for node in assignments for child in node.children if child.type == "variable_name"}
 
     def used(self) -> set[str]:
-        """The variables whose value it takes."""
+        """Return the variables that it reads."""
         expansions = [*self._of("simple_expansion"), *self._of("expansion")]
         return {_text(child) for node in expansions for child in node.children if child.type == "variable_name"}
 
