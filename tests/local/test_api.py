@@ -1,4 +1,4 @@
-"""The API under every request that its own document can think of, under contention, and when AWS fails."""
+"""The deployed API: requests generated from openapi.json, many clients at once, and failures of AWS."""
 
 import json
 import uuid
@@ -27,8 +27,8 @@ def api_id(gateway: Any) -> str:
 
 
 @contextmanager
-def key_of_its_own(deployment: Deployment, name: str, **limits: Any) -> Iterator[str]:
-    """The value of an API key with a usage plan of its own."""
+def new_key(deployment: Deployment, name: str, **limits: Any) -> Iterator[str]:
+    """Create an API key with its own usage plan, and yield the value of the key."""
     gateway = deployment.client("apigateway")
     stages = [{"apiId": api_id(gateway), "stage": "live"}]
     plan = gateway.create_usage_plan(name=name, apiStages=stages, **limits)["id"]
@@ -43,12 +43,12 @@ def key_of_its_own(deployment: Deployment, name: str, **limits: Any) -> Iterator
 
 @pytest.fixture(scope="module")
 def call(deployment: Deployment) -> Iterator[Client]:
-    """A client with a key of its own, and no limit to its rate."""
+    """A client with its own key and without a rate limit."""
     gateway = deployment.client("apigateway")
     stage = {"restApiId": api_id(gateway), "stageName": "live"}
     before = gateway.get_stage(**stage)["methodSettings"]["*/*"]
     gateway.update_stage(**stage, patchOperations=_limits(NO_LIMIT, NO_LIMIT))
-    with key_of_its_own(deployment, "no-limit") as key:
+    with new_key(deployment, "no-limit") as key:
         yield Client(deployment.url(deployment.outputs("api")["ApiUrl"]), key)
     rate, burst = before["throttlingRateLimit"], before["throttlingBurstLimit"]
     gateway.update_stage(**stage, patchOperations=_limits(str(rate), str(burst)))
@@ -61,85 +61,83 @@ def _limits(rate: str, burst: str) -> list[dict[str, str]]:
     ]
 
 
-# -- whatever the document allows, and what it does not
+# -- generated requests, valid and invalid
 
-
-UNSUITABLE = {"positive_data_acceptance"}  # a cursor that is made up looks like one, and is none of ours
+# A generated cursor fits the schema, but no page has it, so the API refuses it.
+SKIPPED_CHECKS = {"positive_data_acceptance"}
 CASES = [
     (path, method, mode)
     for path, item in OPENAPI["paths"].items()
     for method in item
     if method != "parameters"
     for mode in GenerationMode
-    if (path, mode) != ("/v1/health", GenerationMode.NEGATIVE)  # it takes nothing that could be wrong
+    if (path, mode) != ("/v1/health", GenerationMode.NEGATIVE)  # it has no parameter that could be invalid
 ]
 
 
 @pytest.mark.parametrize(("path", "method", "mode"), CASES)
-def test_any_request_is_answered_as_the_document_says(
-    call: Client, path: str, method: str, mode: GenerationMode
-) -> None:
+def test_generated_requests_get_documented_answers(call: Client, path: str, method: str, mode: GenerationMode) -> None:
     schema = schemathesis.openapi.from_dict(OPENAPI)
     schema.config.update(base_url=call.url)
-    names = [name for name in CHECKS.get_all_names() if name not in UNSUITABLE]
+    names = [name for name in CHECKS.get_all_names() if name not in SKIPPED_CHECKS]
     assert {"status_code_conformance", "response_schema_conformance", "negative_data_rejection"} <= {*names}
 
     checks: Any = CHECKS.get_by_names(names)
 
     @given(case=schema[path][method.upper()].as_strategy(generation_mode=mode))
     @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    def answers_as_documented(case: schemathesis.Case[Any]) -> None:
+    def answer_is_documented(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(headers=call.key, checks=checks)
 
-    answers_as_documented()
+    answer_is_documented()
 
 
-# -- contention
+# -- many clients at once
 
 
-@pytest.mark.timeout(300)  # fifty functions start, on two processors perhaps
-def test_fifty_patches_at_once_lose_nothing(call: Client) -> None:
+@pytest.mark.timeout(300)  # fifty functions start, sometimes on two processors
+def test_fifty_patches_at_the_same_time_are_all_kept(call: Client) -> None:
     call = Client(call.url, call.key["X-Api-Key"], at_once=50)
     created = call.create(body={})
     note = f"/notes/{created.json()['id']}"
 
     def add(number: int) -> str:
-        seen = created.headers["ETag"]
-        while (patched := _patch(call, note, number, seen)).status_code != 200:
+        etag = created.headers["ETag"]
+        while (patched := _patch(call, note, number, etag)).status_code != 200:
             assert patched.status_code == 412
-            seen = patched.headers["ETag"]  # a merge patch holds for any version: it adds a member
+            etag = patched.headers["ETag"]  # the patch adds a member, so it fits any version
         return patched.headers["ETag"]
 
     with ThreadPoolExecutor(50) as pool:
         versions = list(pool.map(add, range(50)))
     patched = call("GET", note).json()
     assert patched["body"] == {str(number): number for number in range(50)}
-    # Each made a version of its own. There may be more: a change whose answer DynamoDB sent too late for the function
-    # counts as unmet when the next one has been made on top of it, and is made again.
+    # Each patch made its own version. There may be more versions: DynamoDB may answer too late for the function, and
+    # then botocore repeats the write. If another change came in between, the client gets 412 and sends its patch again.
     assert len({*versions}) == 50
     assert f'"{patched["version"]}"' in versions
     call("DELETE", note)
 
 
-def _patch(call: Client, note: str, number: int, seen: str) -> requests.Response:
-    return call("PATCH", note, json={"body": {str(number): number}}, headers={"If-Match": seen})
+def _patch(call: Client, note: str, number: int, etag: str) -> requests.Response:
+    return call("PATCH", note, json={"body": {str(number): number}}, headers={"If-Match": etag})
 
 
-def test_fifty_creates_with_one_key_create_one_note(call: Client) -> None:
-    once = {"Idempotency-Key": str(uuid.uuid4())}
+def test_fifty_creates_with_one_key_make_one_note(call: Client) -> None:
+    key = {"Idempotency-Key": str(uuid.uuid4())}
     with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda _: call("POST", "/notes", json={"title": "smoke"}, headers=once), range(50)))
+        answers = list(pool.map(lambda _: call("POST", "/notes", json={"title": "smoke"}, headers=key), range(50)))
     assert {answer.status_code for answer in answers} == {201}
     (text,) = {answer.text for answer in answers}
     call("DELETE", f"/notes/{json.loads(text)['id']}")
 
 
-# -- when AWS fails
+# -- failures of AWS
 
 
 @contextmanager
 def outage(deployment: Deployment) -> Iterator[None]:
-    """The function without its rights to the table."""
+    """Take away the function's permissions for the table."""
     iam = deployment.client("iam")
     role = deployment.client("cloudformation").describe_stack_resource(
         StackName=STACK, LogicalResourceId="Role1ABCC5F0"
@@ -153,17 +151,17 @@ def outage(deployment: Deployment) -> Iterator[None]:
         iam.delete_role_policy(RoleName=name, PolicyName="Outage")
 
 
-def test_an_outage_is_told_and_over_when_it_is_over(call: Client, deployment: Deployment) -> None:
-    hasty = Client(call.url, call.key["X-Api-Key"], patient=False)
+def test_an_outage_gets_503_and_retry_after_until_it_ends(call: Client, deployment: Deployment) -> None:
+    client = Client(call.url, call.key["X-Api-Key"], retry_429=False)
     with outage(deployment):
-        refused = hasty("GET", "/notes")
-        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-        assert "dynamodb" not in refused.text.lower(), "what it stands on is not the client's business"
-        assert hasty("GET", "/health").status_code == 200
+        answer = client("GET", "/notes")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert "dynamodb" not in answer.text.lower(), "the answer names internals"
+        assert client("GET", "/health").status_code == 200
     assert call("GET", "/notes").status_code == 200
 
 
-def test_the_quota_ends_with_429(deployment: Deployment, call: Client) -> None:
-    with key_of_its_own(deployment, "poor", quota={"limit": 2, "period": "DAY"}) as key:
-        poor = Client(call.url, key, patient=False)
-        assert [poor("GET", "/notes").status_code for _ in range(3)] == [200, 200, 429]
+def test_requests_over_the_quota_get_429(deployment: Deployment, call: Client) -> None:
+    with new_key(deployment, "small-quota", quota={"limit": 2, "period": "DAY"}) as key:
+        client = Client(call.url, key, retry_429=False)
+        assert [client("GET", "/notes").status_code for _ in range(3)] == [200, 200, 429]

@@ -1,4 +1,4 @@
-"""The deployed API, called as a client would: over HTTP, with and without a key."""
+"""The deployed API, called over HTTP as clients call it: with and without a key."""
 
 import json
 import uuid
@@ -22,21 +22,19 @@ pytestmark = pytest.mark.timeout(300)
 OPENAPI = json.loads((ROOT / "lambda_src" / "api" / "openapi.json").read_text())
 JSON = {"Content-Type": "application/json"}
 PROBLEM = validator_for({"$ref": "#/components/schemas/Problem", "components": OPENAPI["components"]})
-
-
 AT_ONCE = 10
-"""Requests under way at the same time: as many functions as a new account runs."""
-PATIENCE_SECONDS = 100
-"""The API answers within 29 s, but fifty functions that start on one small machine take longer."""
+"""The most requests at the same time. A new account runs ten functions at once."""
+TIMEOUT_SECONDS = 100
+"""The API answers within 29 s, but it takes longer when fifty functions start on one small machine."""
 
 
 class Client:
-    """An HTTP client with an API key, which reads the problem of every answer that is one.
+    """An HTTP client with an API key. It checks the problem document of every error.
 
-    `patient`: told to slow down, it waits and tries again.
+    `retry_429`: after a 429 the client waits as long as Retry-After says, and tries again.
     """
 
-    def __init__(self, url: str, key: str, *, patient: bool = True, at_once: int = AT_ONCE) -> None:
+    def __init__(self, url: str, key: str, *, retry_429: bool = True, at_once: int = AT_ONCE) -> None:
         self.url = url
         self.key = {"X-Api-Key": key}
         self.created: set[str] = set()
@@ -45,11 +43,11 @@ class Client:
         self._session.headers.update({**self.key, "Origin": "https://notes.example.com"})
         retry = Retry(total=20, read=0, status_forcelist=[429], allowed_methods=None, raise_on_status=False)
         self._session.mount(
-            url, HTTPAdapter(pool_maxsize=at_once, pool_block=True, max_retries=retry if patient else 0)
+            url, HTTPAdapter(pool_maxsize=at_once, pool_block=True, max_retries=retry if retry_429 else 0)
         )
 
     def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
-        answer = self._session.request(method, f"{self.url}v1{path}", timeout=PATIENCE_SECONDS, **options)
+        answer = self._session.request(method, f"{self.url}v1{path}", timeout=TIMEOUT_SECONDS, **options)
         if answer.status_code >= 400:
             PROBLEM.validate(answer.json())
             assert answer.json().get("status", answer.status_code) == answer.status_code
@@ -65,17 +63,17 @@ class Client:
 
 @pytest.fixture(scope="module")
 def call(deployment: Deployment) -> Iterator[Client]:
-    """With the deployment's own key: what is created is deleted in the end."""
+    """A client with the key of the deployment. At the end it deletes the notes that it created."""
     outputs = deployment.outputs("api")
     client = Client(deployment.url(outputs["ApiUrl"]), api_key(deployment.client("apigateway"), outputs))
-    # A key takes some time to be known everywhere after it was made.
+    # AWS needs some time until all its servers know a new key.
     wait_for(lambda: client("GET", "/notes").status_code == 200, "the API to know its key")
     yield client
     for note_id in client.created:
         client("DELETE", f"/notes/{note_id}")
 
 
-def pages(call: Client, limit: int = 100) -> Iterator[Any]:
+def pages(call: Client, limit: int) -> Iterator[Any]:
     parameters: dict[str, Any] = {"limit": limit}
     while True:
         page = call("GET", "/notes", params=parameters).json()
@@ -85,9 +83,9 @@ def pages(call: Client, limit: int = 100) -> Iterator[Any]:
         parameters["cursor"] = page["next_cursor"]
 
 
-def test_health_needs_no_key_and_everything_else_does(call: Client) -> None:
-    stranger = Client(call.url, "wrong")
-    answer = stranger("GET", "/health")
+def test_every_operation_except_health_needs_a_key(call: Client) -> None:
+    wrong_key, no_key = Client(call.url, "wrong"), Client(call.url, "")
+    answer = wrong_key("GET", "/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     for method, path in (
         ("GET", "/notes"),
@@ -95,17 +93,17 @@ def test_health_needs_no_key_and_everything_else_does(call: Client) -> None:
         ("DELETE", "/notes"),
         *((method, f"/notes/{uuid.uuid4()}") for method in ("GET", "PUT", "PATCH", "DELETE", "POST")),
     ):
-        assert stranger(method, path).status_code == 403, (method, path)
-        assert Client(call.url, "")(method, path).status_code == 403, (method, path)
+        assert wrong_key(method, path).status_code == 403, (method, path)
+        assert no_key(method, path).status_code == 403, (method, path)
 
 
-def test_a_notes_life(call: Client) -> None:
+def test_a_note_is_created_read_changed_and_deleted(call: Client) -> None:
     body = '{"n": [123456789012345678901234567890123456789012345, 1.10, 1e-7], "ünï\\u0000": "日本 😀"}'
     created = call(
         "POST",
         "/notes",
         data=f'{{"title": "smoke é", "body": {body}}}'.encode(),
-        headers={"Content-Type": "application/json"},
+        headers=JSON,
     )
     assert created.status_code == 201
     assert urljoin(created.url, created.headers["Location"]) == f"{call.url}v1/notes/{created.json()['id']}"
@@ -116,30 +114,30 @@ def test_a_notes_life(call: Client) -> None:
     assert (read.status_code, read.content) == (200, created.content)
     assert call("GET", note, headers={"If-None-Match": read.headers["ETag"]}).status_code == 304
 
-    seen = {"If-Match": read.headers["ETag"]}
-    patched = call("PATCH", note, json={"tags": ["smoke"]}, headers=seen)
+    first_version = {"If-Match": read.headers["ETag"]}
+    patched = call("PATCH", note, json={"tags": ["smoke"]}, headers=first_version)
     assert (patched.status_code, patched.json()["tags"], patched.json()["title"]) == (200, ["smoke"], "smoke é")
-    late = call("PUT", note, json={"title": "smoke late"}, headers=seen)
-    assert (late.status_code, late.headers["ETag"]) == (412, patched.headers["ETag"])
+    refused = call("PUT", note, json={"title": "smoke late"}, headers=first_version)
+    assert (refused.status_code, refused.headers["ETag"]) == (412, patched.headers["ETag"])
     assert call("PUT", note, json={"title": "smoke"}).status_code == 428
 
-    assert call("DELETE", note, headers=seen).status_code == 412
-    gone = call("DELETE", note)
-    assert (gone.status_code, gone.content) == (204, b"")
+    assert call("DELETE", note, headers=first_version).status_code == 412
+    deleted = call("DELETE", note)
+    assert (deleted.status_code, deleted.content) == (204, b"")
     assert call("GET", note).status_code == 404
 
 
-def test_a_repeated_create_creates_once(call: Client) -> None:
-    once = {"Idempotency-Key": str(uuid.uuid4())}
-    first, again = (call("POST", "/notes", json={"title": "smoke once"}, headers=once) for _ in range(2))
+def test_a_repeated_create_makes_one_note(call: Client) -> None:
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    first, again = (call("POST", "/notes", json={"title": "smoke once"}, headers=key) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.content == again.content
     assert "Idempotency-Replayed" not in first.headers
     assert again.headers["Idempotency-Replayed"] == "true"
-    assert call("POST", "/notes", json={"title": "smoke other"}, headers=once).status_code == 409
+    assert call("POST", "/notes", json={"title": "smoke other"}, headers=key).status_code == 409
 
 
-def test_the_list_is_newest_first_in_pages(call: Client) -> None:
+def test_the_pages_list_the_newest_notes_first(call: Client) -> None:
     created = [call.create(title=f"smoke {number}").json()["id"] for number in range(5)]
 
     def listed() -> list[str]:
@@ -150,44 +148,33 @@ def test_the_list_is_newest_first_in_pages(call: Client) -> None:
     assert listed() == created[::-1]
 
 
-DEEP = "[" * 99 + "]" * 99
-NO_NOTE = f"/notes/{uuid.UUID(int=0)}"
-BAD: Mapping[str, tuple[str, str, dict[str, Any], int]] = {
-    "no JSON": ("POST", "/notes", {"data": "{", "headers": JSON}, 422),
+UNKNOWN = f"/notes/{uuid.UUID(int=0)}"
+DEEP = '{"title": "smoke", "body": ' + "[" * 99 + "]" * 99 + "}"
+BAD_REQUESTS: Mapping[str, tuple[str, str, dict[str, Any], int]] = {
+    "not JSON": ("POST", "/notes", {"data": "{", "headers": JSON}, 422),
     "NaN": ("POST", "/notes", {"data": '{"title": "smoke", "body": NaN}', "headers": JSON}, 422),
     "no title": ("POST", "/notes", {"json": {}}, 422),
     "unknown member": ("POST", "/notes", {"json": {"title": "smoke", "colour": "red"}}, 422),
-    "deep": (
-        "POST",
-        "/notes",
-        {"data": '{"title": "smoke", "body": ' + "[" * 99 + "]" * 99 + "}", "headers": JSON},
-        422,
-    ),
+    "too deep": ("POST", "/notes", {"data": DEEP, "headers": JSON}, 422),
     "not UTF-8": ("POST", "/notes", {"data": b'{"title": "smoke \xff\xd8"', "headers": JSON}, 422),
     "a form": ("POST", "/notes", {"data": {"title": "smoke"}}, 415),
-    "an old type": (
-        "PATCH",
-        f"/notes/{uuid.uuid4()}",
-        {"data": "{}", "headers": {"Content-Type": "text/json", "If-Match": "*"}},
-        415,
-    ),
+    "text/json": ("PATCH", UNKNOWN, {"data": "{}", "headers": {"Content-Type": "text/json", "If-Match": "*"}}, 415),
     "too large": ("POST", "/notes", {"json": {"title": "smoke", "body": "x" * 410_000}}, 413),
-    "no such method": ("DELETE", "/notes", {}, 405),
-    "no such path": ("GET", "/nothing", {}, 404),
-    "no such note": ("GET", "/notes/1", {}, 404),
+    "unknown method": ("DELETE", "/notes", {}, 405),
+    "unknown path": ("GET", "/nothing", {}, 404),
+    "unknown note": ("GET", "/notes/1", {}, 404),
     "bad cursor": ("GET", "/notes", {"params": {"cursor": "x"}}, 400),
-    "huge page": ("GET", "/notes", {"params": {"limit": 1_000_000}}, 400),
-    "bad If-Match": ("PATCH", NO_NOTE, {"json": {}, "headers": {"If-Match": "1"}}, 400),
+    "limit too large": ("GET", "/notes", {"params": {"limit": 1_000_000}}, 400),
+    "bad If-Match": ("PATCH", UNKNOWN, {"json": {}, "headers": {"If-Match": "1"}}, 400),
 }
 
 
-@pytest.mark.parametrize("bad", BAD)
-def test_a_bad_request_is_the_clients_fault(call: Client, bad: str) -> None:
-    method, path, options, status = BAD[bad]
+@pytest.mark.parametrize(("method", "path", "options", "status"), BAD_REQUESTS.values(), ids=BAD_REQUESTS)
+def test_a_bad_request_gets_its_4xx(call: Client, method: str, path: str, options: Any, status: int) -> None:
     assert call(method, path, **options).status_code == status
 
 
-def test_the_largest_note_fits(call: Client) -> None:
+def test_the_largest_note_is_stored_and_one_byte_more_gets_413(call: Client) -> None:
     body = "x" * (400 * 1024 - 1024 - len("smoke") - len('""'))
     created = call.create(body=body)
     assert created.status_code == 201
@@ -195,21 +182,21 @@ def test_the_largest_note_fits(call: Client) -> None:
     assert call.create(body=body + "x").status_code == 413
 
 
-def test_a_browser_may_call_it(call: Client) -> None:
-    asked = {"Origin": "https://example.com", "Access-Control-Request-Method": "PATCH"}
+def test_a_browser_may_call_the_api(call: Client) -> None:
+    preflight = {"Origin": "https://example.com", "Access-Control-Request-Method": "PATCH"}
     with requests.Session() as browser:
         browser.trust_env = False
-        answer = browser.options(f"{call.url}v1/notes/{uuid.uuid4()}", headers=asked, timeout=30)
+        answer = browser.options(f"{call.url}v1/notes/{uuid.uuid4()}", headers=preflight, timeout=30)
     assert answer.status_code == 204
     assert "PATCH" in answer.headers["Access-Control-Allow-Methods"].split(",")
     assert {"If-Match", "X-Api-Key"} <= set(answer.headers["Access-Control-Allow-Headers"].split(","))
     assert "ETag" in call("GET", "/notes").headers["Access-Control-Expose-Headers"]
 
 
-def test_over_the_rate_is_told_to_wait(deployment: Deployment, call: Client) -> None:
-    hasty = Client(call.url, api_key(deployment.client("apigateway"), deployment.outputs("api")), patient=False)
+def test_requests_over_the_rate_get_429_and_retry_after(deployment: Deployment, call: Client) -> None:
+    client = Client(call.url, api_key(deployment.client("apigateway"), deployment.outputs("api")), retry_429=False)
     with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: hasty("GET", "/notes/none"), range(80)))
-    # A new account runs ten functions at once: what the gateway lets through beyond that fails in its own way.
+        answers = list(pool.map(lambda _: client("GET", "/notes/none"), range(80)))
+    # A new account runs ten functions at once. More requests fail with 500 or 503 if the gateway lets them through.
     assert {404, 429} <= {answer.status_code for answer in answers} <= {404, 429, 500, 503}
     assert {answer.headers["Retry-After"] for answer in answers if answer.status_code == 429} == {"1"}
