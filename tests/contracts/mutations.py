@@ -297,7 +297,7 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         ),
     ),
     "priced": (
-        M("type without a price", ("cron",), add("AWS::OpenSearchService::Domain"), "in [free] there"),
+        M("type without a price", ("cron",), add("AWS::OpenSearchService::Domain"), "add the reason to [free]"),
         M(
             "provisioned capacity",
             ("thumbnail", "api", "cron"),
@@ -315,7 +315,7 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
             "Batch instances without a job",
             ("batch",),
             put("AWS::Batch::ComputeEnvironment", "ComputeResources.MinvCpus", 2),
-            "always keeps",
+            "a minimum of vCPUs in Batch has no price",
         ),
         M(
             "unpriced instance type",
@@ -324,7 +324,7 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
             "u7i-12tb",
         ),
         M("unpriced Lightsail plan", ("lightsail",), put(SERVER, "BundleId", "2xlarge_3_0"), "server-2xlarge"),
-        M("several instance types", ("ecs_ec2",), mix_instance_types, "only with 'LaunchTemplate'"),
+        M("several instance types", ("ecs_ec2",), mix_instance_types, "needs the property 'LaunchTemplate'"),
         M("network load balancer", WEB, put(BALANCER, "Type", "network"), "network load balancer"),
         M("enhanced Container Insights", WEB, put(CLUSTER, "ClusterSettings", [ENHANCED]), "enhanced"),
         M("alarm with a period of ten seconds", ("thumbnail",), put("AWS::CloudWatch::Alarm", "Period", 10), "minute"),
