@@ -1,4 +1,4 @@
-"""What only an AWS on this machine lets one try: to break it, and to look inside."""
+"""Tests that need a local AWS, because they break the deployment or look inside it."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ STACK = "compute-thumbnail"
 
 @pytest.fixture
 def function(deployment: Deployment) -> dict[str, Any]:
-    """The configuration of the thumbnail function."""
+    """Return the configuration of the thumbnail function."""
     resource = deployment.client("cloudformation").describe_stack_resource(
         StackName=STACK, LogicalResourceId="Function76856677"
     )
@@ -31,7 +31,7 @@ def function(deployment: Deployment) -> dict[str, Any]:
     return dict(deployment.client("lambda").get_function_configuration(FunctionName=name))
 
 
-def test_what_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(
+def test_a_failed_upload_is_retried_dead_lettered_and_can_be_replayed(
     deployment: Deployment, function: dict[str, Any]
 ) -> None:
     iam, sqs = deployment.client("iam"), deployment.client("sqs")
@@ -45,7 +45,7 @@ def test_what_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(
     iam.delete_role_policy(RoleName=role, PolicyName="Outage")
     assert example.item(key) is None
 
-    # As docs/thumbnail.md says: what is in the letter is invoked once more.
+    # docs/thumbnail.md describes this replay: invoke the function with the payload of the letter.
     failed = json.loads(letter["Body"])
     assert failed["requestContext"]["condition"] == "RetriesExhausted"
     assert failed["requestContext"]["functionArn"] == function["FunctionArn"]
@@ -57,11 +57,11 @@ def test_what_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(
     assert example.settled(key)["status"] == "made"
     sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
     example.remove(key)
-    example.wait_until_forgotten(key)
+    example.wait_until_deleted(key)
 
 
 def test_iam_is_enforced(deployment: Deployment, engine: Engine) -> None:
-    """Somebody without any permission gets nothing: what the functions can do, they were granted."""
+    """A user without permissions is refused, so the functions work only because of their grants."""
     iam = deployment.client("iam")
     iam.create_user(UserName="nobody")
     key = iam.create_access_key(UserName="nobody")["AccessKey"]
@@ -78,9 +78,7 @@ def test_iam_is_enforced(deployment: Deployment, engine: Engine) -> None:
     iam.delete_user(UserName="nobody")
 
 
-def test_the_function_logs_to_the_stacks_own_group_and_nowhere_else(
-    deployment: Deployment, function: dict[str, Any]
-) -> None:
+def test_the_function_logs_only_to_the_log_group_of_its_stack(deployment: Deployment, function: dict[str, Any]) -> None:
     logs = deployment.client("logs")
     example = Example.of(deployment)
     key = example.upload("logged.jpg", pictures.jpeg())
@@ -88,8 +86,8 @@ def test_the_function_logs_to_the_stacks_own_group_and_nowhere_else(
 
     def lines() -> list[dict[str, Any]]:
         events = logs.filter_log_events(logGroupName=function["LoggingConfig"]["LogGroup"])["events"]
-        said = (line for event in events for line in event["message"].splitlines() if line.startswith("{"))
-        return [line for line in map(json.loads, said) if line.get("image_key") == key]
+        texts = (line for event in events for line in event["message"].splitlines() if line.startswith("{"))
+        return [line for line in map(json.loads, texts) if line.get("image_key") == key]
 
     (made,) = wait_for(lines, "the function's log")
     assert made["message"] == "made"
@@ -97,11 +95,11 @@ def test_the_function_logs_to_the_stacks_own_group_and_nowhere_else(
     names = {group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]}
     assert not [name for name in names if name.startswith("/aws/lambda/")]
     example.remove(key)
-    example.wait_until_forgotten(key)
+    example.wait_until_deleted(key)
 
 
-def test_a_run_that_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(deployment: Deployment) -> None:
-    """A run of the schedule itself, which fires all the time."""
+def test_a_failed_run_is_retried_dead_lettered_and_can_be_replayed(deployment: Deployment) -> None:
+    """The run comes from the schedule, which fires all the time."""
     iam, sqs = deployment.client("iam"), deployment.client("sqs")
     cron = Cron.of(deployment)
     configuration = deployment.client("lambda").get_function_configuration(FunctionName=cron.outputs["FunctionName"])
@@ -121,16 +119,15 @@ def test_a_run_that_aws_failed_at_is_retried_dead_lettered_and_can_be_replayed(d
     deployment.client("lambda").invoke(
         FunctionName=failed["requestContext"]["functionArn"], InvocationType="Event", Payload=json.dumps(run)
     )
-    item = wait_for(lambda: cron.item(run["urls"][0], at=run["scheduled_at"]), "the run that was replayed")
+    item = wait_for(lambda: cron.item(run["urls"][0], at=run["scheduled_at"]), "the replayed run")
     assert item["up"] is True
-    # Letters of other runs during the outage may be on their way; no other test looks at this queue.
+    # Letters of other runs during the outage may still arrive. No other test reads this queue.
     sqs.purge_queue(QueueUrl=queue)
 
 
-def test_an_event_of_a_picture_that_was_overwritten_since_changes_nothing(
+def test_a_late_event_of_an_overwritten_picture_changes_nothing(
     deployment: Deployment, function: dict[str, Any]
 ) -> None:
-    """It looks into the table for what it may have left behind itself, when it crashed."""
     example = Example.of(deployment)
     key = example.upload("overwritten.jpg", pictures.jpeg())
     item = example.settled(key)
@@ -150,24 +147,24 @@ def test_an_event_of_a_picture_that_was_overwritten_since_changes_nothing(
     thumbnail = example.s3.head_object(Bucket=example.outputs["ThumbnailsBucketName"], Key=item["thumbnail_key"])
     assert thumbnail["ContentType"] == "image/webp"
     example.remove(key)
-    example.wait_until_forgotten(key)
+    example.wait_until_deleted(key)
 
 
-def test_an_image_that_is_there_is_published_again(deployment: Deployment) -> None:
-    """So it is whenever the function has changed, and the image has not."""
+def test_publishing_an_existing_image_again_succeeds(deployment: Deployment) -> None:
+    """This happens at each deployment that changes the function but not the image."""
     if "WebImage" not in deployment.outputs("ecr"):
-        pytest.skip("no image can be built here")
+        pytest.skip("no image can be built without a container tool")
     publisher = deployment.client("cloudformation").describe_stack_resource(
         StackName="compute-ecr", LogicalResourceId="PublisherF0355618"
     )["StackResourceDetail"]["PhysicalResourceId"]
     answer = deployment.client("lambda").invoke(FunctionName=publisher)
     assert "FunctionError" not in answer, answer["Payload"].read()
     repository = deployment.outputs("ecr")["RepositoryUri"].partition("/")[2]
-    held = deployment.client("ecr").list_images(repositoryName=repository)["imageIds"]
-    assert json.load(answer["Payload"])["digest"] in {image["imageDigest"] for image in held}
+    images = deployment.client("ecr").list_images(repositoryName=repository)["imageIds"]
+    assert json.load(answer["Payload"])["digest"] in {image["imageDigest"] for image in images}
 
 
-def test_the_cli_synthesizes_what_python_does(
+def test_the_cli_and_python_synthesize_the_same_templates(
     deployment: Deployment, engine: Engine, local_aws: LocalAws, tmp_path: Path
 ) -> None:
     assert deployment.is_local

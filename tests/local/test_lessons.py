@@ -1,4 +1,4 @@
-"""The lessons' commands do what the lessons say."""
+"""The commands of the lessons work."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from tests.support.folders import ROOT
 
 AT_ONCE = 4
 PATIENCE_SECONDS = 150
-"""The loops of the lessons wait for ever."""
+"""Limit for one lesson, because the loops in the lessons have no limit."""
 Run = subprocess.CompletedProcess[str]
 
 
@@ -28,7 +28,7 @@ Run = subprocess.CompletedProcess[str]
 def lesson_runs(
     request: pytest.FixtureRequest, deployment: Deployment, engine: Engine, local_aws: LocalAws
 ) -> Iterator[dict[str, Future[Run]]]:
-    """All lessons that are to be tried, at the same time: each has a stack of its own, and waits most of its time."""
+    """Start the selected lessons at the same time. Each uses its own stack and mostly waits."""
     assert local_aws.running() == engine
     items = cast("list[pytest.Function]", request.session.items)
     stems = [str(item.callspec.params["stem"]) for item in items if "lesson_runs" in item.fixturenames]
@@ -37,7 +37,7 @@ def lesson_runs(
     started: list[subprocess.Popen[str]] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {stem: pool.submit(_run, lesson(stem), local_aws, started) for stem in possible}
-        pool.shutdown(wait=False, cancel_futures=True)  # where the tests are interrupted nobody waits for the lessons
+        pool.shutdown(wait=False, cancel_futures=True)  # after an interrupt the tests do not wait for the lessons
         with ThreadPoolExecutor(AT_ONCE) as ending:
             ending.map(_end, started)
 
@@ -48,14 +48,14 @@ def _end(script: subprocess.Popen[str]) -> None:
 
 
 def _run(text: str, local_aws: LocalAws, started: list[subprocess.Popen[str]]) -> Run:
-    # `Try it` and `Break it`, from the first command to the last, against the local AWS.
+    # Runs all commands of `Try it` and `Break it` against the local AWS.
     parts = section(text, "Try it") + section(text, "Break it")
     blocks = re.findall(r"```sh\n(.*?)```", parts, re.DOTALL)
     script = "\n".join([f". {shlex.quote(str(local_aws.env_file))}", "set -eux", *blocks])
     with subprocess.Popen(
         ["bash", "-c", script],
         cwd=ROOT,
-        # The templates have been validated: they are what is deployed. At home lies CDK, unpacked.
+        # No validation, because the deployed templates are validated. HOME holds the unpacked CDK.
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "CDK_VALIDATION": "false"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -64,23 +64,23 @@ def _run(text: str, local_aws: LocalAws, started: list[subprocess.Popen[str]]) -
     ) as process:
         started.append(process)
         try:
-            said = process.communicate(timeout=PATIENCE_SECONDS)
+            output = process.communicate(timeout=PATIENCE_SECONDS)
         finally:
             _end(process)
-    return Run(process.args, process.returncode, *said)
+    return Run(process.args, process.returncode, *output)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="the lessons use both")
 @pytest.mark.timeout(PATIENCE_SECONDS + 30)
 @pytest.mark.parametrize("stem", sorted(templates("sandbox")))
-def test_the_lessons_commands_do_what_it_says(stem: str, lesson_runs: dict[str, Future[Run]]) -> None:
+def test_the_commands_of_the_lesson_work(stem: str, lesson_runs: dict[str, Future[Run]]) -> None:
     if stem not in lesson_runs:
-        pytest.skip("an output is not there; no container tool is at hand")
+        pytest.skip("the stack lacks an output that needs a container tool")
     run = lesson_runs[stem].result()
     assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_no_two_lessons_write_the_same_file() -> None:
-    """They are tried at the same time, in one folder."""
+    """The lessons run at the same time in the same folder."""
     files = [set(re.findall(r"\.build/[\w.-]+", lesson(stem))) for stem in templates("sandbox")]
     assert sum(map(len, files)) == len(set.union(*files))

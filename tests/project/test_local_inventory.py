@@ -1,4 +1,4 @@
-"""What there is in the local AWS is asked for by names that AWS's answers have: another would find nothing, ever."""
+"""The inventory reads fields that AWS's answers have. A misspelt field would never find anything."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ def _client(service: str) -> Any:
     return boto3.client(service, "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")  # type: ignore[call-overload]
 
 
-@pytest.mark.slow  # each service has a large model to read
+@pytest.mark.slow  # the model of each service is large
 @pytest.mark.parametrize(("service", "operation", "names"), LISTINGS.values(), ids=LISTINGS)
-def test_the_answer_has_what_is_looked_for(service: str, operation: str, names: str) -> None:
+def test_the_answer_has_the_field(service: str, operation: str, names: str) -> None:
     client = _client(service)
     model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
     assert unknown_fields(names, model.output_shape) == []
 
 
 @pytest.mark.slow
-def test_another_name_is_noticed() -> None:
+def test_an_unknown_field_is_reported() -> None:
     model = _client("ec2").meta.service_model.operation_model("DescribeVpcs")
     asked = LISTINGS["VPC"][2].replace("VpcId", "VpcName")
     assert unknown_fields(asked, model.output_shape) == ["VpcName"]

@@ -1,4 +1,4 @@
-"""The deployed uptime check: what its schedule leaves, and runs by hand."""
+"""The deployed uptime check: runs of its schedule, and runs that the tests invoke."""
 
 import json
 import random
@@ -13,14 +13,14 @@ import pytest
 from tests.support.deployment import Deployment
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(900)  # an account takes its time
+pytestmark = pytest.mark.timeout(900)  # AWS may need minutes
 FIRST_RUN_SECONDS = 420
-"""A rate fires as soon as it is deployed, within its window of five minutes."""
+"""A new rate schedule fires at once, within its flexible window of five minutes."""
 
 
 @dataclass
 class Example:
-    """The schedule, the function and its table; runs by hand have a time of their own, long ago."""
+    """The schedule, the function and its table. Runs of the tests use a time long ago, so that no other run has it."""
 
     lambda_: Any
     dynamodb: Any
@@ -40,28 +40,28 @@ class Example:
         return cls(client("lambda"), client("dynamodb"), client("scheduler"), deployment.outputs("cron"))
 
     def urls(self) -> list[str]:
-        """What the schedule has checked."""
+        """Return the URLs that the schedule checks."""
         schedule = self.scheduler.get_schedule(Name=self.outputs["ScheduleName"])
         return list(json.loads(schedule["Target"]["Input"])["urls"])
 
     def run(self, *urls: str) -> Any:
-        """Invoke the function as the schedule does, and wait for what it says."""
+        """Invoke the function as the schedule does, and return its answer."""
         answer = self.lambda_.invoke(
             FunctionName=self.outputs["FunctionName"],
             Payload=json.dumps({"scheduled_at": self.at, "urls": list(urls)}),
         )
-        said = json.load(answer["Payload"])
-        assert "FunctionError" not in answer, said
-        return said
+        result = json.load(answer["Payload"])
+        assert "FunctionError" not in answer, result
+        return result
 
     def item(self, url: str, at: str | None = None) -> dict[str, Any] | None:
-        """The result of a run."""
+        """Return the item of a run."""
         key = {"url": {"S": url}, "scheduled_at": {"S": at or self.at}}
         found = self.dynamodb.get_item(TableName=self.outputs["ResultsTableName"], Key=key, ConsistentRead=True)
         return {name: next(iter(value.values())) for name, value in found.get("Item", {}).items()} or None
 
     def latest(self, url: str) -> dict[str, Any] | None:
-        """The result of the latest run."""
+        """Return the item of the latest run."""
         found = self.dynamodb.query(
             TableName=self.outputs["ResultsTableName"],
             KeyConditionExpression="#url = :url",
@@ -72,15 +72,15 @@ class Example:
         )["Items"]
         return {name: next(iter(value.values())) for name, value in found[0].items()} if found else None
 
-    def forget(self, url: str) -> None:
+    def delete(self, url: str) -> None:
         key = {"url": {"S": url}, "scheduled_at": {"S": self.at}}
         self.dynamodb.delete_item(TableName=self.outputs["ResultsTableName"], Key=key)
 
 
 BAD = {
-    f"http://{'a' * 64}.invalid/": "its name does not resolve",  # too long to be asked for: no resolver is needed
+    f"http://{'a' * 64}.invalid/": "its name does not resolve",  # too long for a name, so no resolver is asked
     "ftp://example.com/": "only http and https are requested, not 'ftp'",
-    "http://127.0.0.1:1/": None,  # refused by the function, or by the machine where private addresses are allowed
+    "http://127.0.0.1:1/": None,  # refused by the function, or by the machine if private addresses are allowed
 }
 
 
@@ -89,13 +89,13 @@ def example(deployment: Deployment) -> Iterator[Example]:
     example = Example.of(deployment)
     yield example
     for url in (*example.urls(), *BAD):
-        example.forget(url)
+        example.delete(url)
 
 
 def test_the_schedule_fires_by_itself(example: Example, deployment: Deployment) -> None:
     schedule = deployment.client("scheduler").get_schedule(Name=example.outputs["ScheduleName"])
     if schedule["ScheduleExpression"].startswith("cron("):
-        pytest.skip("a cron(...) schedule is not due just now; a rate fires at once")
+        pytest.skip("a cron(...) schedule fires later; only a rate fires at once")
     for url in example.urls():
         result = wait_for(partial(example.latest, url), f"a result for {url}", seconds=FIRST_RUN_SECONDS)
         assert result["url"] == url
@@ -103,7 +103,7 @@ def test_the_schedule_fires_by_itself(example: Example, deployment: Deployment) 
         assert result["up"] or result["error"], result
 
 
-def test_a_run_that_is_delivered_twice_has_one_result(example: Example) -> None:
+def test_a_run_that_is_delivered_twice_is_stored_once(example: Example) -> None:
     urls = example.urls()
     assert example.run(*urls)["stored"] == len(urls)
     first = [example.item(url) for url in urls]
@@ -112,20 +112,20 @@ def test_a_run_that_is_delivered_twice_has_one_result(example: Example) -> None:
     assert [example.item(url) for url in urls] == first
 
 
-def test_bad_sites_are_results_and_no_errors(example: Example, deployment: Deployment) -> None:
+def test_bad_sites_are_stored_as_down(example: Example, deployment: Deployment) -> None:
     assert example.run(*BAD) == {"checked": len(BAD), "stored": len(BAD), "down": len(BAD)}
     configuration = deployment.client("lambda").get_function_configuration(FunctionName=example.outputs["FunctionName"])
-    guarded = configuration["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
+    refuses_private = configuration["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
     private = "127.0.0.1 is at 127.0.0.1, and that is not a public address"
     for url, error in BAD.items():
         item = example.item(url)
         assert item is not None
         assert item["up"] is False
-        assert item["error"] == (error or (private if guarded else "it refuses the connection"))
+        assert item["error"] == (error or (private if refuses_private else "it refuses the connection"))
         assert int(item["expires_at"]) > datetime.now(UTC).timestamp()
 
 
-def test_an_event_that_names_no_run_is_an_error(example: Example) -> None:
+def test_an_event_without_urls_is_an_error(example: Example) -> None:
     answer = example.lambda_.invoke(FunctionName=example.outputs["FunctionName"], Payload="{}")
     assert answer["FunctionError"]
     assert json.load(answer["Payload"])["errorMessage"].startswith("urls: must be a list of 1 to 50 URLs")

@@ -1,4 +1,4 @@
-"""The deployed thumbnail example, tried as a user would: pictures in, thumbnails and items out."""
+"""The deployed thumbnail example, used as a person would: uploads become thumbnails and items."""
 
 import io
 import time
@@ -16,16 +16,16 @@ from tests.support.deployment import Deployment
 from tests.support.keys import ODD_KEYS
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(900)  # an account takes its time
+pytestmark = pytest.mark.timeout(900)  # AWS may need minutes
 NOTIFICATION_SECONDS = 360
-"""A new notification takes effect within five minutes; until then events are lost.
+"""A new notification takes effect within five minutes. Earlier events are lost.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-to-enable-disable-notification-intro.html"""
 MAX_BYTES = 50 * 1024**2
 
 
 @dataclass
 class Example:
-    """The buckets and the table, under a prefix of this run alone."""
+    """The buckets and the table, with a prefix that only this run uses."""
 
     s3: Any
     dynamodb: Any
@@ -37,7 +37,7 @@ class Example:
         return cls(deployment.client("s3"), deployment.client("dynamodb"), deployment.outputs("thumbnail"))
 
     def wait_until_notified(self) -> None:
-        """Upload a probe again and again until the bucket's notification has taken effect."""
+        """Upload a probe again and again until the bucket sends notifications."""
         deadline = time.monotonic() + NOTIFICATION_SECONDS
         while time.monotonic() < deadline:
             key = self.upload("probe", b"")
@@ -63,11 +63,11 @@ class Example:
         return found and {name: next(iter(value.values())) for name, value in found.items()}
 
     def settled(self, key: str) -> dict[str, str]:
-        """The key's item, as soon as there is one."""
+        """Wait for the item of a key, and return it."""
         return wait_for(lambda: self.item(key), f"an item for {key!r}")
 
-    def wait_until_forgotten(self, key: str) -> None:
-        wait_for(lambda: self.item(key) is None, f"the item of {key!r} to go")
+    def wait_until_deleted(self, key: str) -> None:
+        wait_for(lambda: self.item(key) is None, f"the deletion of the item of {key!r}")
 
     def thumbnail(self, item: dict[str, str]) -> Image.Image:
         body = self.s3.get_object(Bucket=self.outputs["ThumbnailsBucketName"], Key=item["thumbnail_key"])["Body"].read()
@@ -87,7 +87,7 @@ def example(deployment: Deployment) -> Iterator[Example]:
     for page in example.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=example.prefix):
         for found in page.get("Contents", []):
             example.remove(found["Key"])
-            example.wait_until_forgotten(found["Key"])
+            example.wait_until_deleted(found["Key"])
 
 
 def test_a_real_photo_becomes_a_thumbnail_and_an_item(example: Example) -> None:
@@ -113,7 +113,7 @@ GOOD = {
 }
 
 
-def test_every_format_is_known_by_its_content(example: Example) -> None:
+def test_every_format_is_recognized_by_its_content(example: Example) -> None:
     keys = {file_format: example.upload(f"{file_format}.txt", body) for file_format, body in GOOD.items()}
     for file_format, key in keys.items():
         item = example.settled(key)
@@ -130,7 +130,7 @@ KEYS = [
 ]
 
 
-def test_any_key_works_and_none_collide(example: Example) -> None:
+def test_odd_keys_work_and_do_not_collide(example: Example) -> None:
     keys = [example.upload(name, pictures.jpeg()) for name in KEYS]
     items = [example.settled(key) for key in keys]
     assert [item["status"] for item in items] == ["made"] * len(KEYS)
@@ -148,7 +148,7 @@ BAD = {
 }
 
 
-def test_bad_pictures_are_rejected_with_a_reason_and_not_retried(example: Example, deployment: Deployment) -> None:
+def test_bad_pictures_are_rejected_with_a_reason_and_without_retries(example: Example, deployment: Deployment) -> None:
     keys = {example.upload(name, body): reason for name, (body, reason) in BAD.items()}
     for key, reason in keys.items():
         item = example.settled(key)
@@ -169,12 +169,12 @@ def test_a_replaced_picture_replaces_its_thumbnail(example: Example) -> None:
         lambda: item if (item := example.settled(key))["etag"] != first["etag"] else None, "the replaced picture's item"
     )
     assert (second["width"], second["height"]) == ("100", "300")
-    wait_for(lambda: not example.thumbnail_exists(first), "the first thumbnail to go")
+    wait_for(lambda: not example.thumbnail_exists(first), "the deletion of the first thumbnail")
 
 
-def test_a_removed_picture_takes_thumbnail_and_item_with_it(example: Example) -> None:
+def test_removing_a_picture_removes_its_thumbnail_and_item(example: Example) -> None:
     key = example.upload("removed.jpg", pictures.jpeg())
     item = example.settled(key)
     example.remove(key)
-    example.wait_until_forgotten(key)
-    wait_for(lambda: not example.thumbnail_exists(item), "the thumbnail to go")
+    example.wait_until_deleted(key)
+    wait_for(lambda: not example.thumbnail_exists(item), "the deletion of the thumbnail")
