@@ -20,7 +20,7 @@ from batch.decoders import Decoders
 from batch.job import Job
 from batch.keys import thumbnail_name
 from batch.manifest import PART_BYTES, Manifest
-from tests.handlers.thumbnail import pictures
+from tests.handlers.thumbnail import hostile, pictures
 from tests.support.keys import ODD_KEYS
 from tests.support.waiting import wait_for
 from thumbnail.limits import Limits
@@ -188,7 +188,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "folder/": (b"", "This is a folder, not a file."),
     "letter.jpg": (b"Dear Sir or Madam", "not a picture"),
     "cut.jpg": (pictures.jpeg()[:900], "damaged"),
-    "bomb.png": (pictures.bomb("PNG"), "The picture has 120,000,000 pixels; the limit is 1,000,000."),
+    "bomb.png": (hostile.bomb("PNG"), "The picture has 120,000,000 pixels; the limit is 1,000,000."),
     "huge.jpg": (bytes(300_001), "The file has 300,001 bytes; the limit is 300,000."),
     "k" * 1000: (pictures.jpeg(), "Its thumbnail's key would have 1,052 bytes; S3 takes 1,024."),
 }

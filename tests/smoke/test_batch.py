@@ -14,13 +14,13 @@ from local.batch_job import ArrayJob
 from local.thumbnail import PHOTO
 from scripts import submit
 from scripts.manifests import OUTCOMES, last_attempts, show_manifests
-from tests.handlers.thumbnail import pictures
+from tests.handlers.thumbnail import hostile, pictures
 from tests.support.deployment import Deployment
 from tests.support.keys import ODD_KEYS
 
 pytestmark = pytest.mark.timeout(3600)  # in an account, an instance must start first
 CHILDREN = 2
-REJECTED = {"letter.jpg": b"Dear Sir or Madam", "empty.jpg": b"", "folder/": b"", "bomb.png": pictures.bomb("PNG")}
+REJECTED = {"letter.jpg": b"Dear Sir or Madam", "empty.jpg": b"", "folder/": b"", "bomb.png": hostile.bomb("PNG")}
 """Objects that are no pictures, or too large."""
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from local.thumbnail import PHOTO
-from tests.handlers.thumbnail import pictures
+from tests.handlers.thumbnail import hostile, pictures
 from tests.support.deployment import Deployment
 from tests.support.keys import ODD_KEYS
 from tests.support.waiting import wait_for
@@ -143,7 +143,7 @@ BAD = {
     "folder/": (b"", "This is a folder, not a file."),
     "letter.jpg": (b"Dear Sir or Madam", "not a picture"),
     "cut.jpg": (PHOTO.read_bytes()[:9000], "damaged"),
-    "bomb.png": (pictures.bomb("PNG"), "The picture has 120,000,000 pixels; the limit is 50,000,000."),
+    "bomb.png": (hostile.bomb("PNG"), "The picture has 120,000,000 pixels; the limit is 50,000,000."),
     "huge.jpg": (b"\0" * (MAX_BYTES + 1), "The file has 52,428,801 bytes; the limit is 52,428,800."),
 }
 

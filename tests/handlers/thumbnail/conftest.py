@@ -1,4 +1,4 @@
-"""The thumbnail function in this process, on moto's S3 and DynamoDB."""
+"""Fixtures: the thumbnail function in this process, on moto's S3 and DynamoDB."""
 
 import itertools
 import os
@@ -12,9 +12,6 @@ from urllib.parse import quote_plus
 import boto3
 import pytest
 from moto import mock_aws
-
-from thumbnail.events import parse_changes
-from thumbnail.settle import settle
 
 UPLOADS, THUMBNAILS, TABLE = "uploads", "thumbnails", "metadata"
 ENVIRONMENT = {
@@ -55,13 +52,13 @@ def _client(service: str) -> Any:
     return boto3.client(service)  # type: ignore[call-overload]
 
 
-_sequence = itertools.count(0x55AED6DCD90281E5)
+_sequencers = itertools.count(0x55AED6DCD90281E5)
 
 
 def record(name: str, key: str, **attributes: Any) -> dict[str, Any]:
-    """A record of an event notification, later than those before; restorations have no sequencer."""
+    """Return a record of an event notification, later than all before it; a restoration has no sequencer."""
     if not name.startswith("ObjectRestore"):
-        attributes["sequencer"] = f"{next(_sequence):018X}"
+        attributes["sequencer"] = f"{next(_sequencers):018X}"
     return {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
@@ -72,7 +69,7 @@ def record(name: str, key: str, **attributes: Any) -> dict[str, Any]:
 
 @dataclass
 class World:
-    """The two buckets and the table, and the events that S3 would send."""
+    """The two buckets and the table, and the events that S3 sends."""
 
     function: ModuleType
     s3: Any = field(default_factory=partial(_client, "s3"))
@@ -90,33 +87,54 @@ class World:
         )
 
     def put(self, key: str, body: bytes, **options: Any) -> dict[str, Any]:
-        """Upload, and get the record that S3 sends."""
+        """Upload a file, and return S3's record of it."""
         put = self.s3.put_object(Bucket=UPLOADS, Key=key, Body=body, **options)
         return record("ObjectCreated:Put", key, eTag=put["ETag"].strip('"'), size=len(body))
 
     def delete(self, key: str, **options: Any) -> dict[str, Any]:
-        """Delete, and get the record that S3 sends."""
+        """Delete an upload, and return S3's record of it."""
         self.s3.delete_object(Bucket=UPLOADS, Key=key, **options)
         return record("ObjectRemoved:Delete", key)
+
+    def restore(self, key: str) -> dict[str, Any]:
+        """Restore an archived upload, and return S3's record of it."""
+        self.s3.restore_object(Bucket=UPLOADS, Key=key, RestoreRequest={"Days": 1})
+        return record("ObjectRestore:Completed", key)
 
     def deliver(self, *records: dict[str, Any]) -> None:
         """Run the function on one event."""
         self.function.handler({"Records": list(records)}, CONTEXT)
 
     def settle(self, record: dict[str, Any]) -> None:
-        """Run the heart of the function on one record: a second invocation, while a first is under way."""
-        (change,) = parse_changes({"Records": [record]})
-        settle(change, self.function.uploads, self.function.store, self.function.limits)
+        """Run only the part of the function that settles one record. It can interrupt a running invocation."""
+        (change,) = self.function.parse_changes({"Records": [record]})
+        self.function.settle(change, self.function.uploads, self.function.store, self.function.limits)
 
-    def item(self, key: str) -> dict[str, Any] | None:
-        """The key's item, its attributes as plain values."""
-        found = self.dynamodb.get_item(TableName=TABLE, Key={"image_key": {"S": key}}).get("Item")
-        return found and {name: next(iter(value.values())) for name, value in found.items()}
+    def items(self) -> dict[str, dict[str, Any]]:
+        """Return the item of each key, its attributes as plain values."""
+        items = self.dynamodb.scan(TableName=TABLE)["Items"]
+        plain = [{name: next(iter(value.values())) for name, value in item.items()} for item in items]
+        return {item["image_key"]: item for item in plain}
+
+    def item(self, key: str) -> dict[str, Any]:
+        return self.items()[key]
 
     def thumbnails(self) -> dict[str, bytes]:
-        """Every thumbnail there is."""
+        """Return the bytes of each object in the thumbnails bucket."""
         found = self.s3.list_objects_v2(Bucket=THUMBNAILS).get("Contents", [])
-        return {one["Key"]: self.s3.get_object(Bucket=THUMBNAILS, Key=one["Key"])["Body"].read() for one in found}
+        keys = [entry["Key"] for entry in found]
+        return {key: self.s3.get_object(Bucket=THUMBNAILS, Key=key)["Body"].read() for key in keys}
+
+    def assert_made(self, key: str) -> None:
+        """Assert that this key has the only thumbnail."""
+        item = self.item(key)
+        assert item["status"] == "made"
+        assert list(self.thumbnails()) == [item["thumbnail_key"]]
+
+    def assert_empty(self) -> None:
+        """Assert that there are no items and no thumbnails."""
+        assert self.items() == {}
+        assert self.thumbnails() == {}
 
 
 @pytest.fixture

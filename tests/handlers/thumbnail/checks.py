@@ -1,0 +1,98 @@
+"""Makes thumbnails in tests, and checks what every thumbnail and every rejection must have."""
+
+import functools
+import io
+import struct
+from fractions import Fraction
+
+import pytest
+from PIL import Image
+
+from tests.handlers.thumbnail import pictures
+from thumbnail.imaging import Rejected, Thumbnail, make_thumbnail
+
+MAX_EDGE, MAX_PIXELS = 80, 50_000_000
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
+
+
+@functools.cache
+def good_picture(name: str) -> bytes:
+    return pictures.GOOD[name]()
+
+
+def thumbnail_of(data: bytes, max_edge: int = MAX_EDGE, max_pixels: int = MAX_PIXELS) -> Thumbnail:
+    return make_thumbnail(io.BytesIO(data), max_edge=max_edge, max_pixels=max_pixels)
+
+
+def open_rgba(made: Thumbnail) -> Image.Image:
+    return Image.open(io.BytesIO(made.data)).convert("RGBA")
+
+
+def pixel(made: Thumbnail, x: float, y: float) -> tuple[int, ...]:
+    """Return the colour at fractions of the width and height."""
+    value = open_rgba(made).getpixel((int(x * made.width), int(y * made.height)))
+    assert isinstance(value, tuple)
+    return value
+
+
+def is_close(colour: tuple[int, ...], expected: tuple[int, ...], tolerance: int = 8) -> bool:
+    """Whether two colours look the same. A difference of 8 of 255 is invisible; a wrong conversion makes more."""
+    return all(abs(a - b) <= tolerance for a, b in zip(colour, expected, strict=False))
+
+
+def assert_shows_scene(made: Thumbnail) -> None:
+    for x, y, colour in pictures.QUARTERS:
+        assert is_close(pixel(made, x, y), colour), (x, y, pixel(made, x, y), colour)
+
+
+def webp_chunks(webp: bytes) -> list[bytes]:
+    """Return the kinds of a WebP's chunks (RFC 9649, section 2)."""
+    assert webp[:4] == b"RIFF"
+    assert webp[8:12] == b"WEBP"
+    assert struct.unpack_from("<I", webp, 4)[0] == len(webp) - 8
+    kinds, at = [], 12
+    while at < len(webp):
+        kinds.append(webp[at : at + 4])
+        at += 8 + -(-struct.unpack_from("<I", webp, at + 4)[0] // 2) * 2
+    return kinds
+
+
+def assert_valid(made: Thumbnail, max_edge: int = MAX_EDGE) -> None:
+    """Assert what holds for every thumbnail, whatever its source."""
+    image = Image.open(io.BytesIO(made.data))
+    image.load()
+    assert (image.format, image.size) == ("WEBP", (made.width, made.height))
+    assert set(webp_chunks(made.data)) <= {b"VP8 ", b"VP8L", b"VP8X", b"ALPH"}
+    assert made.content_type == "image/webp"
+    assert made.source_format in FORMATS
+    longest = max(made.source_width, made.source_height)
+    assert max(made.width, made.height) == min(longest, max_edge)
+    scale = Fraction(min(longest, max_edge), longest)
+    assert abs(made.width - max(Fraction(1), made.source_width * scale)) <= 0.5
+    assert abs(made.height - max(Fraction(1), made.source_height * scale)) <= 0.5
+
+
+def assert_readable(reason: str) -> None:
+    """Assert that a reason is one sentence without internals of the program."""
+    assert reason.endswith(".")
+    assert reason.startswith(("The picture ", "The file "))
+    assert 20 < len(reason) < 120
+    for internal in ("0x", "<", ">", "Pillow", "PIL", "Error", "tile", "_", "\n"):
+        assert internal not in reason
+
+
+def assert_rejected(data: bytes, match: str | None = None, max_pixels: int = MAX_PIXELS) -> Rejected:
+    with pytest.raises(Rejected, match=match) as raised:
+        thumbnail_of(data, max_pixels=max_pixels)
+    assert_readable(str(raised.value))
+    return raised.value
+
+
+def assert_made_or_rejected(data: bytes) -> None:
+    """Assert that there is either a thumbnail or a reason, and no other error."""
+    try:
+        made = thumbnail_of(data)
+    except Rejected as rejected:
+        assert_readable(str(rejected))
+    else:
+        assert_valid(made)

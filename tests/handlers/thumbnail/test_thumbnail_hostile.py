@@ -1,0 +1,249 @@
+"""Bad pictures are rejected with a readable reason, and cost little memory."""
+
+import io
+import json
+import struct
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import thumbnail.imaging
+from tests.handlers.thumbnail import hostile, pictures
+from tests.handlers.thumbnail.checks import (
+    MAX_EDGE,
+    MAX_PIXELS,
+    assert_made_or_rejected,
+    assert_readable,
+    assert_rejected,
+    assert_shows_scene,
+    good_picture,
+    thumbnail_of,
+)
+from tests.handlers.thumbnail.raw import HEIGHT, SHORT, WIDTH, tiff
+from thumbnail.headers import check_headers
+from thumbnail.imaging import Rejected, make_thumbnail
+
+
+@pytest.mark.parametrize("data", hostile.other_files().values(), ids=hostile.other_files())
+def test_other_files_are_rejected(data: bytes) -> None:
+    rejected = assert_rejected(data, "not a picture in a supported format")
+    assert rejected.__cause__ is not None
+
+
+# --- too many pixels ---
+
+
+@pytest.mark.parametrize("name", pictures.GOOD)
+def test_a_picture_with_one_pixel_too_many_is_rejected(name: str) -> None:
+    reason = r"^The picture has 64,000 pixels; the limit is 63,999\.$"
+    assert_rejected(good_picture(name), reason, max_pixels=WIDTH * HEIGHT - 1)
+
+
+def test_a_picture_with_max_pixels_is_not_rejected() -> None:
+    assert thumbnail_of(good_picture("png"), max_pixels=WIDTH * HEIGHT).width == MAX_EDGE
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "GIF", "BMP"])
+def test_a_decompression_bomb_is_rejected_by_its_header(file_format: str) -> None:
+    reason = r"^The picture has 120,000,000 pixels; the limit is 50,000,000\.$"
+    assert_rejected(hostile.bomb(file_format), reason)
+    too_many_for_pillow = r"^The picture has too many pixels; the limit is 50,000,000\.$"
+    assert_rejected(hostile.bomb(file_format, 400_000_000), too_many_for_pillow)
+
+
+def test_the_limit_of_pixels_does_not_depend_on_pillows_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert_rejected(hostile.bomb("BMP", 400_000_000), "has 400,000,000 pixels")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", WIDTH * HEIGHT - 1)  # Pillow only warns
+    assert_shows_scene(thumbnail_of(good_picture("png")))
+    assert WIDTH * HEIGHT - 1 == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_frame_larger_than_its_gif_counts() -> None:
+    assert_rejected(hostile.gif_with_large_frame(10_000, 10_000), "has 100,000,000 pixels")
+    assert_made_or_rejected(hostile.gif_with_large_frame())
+    made = thumbnail_of(hostile.gif_with_large_frame(16, 40))
+    assert (made.source_width, made.source_height) == (16, 40)
+
+
+# --- damage ---
+
+
+@pytest.mark.parametrize("name", pictures.GOOD)
+def test_a_cut_off_picture_is_harmless(name: str) -> None:
+    whole = good_picture(name)
+    ends = {*range(0, min(len(whole), 64), 7), *(len(whole) * part // 16 for part in range(16)), len(whole) - 1}
+    for end in sorted(ends):
+        assert_made_or_rejected(whole[:end])
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "gif", "webp", "avif", "tiff", "tiff-lzw", "bmp"])
+def test_half_a_picture_is_rejected(name: str) -> None:
+    rejected = assert_rejected(good_picture(name)[: len(good_picture(name)) // 2])
+    assert rejected.__cause__ is not None
+
+
+@pytest.mark.parametrize("name", hostile.MAGIC_BYTES)
+def test_the_first_bytes_alone_are_rejected(name: str) -> None:
+    assert_rejected(hostile.MAGIC_BYTES[name])
+
+
+DAMAGED = ["jpeg", "jpeg-progressive", "jpeg-mpo", "png", "png-palette", "gif", "webp", "webp-lossless", "avif"]
+DAMAGED += ["tiff", "tiff-lzw", "tiff-jpeg", "tiff-palette", "tiff-16", "bmp", "bmp-palette"]
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    name=st.sampled_from(DAMAGED),
+    flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=6),
+    in_header=st.booleans(),
+)
+def test_flipped_bits_are_harmless(name: str, flips: list[tuple[float, int]], in_header: bool) -> None:  # noqa: FBT001
+    data = bytearray(good_picture(name))
+    for position, bits in flips:
+        # Headers matter most, so half of the examples damage the first 200 bytes (of a TIFF the last: its directory).
+        index = int(position * min(200, len(data)) if in_header else position * len(data))
+        data[-1 - index if in_header and name.startswith("tiff") else index] ^= bits
+    assert_made_or_rejected(bytes(data))
+
+
+@settings(max_examples=150, deadline=None)
+@given(name=st.sampled_from(sorted(hostile.MAGIC_BYTES)), rest=st.binary(max_size=300))
+def test_random_bytes_are_harmless(name: str, rest: bytes) -> None:
+    assert_made_or_rejected(hostile.MAGIC_BYTES[name] + rest)
+    assert_made_or_rejected(rest)
+
+
+@pytest.mark.parametrize("data", hostile.contradictory_tiffs().values(), ids=hostile.contradictory_tiffs())
+def test_contradictory_tiffs_are_harmless(data: bytes) -> None:
+    assert_made_or_rejected(data)
+
+
+# --- headers ---
+
+
+def test_headers_are_checked_from_the_beginning_of_the_file() -> None:
+    source = io.BytesIO(hostile.tiff_with_large_exif())
+    source.seek(7)
+    with pytest.raises(Rejected, match="damaged"):
+        make_thumbnail(source, max_edge=MAX_EDGE, max_pixels=MAX_PIXELS)
+
+
+def test_a_tiff_with_an_exif_offset_of_another_type_is_rejected() -> None:
+    """Pillow finds a directory there that the check does not see."""
+    assert_rejected(tiff([8], 1, bytes(WIDTH * HEIGHT), ">", tags={34665: (SHORT, [8])}), "damaged")
+
+
+def test_a_cyclic_tiff_is_read_once() -> None:
+    assert thumbnail_of(hostile.cyclic_tiff()).source_format == "TIFF"
+
+
+def test_a_jpeg_with_more_than_100_scans_is_rejected() -> None:
+    assert thumbnail_of(hostile.jpeg_with_many_scans(100)).source_format == "JPEG"
+    rejected = assert_rejected(hostile.jpeg_with_many_scans(101), "damaged")
+    assert str(rejected.__cause__) == "101 scans"
+
+
+def test_a_scan_marker_split_between_two_reads_is_counted() -> None:
+    scan = b"\xff\xda"
+    check_headers(io.BytesIO(b"\xff\xd8" + scan + bytes((1 << 20) - 1) + scan * 99))
+    with pytest.raises(ValueError, match="101 scans"):
+        check_headers(io.BytesIO(b"\xff\xd8" + scan + bytes((1 << 20) - 1) + scan * 100))
+
+
+def test_pillows_warnings_do_not_reach_the_caller() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for data in (
+            hostile.bomb("PNG"),
+            pictures.save(pictures.scene(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x1a\0\x05"),
+            good_picture("jpeg-mpo").replace(b"MPF\0", b"MPF\0\xff\xff", 1),
+            *hostile.contradictory_tiffs().values(),
+        ):
+            assert_made_or_rejected(data)
+    assert [str(warning.message) for warning in caught] == []
+
+
+# --- memory, measured by the operating system ---
+
+CHILD = """
+import io, json, resource, struct, sys
+from thumbnail.headers import check_headers
+from thumbnail.imaging import Rejected, make_thumbnail
+
+def peak():
+    try:
+        # Not ru_maxrss: on Linux a process inherits it from its parent, and pytest is large.
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1024
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024**2  # bytes, on macOS
+
+def outcome_of(data):
+    try:
+        made = make_thumbnail(io.BytesIO(data), max_edge=256, max_pixels=50_000_000)
+        return f"{made.width} x {made.height}"
+    except Rejected as rejected:
+        return str(rejected)
+
+while size := sys.stdin.buffer.read(8):
+    data = sys.stdin.buffer.read(*struct.unpack("<Q", size))
+    before = peak()
+    outcome = outcome_of(data)
+    print(json.dumps([outcome, peak() - before]), flush=True)
+print(json.dumps([name for name in sys.modules if name.startswith("PIL.")]))
+"""
+
+
+def measure(sources: list[bytes]) -> list[tuple[str, int]]:
+    """Return the outcome for each picture, and by how many MiB it raised the peak of a process of its own."""
+    stdin = b"".join(struct.pack("<Q", len(source)) + source for source in sources)
+    root = Path(thumbnail.imaging.__file__).parents[1]
+    command = [sys.executable, "-c", CHILD]
+    process = subprocess.run(command, input=stdin, cwd=root, capture_output=True, timeout=60, check=True)
+    *results, modules = (json.loads(line) for line in process.stdout.splitlines())
+    assert "PIL.PdfImagePlugin" not in modules, "Pillow imported all plugins, which adds 10 ms to each cold start"
+    return [(outcome, growth) for outcome, growth in results]
+
+
+@pytest.mark.slow
+def test_hostile_pictures_cost_little_memory() -> None:
+    """After a warm-up no picture may raise the peak by 16 MiB. Without the checks, each raises it by 60 MiB or more."""
+    sources = {
+        "png": hostile.bomb("PNG"),
+        "gif": hostile.bomb("GIF"),
+        "gif-frame": hostile.gif_with_large_frame(10_000, 10_000),
+        "bmp": hostile.bomb("BMP"),
+        "tile": hostile.tiff_with_large_tile(),
+        "strips": hostile.tiff_with_many_strips(),
+        "strips-as-bytes": hostile.tiff_with_strips_as_bytes(),
+        "exif-in-tiff": hostile.tiff_with_large_exif(),
+        "strips-in-big-tiff": hostile.big_tiff_with_many_strips(),
+        "exif-in-jpeg": hostile.jpeg_with_large_exif(),
+        "exif-among-rubbish": hostile.jpeg_with_large_exif(b"rubbish"),
+        "exif-among-markers": hostile.jpeg_with_large_exif(b"\xff\xd0rubbish\xff\xff"),
+        "exif-in-png": hostile.png_with_large_exif(),
+        "zTXt": hostile.png_with_text_bomb(b"zTXt"),
+        "iTXt": hostile.png_with_text_bomb(b"iTXt"),
+        "iCCP": hostile.png_with_text_bomb(b"iCCP"),
+    }
+    warm_up = [good_picture(name) for name in ("jpeg", "png", "gif", "tiff", "bmp")]
+    results = measure([*warm_up, *sources.values()])[len(warm_up) :]
+    for name, (outcome, growth) in zip(sources, results, strict=True):
+        if outcome != "256 x 160":  # Pillow ignores some of these tags and makes the usual thumbnail
+            assert_readable(outcome)
+        assert growth < 16, (name, growth)
+
+
+def test_a_jpeg_is_shrunk_while_it_is_decoded() -> None:
+    """At a quarter of each edge, 24 million pixels take 6 MiB instead of 96 (they are 4 bytes each in memory)."""
+    photo = pictures.jpeg((6000, 4000), quality=80)
+    ((outcome, growth),) = measure([photo])
+    assert outcome == "256 x 171"
+    assert growth < 40
