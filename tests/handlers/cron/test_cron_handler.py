@@ -219,12 +219,14 @@ def test_all_failures_are_raised_and_nothing_is_counted(
 
 
 def test_a_bug_with_one_url_does_not_affect_the_others(
-    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = serve(send(OK))
     monkeypatch.setattr("cron.settle.check", lambda url, **options: 1 / 0 if "bug" in url else check(url, **options))
     with pytest.raises(ZeroDivisionError):
         world.run(site.url + "bug", site.url)
+    (line,) = [vars(record) for record in caplog.records if record.message == "failed; Lambda will retry"]
+    assert line["url"] == site.url + "bug"
     assert [item["url"] for item in world.items()] == [site.url]
 
 

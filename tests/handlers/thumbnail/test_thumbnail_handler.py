@@ -171,6 +171,9 @@ def test_an_archived_picture_is_rejected_until_it_is_restored(world: World) -> N
     world.assert_made("old.jpg")
     world.deliver(world.restore("old.jpg"))
     world.assert_made("old.jpg")
+    world.deliver(world.put("old.jpg", photo(size=(50, 30))))  # a restoration does not supersede later uploads
+    world.assert_made("old.jpg")
+    assert world.item("old.jpg")["height"] == "30"
 
 
 @pytest.mark.parametrize(
@@ -318,6 +321,19 @@ def test_a_picture_may_be_deleted_before_its_event_arrives(world: World) -> None
     world.deliver(created)
     world.deliver(removed)
     assert world.items() == {}
+
+
+def test_a_picture_that_is_removed_before_its_item_is_written_leaves_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = world.put("a.jpg", photo())
+
+    def remove() -> None:
+        world.settle(world.delete("a.jpg"))
+
+    run_before_next(monkeypatch, world.function.dynamodb, "put_item", remove)
+    world.deliver(created)
+    world.assert_empty()
 
 
 def test_the_current_version_counts_in_a_bucket_with_versions(world: World) -> None:
