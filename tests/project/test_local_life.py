@@ -1,9 +1,7 @@
 """The local AWS when things go wrong: a used port, an engine that dies, an interrupted deployment."""
 
 import contextlib
-import http.client
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -18,7 +16,6 @@ from local.__main__ import _engine, _lock, down
 from local.project import SETTINGS
 from localaws.aws import PORT, LocalAws, LocalError
 from localaws.cdk import Cdk
-from localaws.environment import engine_variables
 from tests.support.folders import ROOT
 from tests.support.make_local import make_local
 from tests.support.waiting import wait_for
@@ -48,49 +45,6 @@ def test_a_free_port_is_used_if_the_usual_one_is_taken(aws: LocalAws, capsys: py
     assert f"another process uses port {PORT}, so the local AWS uses port {engine.port}" in capsys.readouterr().out
 
 
-def _open_files(pid: int) -> Iterator[str]:
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed after it was listed
-            yield str(descriptor.readlink())
-
-
-@pytest.mark.skipif(not Path("/proc").exists(), reason="reads Linux's table of listening sockets")
-def test_the_engine_listens_only_on_this_machine(aws: LocalAws) -> None:
-    engine = aws.start()
-    sockets = {*_open_files(engine.pid)}
-    rows = [
-        line.split()
-        for table in ("tcp", "tcp6")
-        for line in Path(f"/proc/{engine.pid}/net/{table}").read_text().splitlines()[1:]
-    ]
-    listening = {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
-    assert listening == {f"0100007F:{port:04X}" for port in (engine.port, engine.site_port)}
-
-
-def test_the_site_is_down_while_the_file_exists(aws: LocalAws) -> None:
-    engine = aws.start()
-
-    def status() -> int:
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", engine.site_port, timeout=10)) as connection:
-            connection.request("GET", "/")
-            return connection.getresponse().status
-
-    assert engine.site == f"http://127.0.0.1:{engine.site_port}/"
-    assert status() == 200
-    aws.site_down_file.touch()
-    assert status() == 503
-    aws.stop()
-    with pytest.raises(ConnectionRefusedError):
-        status()
-    assert not aws.site_down_file.exists(), "otherwise the site would be down at the next start"
-
-
-def test_the_engine_does_not_touch_the_persons_containers(aws: LocalAws) -> None:
-    socket_ = engine_variables(PORT, aws.folder, ROOT)["DOCKER_HOST"].removeprefix("unix://")
-    assert socket_.startswith(str(aws.folder))
-    assert not Path(socket_).exists()
-
-
 def test_a_running_engine_is_used_again_and_a_killed_one_replaced(aws: LocalAws) -> None:
     first = _engine(aws)
     assert _engine(aws) == first
@@ -118,35 +72,6 @@ def test_an_incomplete_deployment_gets_a_new_engine(aws: LocalAws, capsys: pytes
     assert not psutil.pid_exists(first.pid)
     assert not aws.half_done
     assert "the last deployment was not completed" in capsys.readouterr().out
-
-
-def test_stopping_leaves_no_process_and_no_file_in_the_temporary_folder(aws: LocalAws) -> None:
-    engine = aws.start()
-    aws.stop()
-    assert not psutil.pid_exists(engine.pid)
-    assert aws.running() is None
-    assert {path.name for path in aws.folder.iterdir()} == {"engine.log"}
-
-
-def test_a_process_id_from_before_a_restart_is_not_killed(aws: LocalAws) -> None:
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as innocent:
-        aws.folder.mkdir()
-        (aws.folder / "engine.json").write_text(f'{{"pid": {innocent.pid}, "port": 4566}}')
-        assert aws.running() is None
-        aws.stop()
-        assert innocent.poll() is None
-        (aws.folder / "engine.json").write_text("")  # an incomplete file is ignored too
-        assert aws.running() is None
-        innocent.kill()
-
-
-def test_the_cli_is_ended_when_the_engine_has_ended(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = aws.start()
-    cdk = Cdk(aws, engine)
-    monkeypatch.setattr(cdk, "_command", "sleep")
-    os.kill(engine.pid, signal.SIGKILL)
-    with pytest.raises(LocalError, match="the local AWS ended while testing"):
-        cdk._run("60", activity="testing")
 
 
 def test_a_second_make_local_in_the_same_folder_is_refused(tmp_path: Path) -> None:
@@ -180,13 +105,6 @@ def test_down_drops_an_incomplete_deployment(aws: LocalAws, capsys: pytest.Captu
     down(aws)
     assert "was not completed: it ends with the engine" in capsys.readouterr().out
     assert not psutil.pid_exists(engine.pid)
-
-
-def test_the_reason_is_reported_if_the_engine_cannot_start(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws, "_command", [sys.executable, "-c", "raise SystemExit('the disk is full')"])
-    with pytest.raises(LocalError, match="the disk is full"):
-        aws.start()
-    assert aws.running() is None
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads Linux's list of processes")
@@ -227,22 +145,3 @@ def _processes_of(aws: LocalAws) -> list[str]:
             if os.fsencode(aws.folder) in (process / "cmdline").read_bytes() + (process / "environ").read_bytes():
                 found.append((process / "cmdline").read_text())
     return found
-
-
-def test_the_persons_aws_settings_are_not_used(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "CDK_HOME"):
-        monkeypatch.setenv(name, "the person's")
-    engine = aws.start()
-    environment = aws.environment(engine)
-    assert "the person's" not in environment.values()
-    assert environment["CDK_HOME"] == str(aws.folder / "cdk-home")
-    assert environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
-    exported = aws.env_file.read_text()
-    run = subprocess.run(
-        ["sh", "-c", f". {shlex.quote(str(aws.env_file))} && aws s3 mb s3://by-hand && aws s3 ls"],
-        env={"PATH": os.environ["PATH"], "HOME": str(aws.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "by-hand" in run.stdout, run.stderr + exported
