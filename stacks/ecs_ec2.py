@@ -2,18 +2,17 @@
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks._alarms import alarm_topic, notify
 from stacks._cdk_helpers import add_helper_log_groups
 from stacks._network import small_vpc
-from stacks._web_alarms import add_web_alarms
-from stacks._web_balancer import forward_requests, load_balancer, service_url
+from stacks._web import expose_service
+from stacks._web_balancer import load_balancer
 from stacks._web_image import web_image
-from stacks._web_service import ROLLING_UPDATE, add_web_container, scale_tasks, web_cluster
+from stacks._web_service import ROLLING_UPDATE, add_web_container, web_cluster
 from stacks.ecs_ec2_capacity import capacity_provider, instance_group
 
 CPU_UNITS = 256
@@ -67,15 +66,8 @@ class EcsEc2Stack(Stack):
         service.connections.add_security_group(*instances.connections.security_groups)
 
         balancer = load_balancer(self, vpc, retain_data=retain_data)
-        targets = forward_requests(balancer, service, certificate_arn)
-        scale_tasks(service, targets)
-        alarms = add_web_alarms(balancer, targets, service, stem="ecs_ec2")
-        notify(alarms, alarm_topic(self, alarm_email))
+        expose_service(balancer, service, stem="ecs_ec2", certificate_arn=certificate_arn, alarm_email=alarm_email)
         add_helper_log_groups(self, retention=log_retention)
-
-        CfnOutput(self, "ServiceUrl", value=service_url(balancer, certificate_arn))
-        CfnOutput(self, "ClusterName", value=cluster.cluster_name)
-        CfnOutput(self, "ServiceName", value=service.service_name)
 
     def _service(
         self, cluster: ecs.Cluster, task: ecs.Ec2TaskDefinition, capacity: ecs.AsgCapacityProvider

@@ -2,19 +2,18 @@
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct
 
-from stacks._alarms import alarm_topic, notify
 from stacks._cdk_helpers import add_helper_log_groups
 from stacks._network import serving_subnets, small_vpc
-from stacks._web_alarms import add_web_alarms
-from stacks._web_balancer import forward_requests, load_balancer, service_url
+from stacks._web import expose_service
+from stacks._web_balancer import load_balancer
 from stacks._web_image import web_image
-from stacks._web_service import ROLLING_UPDATE, add_web_container, scale_tasks, web_cluster
+from stacks._web_service import ROLLING_UPDATE, add_web_container, web_cluster
 
 CPU = {"arm64": ecs.CpuArchitecture.ARM64, "x86_64": ecs.CpuArchitecture.X86_64}
 CPU_UNITS = 256
@@ -51,16 +50,8 @@ class FargateStack(Stack):
         container_image = web_image(self, image, architecture)
         add_web_container(task, container_image, retain_logs=retain_data, log_retention=log_retention)
         service = self._service(vpc, cluster, capacity, task, private=retain_data)
-
-        targets = forward_requests(balancer, service, certificate_arn)
-        scale_tasks(service, targets)
-        alarms = add_web_alarms(balancer, targets, service, stem="fargate")
-        notify(alarms, alarm_topic(self, alarm_email))
+        expose_service(balancer, service, stem="fargate", certificate_arn=certificate_arn, alarm_email=alarm_email)
         add_helper_log_groups(self, retention=log_retention)
-
-        CfnOutput(self, "ServiceUrl", value=service_url(balancer, certificate_arn))
-        CfnOutput(self, "ClusterName", value=cluster.cluster_name)
-        CfnOutput(self, "ServiceName", value=service.service_name)
 
     def _capacity(self, cluster: ecs.Cluster, *, after: IConstruct) -> ecs.CfnClusterCapacityProviderAssociations:
         capacity = ecs.CfnClusterCapacityProviderAssociations(
