@@ -36,10 +36,12 @@ local: setup ## deploy every example into an AWS on this machine and show it at 
 local-down: setup ## destroy the local deployment and stop the local AWS
 	@$(BIN)/python -m local down
 
+# The tests of localaws/ run only if a hash has changed since they last passed: of the files in localaws/, the pinned
+# packages, Python and the container tool. .build/localaws-tested-HASH marks success. In CI they run always.
 test: setup ## run every test, also those with the local deployment (those of localaws/ only after a change, but always in CI)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/pytest $(PARALLEL)
-	@$(BIN)/python -m tools.localaws_tests # runs them if localaws/, the pins, Python or the container tool has changed
+	@$(BIN)/python -m tools.localaws_tests $(if $(CI)$(LOCALAWS_TESTS),--always)
 
 test-fast: setup ## run the fast tests, which need no local deployment and no servers
 	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow" \

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 import localaws
-from localaws import BaseImage, Settings, StandIn
+from localaws import BaseImage, Settings, StandIn, patches
 
 SOURCE = Path(localaws.__file__).parent
 ALLOWED = sys.stdlib_module_names | {"boto3", "botocore", "filelock", "localaws", "ministack"}
@@ -73,6 +74,17 @@ def test_the_command_serves_until_ctrl_c_and_leaves_nothing(tmp_path: Path, envi
     assert started
     assert not psutil.wait_procs(started, timeout=5)[1]
     assert {path.name for path in tmp_path.iterdir()} <= {f"localaws-{os.getuid()}.lock"}
+
+
+def test_every_patch_is_documented() -> None:
+    """In the table of the README, and in its own docstring."""
+    applied = re.findall(r"^    (\w+)\.(\w+)\(", (SOURCE / "patches" / "__init__.py").read_text(), re.MULTILINE)
+    assert applied
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    for module, name in applied:
+        assert f"| `{module}.{name}` |" in readme
+        documentation = getattr(getattr(patches, module), name).__doc__
+        assert all(part in documentation for part in ("Stock engine:", "AWS:", "Upstream issue:")), name
 
 
 def test_settings_survive_the_way_to_another_process() -> None:
