@@ -1,1 +1,1 @@
-"""What maintainers run: costs, diagrams, checkov, upgrades."""
+"""Commands for maintainers: costs, documents, checkov, upgrades."""

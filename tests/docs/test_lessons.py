@@ -79,7 +79,7 @@ FIGURES: Mapping[str, list[str]] = {
         f"{thumbnail.MEMORY_MB:,} MB",
     ],
 }
-"""What the text of a lesson says about its stack, apart from costs."""
+"""Figures of the stack that the text of a lesson must contain. cog writes the costs."""
 
 
 @every_lesson

@@ -27,11 +27,19 @@ from tests.support.shell import COMPUTED, Command, Script
 STACKS = {stack_name(stem) for _, stem in EVERY_STACK}
 
 
-def faults(command: Command, *, whole: bool = True) -> list[str]:
-    """Return the faults of a command. A command that is not `whole` may lack required options."""
+def script_faults(text: str, *, whole: bool = True) -> list[str]:
+    """Return the faults of the commands in a script. Commands in the condition of an `if` may fail.
+
+    If the script is not `whole`, its commands may lack required options.
+    """
+    commands = [command for command in Script(text).commands() if not command.may_fail]
+    return [fault for command in commands for fault in (*faults(command), *(missing_options(command) if whole else ()))]
+
+
+def faults(command: Command) -> list[str]:
+    """Return the faults of a command: names that its tool does not know, and missing files."""
     check = TOOLS.get(command.words[0])
-    found = [*check(command, whole)] if check else []
-    return [*found, *_missing_files(command)]
+    return [*(check(command) if check else ()), *_missing_files(command)]
 
 
 def _missing_files(command: Command) -> Iterator[str]:
@@ -52,7 +60,7 @@ def _makefile() -> tuple[set[str], set[str]]:
     return targets, set(re.findall(r"^([A-Z]+) \?=", text, re.MULTILINE))
 
 
-def _make(command: Command, _whole: bool) -> Iterator[str]:  # noqa: FBT001
+def _make(command: Command) -> Iterator[str]:
     targets, variables = _makefile()
     for word in command.words[1:]:
         name, is_variable, value = word.partition("=")
@@ -116,7 +124,7 @@ def _cdk_model() -> Any:
     return json.loads(file.read_text())
 
 
-def _cdk(command: Command, _whole: bool) -> Iterator[str]:  # noqa: FBT001
+def _cdk(command: Command) -> Iterator[str]:
     model, words = _cdk_model(), list(command.words[1:])
     if not words:
         return
@@ -140,10 +148,10 @@ def _cdk(command: Command, _whole: bool) -> Iterator[str]:  # noqa: FBT001
                 yield from _settings([value])
 
 
-def _npx(command: Command, whole: bool) -> Iterator[str]:  # noqa: FBT001
+def _npx(command: Command) -> Iterator[str]:
     if command.words[1] != "cdk":
         yield f"npx runs only cdk here, not {command.words[1]}"
-    yield from _cdk(Command(command.words[1:]), whole)
+    yield from _cdk(Command(command.words[1:]))
 
 
 # -- aws
@@ -160,28 +168,44 @@ def _aws_help(path: tuple[str, ...]) -> Any:
     return _aws_help(path[:-1]).command_table[path[-1]].create_help_command()
 
 
-def _aws(command: Command, whole: bool) -> Iterator[str]:  # noqa: FBT001
-    words = command.words[1:]
-    path: tuple[str, ...] = ()
-    for word in words:
-        if word.startswith("-") or not getattr(_aws_help(path), "command_table", None):
-            break
-        if word not in _aws_help(path).command_table:
-            yield f"aws {' '.join(path)} has no command {word}".replace("  ", " ")
-            return
-        path = (*path, word)
-    own, everywhere = _aws_help(path).arg_table, _aws_help(()).arg_table
-    given = [word[2:] for word in words if word.startswith("--") and COMPUTED not in word]
-    yield from (f"aws {' '.join(path)} has no option --{name}" for name in given if name not in {**own, **everywhere})
-    if whole:
-        options = {name: option for name, option in own.items() if option.cli_name.startswith("--")}
-        needed = [name for name, option in options.items() if option.required and f"no-{name}" not in given]
-        yield from (f"aws {' '.join(path)} needs --{name}" for name in needed if name not in given)
+def _aws(command: Command) -> Iterator[str]:
+    words, path = command.words[1:], _aws_path(command)
+    unknown = words[len(path)] if len(path) < len(words) else ""
+    if unknown and not unknown.startswith("-") and getattr(_aws_help(path), "command_table", None):
+        yield " ".join(("aws", *path, f"has no command {unknown}"))
+        return
+    known = {**_aws_help(path).arg_table, **_aws_help(()).arg_table}
+    yield from (f"aws {' '.join(path)} has no option --{name}" for name in _options(command) if name not in known)
     for name, value in itertools.pairwise(words):
         if name == "--stack-name":
             yield from _known_stack(value)
         if name == "--query":
             yield from _query_faults(value.replace(COMPUTED, "x"), path)
+
+
+def _aws_path(command: Command) -> tuple[str, ...]:
+    """Return the command of the AWS CLI without its arguments, such as `s3 cp`."""
+    path: tuple[str, ...] = ()
+    for word in command.words[1:]:
+        if word not in (getattr(_aws_help(path), "command_table", None) or {}):
+            break
+        path = (*path, word)
+    return path
+
+
+def _options(command: Command) -> list[str]:
+    return [word[2:] for word in command.words if word.startswith("--") and COMPUTED not in word]
+
+
+def missing_options(command: Command) -> Iterator[str]:
+    """Yield a fault for each required option that a command of the AWS CLI lacks."""
+    if command.words[0] != "aws":
+        return
+    path, given = _aws_path(command), _options(command)
+    for name, option in _aws_help(path).arg_table.items():
+        required = option.required and option.cli_name.startswith("--")
+        if required and not {name, f"no-{name}"} & set(given):
+            yield f"aws {' '.join(path)} needs --{name}"
 
 
 def _query_faults(query: str, path: tuple[str, ...]) -> Iterator[str]:
@@ -197,7 +221,7 @@ def _query_faults(query: str, path: tuple[str, ...]) -> Iterator[str]:
 # -- python
 
 
-def _python(command: Command, _whole: bool) -> Iterator[str]:  # noqa: FBT001
+def _python(command: Command) -> Iterator[str]:
     yield from _compiled(command.stdin)
     match command.words[1:]:
         case ("-m", module, *_) if importlib.util.find_spec(module) is None:
@@ -215,7 +239,7 @@ def _compiled(code: str) -> Iterator[str]:
         yield f"not Python: {error}"
 
 
-TOOLS: dict[str, Callable[[Command, bool], Iterator[str]]] = {
+TOOLS: dict[str, Callable[[Command], Iterator[str]]] = {
     "aws": _aws,
     "cdk": _cdk,
     "make": _make,
@@ -223,9 +247,3 @@ TOOLS: dict[str, Callable[[Command, bool], Iterator[str]]] = {
     "python": _python,
     "python3": _python,
 }
-
-
-def script_faults(text: str, *, whole: bool = True) -> list[str]:
-    """Return the faults of the commands in a script. Commands in the condition of an `if` may fail."""
-    commands = [command for command in Script(text).commands() if not command.may_fail]
-    return [fault for command in commands for fault in faults(command, whole=whole)]

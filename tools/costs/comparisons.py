@@ -14,9 +14,9 @@ BASELINE_VCPU = 0.2
 """The CPU that a t4g.micro may use all the time, without credits."""
 TASKS_PER_INSTANCE = work.INSTANCE_MIB["t4g.micro"] // ecs_ec2.MEMORY_MIB
 BUSY_INSTANCES = -(-_web_service.MAX_TASKS // TASKS_PER_INSTANCE)
-"""How many instances the largest number of tasks takes."""
+"""The number of instances for the largest number of tasks."""
 SPOT_TASKS = 7
-"""How many of ten tasks run on Spot: the first is regular, and three of four after it are Spot."""
+"""The number of Spot tasks among ten: the first task is regular, and three of four others are Spot."""
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """The head and the rows."""
 
