@@ -9,19 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 
+from api import items
 from api.idempotency import earlier_note, put_record
-from api.items import (
-    COLLECTION,
-    Item,
-    changeable_attributes,
-    cursor_from,
-    note_from,
-    note_key,
-    put_note,
-    start_key,
-    summary_from,
-    version_condition,
-)
 from api.notes import Content, Note, current_time, timestamp
 from api.pages import Cursor, Page
 from api.preconditions import Versions
@@ -36,7 +25,7 @@ NEWEST_FIRST = "newest"
 """The index: partition key `collection`, sort key `created`. It has no bodies, because a page of them could be larger
 than a response may be."""
 PATCH_TRIES = 5
-"""How often a patch of any version starts again after another change was faster."""
+"""The most attempts of a patch of any version. A new attempt begins when another change was faster."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +48,7 @@ class Store:
         """Store a new note and return it."""
         note = Note.new(str(uuid.uuid4()), content, current_time())
         try:
-            self._dynamodb.put_item(**put_note(self._table, note))
+            self._dynamodb.put_item(**items.put_note(self._table, note))
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             # Nobody else has this id, so botocore repeated a call whose answer was lost.
             logger.info("an earlier attempt stored the note; its answer was lost")
@@ -75,26 +64,28 @@ class Store:
         note = Note.new(str(uuid.uuid4()), content, now)
         record: Any = put_record(self._table, note, client, key, now)
         try:
-            self._dynamodb.transact_write_items(TransactItems=[{"Put": put_note(self._table, note)}, {"Put": record}])
+            self._dynamodb.transact_write_items(
+                TransactItems=[{"Put": items.put_note(self._table, note)}, {"Put": record}]
+            )
         except self._dynamodb.exceptions.TransactionCanceledException as error:
             return Creation(note=earlier_note(error, content), replayed=True)
         return Creation(note=note, replayed=False)
 
     def read(self, note_id: str) -> Note:
         """Return the current version of the note. Raises Problem 404."""
-        response = self._dynamodb.get_item(TableName=self._table, Key=note_key(note_id), ConsistentRead=True)
+        response = self._dynamodb.get_item(TableName=self._table, Key=items.note_key(note_id), ConsistentRead=True)
         if "Item" not in response:
             raise note_not_found()
-        return note_from(response["Item"])
+        return items.note_from(response["Item"])
 
     def replace(self, note_id: str, content: Content, versions: Versions) -> Note:
         """Write the content if the note has one of the versions. Raises Problem 404 or 412."""
-        condition, values = version_condition(versions)
-        new = changeable_attributes(content, timestamp(current_time()))
+        condition, values = items.version_condition(versions)
+        new = items.changeable_attributes(content, timestamp(current_time()))
         try:
             response = self._dynamodb.update_item(
                 TableName=self._table,
-                Key=note_key(note_id),
+                Key=items.note_key(note_id),
                 UpdateExpression="SET title = :title, body = :body, tags = :tags, updated_at = :updated_at, "
                 "version = version + :one",
                 ConditionExpression=condition,
@@ -110,9 +101,9 @@ class Store:
             item: Any = error.response.get("Item", {})
             # Equal to the microsecond: botocore repeated a call whose answer was lost, and the first call succeeded.
             if new.items() <= item.items():
-                return note_from(item)
+                return items.note_from(item)
             raise _precondition_failed(item) from None
-        return note_from(response["Attributes"])
+        return items.note_from(response["Attributes"])
 
     def patch(self, note_id: str, patch: Any, versions: Versions) -> Note:
         """Apply a merge patch if the note has one of the versions. Raises Problem 404, 409, 412 or 413."""
@@ -129,11 +120,11 @@ class Store:
 
     def delete(self, note_id: str, versions: Versions) -> None:
         """Delete the note if it has one of the versions. Raises Problem 404 or 412."""
-        condition, values = version_condition(versions)
+        condition, values = items.version_condition(versions)
         try:
             self._dynamodb.delete_item(
                 TableName=self._table,
-                Key=note_key(note_id),
+                Key=items.note_key(note_id),
                 ConditionExpression=condition,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 ExpressionAttributeValues=values,
@@ -146,21 +137,21 @@ class Store:
 
     def page(self, limit: int, after: Cursor | None) -> Page:
         """Return the newest notes, or those older than the cursor. A new note may take a moment to appear."""
-        start: Any = {"ExclusiveStartKey": start_key(after)} if after else {}
+        start: Any = {"ExclusiveStartKey": items.start_key(after)} if after else {}
         response = self._dynamodb.query(
             TableName=self._table,
             IndexName=NEWEST_FIRST,
             KeyConditionExpression="#collection = :notes",
             ExpressionAttributeNames={"#collection": "collection"},  # a reserved word
-            ExpressionAttributeValues={":notes": COLLECTION},
+            ExpressionAttributeValues={":notes": items.COLLECTION},
             ScanIndexForward=False,
             Limit=limit,
             **start,
         )
         last = response.get("LastEvaluatedKey")
-        summaries = [summary_from(item) for item in response["Items"]]
-        return Page(summaries=summaries, next_cursor=cursor_from(last) if last else None)
+        summaries = [items.summary_from(item) for item in response["Items"]]
+        return Page(summaries=summaries, next_cursor=items.cursor_from(last) if last else None)
 
 
-def _precondition_failed(item: Item) -> Problem:
-    return version_changed(note_from(item).etag) if item else note_not_found()
+def _precondition_failed(item: items.Item) -> Problem:
+    return version_changed(items.note_from(item).etag) if item else note_not_found()

@@ -254,29 +254,16 @@ def test_a_refused_create_does_not_use_its_key(client: Client, bad: Any) -> None
     assert client.create(FULL, key="once").status == 201
 
 
-class OneCallAtATime:
-    """A DynamoDB client that makes one call at a time, because moto mixes calls that run at the same time."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._lock = threading.Lock()
-
-    def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._client, name)
-        if not callable(attribute):
-            return attribute
-
-        def call(**arguments: Any) -> Any:
-            with self._lock:
-                return attribute(**arguments)
-
-        return call
-
-
 def test_creates_with_one_key_at_the_same_time_make_one_note(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen threads call the store, because the handler serves one request at a time in a process."""
-    store, start = client.store, threading.Barrier(16)
-    monkeypatch.setattr(store, "_dynamodb", OneCallAtATime(store._dynamodb))
+    store, start, lock = client.store, threading.Barrier(16), threading.Lock()
+    call_dynamodb = store._dynamodb._make_api_call
+
+    def call_one_at_a_time(*arguments: Any) -> Any:
+        with lock:  # moto mixes calls that run at the same time
+            return call_dynamodb(*arguments)
+
+    monkeypatch.setattr(store._dynamodb, "_make_api_call", call_one_at_a_time)
     content = Content.from_document(FULL)
 
     def create(_: int) -> Any:
