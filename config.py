@@ -94,7 +94,7 @@ class Config:
     them, which outlives the stack."""
 
     lightsail_blueprint: str = "ubuntu_24_04"
-    """What the server runs: `ubuntu_24_04` with a page of ours, or `wordpress`."""
+    """What the server runs: `ubuntu_24_04`, which serves a page of this project, or `wordpress`."""
     lightsail_bundle: str | None = None
     """The server's plan: size and price. None is the smallest for the blueprint, by its name in most regions."""
     lightsail_ssh_cidr: str | None = None

@@ -1,4 +1,4 @@
-"""What the app needs whatever its stacks: the context, tags and checks."""
+"""The parts of the app that no stack owns: the context, the tags and the checks."""
 
 import json
 from collections.abc import Mapping

@@ -50,11 +50,13 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "cdk.out"
 
 
+@pytest.mark.slow
 @every_profile
 def test_templates_are_the_same_for_every_user_folder_and_machine(elsewhere: Path, profile: str) -> None:
     assert _synthesized_files(elsewhere / profile) == _synthesized_files(assembly(profile))
 
 
+@pytest.mark.slow
 @every_profile
 def test_images_have_the_same_files(elsewhere: Path, profile: str) -> None:
     images = [asset for asset in sorted((elsewhere / profile).glob("asset.*")) if not _is_bundle(asset)]
@@ -63,6 +65,7 @@ def test_images_have_the_same_files(elsewhere: Path, profile: str) -> None:
         assert _hashes(image) == _hashes(assembly(profile) / image.name)
 
 
+@pytest.mark.slow
 @every_profile
 def test_the_assembly_contains_no_path_and_no_account(elsewhere: Path, profile: str) -> None:
     for file in (elsewhere / profile).glob("*.json"):
@@ -71,6 +74,7 @@ def test_the_assembly_contains_no_path_and_no_account(elsewhere: Path, profile: 
         assert "123456789012" not in file.read_text(), file.name
 
 
+@pytest.mark.slow
 def test_a_bundle_is_the_same_and_lambda_can_read_it(elsewhere: Path, tmp_path: Path) -> None:
     (bundle,) = (asset for asset in (elsewhere / "sandbox").glob("asset.*") if _is_bundle(asset))
     _bundling._PipBundling(_bundling.LAMBDA_SRC / BUNDLED).try_bundle(str(tmp_path))

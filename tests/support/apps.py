@@ -109,8 +109,3 @@ def get_att(template: Template, construct_id: str, attribute: str = "Arn") -> di
     length = len(construct_id) + 8
     (name,) = [name for name in template["Resources"] if name.startswith(construct_id) and len(name) == length]
     return {"Fn::GetAtt": [name, attribute]}
-
-
-if __name__ == "__main__":
-    for profile in PROFILES:
-        assembly(profile)
