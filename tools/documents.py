@@ -1,6 +1,6 @@
-"""Write the computed parts of README.md and docs/*.md, which are cog's: `python -m tools.documents`, as `make docs`.
+"""Write the computed parts of README.md and docs/*.md with cog: `python -m tools.documents`, as `make docs`.
 
-A block between `[[[cog ...]]]` and `[[[end]]]` is computed from the templates: a cost table, or a lesson's diagram.
+Such a part stands between the markers `[[[cog ...]]]` and `[[[end]]]`: a cost table, or a lesson's diagram.
 """
 
 import sys

@@ -85,7 +85,8 @@ FIGURES: Mapping[str, list[str]] = {
 @every_lesson
 def test_every_example_has_a_lesson_with_all_sections(stem: str) -> None:
     assert re.findall(r"^## (.*)$", lesson(stem), flags=re.MULTILINE) == HEADINGS
-    assert "```mermaid" in section(lesson(stem), "What is deployed")
+    assert f'```mermaid\n%% [[[cog diagram("{stem}") ]]]' in section(lesson(stem), "What is deployed")
+    assert "<!-- [[[cog cost." in section(lesson(stem), "What it costs")
 
 
 def test_the_readme_has_a_row_for_each_example_and_no_other() -> None:

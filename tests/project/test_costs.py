@@ -277,12 +277,6 @@ def test_the_cron_tests_use_the_metrics_that_are_counted() -> None:
     assert ENVIRONMENT["METRICS"].split(",") == list(cron_watch.METRICS)
 
 
-@pytest.mark.parametrize("stem", templates("sandbox"))
-def test_units_of_work_cost_something(stem: str) -> None:
-    for unit in work.units(stem, templates("sandbox")[stem]):
-        assert total(unit.parts) > 0, unit.name
-
-
 def test_the_command_prints_the_table_or_one_stack(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,8 +8,8 @@ from tools.costs.prices import PRICES, Part, total
 from tools.costs.sums import Sums
 from tools.templates import Template
 
-DEAR = 10
-"""An example that costs more dollars a month has a row with its cost a day."""
+DAILY_FROM = 10
+"""An example that costs more dollars a month than this has a row with its cost a day."""
 A_MILLION_FROM = 5e-6
 """A price up to this many dollars is shown per million units."""
 
@@ -22,7 +22,7 @@ class Costs:
     production: Mapping[str, Template]
 
     def overview(self) -> None:
-        """Print what each example shows and costs: while nobody uses it, and for one unit of its work."""
+        """Print the content and the cost of each example: a month without use, and one unit of its work."""
         rows = []
         for stem, template in self.sandbox.items():
             unit, *_ = work.units(stem, template)
@@ -34,20 +34,15 @@ class Costs:
         _print_table(head, [*rows, _bold("all", "", *together, "")])
 
     def idle(self, stem: str) -> None:
-        """Print what a month costs in which nobody uses the example, part by part and in both profiles."""
+        """Print the cost of a month without use, part by part and for both profiles."""
         months = {f"idle, {name}": idle.parts(stacks[stem]) for name, stacks in self._profiles.items()}
         days = [f"${total(parts) / 365 * 12:.2f}" for parts in months.values()]
-        _print_parts(months, *([("a day", *days, "")] if total(months["idle, sandbox"]) > DEAR else []))
+        _print_parts(months, *([("a day", *days, "")] if total(months["idle, sandbox"]) > DAILY_FROM else []))
 
     def work(self, stem: str, *names: str) -> None:
-        """Print what these units of the example's work cost, part by part."""
+        """Print the cost of these units of work, part by part."""
         units = {unit.name: unit.parts for unit in work.units(stem, self.sandbox[stem])}
         _print_parts({name: units[name] for name in names})
-
-    def units(self, stem: str) -> None:
-        """Print the sum of each unit of the example's work."""
-        units = work.units(stem, self.sandbox[stem])
-        _print_table(("work", "cost"), [(unit.name, _total(unit.parts)) for unit in units])
 
     def compare(self, name: str) -> None:
         """Print a table of tools/costs/comparisons.py."""
@@ -77,7 +72,7 @@ def _print_parts(columns: Mapping[str, Sequence[Part]], *more: Sequence[str]) ->
 
 
 def _computation(columns: Sequence[Sequence[Part]]) -> Iterator[str]:
-    """Quantity and list price of each price that these parts have, with the quantities of all columns."""
+    """Yield quantity and list price for each price of these parts. Different quantities of the columns are joined."""
     for price, share in dict.fromkeys((part.price, part.share) for parts in columns for part in parts):
         sums = [sum(part.quantity for part in parts if (part.price, part.share) == (price, share)) for parts in columns]
         quantities = " or ".join(dict.fromkeys(_quantity(one) for one in sums if one))
@@ -102,7 +97,7 @@ def _total(parts: Iterable[Part]) -> str:
 
 
 def _dollars(usd: float, digits: int) -> str:
-    """The amount with at most so many decimals, and at least two; half a cent is rounded up."""
+    """Return the amount with at least two decimals and at most `digits`. Half a cent is rounded up."""
     whole, _, decimals = f"{usd + 1e-12:.{digits}f}".partition(".")
     return f"${int(whole):,}.{decimals.rstrip('0'):0<2}"
 
