@@ -40,6 +40,7 @@ RANGES: Mapping[str, tuple[int, int | None]] = {
     "batch_max_vcpus": (4, 10_000),  # an array job needs at least two children, of 2 vCPUs each, and has up to 10,000
     "batch_monthly_budget": (1, None),
 }
+"""The smallest and the largest value. None is no maximum."""
 _IMAGE = (
     r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
 )

@@ -60,13 +60,13 @@ def test_other_names_in_the_context_are_ignored() -> None:
         ("batch_image", "public.ecr.aws/a/b@sha256:" + "0" * 64, "public.ecr.aws/a/b@sha256:" + "0" * 64),
     ],
 )
-def test_c_changes_a_setting(name: str, text: str, value: Any) -> None:
+def test_the_context_changes_a_setting(name: str, text: str, value: Any) -> None:
     exact_times = CRON if name in ("cron_time_zone", "cron_longest_gap") else {}
     assert getattr(from_context({**exact_times, name: text}), name) == value
 
 
-def test_the_test_above_has_every_setting() -> None:
-    (cases,) = [mark.args[1] for mark in test_c_changes_a_setting.pytestmark]
+def test_every_setting_has_a_case() -> None:
+    (cases,) = [mark.args[1] for mark in test_the_context_changes_a_setting.pytestmark]
     assert {name for name, *_ in cases} == set(CONTEXT_SETTINGS)
 
 
