@@ -19,7 +19,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_BYTES = 4 * MAX_BODY_BYTES
 """Limit for all bytes received for one URL: its redirects, headers and body."""
 MAX_ERROR = 300
-"""Characters of an error that are kept, because a server can influence its text."""
+"""Longest error text that is stored (characters). It is limited because a server can influence the text."""
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 

@@ -33,7 +33,7 @@ class Limits:
         )
 
     def check_size(self, key: str, size: int) -> None:
-        """Raise Rejected if a file of `size` bytes is empty or too large, so that nobody needs to read it."""
+        """Raise Rejected if a file of `size` bytes is empty or too large. Such a file need not be read."""
         if size == 0:
             raise Rejected("This is a folder, not a file." if key.endswith("/") else "The file is empty.")
         if size > self.max_bytes:

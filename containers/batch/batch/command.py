@@ -48,12 +48,7 @@ def main() -> int:
 def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping: threading.Event) -> int:
     started = time.monotonic()
     vcpus = int(environment.get("VCPUS", "0")) or len(os.sched_getaffinity(0))
-    limits = Limits(
-        max_edge=int(environment["MAX_EDGE"]),
-        max_bytes=int(environment["MAX_BYTES"]),
-        max_pixels=int(environment["MAX_PIXELS"]),
-        max_decoding_bytes=int(environment["MAX_DECODING_BYTES"]),
-    )
+    limits = Limits.from_environment(environment)
     decoders = Decoders(vcpus, limits)
     s3, output = _client(vcpus), environment["OUTPUT_BUCKET"]
     run, attempt = environment["AWS_BATCH_JOB_ID"].partition(":")[0], int(environment["AWS_BATCH_JOB_ATTEMPT"])
