@@ -14,6 +14,9 @@ import requests
 from botocore.exceptions import ClientError, WaiterError
 from conftest import Client
 from helpers import deploy_stack
+from ministack.core import iam_actions
+
+from localaws.patches.ecr import evaluate_repository_arn
 
 
 def test_the_patches_are_for_the_installed_version_of_ministack() -> None:
@@ -198,13 +201,48 @@ def test_a_missing_image_is_an_error(stock: Client, patched: Client) -> None:
         patched("ecr").describe_images(**missing)
 
 
-# -- ec2, batch and recorded types
+def repository_arn(name: str) -> str:
+    """Return the resource against whose policies the engine evaluates a DescribeRepositories for one repository."""
+    headers = {"x-amz-target": "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories"}
+    body = json.dumps({"repositoryNames": [name]}).encode()
+    return str(iam_actions.extract_resource_arn("ecr", "POST", "/", headers, body, {}, "us-east-1", "000000000000"))
+
+
+def test_permission_for_one_repository_is_enough_to_describe_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iam_actions, "extract_resource_arn", iam_actions.extract_resource_arn)
+    assert repository_arn("web") == "*"
+    evaluate_repository_arn()
+    assert repository_arn("web") == "arn:aws:ecr:us-east-1:000000000000:repository/web"
+
+
+# -- ec2, batch, ecs and recorded types
+
+
+def test_the_newest_ecs_image_is_a_public_parameter(stock: Client, patched: Client) -> None:
+    name = "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id"
+    with pytest.raises(ClientError, match="ParameterNotFound"):
+        stock("ssm").get_parameter(Name=name)
+    assert patched("ssm").get_parameter(Name=name)["Parameter"]["Value"].startswith("ami-")
+
 
 GROUP_RULE = {"GroupId": {"Fn::GetAtt": ["Group", "GroupId"]}, "IpProtocol": "tcp", "CidrIp": "10.0.0.0/8"}
 SERVER = {"InstanceName": "server", "BlueprintId": "debian_12", "BundleId": "nano_3_0"}
 RESOURCES = {
     "Group": ("AWS::EC2::SecurityGroup", {"GroupDescription": "of a test"}),
     "Rule": ("AWS::EC2::SecurityGroupIngress", {**GROUP_RULE, "FromPort": 1, "ToPort": 2}),
+    "Subnet": (
+        "AWS::EC2::Subnet",
+        {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.0.0/24", "AvailabilityZone": "us-east-1b"},
+    ),
+    "Vpc": ("AWS::EC2::VPC", {"CidrBlock": "10.0.0.0/16"}),
+    "Machines": (
+        "AWS::AutoScaling::AutoScalingGroup",
+        {"MinSize": "2", "MaxSize": "2", "VPCZoneIdentifier": [{"Ref": "Subnet"}], "LaunchConfigurationName": "x"},
+    ),
+    "Capacity": (
+        "AWS::ECS::CapacityProvider",
+        {"Name": "machines", "AutoScalingGroupProvider": {"AutoScalingGroupArn": {"Ref": "Machines"}}},
+    ),
     "Job": ("AWS::Batch::JobDefinition", {"Type": "container", "ContainerProperties": {"Image": "job:1"}}),
     "Server": ("AWS::Lightsail::Instance", SERVER),
 }
@@ -218,5 +256,9 @@ def test_cloudformation_has_more_types(stock: Client, patched: Client) -> None:
     (rules,) = [group["IpPermissions"] for group in groups if group["Description"] == "of a test"]
     assert [rule["ToPort"] for rule in rules] == [2]
     assert ids["Server"] == "server"
+    (machines,) = patched("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert [instance["AvailabilityZone"] for instance in machines["Instances"]] == ["us-east-1b"] * 2
+    providers = patched("ecs").describe_capacity_providers(capacityProviders=["machines"])["capacityProviders"]
+    assert [provider["status"] for provider in providers] == ["ACTIVE"]
     (job,) = patched("batch").describe_job_definitions(jobDefinitions=[ids["Job"]])["jobDefinitions"]
     assert job["containerProperties"]["image"] == "job:1"

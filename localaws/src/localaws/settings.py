@@ -33,12 +33,12 @@ class BaseImage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What a project tells its local AWS."""
+    """The facts about a project that its local AWS needs."""
 
     project: str = field(default_factory=lambda: str(Path.cwd()))
     """The folder of the CDK app. The CDK CLI is run there, from its `node_modules`."""
     seconds_a_minute: float = 3
-    """How long a minute lasts for `rate(…)` schedules and health checks: nobody waits an hour to see one happen."""
+    """The length of a minute for `rate(...)` schedules and health checks, because nobody wants to wait an hour."""
     task_environment: Mapping[str, str] = field(default_factory=dict)
     """Variables for every ECS task, beside those of its definition."""
     stand_ins: tuple[StandIn, ...] = ()

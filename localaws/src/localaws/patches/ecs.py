@@ -97,9 +97,9 @@ def _keep_definition_properties(properties: Properties, arn: str) -> None:
     for name in ("RuntimePlatform", "EphemeralStorage"):
         if name in properties:
             definition[name[0].lower() + name[1:]] = api_names(properties[name])
-    for kept, given in zip(definition["containerDefinitions"], properties["ContainerDefinitions"], strict=True):
+    for container, given in zip(definition["containerDefinitions"], properties["ContainerDefinitions"], strict=True):
         if "HealthCheck" in given:
-            kept["healthCheck"] = api_names(given["HealthCheck"])
+            container["healthCheck"] = api_names(given["HealthCheck"])
 
 
 def _keep_service_properties(properties: Properties, arn: str) -> None:

@@ -43,8 +43,8 @@ def run_tasks(runner: TaskRunner) -> None:
         "_record_task_ip": _record_address,
         "_sync_service_targets": _register_targets,
         "_record_service_task_healthy": _wait_until_healthy(ecs._record_service_task_healthy),
-        "_make_deployment": _begin_in_progress(ecs._make_deployment),
-        "_stop_task": _stop_gently(ecs._stop_task),
+        "_make_deployment": _start_in_progress(ecs._make_deployment),
+        "_stop_task": _stop_with_replacement(ecs._stop_task),
     }.items():
         setattr(ecs, name, function)
     ecs._ACTION_MAP["StopTask"] = lambda request: ecs._stop_task({**request, "by_request": True})
@@ -72,7 +72,7 @@ def _place_first(mark: Any) -> Any:
 
 
 def _place(task: Any) -> None:
-    # The zone and the capacity provider with the fewest tasks of the service.
+    # In the zone, and on the capacity provider, with the fewest tasks of the service.
     others = [
         other
         for other in list(ecs._tasks.values())
@@ -140,7 +140,7 @@ def _register_place_and_limits(register: Any) -> Any:
 
 
 def _add_limits(build: Any) -> Any:
-    def build_add_limits(container: Any, definition: Any, *rest: Any) -> Any:
+    def build_with_limits(container: Any, definition: Any, *rest: Any) -> Any:
         units = int(container.get("cpu") or definition.get("cpu") or 0)
         return {
             **build(container, definition, *rest),
@@ -149,7 +149,7 @@ def _add_limits(build: Any) -> Any:
             "cpus": units / 1024 if units else None,
         }
 
-    return build_add_limits
+    return build_with_limits
 
 
 def _record_address(task: Any, container: TaskProcess, _network: Any) -> None:
@@ -232,10 +232,10 @@ def _fail(task: Any) -> None:
 # -- stopping
 
 
-def _stop_gently(stop: Any) -> Any:
+def _stop_with_replacement(stop: Any) -> Any:
     """Return a replacement of StopTask: deregister the task, start another one, send SIGTERM, and wait for the end."""
 
-    def stop_gently(data: Any) -> Any:
+    def stop_with_replacement(data: Any) -> Any:
         task = ecs._resolve_task(data.get("task", ""), ecs._resolve_cluster_name(data.get("cluster", "default")))
         if not task or task["lastStatus"] != "RUNNING" or not task["_docker_ids"]:
             return stop(data)
@@ -245,16 +245,16 @@ def _stop_gently(stop: Any) -> Any:
         ecs._refresh_service_state(cluster, task["group"])
         reason = data.get("reason", "Task stopped by user")
         arguments = (task, reason, get_account_id(), get_region())
-        threading.Thread(target=_end, args=arguments, name=_STOP_THREAD).start()
+        threading.Thread(target=_end_task, args=arguments, name=_STOP_THREAD).start()
         service = _service_of(task)
         if service and service["status"] == "ACTIVE" and data.get("by_request"):
             ecs._reconcile_service_tasks(cluster, f"{cluster}/{service['serviceName']}")
         return ecs.json_response({"task": ecs._sanitize({**task, "desiredStatus": "STOPPED"})})
 
-    return stop_gently
+    return stop_with_replacement
 
 
-def _end(task: Any, reason: str, account: str, region: str) -> None:
+def _end_task(task: Any, reason: str, account: str, region: str) -> None:
     with request_scope(account, region):
         code = 0
         task["lastStatus"] = "STOPPING"
@@ -269,13 +269,13 @@ def _end(task: Any, reason: str, account: str, region: str) -> None:
 # -- CloudFormation waits for the service
 
 
-def _begin_in_progress(make: Any) -> Any:
-    def make_begin_in_progress(*arguments: Any, **options: Any) -> Any:
+def _start_in_progress(make: Any) -> Any:
+    def make_in_progress(*arguments: Any, **options: Any) -> Any:
         deployment = make(*arguments, **options)
         deployment.update(rolloutState="IN_PROGRESS", rolloutStateReason="ECS deployment in progress.")
         return deployment
 
-    return make_begin_in_progress
+    return make_in_progress
 
 
 def _await_creation(create: Any) -> Any:
