@@ -107,7 +107,7 @@ setup: .venv/.installed node_modules/.installed .build/.bundled ## set up only w
 		{ echo "set-up failed: this Python cannot create virtual environments (Debian: apt install python3-venv)"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-dev.txt || \
 		{ echo "set-up failed: pip could not install requirements-dev.txt; is the network up?"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable localaws || \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable ./localaws || \
 		{ echo "set-up failed: pip could not install localaws/"; exit 1; }
 	@touch $@
 

