@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import product
 from types import ModuleType
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
@@ -57,6 +58,8 @@ def test_a_slash_at_the_end_does_not_matter(client: Client) -> None:
     note_id = client.new_id()
     assert client.send("GET", f"{NOTES}/").json["notes"][0]["id"] == note_id
     assert client.send("GET", f"{NOTES}/{note_id}/").status == 200
+    created = client.send("POST", f"{NOTES}/", {"title": "A"})
+    assert urljoin(f"{NOTES}/", created.headers["location"]) == f"{NOTES}/{created.json['id']}"
 
 
 def test_the_health_check_does_not_call_aws(client: Client) -> None:
