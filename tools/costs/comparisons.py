@@ -1,4 +1,4 @@
-"""The tables of the lessons that compare costs: other ways to do the same, and worst cases."""
+"""The lessons' tables that compare costs: alternatives to an example, and worst cases."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -22,18 +22,18 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
 def _monthly(price: str) -> float:
-    """Return an hourly price for a month."""
+    """Return the dollars for a month of something that has this hourly price."""
     return PRICES[price].usd * HOURS
 
 
 def _thumbnail(sums: Sums) -> Table:
     seconds = sums.quantity("thumbnail", "1,000 thumbnails", "Lambda, compute") / 1000
     free = round(PRICES["lambda-arm64"].free / seconds, -4)
-    metrics = sums.work("thumbnail", "an hour with uploads: its metrics")
-    return ("", ""), [
-        ("the function's four metrics, for each hour with uploads", f"${metrics:.4f}"),
-        ("the same for a month with uploads in every hour", f"${HOURS * metrics:.2f}"),
-        ("pictures a month whose compute time the free tier covers", f"{free:,.0f}"),
+    metrics = sums.work("thumbnail", "metrics of 1 hour with uploads")
+    return ("", "amount"), [
+        ("cost of the function's four metrics, for each hour with uploads", f"${metrics:.4f}"),
+        ("cost of the function's four metrics, for a month with uploads in every hour", f"${HOURS * metrics:.2f}"),
+        ("number of pictures a month whose compute time is free (the free tier)", f"{free:,.0f}"),
     ]
 
 
@@ -42,6 +42,7 @@ def _api(sums: Sums) -> Table:
     methods = [one["Properties"] for one in resources(template, "AWS::ApiGateway::Method").values()]
     measured = [one for one in methods if one["HttpMethod"] != "OPTIONS"]
     keyless = [one for one in methods if not one.get("ApiKeyRequired")]
+    calls_a_minute = 60 * api_gateway.KEYLESS_RATE
     metrics = 5 * PRICES["metric"].usd
     objects = sums.work("api", "1,000,000 reads", "access log, objects")
     request = (sums.work("api", "1,000,000 reads") - objects) / MILLION
@@ -49,17 +50,20 @@ def _api(sums: Sums) -> Table:
     untraced = 20 * (MILLION * request - sums.work("api", "1,000,000 reads", "X-Ray")) + objects
     servers = sums.idle("ecs_ec2", "load balancer", "addresses of the load balancer") + sums.instances(2)
     return ("", "cost"), [
-        ("the metrics of a method that is called in every hour of a month", f"${metrics:.2f}"),
-        (f"the same for all {len(measured)} methods", f"${len(measured) * metrics:.0f}"),
+        ("the metrics of one method for a month, if it is called in every hour", f"${metrics:.2f}"),
         (
-            f"a month of strangers, {len(keyless)} keyless methods: {api_gateway.KEYLESS_RATE} calls a second to each",
-            f"${len(keyless) * api_gateway.KEYLESS_RATE * 3600 * HOURS * request:.0f}",
+            f"the metrics of all {len(measured)} methods for a month, if all are called in every hour",
+            f"${len(measured) * metrics:.0f}",
         ),
         (
-            f"a day of a stolen key: its quota of {api_gateway.KEY_QUOTA:,} requests, each with the largest note",
+            f"a month of {calls_a_minute:.0f} calls a minute to each of the {len(keyless)} methods without an API key",
+            f"${len(keyless) * calls_a_minute * 60 * HOURS * request:.0f}",
+        ),
+        (
+            f"a day of requests with a stolen key: its quota of {api_gateway.KEY_QUOTA:,}, each with the largest note",
             f"${api_gateway.KEY_QUOTA * (largest_note + request):.0f}",
         ),
-        ("20,000,000 requests without traces", f"${untraced:.0f}"),
+        ("20,000,000 requests, without the cost of traces", f"${untraced:.0f}"),
         ("a month of a load balancer with two small servers", f"${servers:.0f}"),
     ]
 
@@ -92,7 +96,7 @@ def _ec2_or_fargate(sums: Sums) -> Table:
         (
             f"{most} tasks that are busy day and night",
             f"${sums.instances(BUSY_INSTANCES) + borrowed:.2f}: the instances borrow CPU, which is billed",
-            "the same as in the row above",
+            "the same cost as in the row above",
         ),
     ]
 
@@ -100,37 +104,40 @@ def _ec2_or_fargate(sums: Sums) -> Table:
 def _batch(sums: Sums) -> Table:
     machines = ("instances", "disks", "addresses")
     compute = sums.work("thumbnail", "1,000 thumbnails", "Lambda") * 1000
-    child = work.START_AND_END_HOURS * sums.work("batch", "a job hour on demand")
+    child = work.START_AND_END_HOURS * sums.work("batch", "1 instance hour on demand")
     pictures = round(child / compute * MILLION, -2)
     return ("", "cost"), [
-        ("compute for 1,000,000 pictures, Lambda", f"${compute:.2f}"),
+        ("computing time for 1,000,000 pictures, Lambda", f"${compute:.2f}"),
         *(
-            (f"compute for 1,000,000 pictures, Batch {kind}", f"${sums.work('batch', name, *machines):.2f}")
+            (f"computing time for 1,000,000 pictures, Batch {kind}", f"${sums.work('batch', name, *machines):.2f}")
             for kind, name in (
-                ("on Spot", "1,000,000 thumbnails on Spot"),
-                ("on demand", "1,000,000 thumbnails on demand"),
+                ("on Spot instances", "1,000,000 thumbnails on Spot"),
+                ("on on-demand instances", "1,000,000 thumbnails on demand"),
             )
         ),
-        (f"start and end of a child on demand: as much as Lambda takes for {pictures:,.0f} pictures", f"${child:.4f}"),
+        (
+            f"one on-demand instance, while it starts and ends: the price of {pictures:,.0f} thumbnails on Lambda",
+            f"${child:.4f}",
+        ),
     ]
 
 
 def _batch_limits(sums: Sums) -> Table:
-    lists = 4 / work.CHILDREN * sums.work("batch", "1,000,000 thumbnails on Spot", "S3, lists")
+    lists = 4 / work.CHILDREN * sums.work("batch", "1,000,000 thumbnails on Spot", "S3, LIST requests")
     whole = sums.work("thumbnail", "1,000 thumbnails") * 1000
     machines = 16 / batch_job.VCPUS
     return ("", "cost"), [
-        ("the thumbnail example for 1,000,000 pictures", f"${whole:.2f}"),
-        ("the lists of four more children", f"${lists:.2f}"),
-        ("16 vCPUs of Spot instances for a month", f"${machines * _monthly('c6g.large-spot'):.0f}"),
-        ("16 vCPUs on demand for a month", f"${machines * _monthly('c6g.large'):.0f}"),
+        ("1,000,000 thumbnails, made by the thumbnail example (Lambda)", f"${whole:.2f}"),
+        ("the LIST requests of four more children", f"${lists:.2f}"),
+        ("Spot instances with 16 vCPUs for a month", f"${machines * _monthly('c6g.large-spot'):.0f}"),
+        ("on-demand instances with 16 vCPUs for a month", f"${machines * _monthly('c6g.large'):.0f}"),
     ]
 
 
 def _lightsail_settings(_: Sums) -> Table:
     server = PRICES["lightsail-server-nano"].usd
     plans = {size: PRICES[f"lightsail-server-{size}"].usd - server for size in ("micro", "small")}
-    return ("setting", "more, a month"), [
+    return ("setting", "additional cost a month"), [
         *((f"`-c lightsail_bundle={size}_3_0`", f"${usd:.2f}") for size, usd in plans.items()),
         ("`-c lightsail_disk=true`", f"${lightsail.DISK_GB * PRICES['lightsail-disk'].usd:.2f}"),
         ("`-c lightsail_bucket=true`", f"${PRICES['lightsail-bucket-small'].usd:.2f}"),
@@ -145,17 +152,22 @@ def _lightsail(sums: Sums) -> Table:
     terabyte = lightsail_watch.TRANSFER_GB["nano"]
     traffic = PRICES["traffic-out"]
     sent = (terabyte - traffic.free) * traffic.usd
-    return ("Lightsail", "a month", "instead of", "a month"), [
+    return ("Lightsail", "price a month", "counterpart outside Lightsail", "price a month"), [
         (
-            "server with 20 GB, address and transfer",
+            "server with a disk of 20 GB, address and transfer",
             f"${PRICES['lightsail-server-nano'].usd:.2f}",
             "EC2 t3.nano ${:.2f}, EBS gp3 ${:.2f}, public IPv4 ${:.2f}".format(*parts),
             f"${sum(parts):.2f}",
         ),
-        (f"{terabyte:,} GB sent", "included", f"above {traffic.free} GB, ${traffic.usd} for each GB", f"${sent:.0f}"),
-        (f"disk, {disk} GB", f"${disk * PRICES['lightsail-disk'].usd:.2f}", "EBS gp3", f"${disk * gb:.2f}"),
         (
-            "database, 1 GB, 40 GB, 100 GB of transfer",
+            f"{terabyte:,} GB sent",
+            "included",
+            f"the first {traffic.free} GB are free, then ${traffic.usd} for each GB",
+            f"${sent:.0f}",
+        ),
+        (f"second disk, {disk} GB", f"${disk * PRICES['lightsail-disk'].usd:.2f}", "EBS gp3", f"${disk * gb:.2f}"),
+        (
+            "database with 1 GB of memory, a disk of 40 GB, 100 GB of transfer",
             f"${PRICES['lightsail-database-micro'].usd:.2f}",
             "RDS db.t4g.micro ${:.2f}, gp3 ${:.2f}".format(*database),
             f"${sum(database):.2f}",
@@ -163,7 +175,7 @@ def _lightsail(sums: Sums) -> Table:
         (
             "load balancer (not deployed)",
             f"${PRICES['lightsail-load-balancer'].usd:.2f}",
-            "ELB: Application Load Balancer, at least",
+            "ELB: an Application Load Balancer costs at least",
             f"${sums.idle('fargate', 'load balancer'):.2f}",
         ),
         ("DNS, six zones (not deployed)", "$0.00", "Route 53, six zones", f"${6 * PRICES['hosted-zone'].usd:.2f}"),
@@ -186,8 +198,11 @@ def _decisions(sums: Sums) -> Table:
         ("a public address", f"${_monthly('address'):.2f}"),
         ("a NAT gateway with its address", f"${_monthly('nat-gateway') + _monthly('address'):.2f}"),
         ("thumbnail, cron and api without `watch_closely`", f"${sandbox:.2f}"),
-        ("what `watch_closely` adds to the three", f"${closely:.2f}"),
-        ("OPTIONS requests by strangers, if they had the stage's rate", f"${round(flood, -2):,.0f}"),
+        ("additional cost of these three with `watch_closely`", f"${closely:.2f}"),
+        (
+            "OPTIONS requests by strangers, if only the rate limit of the whole stage applied to them",
+            f"${round(flood, -2):,.0f}",
+        ),
     ]
 
 

@@ -9,9 +9,9 @@ from tools.costs.sums import Sums
 from tools.templates import Template
 
 DAILY_FROM = 10
-"""An example that costs more dollars a month than this has a row with its cost a day."""
+"""The table of an example that costs more dollars a month than this also has a row with the cost per day."""
 A_MILLION_FROM = 5e-6
-"""A price up to this many dollars is shown per million units."""
+"""A price of at most this many dollars is printed per million units."""
 
 
 @dataclass(frozen=True)
@@ -22,30 +22,30 @@ class Costs:
     production: Mapping[str, Template]
 
     def overview(self) -> None:
-        """Print the content and the cost of each example: a month without use, and one unit of its work."""
+        """Print a row for each example: description, cost of a month without use, and price of some work."""
         rows = []
         for stem, template in self.sandbox.items():
             unit, *_ = work.units(stem, template)
             amounts = (_total(idle.parts(stacks[stem])) for stacks in (self.sandbox, self.production))
-            link, shows = f"[{stem}](docs/{stem}.md)", template["Description"]
-            rows.append((link, shows, *amounts, f"{unit.name}: {_total(unit.parts)}"))
-        together = (_total(p for one in stacks.values() for p in idle.parts(one)) for stacks in self._profiles.values())
-        head = ("example", "what it shows", "idle, a month", "in production", "its work")
-        _print_table(head, [*rows, _bold("all", "", *together, "")])
+            link, content = f"[{stem}](docs/{stem}.md)", template["Description"]
+            rows.append((link, content, *amounts, f"{unit.name}: {_total(unit.parts)}"))
+        sums = (_total(p for one in stacks.values() for p in idle.parts(one)) for stacks in self._profiles.values())
+        head = ("example", "content", "idle month, sandbox", "idle month, production", "price of some work")
+        _print_table(head, [*rows, _bold("total", "", *sums, "")])
 
     def idle(self, stem: str) -> None:
-        """Print the cost of a month without use, part by part and for both profiles."""
-        months = {f"idle, {name}": idle.parts(stacks[stem]) for name, stacks in self._profiles.items()}
+        """Print the cost of a month without use: one row for each part, one column for each profile."""
+        months = {f"idle month, {name}": idle.parts(stacks[stem]) for name, stacks in self._profiles.items()}
         days = [f"${total(parts) / 365 * 12:.2f}" for parts in months.values()]
-        _print_parts(months, *([("a day", *days, "")] if total(months["idle, sandbox"]) > DAILY_FROM else []))
+        _print_parts(months, *([("per day", *days, "")] if total(months["idle month, sandbox"]) > DAILY_FROM else []))
 
     def work(self, stem: str, *names: str) -> None:
-        """Print the cost of these units of work, part by part."""
+        """Print the cost of these units of work: one row for each part, one column for each unit."""
         units = {unit.name: unit.parts for unit in work.units(stem, self.sandbox[stem])}
         _print_parts({name: units[name] for name in names})
 
     def compare(self, name: str) -> None:
-        """Print a table of tools/costs/comparisons.py."""
+        """Print the table of this name from tools/costs/comparisons.py."""
         _print_table(*comparisons.TABLES[name](Sums(self.sandbox, self.production)))
 
     @property
@@ -67,12 +67,12 @@ def _print_parts(columns: Mapping[str, Sequence[Part]], *more: Sequence[str]) ->
         found = [[part for part in parts if part.row == kind] for parts in columns.values()]
         amounts = [_dollars(total(parts), digits) if parts else "" for parts in found]
         rows.append((kind, *amounts, " + ".join(_computation(found))))
-    rows.append(_bold("together", *(_total(parts) for parts in columns.values()), ""))
+    rows.append(_bold("total", *(_total(parts) for parts in columns.values()), ""))
     _print_table(("", *columns, "computed from"), [*rows, *more])
 
 
 def _computation(columns: Sequence[Sequence[Part]]) -> Iterator[str]:
-    """Yield quantity and list price for each price of these parts. Different quantities of the columns are joined."""
+    """Yield quantity and list price for each price of these parts. `or` joins the quantities if the columns differ."""
     for price, share in dict.fromkeys((part.price, part.share) for parts in columns for part in parts):
         sums = [sum(part.quantity for part in parts if (part.price, part.share) == (price, share)) for parts in columns]
         quantities = " or ".join(dict.fromkeys(_quantity(one) for one in sums if one))
@@ -81,7 +81,7 @@ def _computation(columns: Sequence[Sequence[Part]]) -> Iterator[str]:
 
 def _list_price(name: str) -> str:
     price = PRICES[name]
-    free = f" (first {price.free:,} a month free)" if price.free else ""
+    free = f" (the first {price.free:,} a month are free)" if price.free else ""
     if price.usd <= A_MILLION_FROM:
         return f"{_dollars(price.usd * 1e6, 4)} per million {price.unit}{free}"
     return f"{_dollars(price.usd, 10)} per {price.unit}{free}"

@@ -62,10 +62,10 @@ def calls(function: Properties, count: float, seconds: float) -> Iterator[Part]:
     yield Part("Lambda, compute", count * seconds * gigabytes, f"lambda-{processor}")
     yield Part("Lambda, requests", count, "lambda-request")
     if function.get("TracingConfig", {}).get("Mode") == "Active":
-        yield Part("X-Ray, at most", count, "trace")
+        yield Part("X-Ray traces, at most", count, "trace")
 
 
 def check_results(checks: float) -> Iterator[Part]:
-    """Yield the table items and log lines of this many checks of a site."""
-    yield Part("DynamoDB, write", checks, "dynamodb-write")
+    """Yield the table items and log lines of `checks` checks of one site."""
+    yield Part("DynamoDB, write requests", checks, "dynamodb-write")
     yield Part("CloudWatch Logs", checks * CHECK_LOG_GB, "logs")

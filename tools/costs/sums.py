@@ -17,26 +17,26 @@ class Sums:
     production: Mapping[str, Template]
 
     def idle(self, stem: str, *kinds: str, profile: Literal["sandbox", "production"] = "sandbox") -> float:
-        """Return what a month costs without use, or those parts of it whose names begin with one of `kinds`."""
+        """Return the cost of a month without use. With `kinds`: only of parts whose labels begin with one of them."""
         templates = self.production if profile == "production" else self.sandbox
         return _sum(idle.parts(templates[stem]), kinds)
 
     def work(self, stem: str, name: str, *kinds: str) -> float:
-        """Return what a unit of work costs, or those parts of it whose names begin with one of `kinds`."""
+        """Return the cost of a unit of work. With `kinds`: only of parts whose labels begin with one of them."""
         return _sum(self._unit(stem, name), kinds)
 
     def quantity(self, stem: str, name: str, kind: str) -> float:
-        """Return how many units of its price one part of a unit of work takes."""
+        """Return the quantity of one part of a unit of work, in units of its price."""
         (found,) = [part.quantity for part in self._unit(stem, name) if part.label == kind]
         return found
 
     def instances(self, count: int) -> float:
-        """Return what so many instances of ecs_ec2 cost a month, with disks and addresses."""
-        return count * HOURS * self.work("ecs_ec2", "an instance hour")
+        """Return the monthly cost of `count` instances of ecs_ec2, with disks and addresses."""
+        return count * HOURS * self.work("ecs_ec2", "1 instance hour")
 
     def tasks(self, count: int, on_spot: int = 0) -> float:
-        """Return what so many tasks of fargate cost a month, with addresses."""
-        regular, spot = self.work("fargate", "a task hour"), self.work("fargate", "a task hour on Spot")
+        """Return the monthly cost of `count` tasks of fargate, with addresses. `on_spot` of them run on Spot."""
+        regular, spot = self.work("fargate", "1 task hour"), self.work("fargate", "1 task hour on Spot")
         return HOURS * ((count - on_spot) * regular + on_spot * spot)
 
     def _unit(self, stem: str, name: str) -> list[Part]:
@@ -45,7 +45,7 @@ class Sums:
 
 
 def _sum(parts: list[Part], kinds: tuple[str, ...]) -> float:
-    """Raises ValueError where a kind matches nothing."""
+    """Return the sum in dollars. Raises ValueError if no label begins with one of `kinds`."""
     found = [part for part in parts if part.label.startswith(kinds or ("",))]
     if not found:
         raise ValueError(f"no part begins with {kinds}")

@@ -49,19 +49,19 @@ def units(stem: str, template: Template) -> list[Work]:
 def _thumbnail(template: Template) -> Iterator[Work]:
     parts = [
         *calls(function_with_handler(template, "thumbnail.handler.handler"), THOUSAND, THUMBNAIL_SECONDS),
-        Part("S3, put twice and list once", 3 * THOUSAND, "s3-put"),
-        Part("S3, get and head", 2 * THOUSAND, "s3-get"),
-        Part("DynamoDB, write", THOUSAND, "dynamodb-write"),
+        Part("S3, 2 PUT and 1 LIST per thumbnail", 3 * THOUSAND, "s3-put"),
+        Part("S3, 1 GET and 1 HEAD per thumbnail", 2 * THOUSAND, "s3-get"),
+        Part("DynamoDB, write requests", THOUSAND, "dynamodb-write"),
         Part("CloudWatch Logs", 2 * THOUSAND / MILLION, "logs"),
     ]
     yield Work("1,000 thumbnails", parts)
-    yield Work("an hour with uploads: its metrics", [Part("metrics", THUMBNAIL_METRICS / HOURS, "metric")])
+    yield Work("metrics of 1 hour with uploads", [Part("metrics", THUMBNAIL_METRICS / HOURS, "metric")])
 
 
 def _cron(template: Template) -> Iterator[Work]:
     called = calls(function_with_handler(template, "cron.handler.handler"), THOUSAND, CHECK_SECONDS)
     yield Work(
-        "1,000 checks of a site", [Part("Scheduler", THOUSAND, "schedule-run"), *called, *check_results(THOUSAND)]
+        "1,000 checks of one site", [Part("Scheduler", THOUSAND, "schedule-run"), *called, *check_results(THOUSAND)]
     )
 
 
@@ -79,8 +79,8 @@ def _api(template: Template) -> Iterator[Work]:
 
 def _ecr(template: Template) -> Iterator[Work]:
     copied = calls(function_with_handler(template, "ecr.handler.handler"), 1, COPY_SECONDS)
-    yield Work("a copy of an image", list(copied))
-    yield Work("a GB of images, a month", [Part("ECR", 1, "ecr-storage")])
+    yield Work("copying 1 image into ECR", list(copied))
+    yield Work("storing 1 GB for a month", [Part("ECR", 1, "ecr-storage")])
 
 
 def _ecs_ec2(template: Template) -> Iterator[Work]:
@@ -89,8 +89,8 @@ def _ecs_ec2(template: Template) -> Iterator[Work]:
     machine = list(instances(template, group["Properties"], 1))
     memory = sum(container["Memory"] for container in task["Properties"]["ContainerDefinitions"])
     room = INSTANCE_MIB[machine[0].price] // memory
-    yield Work("an instance hour", list(_hours_of(1, machine)))
-    yield Work(f"a task hour, {room} to an instance", list(_hours_of(1 / room, machine)))
+    yield Work("1 instance hour", list(_hours_of(1, machine)))
+    yield Work(f"1 task hour, {room} tasks per instance", list(_hours_of(1 / room, machine)))
 
 
 def _fargate(template: Template) -> Iterator[Work]:
@@ -99,7 +99,7 @@ def _fargate(template: Template) -> Iterator[Work]:
     public = service["Properties"]["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "ENABLED"
     address = [Part("address", 1, "address")] if public else []
     processor = task["Properties"]["RuntimePlatform"]["CpuArchitecture"]
-    for unit, share in (("a task hour", 1), ("a task hour on Spot", FARGATE_SPOT)):
+    for unit, share in (("1 task hour", 1), ("1 task hour on Spot", FARGATE_SPOT)):
         size = [
             Part("vCPU", int(task["Properties"]["Cpu"]) / 1024, f"fargate-cpu-{processor}", share),
             Part("memory", int(task["Properties"]["Memory"]) / 1024, f"fargate-gb-{processor}", share),
@@ -112,15 +112,15 @@ def _batch(template: Template) -> Iterator[Work]:
     environment = {one["Name"]: one["Value"] for one in job["Properties"]["ContainerProperties"]["Environment"]}
     working_hours = MILLION * DECODING_SECONDS / 3600 / int(environment["VCPUS"])
     requests = [
-        Part("S3, put thumbnails", MILLION, "s3-put"),
-        Part("S3, get pictures", MILLION, "s3-get"),
-        Part("S3, lists", CHILDREN * 2 * MILLION / PAGE, "s3-put"),
+        Part("S3, 1 PUT per thumbnail", MILLION, "s3-put"),
+        Part("S3, 1 GET per picture", MILLION, "s3-get"),
+        Part("S3, LIST requests", CHILDREN * 2 * MILLION / PAGE, "s3-put"),
     ]
     for kind, suffix in (("on Spot", "-spot"), ("on demand", "")):
         month = list(_machine(template, suffix))
         billed = _hours_of(working_hours + CHILDREN * START_AND_END_HOURS, month)
         yield Work(f"1,000,000 thumbnails {kind}", [*billed, *requests])
-        yield Work(f"a job hour {kind}", list(_hours_of(1, month)))
+        yield Work(f"1 instance hour {kind}", list(_hours_of(1, month)))
 
 
 def _machine(template: Template, suffix: str) -> Iterator[Part]:
@@ -132,7 +132,7 @@ def _machine(template: Template, suffix: str) -> Iterator[Part]:
 
 
 def _lightsail(_template: Template) -> Iterator[Work]:
-    yield Work("a GB sent beyond the plan's", [Part("transfer", 1, "traffic-out")])
+    yield Work("1 GB above the included transfer", [Part("transfer", 1, "traffic-out")])
 
 
 def _hours_of(hours: float, month: Iterable[Part]) -> Iterator[Part]:
