@@ -32,7 +32,7 @@ def test_make_local_says_whether_tasks_are_containers(
     stem: str, make_local_run: MakeLocalRun, deployment: Deployment, engine: Engine
 ) -> None:
     assert deployment.is_local
-    assert (f"container of {engine.tool.name}" in make_local_run.section(stem)) == bool(engine.tool)
+    assert (f"{engine.tool.name} container" in make_local_run.section(stem)) == bool(engine.tool)
 
 
 def test_the_suggested_commands_work(make_local_run: MakeLocalRun, deployment: Deployment) -> None:
