@@ -1,1 +1,1 @@
-"""The cron function: an uptime check."""
+"""The cron function checks whether web sites are up."""

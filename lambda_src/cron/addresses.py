@@ -1,8 +1,9 @@
-"""Resolves names, and decides which addresses may be requested.
+"""Resolves names, and decides which IP addresses the function may send requests to.
 
-A function that requests any URL can be made to request what only the function can reach: Lambda's own runtime API,
-link-local metadata services, a private network. So names are resolved here, and the connection goes to the very address
-that was checked. Resolving again could give another address ("DNS rebinding").
+An attacker can give the function a URL of a private service that only the function can reach: Lambda's runtime API, a
+link-local metadata service, or a server in a private network. So this module resolves a name once and checks its
+addresses, and the function connects to a checked address. If the name were resolved a second time, the answer could be
+another address ("DNS rebinding").
 """
 
 import ipaddress
@@ -12,48 +13,49 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 NON_HOST_NETWORKS = tuple(map(ipaddress.IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "224.0.0.0/4")))
-"""Networks without public hosts that Python, or some version of it, counts as global: addresses of protocols, the 6to4
-relay, multicast. https://www.iana.org/assignments/iana-ipv4-special-registry"""
+"""Networks without public hosts, although at least one Python version counts their addresses as global: protocol
+assignments, the 6to4 relay, multicast. https://www.iana.org/assignments/iana-ipv4-special-registry"""
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """IPv6 addresses whose last 32 bits are the IPv4 address of the target (RFC 6052)."""
 DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")
-"""Addresses for examples (RFC 9637). Python excludes them from version 3.13 on."""
+"""Addresses for examples in documents (RFC 9637). Before version 3.13, Python counts them as global."""
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-"""All public addresses assigned so far. https://www.iana.org/assignments/ipv6-address-space"""
+"""This network contains all public IPv6 addresses that are assigned so far.
+https://www.iana.org/assignments/ipv6-address-space"""
 MAX_ADDRESSES = 8
-"""Addresses of one name that are tried."""
+"""Maximum number of addresses that are tried for one name."""
 
 
 class ForbiddenError(Exception):
-    """The target may not be requested. The message says why."""
+    """The function is not allowed to request this URL. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The family and address for a socket to connect to."""
+    """An IP address and port, in the form that a socket needs to connect."""
 
     family: socket.AddressFamily
     sockaddr: tuple[str, int] | tuple[str, int, int, int]
 
 
 def allowed_addresses(host: str, port: int, *, seconds: float, allow_private: bool) -> list[Address]:
-    """Return the addresses of a host that may be requested, in the resolver's order.
+    """Return the allowed addresses of a host: all, or only the public ones. The resolver's order is kept.
 
-    Raises ForbiddenError if there are none, TimeoutError if resolving takes longer than `seconds`, and OSError or
-    UnicodeError if the name does not resolve.
+    Raises ForbiddenError if no address is allowed, TimeoutError if resolving takes longer than `seconds`, and OSError
+    or UnicodeError if the name does not resolve.
     """
-    found = _resolve(host, port, seconds)
-    allowed = [address for address in found if allow_private or is_public(address.sockaddr[0])]
+    addresses = _resolve(host, port, seconds)
+    allowed = [address for address in addresses if allow_private or is_public(address.sockaddr[0])]
     if not allowed:
-        raise ForbiddenError(f"{host} is at {found[0].sockaddr[0]}, and that is not a public address")
+        raise ForbiddenError(f"{host} is at {addresses[0].sockaddr[0]}, and that is not a public address")
     return allowed[:MAX_ADDRESSES]
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to one machine on the public Internet.
+    """Whether an IP address can belong to a host on the public Internet.
 
-    An IPv6 address that contains the IPv4 address of its target is judged by that one. Tunnels (6to4, Teredo) are
-    never public.
+    If an IPv6 address contains the IPv4 address of its target, the result is the result for the IPv4 address.
+    Addresses of tunnels (6to4, Teredo) are never public.
     """
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv4Address):
@@ -66,14 +68,14 @@ def is_public(address: str) -> bool:
 
 
 def _resolve(host: str, port: int, seconds: float) -> list[Address]:
-    # In a thread, because getaddrinfo has no timeout. A thread that hangs is abandoned; it ends when the resolver
-    # gives up.
+    # getaddrinfo has no timeout, so it runs in a thread. After the timeout, nothing waits for this thread any more. It
+    # ends when the resolver returns.
     answer: Future[list[Address]] = Future()
 
     def resolve() -> None:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            answer.set_result([Address(family, sockaddr) for family, _, _, _, sockaddr in found])  # type: ignore[arg-type]
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answer.set_result([Address(family, sockaddr) for family, _, _, _, sockaddr in infos])  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 - result() raises it in the caller's thread
             answer.set_exception(error)
 

@@ -1,4 +1,4 @@
-"""Checks whether a site is up. Whatever the server does, there is a result, and it comes in time."""
+"""Checks whether a site is up. The check always returns a result within its time limit, whatever the server does."""
 
 import contextlib
 import http.client
@@ -13,13 +13,15 @@ from cron.addresses import ForbiddenError
 from cron.connection import UNREACHABLE, Connection, Limits, TooManyBytesError
 
 MAX_REDIRECTS = 5
-"""Honest sites need two: to https, and to www or a language."""
+"""A normal site needs at most two redirects: one to https, and one to "www." or to a language."""
 MAX_BODY_BYTES = 64 * 1024
-"""Enough to see that the page is really sent. The rest is not fetched."""
+"""This part of a page is enough to see that the server sends it. The rest of the page is not read."""
 MAX_BYTES = 4 * MAX_BODY_BYTES
-"""Limit for all bytes received for one URL: its redirects, headers and body."""
-MAX_ERROR = 300
-"""Longest error text that is stored (characters). It is limited because a server can influence the text."""
+"""Maximum number of bytes received for one URL, after decryption. The status lines, headers and bodies of all answers
+count, and so do redirects. Only endless headers or interim answers exceed it, because at most MAX_BODY_BYTES of a page
+are read."""
+MAX_ERROR_LENGTH = 300
+"""Maximum length of a stored error text (characters). It is limited because a server can influence the text."""
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -30,15 +32,16 @@ class Result:
 
     url: str
     checked_at: float
-    """Seconds since 1970."""
+    """Seconds since 1970, UTC."""
     milliseconds: int
-    """From resolving the name to the end of the page, or to the failure. Redirects are included."""
+    """Duration of the check, with name resolution and redirects."""
     status: int | None
-    """HTTP status of the last answer; None if there was none."""
+    """HTTP status of the last answer. None if the server sent no answer."""
     error: str | None
-    """The reason why the site counts as down, for a person; None if it is up."""
+    """The reason why the site counts as down, as text for people. None if the site is up."""
     certificate_days_left: int | None
-    """Whole days until the first certificate on the way expires; None without TLS, or if none could be verified."""
+    """Whole days until a certificate expires. If redirects lead to several certificates, the earliest expiry counts.
+    None if no certificate was verified, for example without TLS."""
 
     @property
     def up(self) -> bool:
@@ -57,14 +60,14 @@ class _Answers:
 def check(url: str, *, timeout: float, allow_private: bool) -> Result:
     """Request the URL and return the result after at most `timeout` seconds.
 
-    Nothing that the server does raises an error.
+    This function never raises an error, whatever the server does.
     """
     checked_at, started = time.time(), time.monotonic()
     answers, error = _Answers(), None
     try:
         _follow_redirects(url, Limits(started + timeout, MAX_BYTES), answers, allow_private=allow_private)
     except (OSError, http.client.HTTPException, ForbiddenError, TooManyBytesError, ValueError) as failure:
-        error = describe_failure(failure, timeout)[:MAX_ERROR]
+        error = describe_failure(failure, timeout)[:MAX_ERROR_LENGTH]
     return Result(
         url=url,
         checked_at=checked_at,
@@ -77,7 +80,7 @@ def check(url: str, *, timeout: float, allow_private: bool) -> Result:
 
 def _follow_redirects(url: str, limits: Limits, answers: _Answers, *, allow_private: bool) -> None:
     for _ in range(MAX_REDIRECTS + 1):
-        # Every redirect is checked again, because a public site must not lead to a private address.
+        # Each new connection checks its address again, because a public site may redirect to a private address.
         with contextlib.closing(Connection(url, limits, allow_private=allow_private)) as connection:
             location = _request(connection, answers)
         if location is None:
@@ -87,21 +90,21 @@ def _follow_redirects(url: str, limits: Limits, answers: _Answers, *, allow_priv
 
 
 def _request(connection: Connection, answers: _Answers) -> str | None:
-    """Send one request, and return the location that it redirects to; None if it answers with a page."""
+    """Send one request. Return the location of a redirect, or None if the answer is no redirect."""
     with connection.get() as response:
         answers.status = response.status
-        expiries = [at for at in (answers.certificate_expires, connection.certificate_expires) if at is not None]
-        answers.certificate_expires = min(expiries, default=None)
+        expiries = (answers.certificate_expires, connection.certificate_expires)
+        answers.certificate_expires = min((expiry for expiry in expiries if expiry is not None), default=None)
         location = response.getheader("Location") if response.status in _REDIRECTS else None
         if location is None:
             body = response.read(MAX_BODY_BYTES)
-            if len(body) < MAX_BODY_BYTES and response.length:  # read() itself accepts a body that is cut off
+            if len(body) < MAX_BODY_BYTES and response.length:  # read() raises no error if a body is cut off
                 raise http.client.IncompleteRead(body, response.length)
         return location
 
 
 def _quote_location(location: str) -> str:
-    # Some servers send spaces and non-ASCII letters unquoted, and http.client decodes them as Latin-1.
+    # Some servers do not quote spaces and non-ASCII letters. http.client decodes such letters as Latin-1.
     return quote(location.encode("latin-1"), safe=string.punctuation)
 
 
@@ -116,7 +119,7 @@ def _whole_days(start: float, end: float | None) -> int | None:
 
 
 def describe_failure(failure: Exception, timeout: float) -> str:
-    """Return the reason of a failure, for a person; `timeout` in seconds."""
+    """Return the reason of a failure as text for people. `timeout` is in seconds."""
     match failure:
         case TimeoutError():
             reason = f"no complete answer within {timeout:g} s"

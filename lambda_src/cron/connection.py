@@ -1,7 +1,8 @@
-"""Makes one HTTP request to an allowed address, with one limit on time and one on bytes.
+"""Sends one HTTP request to an allowed address, with one limit on the time and one limit on the bytes.
 
-Existing HTTP clients limit each read, not the whole request: a server that sends a byte a second can hold them for
-ever. Here one deadline covers resolving, connecting, TLS and all reads, and all bytes received count together.
+Existing HTTP clients limit the time of each read, not of the whole request. So a server that sends one byte per second
+can keep them busy for ever. In this module, one deadline covers name resolution, connecting, TLS and all reads. One
+limit covers all bytes received.
 """
 
 import errno
@@ -16,39 +17,39 @@ from urllib.parse import urlsplit
 from cron.addresses import Address, ForbiddenError, allowed_addresses
 
 UNREACHABLE = {errno.EAFNOSUPPORT, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
-"""Errors of connecting to an address that the network does not reach. Without a VPC, Lambda has no IPv6."""
+"""Error numbers of a connection to an address that the network cannot reach. Without a VPC, Lambda has no IPv6."""
 PORTS = {"http": 80, "https": 443}
 HEADERS = {"User-Agent": "aws-compute-examples-cron/1", "Accept": "*/*", "Connection": "close"}
 
 
 class TooManyBytesError(Exception):
-    """The server sends more bytes than the limit."""
+    """The server sends more bytes than the limit allows."""
 
 
 @dataclass(slots=True)
 class Limits:
-    """The time and bytes that are left for one check."""
+    """The end of the time and the number of bytes that are left for one check."""
 
     deadline: float
-    """On the clock of `time.monotonic()`."""
+    """End of the check, as a value of `time.monotonic()`."""
     bytes_left: int
 
     def seconds_left(self) -> float:
-        """Return the time for the next step. Raises TimeoutError if no time is left."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
+        """Return the time until the deadline. Raises TimeoutError if no time is left."""
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
             raise TimeoutError
-        return left
+        return seconds
 
     def count_bytes(self, received: int) -> None:
-        """Subtract bytes received. Raises TooManyBytesError if they exceed the limit."""
+        """Subtract the number of received bytes. Raises TooManyBytesError if it exceeds the bytes that are left."""
         self.bytes_left -= received
         if self.bytes_left < 0:
             raise TooManyBytesError
 
 
-class _Limited:
-    """Makes every read of a socket respect the limits. All reads of http.client go through recv_into."""
+class _LimitedReads:
+    """Applies the limits to every read of a socket. http.client calls recv_into for every read."""
 
     limits: Limits
 
@@ -59,35 +60,38 @@ class _Limited:
         return received
 
 
-class _PlainSocket(_Limited, socket.socket):
+class _PlainSocket(_LimitedReads, socket.socket):
     pass
 
 
-class _TlsSocket(_Limited, ssl.SSLSocket):
+class _TlsSocket(_LimitedReads, ssl.SSLSocket):
     pass
 
 
 def make_tls_context() -> ssl.SSLContext:
-    """Return a context that trusts the system's certificate authorities, checks names, and makes limited sockets."""
+    """Return a context that creates TLS sockets with limits.
+
+    It trusts the certificate authorities of the operating system, and checks that a certificate has the host's name.
+    """
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
-    # From Python 3.13 on, the default requires extensions that browsers do not, and private authorities omit.
+    # Since Python 3.13, the default requires extensions that browsers do not require and private authorities omit.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.sslsocket_class = _TlsSocket
     return context
 
 
-TLS = make_tls_context()  # once, because loading the authorities takes longer than most handshakes
+TLS = make_tls_context()  # at import, because loading the authorities takes longer than most TLS handshakes
 
 
 class Connection(http.client.HTTPConnection):
     """A connection for one request to a URL."""
 
     certificate_expires: float | None = None
-    """Expiry of the server's verified certificate, in seconds since 1970; None before connecting and without TLS."""
+    """Expiry of the server's verified certificate (seconds since 1970). None before connecting and without TLS."""
 
     def __init__(self, url: str, limits: Limits, *, allow_private: bool) -> None:
-        """Parse the URL; nothing is sent yet. Raises ForbiddenError or ValueError for a URL that is not allowed."""
+        """Parse the URL without connecting. Raises ForbiddenError or ValueError if the URL is not allowed."""
         parts = urlsplit(url)
         if parts.scheme not in PORTS:
             raise ForbiddenError(f"only http and https are requested, not {parts.scheme[:20]!r}")
@@ -101,7 +105,7 @@ class Connection(http.client.HTTPConnection):
         self._resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def get(self) -> http.client.HTTPResponse:
-        """Send the request and return the answer with its headers; the caller reads the body.
+        """Send the request and return the answer with its headers. The caller must read the body.
 
         Raises OSError, http.client.HTTPException, ValueError, ForbiddenError or TooManyBytesError.
         """
@@ -109,11 +113,11 @@ class Connection(http.client.HTTPConnection):
         return self.getresponse()
 
     def connect(self) -> None:
-        """Connect to the first address that accepts (called by http.client)."""
+        """Connect to the first address that accepts a connection. http.client calls this method."""
         self.sock = self._connect_to_host()
         if self._secure:
             tls = TLS.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
-            self.sock = tls  # from now on, closing the connection closes it
+            self.sock = tls  # from now on, closing the connection closes the TLS socket
             tls.limits = self._limits  # type: ignore[attr-defined]
             tls.settimeout(self._limits.seconds_left())
             tls.do_handshake()
@@ -121,16 +125,18 @@ class Connection(http.client.HTTPConnection):
         self.sock.settimeout(self._limits.seconds_left())
 
     def _connect_to_host(self) -> socket.socket:
-        seconds = self._limits.seconds_left()
-        addresses = allowed_addresses(self.host, self.port, seconds=seconds, allow_private=self._allow_private)
+        addresses = allowed_addresses(
+            self.host, self.port, seconds=self._limits.seconds_left(), allow_private=self._allow_private
+        )
         failures: list[OSError] = []
-        for left in range(len(addresses), 0, -1):
+        for addresses_left in range(len(addresses), 0, -1):
             try:
-                # Each address gets an equal share of the time, so one that hangs leaves time for the others.
-                return self._connect_to(addresses[-left], self._limits.seconds_left() / left)
+                # Each address gets the same time. So if one address does not answer, there is time for the others.
+                seconds = self._limits.seconds_left() / addresses_left
+                return self._connect_to(addresses[-addresses_left], seconds)
             except OSError as failure:
                 failures.append(failure)
-        # An error from an address says more about the site than an address that is unreachable from here.
+        # An unreachable address can be Lambda's fault, so any other error is preferred: it says more about the site.
         raise next((failure for failure in failures if failure.errno not in UNREACHABLE), failures[-1])
 
     def _connect_to(self, address: Address, seconds: float) -> socket.socket:

@@ -1,4 +1,4 @@
-"""Checks every URL of a list at the same time, and stores one result for each. The schedule invokes it."""
+"""Checks all URLs of a run at the same time, and stores one result for each URL. A schedule invokes this function."""
 
 import os
 from dataclasses import asdict
@@ -20,12 +20,12 @@ TIMEOUT_SECONDS = float(os.environ["TIMEOUT_SECONDS"])
 ALLOW_PRIVATE = os.environ["ALLOW_PRIVATE"] == "true"
 METRICS = os.environ["METRICS"].split(",")
 
-# A check and then three tries of 5 s end before the function's time does, so a slow AWS is an error in the log.
+# A check and three tries of 5 s take less than the function's time. So the log shows an error of AWS, not a time-out.
 _aws = Config(
     connect_timeout=2,
     read_timeout=3,
     retries={"mode": "standard", "total_max_attempts": 3},
-    max_pool_connections=MAX_URLS,  # one for each thread
+    max_pool_connections=MAX_URLS,  # one connection for each thread
 )
 _dynamodb = boto3.client("dynamodb", config=_aws)
 store = Store(_dynamodb, table=os.environ["RESULTS_TABLE"], keep_days=int(os.environ["KEEP_DAYS"]))
@@ -34,25 +34,26 @@ store = Store(_dynamodb, table=os.environ["RESULTS_TABLE"], keep_days=int(os.env
 @logger.inject_lambda_context(clear_state=True)
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
-    """Check all URLs of a run. Return how many were checked, how many results are new, and how many sites are down.
+    """Check all URLs of a run. Return the numbers of checked URLs, of newly stored results and of sites that are down.
 
-    A site's fault is its result. When AWS fails, the error is raised after all URLs were tried. Lambda then retries the
-    run (stored results stay), and finally sends it to the dead-letter queue. Raises ValueError if the event has no run.
+    If a site fails, its result says so. If AWS fails, this function raises the error after all URLs were tried. Lambda
+    then retries the run (stored results stay), and finally sends it to the dead-letter queue. Raises ValueError if the
+    event is invalid.
     """
     run = parse_run(event)
     logger.append_keys(scheduled_at=run.scheduled_at)
     counts = {"checked": len(run.urls), "stored": 0, "down": 0}
     failures: list[Exception] = []
-    for url, settled in settle_all(run, store, timeout=TIMEOUT_SECONDS, allow_private=ALLOW_PRIVATE):
+    for url, future in settle_all(run, store, timeout=TIMEOUT_SECONDS, allow_private=ALLOW_PRIVATE):
         try:
-            result, is_new = settled.result()
-        except Exception as error:  # one failure must not stop the run's other URLs
+            result, is_new = future.result()
+        except Exception as error:  # a failure with one URL must not affect the other URLs
             logger.exception("failed; Lambda will retry", url=url)
             failures.append(error)
             continue
         logger.info("up" if result.up else "down", result=asdict(result), stored=is_new)
         counts["down"] += not result.up
-        if is_new:  # a run that is delivered twice is counted once
+        if is_new:  # if a run is delivered twice, its metrics are written once
             counts["stored"] += 1
             write_metrics(result, METRICS)
     if failures:

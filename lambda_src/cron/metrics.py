@@ -1,4 +1,4 @@
-"""Writes metrics about one URL."""
+"""Writes the metrics of one URL."""
 
 from collections.abc import Collection
 
@@ -7,16 +7,16 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from cron.check import Result
 
 
-def write_metrics(result: Result, wanted: Collection[str]) -> None:
-    """Write those metrics of a result that are wanted and known, with the URL as a dimension."""
-    known = {"Up": (MetricUnit.Count, int(result.up))}
-    if result.up:  # the time of an error page, or of waiting in vain, would distort the average
-        known["Milliseconds"] = (MetricUnit.Milliseconds, result.milliseconds)
+def write_metrics(result: Result, names: Collection[str]) -> None:
+    """Write the metrics with these names, with the URL as a dimension. A metric without a value is omitted."""
+    values = {"Up": (MetricUnit.Count, int(result.up))}
+    if result.up:  # the duration of a failed check would distort the average
+        values["Milliseconds"] = (MetricUnit.Milliseconds, result.milliseconds)
     if result.certificate_days_left is not None:
-        known["CertificateDaysLeft"] = (MetricUnit.Count, result.certificate_days_left)
+        values["CertificateDaysLeft"] = (MetricUnit.Count, result.certificate_days_left)
     metrics = EphemeralMetrics()
     metrics.add_dimension("url", result.url)
-    for name in wanted:
-        if name in known:
-            metrics.add_metric(name, *known[name])
+    for name in names:
+        if name in values:
+            metrics.add_metric(name, *values[name])
     metrics.flush_metrics()

@@ -1,4 +1,4 @@
-"""Checks all URLs of a run at the same time, and stores one result for each."""
+"""Settles all URLs of a run at the same time. To settle a URL means to check it and to store the result."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -11,7 +11,7 @@ from cron.store import Store
 def settle_all(
     run: Run, store: Store, *, timeout: float, allow_private: bool
 ) -> Iterator[tuple[str, Future[tuple[Result, bool]]]]:
-    """Yield each URL with its finished call of `settle`, in the order in which they finish."""
+    """Call `settle` for each URL. Yield the URL and its finished call, in the order in which the calls finish."""
     with ThreadPoolExecutor(max_workers=len(run.urls)) as pool:
         url_of = {
             pool.submit(settle, run.scheduled_at, url, store, timeout=timeout, allow_private=allow_private): url
@@ -22,7 +22,7 @@ def settle_all(
 
 
 def settle(scheduled_at: str, url: str, store: Store, *, timeout: float, allow_private: bool) -> tuple[Result, bool]:
-    """Check one URL and store the result. Return it, and whether it is the run's first for this URL.
+    """Check one URL and store the result. Return the result, and True if it is the first one of this run and URL.
 
     Raises botocore's errors when AWS fails.
     """

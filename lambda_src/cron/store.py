@@ -1,4 +1,4 @@
-"""Writes results into the table."""
+"""Writes the results of checks into the table."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ DAY_SECONDS = 86400
 
 
 class Store:
-    """The table of one deployment."""
+    """The table for the results of one deployment."""
 
     def __init__(self, dynamodb: "DynamoDBClient", *, table: str, keep_days: int) -> None:
         self._dynamodb = dynamodb
@@ -20,9 +20,9 @@ class Store:
         self._keep_seconds = keep_days * DAY_SECONDS
 
     def put(self, scheduled_at: str, result: Result) -> bool:
-        """Store the result of a run unless the run has one already, because a run may be delivered twice.
+        """Store the result of one URL, unless the table has a result of this run and URL: a run may be delivered twice.
 
-        Returns whether this result is stored. Raises botocore's errors when AWS fails.
+        Returns True if the table now has this result. Raises botocore's errors when AWS fails.
         """
         item = _to_attributes(
             {
@@ -45,14 +45,14 @@ class Store:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            # If AWS's answer is lost on its way, the SDK sends the item again and finds this very item stored.
+            # If AWS stores the item but the answer is lost, the SDK sends it again. Then the table already has the item.
             response: Any = error.response
             return bool(response["Item"] == item)
         return True
 
 
 def _to_attributes(item: dict[str, Any]) -> dict[str, Any]:
-    # Without boto3's TypeSerializer, because it adds 10 ms to every cold start. Values are text, integers or booleans.
+    # boto3's TypeSerializer would do the same, but it adds 10 ms to every cold start. Values: text, integers, booleans.
     return {name: _to_attribute(value) for name, value in item.items() if value is not None}
 
 

@@ -1,1 +1,1 @@
-"""The ecr function: copies the web image into the example's own repository when the stack is deployed."""
+"""The ecr function copies the web image into the example's own repository when the stack is deployed."""

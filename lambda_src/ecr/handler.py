@@ -1,4 +1,4 @@
-"""Copies an image into the example's own repository. Each deployment with a new image invokes it once."""
+"""Copies a container image into the example's own repository. Each deployment with a new image invokes this once."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ _tag = os.environ["IMAGE_TAG"]
 
 @logger.inject_lambda_context
 def handler(_event: dict[str, Any], _context: "LambdaContext") -> dict[str, str]:
-    """Copy the image named by the environment, and return its digest. An error fails the deployment."""
+    """Copy the image given by the environment variables, and return its digest. If this fails, the deployment fails."""
     digest = _registry.copy(_source, _target, _tag)
     logger.info("copied", repository=_target, tag=_tag, digest=digest)
     return {"digest": digest}

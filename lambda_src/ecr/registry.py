@@ -1,6 +1,6 @@
-"""Copies images between two repositories of one registry, only with ECR's API.
+"""Copies container images from one repository of a registry to another. It needs only ECR's API, and no Docker.
 
-The layers pass through this function part by part, so its memory does not depend on their size.
+The function downloads and uploads each layer in parts, so it needs little memory, even for a large layer.
 """
 
 import json
@@ -30,7 +30,7 @@ class CopyError(RuntimeError):
 
 
 class Registry:
-    """The account's registry in one region. All methods raise botocore's errors when AWS fails."""
+    """The registry of the account in one region. All methods raise botocore's errors when AWS fails."""
 
     def __init__(self, ecr: "ECRClient", http: urllib3.PoolManager) -> None:
         self._ecr = ecr
@@ -39,8 +39,8 @@ class Registry:
     def copy(self, source: str, target: str, tag: str) -> str:
         """Copy the image with this tag from one repository to another, and return its digest.
 
-        Images and layers that the target has already are not copied again. Raises CopyError if the source has no such
-        image, or if the tag in the target belongs to another image.
+        Images and layers that already exist in the target are not copied again. Raises CopyError if the source does not
+        have the image, or if the tag in the target belongs to another image.
         """
         return self._copy(source, target, {"imageTag": tag}, tag)
 
@@ -57,18 +57,18 @@ class Registry:
         return digest
 
     def _get_image(self, repository: str, image_id: Any) -> Any:
-        found = self._ecr.batch_get_image(
+        answer = self._ecr.batch_get_image(
             repositoryName=repository, imageIds=[image_id], acceptedMediaTypes=sorted(INDEXES | MANIFESTS)
         )
-        if not found["images"]:
-            reasons = "; ".join(failure["failureReason"] for failure in found["failures"])
+        if not answer["images"]:
+            reasons = "; ".join(failure["failureReason"] for failure in answer["failures"])
             raise CopyError(f"{repository} has no image {image_id} to copy ({reasons}); deploy again")
-        return found["images"][0]
+        return answer["images"][0]
 
     def _copy_layers(self, source: str, target: str, layers: list[dict[str, Any]]) -> None:
-        digests = {layer["digest"] for layer in layers}  # an image may contain an empty layer twice
-        checked = self._ecr.batch_check_layer_availability(repositoryName=target, layerDigests=sorted(digests))
-        present = {layer["layerDigest"] for layer in checked["layers"] if layer["layerAvailability"] == "AVAILABLE"}
+        digests = {layer["digest"] for layer in layers}  # an image can contain the same layer twice
+        answer = self._ecr.batch_check_layer_availability(repositoryName=target, layerDigests=sorted(digests))
+        present = {layer["layerDigest"] for layer in answer["layers"] if layer["layerAvailability"] == "AVAILABLE"}
         for digest in sorted(digests - present):
             self._copy_layer(source, target, digest)
 
@@ -84,7 +84,7 @@ class Registry:
                 layerPartBlob=part,
             )
             position += len(part)
-        # ECR compares the uploaded bytes with the digest.
+        # This call fails if the uploaded bytes do not have this digest.
         self._ecr.complete_layer_upload(repositoryName=target, uploadId=upload["uploadId"], layerDigests=[digest])
         logger.info("copied a layer", digest=digest, bytes=position)
 
@@ -92,7 +92,7 @@ class Registry:
         url = self._ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=digest)["downloadUrl"]
         layer = self._http.request("GET", url, preload_content=False, decode_content=False)
         try:
-            if layer.status != 200:  # noqa: PLR2004 - HTTP's OK
+            if layer.status != 200:  # noqa: PLR2004 - the HTTP status "OK"
                 raise CopyError(f"layer {digest} of {repository}: HTTP {layer.status}; deploy again")
             while part := layer.read(part_size):
                 yield part
@@ -100,19 +100,19 @@ class Registry:
             layer.release_conn()
 
     def _put_image(self, repository: str, image: Any, digest: str, tag: str | None) -> None:
-        tagged: Any = {} if tag is None else {"imageTag": tag}
+        tag_argument: Any = {} if tag is None else {"imageTag": tag}
         try:
             self._ecr.put_image(
                 repositoryName=repository,
                 imageManifest=image["imageManifest"],
                 imageManifestMediaType=image["imageManifestMediaType"],
                 imageDigest=digest,
-                **tagged,
+                **tag_argument,
             )
         except self._ecr.exceptions.ImageAlreadyExistsException:
             logger.info("the image exists already", digest=digest)
         except self._ecr.exceptions.ImageTagAlreadyExistsException as error:
-            # In a repository with immutable tags, ECR raises this for the same image, too.
+            # In a repository with immutable tags, ECR also raises this error if the tag belongs to the same image.
             # https://github.com/aws/containers-roadmap/issues/2179
             if self._get_image(repository, {"imageTag": tag})["imageId"]["imageDigest"] != digest:
                 raise CopyError(

@@ -1,1 +1,1 @@
-"""The thumbnail function: makes a thumbnail of every uploaded picture and records its metadata."""
+"""The thumbnail function makes a thumbnail of every uploaded picture and stores the picture's metadata."""

@@ -1,4 +1,7 @@
-"""Converts the colours of pictures: before shrinking into a mode that can be resized, afterwards to 8 bits and sRGB."""
+"""Converts the colours of pictures.
+
+Before a picture is shrunk, it gets a mode that can be resized. Afterwards it is converted to 8 bits and to sRGB.
+"""
 
 import io
 import math
@@ -8,9 +11,10 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 
 def to_resizable(picture: Image.Image) -> Image.Image:
-    """Return the picture in a mode whose neighbouring pixels can be mixed.
+    """Return the picture in a mode in which neighbouring pixels can be mixed.
 
-    Neighbouring numbers of a palette are unrelated colours, and a transparent colour is lost once it is mixed.
+    Two consecutive numbers of a palette can be unrelated colours, so a palette cannot be mixed. If one colour of a
+    picture counts as transparent, it must become an alpha channel first, because mixing changes the colour.
     """
     if picture.mode in {"P", "PA"}:
         return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
@@ -19,20 +23,20 @@ def to_resizable(picture: Image.Image) -> Image.Image:
     if picture.mode == "1":
         return picture.convert("L")
     if picture.mode.startswith("I"):
-        return picture.convert("F")  # the box filter does not support 16 bits, and overflows in 32
+        return picture.convert("F")  # the box filter does not support 16-bit pixels, and overflows with 32-bit pixels
     return picture
 
 
 def black_and_white_levels(picture: Image.Image, resizable: Image.Image) -> tuple[float, float]:
-    """Return the values that mean black and white in a grey picture of more than 8 bits.
+    """Return the values of black and of white in a grey picture of more than 8 bits.
 
-    They are the range that the format defines, otherwise the first usual range that holds all values, otherwise the
-    range of the values themselves.
+    If the format defines them, they are used. If not, the function uses the first common range that contains all
+    values of the picture. If there is none, it uses the smallest and the largest value.
     """
     tags = picture.tag_v2 if isinstance(picture, TiffImagePlugin.TiffImageFile) else {}
     if picture.mode.startswith("I;16"):
         bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]
-        # 0 means that white is zero. Pillow respects it in 8 bits but not in 16.
+        # Here 0 means "white is zero". Pillow inverts such a picture if it has 8 bits, but not if it has 16.
         inverted = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
         return (2**bits - 1, 0) if inverted else (0, 2**bits - 1)
     low, high = cast("tuple[float, float]", resizable.getextrema())
@@ -50,7 +54,7 @@ def to_eight_bits(small: Image.Image, levels: tuple[float, float]) -> Image.Imag
 
 
 def to_srgb(small: Image.Image, profile: object) -> Image.Image:
-    """Return the picture in sRGB, converted from its ICC profile if it has a usable one. Transparency is kept."""
+    """Return the picture in sRGB, with its transparency. Its ICC profile is applied if it is usable."""
     if small.mode == "La":
         small = small.convert("LA")
     if small.mode not in {"LA", "RGBA"}:
@@ -67,12 +71,12 @@ def _opaque_to_srgb(small: Image.Image, profile: object) -> Image.Image:
         try:
             return _apply_profile(small, profile)
         except (OSError, ImageCms.PyCMSError):
-            pass  # the profile is broken, or for another kind of picture. Viewers then ignore it, too.
+            pass  # the profile is broken or for another kind of picture, so it is ignored, as picture viewers do
     return small.convert("RGB")
 
 
 def _apply_profile(small: Image.Image, profile: bytes) -> Image.Image:
-    opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    if small.mode == "L" and opened.profile.xcolor_space == "RGB ":
-        small = small.convert("RGB")  # editors tag grey pictures with the screen's profile
-    return ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), small.mode, "RGB").apply(small)
+    parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if small.mode == "L" and parsed.profile.xcolor_space == "RGB ":
+        small = small.convert("RGB")  # some editors save a grey picture with the RGB profile of the screen
+    return ImageCms.buildTransform(parsed, ImageCms.createProfile("sRGB"), small.mode, "RGB").apply(small)

@@ -7,31 +7,32 @@ from urllib.parse import unquote_plus
 
 Kind = Literal["created", "removed", "restored"]
 
-_KINDS: dict[str, Kind] = {
+_KIND_OF_EVENT_TYPE: dict[str, Kind] = {
     "ObjectCreated": "created",
     "ObjectRemoved": "removed",
     "ObjectRestore": "restored",
 }
 
-SEQUENCER_WIDTH = 32
-"""Hexadecimal digits of a sequencer after padding. S3's own have 16 to 20 today."""
+SEQUENCER_LENGTH = 32
+"""Number of hexadecimal digits of a sequencer after padding. S3 sends 16 to 20 digits today."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """One object of the uploads bucket that was created, removed or restored."""
+    """The creation, removal or restoration of one object of the uploads bucket."""
 
     kind: Kind
     bucket: str
     key: str
     etag: str | None
-    """ETag of the created object, without quotes; None for a removed one."""
+    """ETag of a created object, without quotes. None for a removed object."""
     sequencer: str | None
-    """Position among the changes of one key, comparable as text. None for a restored object: S3 does not order it."""
+    """Position in the order of all changes of this key: of two sequencers, the later change has the greater text.
+    None for a restored object, because S3 sends no sequencer for it."""
 
 
 def parse_changes(event: dict[str, Any]) -> Iterator[Change]:
-    """Yield every change in an S3 event notification; none for the test event that S3 sends on set-up.
+    """Yield every change in an S3 event notification. S3's test event, sent when the bucket is set up, has no changes.
 
     Raises ValueError if the event is not from S3.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
@@ -45,12 +46,12 @@ def parse_changes(event: dict[str, Any]) -> Iterator[Change]:
 
 
 def _parse_record(record: dict[str, Any]) -> Change:
-    family = str(record.get("eventName", "")).split(":")[0]
-    if record.get("eventSource") != "aws:s3" or family not in _KINDS:
+    event_type = str(record.get("eventName", "")).split(":")[0]  # the name is "ObjectCreated:Put", for example
+    if record.get("eventSource") != "aws:s3" or event_type not in _KIND_OF_EVENT_TYPE:
         raise ValueError(f"not a change of an S3 object: {record.get('eventSource')!r} {record.get('eventName')!r}")
     s3_object = record["s3"]["object"]
     return Change(
-        kind=_KINDS[family],
+        kind=_KIND_OF_EVENT_TYPE[event_type],
         bucket=record["s3"]["bucket"]["name"],
         key=unquote_plus(s3_object["key"], errors="strict"),
         etag=s3_object.get("eTag"),
@@ -61,4 +62,4 @@ def _parse_record(record: dict[str, Any]) -> Change:
 def _pad_sequencer(sequencer: str | None) -> str | None:
     # "First right pad the shorter value with zeros, and then do a lexicographic comparison."
     # https://aws.amazon.com/blogs/storage/manage-event-ordering-and-duplicate-events-with-amazon-s3-event-notifications/
-    return None if sequencer is None else sequencer.upper().ljust(SEQUENCER_WIDTH, "0")
+    return None if sequencer is None else sequencer.upper().ljust(SEQUENCER_LENGTH, "0")

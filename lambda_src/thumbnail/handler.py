@@ -1,7 +1,6 @@
-"""Keeps thumbnails and metadata in step with the uploads bucket. S3 invokes it for every change of an upload."""
+"""Settles every change of an upload: brings the picture to a final state (made, rejected or removed). S3 invokes it."""
 
 import os
-import time
 from typing import Any
 
 import boto3
@@ -20,7 +19,7 @@ logger = Logger()
 metrics = Metrics()
 tracer = Tracer(patch_modules=["botocore"])
 
-# Three tries of 5 s end before the function's 30 s do, so a slow AWS is an error in the log and not a time-out.
+# The function has 30 s, and three tries take less (5 s each). So the log shows an error of AWS instead of a time-out.
 _aws = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 s3, dynamodb = boto3.client("s3", config=_aws), boto3.client("dynamodb", config=_aws)
 uploads, limits = Uploads(s3), Limits.from_environment(os.environ)
@@ -31,30 +30,29 @@ store = Store(s3, dynamodb, thumbnails=os.environ["THUMBNAILS_BUCKET"], table=os
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
 def handler(event: dict[str, Any], _context: LambdaContext) -> None:
-    """Settle every change in the event. A bad picture is recorded in its item and not retried.
+    """Settle every change in the event. The item of a bad picture says why it is rejected; Lambda does not retry it.
 
-    When AWS fails, the error is raised after all changes were tried. Lambda then retries the event, and finally sends
-    it to the dead-letter queue. Settling a change twice gives the same result.
+    If AWS fails, this function raises the error after it has tried all changes. Lambda then retries the event, and
+    finally sends it to the dead-letter queue. Settling a change twice gives the same result as settling it once.
     """
     for outcome in ("Made", "Rejected"):
-        metrics.add_metric(outcome, MetricUnit.Count, 0)  # a graph then shows zero instead of a gap
+        metrics.add_metric(outcome, MetricUnit.Count, 0)  # so that graphs show zero instead of a gap
     failures: list[Exception] = []
     for change in parse_changes(event):
         logger.append_keys(image_key=change.key, kind=change.kind, sequencer=change.sequencer)
-        started = time.perf_counter()
         try:
-            report(settle(change, uploads, store, limits), started)
-        except Exception as error:  # one failure must not stop the event's other changes
+            report(settle(change, uploads, store, limits))
+        except Exception as error:  # a failure of one change must not stop the other changes
             logger.exception("failed; Lambda will retry")
             failures.append(error)
     if failures:
         raise failures[0] if len(failures) == 1 else ExceptionGroup("not all changes were settled", failures)
 
 
-def report(settled: Settled, started: float) -> None:
+def report(settled: Settled) -> None:
     """Log the outcome of one change, and write its metrics if a picture was made or rejected."""
     logger.info(settled.outcome, item=settled.item)
     if settled.item:
         metrics.add_metric(settled.outcome.capitalize(), MetricUnit.Count, 1)
-        metrics.add_metric("Milliseconds", MetricUnit.Milliseconds, (time.perf_counter() - started) * 1000)
+        metrics.add_metric("Milliseconds", MetricUnit.Milliseconds, settled.milliseconds)
         metrics.add_metric("Bytes", MetricUnit.Bytes, settled.item["size_bytes"])

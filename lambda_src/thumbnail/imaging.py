@@ -1,8 +1,8 @@
 """Makes WebP thumbnails of pictures, without AWS, files or global state.
 
-The pictures come from strangers. `max_pixels` and the checks of the headers limit the memory that a picture can cost.
-Pillow leaves one gap: an AVIF may hold more pixels than it announces. So the caller must also limit memory
-(thumbnail.memory) and time.
+The pictures come from strangers, so a picture may be an attack. `max_pixels` and the checks of the headers limit the
+memory that a picture can use. There is one gap: an AVIF can contain more pixels than its header says, and Pillow
+decodes all of them. So the caller must also limit memory (thumbnail.memory) and time.
 """
 
 import io
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-# Imported one by one: if a plugin that Pillow looks for is not loaded, it imports all forty, in 13 ms instead of 3.
+# All needed plugins are imported here (3 ms). If one is missing, Pillow imports all its forty plugins (13 ms).
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -44,19 +44,21 @@ _FORMATS = tuple(
 _NOT_A_PICTURE = "The file is not a picture in a supported format (JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP)."
 _DAMAGED = "The picture is damaged or incomplete."
 
-# Pillow itself refuses more than twice Image.MAX_IMAGE_PIXELS. Written out, because any code may change that global.
+# Pillow itself rejects pictures with more pixels: twice the default of Image.MAX_IMAGE_PIXELS. The number is written
+# here, because other code can change that global variable.
 _PILLOW_MAX_PIXELS = 178_956_970
 _WEBP_MAX_EDGE = 16_383
 
-# A fast first step (in the JPEG decoder, or a box filter) stops at twice the thumbnail's size; LANCZOS does the rest.
-# The result differs from LANCZOS alone by over 50 dB, which is invisible. A gap of 3 is no better for a JPEG, because
-# its decoder scales by powers of two only; a gap of 1.9 gives 42 dB.
+# Pictures are shrunk in two steps. A fast step (the JPEG decoder or a box filter) shrinks to twice the thumbnail's size
+# or more; then the LANCZOS filter shrinks to the final size. With a gap of 2, the result is so close to LANCZOS alone
+# (more than 50 dB, the signal-to-noise ratio) that nobody can see the difference. A gap of 1.9 gives only 42 dB. A gap
+# of 3 is no better for a JPEG, because the JPEG decoder scales only by powers of two.
 _REDUCING_GAP = 2.0
 
-# Method 6 makes files 3 % smaller but takes three times as long. Method 2 makes them 1 % larger in half the time.
+# Method 6 makes files 3 % smaller but needs three times as long. Method 2 makes files 1 % larger in half the time.
 _WEBP_OPTIONS = {"quality": 80, "method": 4}
 
-# EXIF 2.32, section 4.6.4.A: the transposition that turns a picture of this orientation upright.
+# EXIF 2.32, section 4.6.4.A: for each orientation, the transposition that turns the picture upright.
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -70,16 +72,16 @@ _UPRIGHT = {
 _SIDEWAYS = frozenset({Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90})
 
 
-class Rejected(Exception):  # noqa: N818 - an outcome to report to the uploader, not an error of the program
-    """The picture is at fault, and a retry cannot help. `str()` is one sentence for the uploader."""
+class Rejected(Exception):  # noqa: N818 - a result for the uploader, not an error of the program
+    """The picture cannot get a thumbnail, and a retry cannot help. `str()` gives the reason, as one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thumbnail:
-    """A thumbnail, and facts about its source. All sizes are in pixels.
+    """A thumbnail, and facts about the picture from which it was made. Widths and heights are in pixels.
 
-    `source_width` and `source_height` are the picture's as a viewer shows it, after its EXIF orientation: the same way
-    up as the thumbnail, however the camera was held.
+    `source_width` and `source_height` are the size of the picture after it was turned upright as its EXIF orientation
+    says. A photo taken with a rotated camera is turned by its orientation, so its width and height may be swapped.
     """
 
     data: bytes
@@ -94,20 +96,20 @@ class Thumbnail:
 def make_thumbnail(source: BinaryIO, *, max_edge: int, max_pixels: int) -> Thumbnail:
     """Return a WebP whose longest edge is `max_edge` pixels: upright, in sRGB, without metadata, never enlarged.
 
-    It shows the first frame of an animation. The same bytes always give the same bytes. Not safe in threads, because
-    it silences Pillow's warnings by the interpreter's own filters.
+    The thumbnail of an animation shows the first frame. A second call with the same picture returns the same bytes.
+    Only one thread may call this function at a time, because it turns off warnings for the whole process.
 
     Args:
-        source: the whole picture, seekable. Pass memory or a local file, not a network stream: Pillow raises OSError
-            for damage and for failed reads alike, so both count as damage.
-        max_edge: from 1 to 16,383 pixels, the largest WebP.
-        max_pixels: the largest width times height that is decoded, from 1 to 178,956,970, above which Pillow itself
-            refuses. The peak of memory is proportional to it.
+        source: the whole picture, in memory or in a local file, with `seek`. Do not pass a network stream: Pillow
+            raises OSError for a damaged picture and for a failed read, so a failed read would count as damage.
+        max_edge: from 1 to 16,383 pixels, which is the maximum of WebP.
+        max_pixels: the maximum width times height of a picture, from 1 to 178,956,970, which is the maximum of
+            Pillow. The peak of memory is proportional to it.
 
     Raises:
-        Rejected: the picture is unsupported, damaged or too large.
+        Rejected: the picture is damaged or too large, or its format is not supported.
         ValueError: `max_edge` or `max_pixels` is out of range.
-        MemoryError: this machine is too small; a larger one may succeed.
+        MemoryError: this machine has too little memory. With more memory, the same picture may succeed.
 
     """
     _check_range("max_edge", max_edge, _WEBP_MAX_EDGE)
@@ -151,24 +153,28 @@ def _decode_errors_as_rejected(max_pixels: int) -> Iterator[None]:
         raise Rejected(_NOT_A_PICTURE) from error
     except Image.DecompressionBombError as error:
         raise Rejected(f"The picture has too many pixels; the limit is {max_pixels:,}.") from error
-    except Exception as error:  # a damaged picture makes Pillow raise almost any exception; no list was ever complete
+    except Exception as error:  # a damaged picture can make Pillow raise almost every kind of exception
         raise Rejected(_DAMAGED) from error
 
 
 def _check_pixels(picture: Image.Image, max_pixels: int) -> None:
     pixels = picture.width * picture.height
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
-        # A tile may be larger than the picture, and Pillow decodes all of it.
-        tile = picture.tag_v2.get(TiffImagePlugin.TILEWIDTH, 0) * picture.tag_v2.get(TiffImagePlugin.TILELENGTH, 0)
-        pixels = max(pixels, tile)
+        # A tile of a TIFF can be larger than the picture, and Pillow decodes the whole tile.
+        tags = picture.tag_v2
+        tile_pixels = tags.get(TiffImagePlugin.TILEWIDTH, 0) * tags.get(TiffImagePlugin.TILELENGTH, 0)
+        pixels = max(pixels, tile_pixels)
     if pixels > max_pixels:
         raise Rejected(f"The picture has {pixels:,} pixels; the limit is {max_pixels:,}.")
 
 
 def _decode_and_shrink(picture: Image.Image, max_edge: int) -> Image.Image:
-    """Return the picture shrunk, with 8 bits a channel. Its colours are converted later, when few pixels are left."""
+    """Return the picture shrunk, with 8 bits per channel.
+
+    The caller converts the colours afterwards, because converting the few pixels of the small picture is fast.
+    """
     size = _thumbnail_size(picture.width, picture.height, max_edge)
-    # This must come before anything that loads the pixels: only then can the decoder skip most of them.
+    # This call must come before the pixels are loaded. Then the JPEG decoder can skip most of the pixels.
     drafted = picture.draft(None, (int(size[0] * _REDUCING_GAP), int(size[1] * _REDUCING_GAP)))
     box = drafted[1] if drafted else None
     resizable = to_resizable(picture)
@@ -189,7 +195,7 @@ def _upright_transposition(picture: Image.Image) -> Transpose | None:
         return None
     try:
         return _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - a camera's broken EXIF is no reason to reject its picture
+    except Exception:  # noqa: BLE001 - some cameras write broken EXIF; their pictures are good
         return None
 
 

@@ -1,4 +1,4 @@
-"""Limits on the size of a picture and on the memory for decoding it. The function and the Batch job share them."""
+"""Limits on the size of a picture and on the memory for decoding it. The function and the Batch job use them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from thumbnail.memory import limit_memory
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """The size of a thumbnail, and limits for the picture that it is made from."""
+    """The size of a thumbnail, and the limits for the picture from which it is made."""
 
     max_edge: int
     """Longest edge of a thumbnail (pixels)."""
     max_bytes: int
-    """Larger files are not read."""
+    """Maximum size of a file. A larger file is not read."""
     max_pixels: int
-    """Larger pictures are not decoded."""
+    """Maximum width times height of a picture. A larger picture is not decoded."""
     max_decoding_bytes: int
-    """Memory that a decoder may use."""
+    """Memory that a decoder may use (bytes)."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -33,19 +33,19 @@ class Limits:
         )
 
     def check_size(self, key: str, size: int) -> None:
-        """Raise Rejected if a file of `size` bytes is empty or too large. Such a file need not be read."""
+        """Raise Rejected if a file of `size` bytes is empty or too large. This check does not need the file itself."""
         if size == 0:
             raise Rejected("This is a folder, not a file." if key.endswith("/") else "The file is empty.")
         if size > self.max_bytes:
             raise Rejected(f"The file has {size:,} bytes; the limit is {self.max_bytes:,}.")
 
-    def thumbnail(self, data: bytes) -> Thumbnail:
+    def make_thumbnail(self, data: bytes) -> Thumbnail:
         """Return the thumbnail of a picture, or raise Rejected.
 
-        Not safe in threads, because it limits the memory of the whole process.
+        This method limits the memory of the whole process, so only one thread may call it at a time.
         """
         try:
             with limit_memory(self.max_decoding_bytes):
                 return make_thumbnail(BytesIO(data), max_edge=self.max_edge, max_pixels=self.max_pixels)
-        except MemoryError as error:  # the limit is high enough for every honest picture of max_pixels
+        except MemoryError as error:  # a normal picture of `max_pixels` needs less memory than the limit
             raise Rejected("The picture needs more memory than one of its size should.") from error

@@ -9,18 +9,19 @@ from pathlib import Path
 
 @contextmanager
 def limit_memory(extra_bytes: int) -> Iterator[None]:
-    """Make allocations fail that need more than `extra_bytes` above the memory mapped when the block begins.
+    """Inside the `with` block, limit the process to `extra_bytes` more virtual memory than it has at the start.
 
-    Lambda kills a function that exceeds its memory, and no error names the picture. A decoder that hits this limit
-    raises an error instead: libavif a RuntimeError, Pillow a MemoryError. Only Linux enforces the limit.
+    If a Lambda function exceeds its memory, Lambda kills it, and the log does not show which picture was the cause.
+    With this limit the decoder raises an error instead: Pillow raises MemoryError, and its AVIF decoder (libavif)
+    raises RuntimeError. Only Linux enforces the limit; on other systems the function does nothing.
     """
     if sys.platform != "linux":
         yield
         return
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + extra_bytes, hard))
+    soft_limit, hard_limit = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + extra_bytes, hard_limit))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_AS, (soft_limit, hard_limit))

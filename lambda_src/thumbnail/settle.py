@@ -1,13 +1,16 @@
-"""Settles one change of an upload: afterwards its item and its thumbnail match the upload.
+"""Settles one change of an upload: brings its picture to a final state (made, rejected or removed).
 
-S3 delivers an event at least once and in no certain order, and two deliveries may run at the same time. Therefore:
+Afterwards the item and the thumbnail match the upload. S3 delivers an event at least once, and events may arrive in
+any order. Two functions may process events of the same upload at the same time. Therefore:
 
-- An item is written or deleted only if the table has no item from a later event.
-- The key of a thumbnail contains the event's sequencer, so no event overwrites the thumbnail of another.
-  Each run deletes the thumbnails that are no longer wanted.
-- After writing, the upload is checked again, because no other run would clean up if it was removed meanwhile.
+- The table accepts a write or a deletion only if its item does not come from a later event.
+- The key of a thumbnail contains the event's sequencer (its position in the order), so no event overwrites the
+  thumbnail of another event. After each change, the function deletes the upload's unused thumbnails.
+- After writing, the function checks the upload again. If the upload was removed in the meantime, the event of the
+  removal may have been processed too early to delete the new item.
 """
 
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,16 +28,18 @@ tracer = Tracer(patch_modules=["botocore"])
 
 
 class ChangedAgainError(Exception):
-    """The upload changed in both attempts to settle it. Lambda's retry tries again."""
+    """The upload changed during both attempts to settle it. Lambda retries the event later."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settled:
-    """How a change was settled. `superseded`: a later event has settled the upload, or will do so soon."""
+    """The outcome of one change. `superseded` means that the event of a later change decides the picture's state."""
 
     outcome: Literal["made", "rejected", "removed", "superseded"]
     item: Item | None = None
-    """The new item, if its status is made or rejected."""
+    """The new item, if the picture is made or rejected."""
+    milliseconds: float = 0
+    """Duration from reading the upload to the last check, if the picture is made or rejected."""
 
 
 @tracer.capture_method(capture_response=False)
@@ -48,25 +53,27 @@ def settle(change: Change, uploads: Uploads, store: Store, limits: Limits) -> Se
 
 
 def _try_to_settle(change: Change, uploads: Uploads, store: Store, limits: Limits) -> Settled | None:
-    """Return None if the upload changed meanwhile in a way that makes this attempt's result wrong."""
-    # A restored object has not changed, so it keeps the place of its item in the order.
+    """Return the outcome. Return None if the upload changed during this attempt and a second attempt is needed."""
+    # Restoring does not change an object, so the new item gets the sequencer of the old one.
     sequencer = change.sequencer or store.stored_sequencer(change.key)
+    started = time.perf_counter()
     upload = uploads.get(change)
     if upload == "removed":
         return _remove(change, sequencer, store)
     if upload == "replaced":
-        store.delete_stale_thumbnails(change.key)  # an earlier run of this event may have crashed and left one
+        store.delete_stale_thumbnails(change.key)  # an earlier run of this event may have left one when it crashed
         return Settled(outcome="superseded")
     with closing(upload):
         item, thumbnail = describe(change.key, upload, limits)
     if not store.write(change.key, sequencer, item, thumbnail):
         return _superseded(change)
     state = uploads.recheck(change, upload)
-    if state == "restored":  # its own event may have come before this run wrote that the object is archived
+    if state == "restored":  # perhaps the event of the restoration was processed before this item was written
         return None
     if state == "removed":
         return _remove(change, sequencer, store)
-    return Settled(outcome="superseded") if state == "replaced" else Settled(outcome=item["status"], item=item)
+    settled = Settled(outcome=item["status"], item=item, milliseconds=(time.perf_counter() - started) * 1000)
+    return Settled(outcome="superseded") if state == "replaced" else settled
 
 
 def _remove(change: Change, sequencer: str, store: Store) -> Settled | None:
@@ -74,13 +81,13 @@ def _remove(change: Change, sequencer: str, store: Store) -> Settled | None:
 
 
 def _superseded(change: Change) -> Settled | None:
-    # The later item may say that a restored object cannot be read, because it was written before the restoration.
+    # After a restoration, the later item may still say that the object is archived. So a second attempt is needed.
     return None if change.kind == "restored" else Settled(outcome="superseded")
 
 
 @tracer.capture_method(capture_response=False)
 def describe(key: str, upload: Upload, limits: Limits) -> tuple[Item, Thumbnail | None]:
-    """Return the item of an upload and its thumbnail, or None if the picture is rejected (the item says why)."""
+    """Return the item of an upload and its thumbnail. A rejected picture has no thumbnail; its item has a reason."""
     item: Item = {
         "name": key.rstrip("/").rsplit("/", 1)[-1],
         "size_bytes": upload.size,
@@ -109,4 +116,4 @@ def _make_thumbnail(key: str, upload: Upload, limits: Limits) -> Thumbnail:
     limits.check_size(key, upload.size)
     if upload.body is None:
         raise Rejected("The file is in an archive; its thumbnail is made when it is restored.")
-    return limits.thumbnail(upload.body.read())
+    return limits.make_thumbnail(upload.body.read())

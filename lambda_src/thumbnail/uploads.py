@@ -11,23 +11,23 @@ if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
-Gone = Literal["removed", "replaced"]
-"""Why an expected object is not there: its key holds nothing, or another object."""
+GoneReason = Literal["removed", "replaced"]
+"""The reason why an expected object is gone: its key has no object now (removed) or another object (replaced)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Upload:
-    """An object of the uploads bucket. Its bytes are fetched only when `body` is read."""
+    """An object of the uploads bucket. Its content is downloaded only when `body` is read."""
 
     size: int
-    """Bytes."""
+    """Size in bytes."""
     etag: str
     version: str | None
-    """None in a bucket without versions."""
+    """Version id. None in a bucket without versioning."""
     created: str
     """Time of the upload: ISO 8601, UTC."""
     body: "StreamingBody | None"
-    """None for an archived object, which cannot be read before it is restored."""
+    """The content. None for an archived object, because S3 cannot read it before it is restored."""
 
     def close(self) -> None:
         """Close the body, whether it was read or not."""
@@ -41,43 +41,43 @@ class Uploads:
     def __init__(self, s3: "S3Client") -> None:
         self._s3 = s3
 
-    def get(self, change: Change) -> Upload | Gone:
-        """Return the changed object as it is now. The caller closes it.
+    def get(self, change: Change) -> Upload | GoneReason:
+        """Return the changed object in its present state. The caller must close it.
 
-        A created object counts as "replaced" if its ETag is no longer the one in the event.
+        Returns "replaced" if the event reports a new object, and the object now has another ETag than in the event.
         """
         request: dict[str, Any] = {"Bucket": change.bucket, "Key": change.key}
         if change.kind == "created" and change.etag:
             request["IfMatch"] = f'"{change.etag}"'
         try:
-            found = self._get_or_head(request)
+            answer = self._get_or_head(request)
         except ClientError as error:
-            return _why_gone(error)
+            return _gone_reason(error)
         return Upload(
-            size=found["ContentLength"],
-            etag=found["ETag"].strip('"'),
-            version=found.get("VersionId"),
-            created=found["LastModified"].isoformat(),
-            body=found.get("Body"),
+            size=answer["ContentLength"],
+            etag=answer["ETag"].strip('"'),
+            version=answer.get("VersionId"),
+            created=answer["LastModified"].isoformat(),
+            body=answer.get("Body"),
         )
 
-    def recheck(self, change: Change, upload: Upload) -> Literal["unchanged", "restored"] | Gone:
-        """Return what has happened to the object since `get` returned it as `upload`."""
+    def recheck(self, change: Change, upload: Upload) -> Literal["unchanged", "restored"] | GoneReason:
+        """Return the change of the object since `get` returned it as `upload`."""
         try:
             head = self._s3.head_object(Bucket=change.bucket, Key=change.key, IfMatch=f'"{upload.etag}"')
         except ClientError as error:
-            return _why_gone(error)
+            return _gone_reason(error)
         restored = upload.body is None and 'ongoing-request="false"' in head.get("Restore", "")
         return "restored" if restored else "unchanged"
 
     def _get_or_head(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
             return dict(self._s3.get_object(**request))
-        except self._s3.exceptions.InvalidObjectState:  # archived: S3 returns its metadata only
+        except self._s3.exceptions.InvalidObjectState:  # the object is archived, so S3 returns only its metadata
             return dict(self._s3.head_object(**request))
 
 
-def _why_gone(error: ClientError) -> Gone:
+def _gone_reason(error: ClientError) -> GoneReason:
     match error.response["Error"]["Code"]:
         case "NoSuchKey" | "404":
             return "removed"

@@ -120,7 +120,7 @@ def test_a_run_needs_at_most_half_of_the_functions_timeout() -> None:
 
 def test_the_settings_allow_no_more_urls_than_the_function() -> None:
     assert settings_checks.MAX_URLS == events.MAX_URLS
-    assert settings_checks.MAX_URL <= events.MAX_URL
+    assert settings_checks.MAX_URL <= events.MAX_URL_LENGTH
 
 
 @in_both_profiles

@@ -91,6 +91,6 @@ def _end_with_the_job() -> None:
 def _thumbnail(data: bytes, limits: Limits, seconds: int) -> Thumbnail:
     signal.alarm(seconds)  # without a handler the kernel ends the process, even inside the decoder
     try:
-        return limits.thumbnail(data)
+        return limits.make_thumbnail(data)
     finally:
         signal.alarm(0)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trustme
 
-from cron.check import MAX_BYTES, MAX_ERROR, MAX_REDIRECTS, Result, check, describe_failure
+from cron.check import MAX_BYTES, MAX_ERROR_LENGTH, MAX_REDIRECTS, Result, check, describe_failure
 from cron.connection import Connection, Limits, make_tls_context
 from tests.handlers.cron.conftest import PRIVATE, Resolve, Serve
 from tests.handlers.cron.sites import (
@@ -172,7 +172,7 @@ def test_an_invalid_answer_is_described(serve: Serve, behaviour: Behaviour, erro
     result = check_in_time(serve(behaviour).url)
     assert result.error is not None
     assert result.error.startswith(error)
-    assert len(result.error) <= MAX_ERROR
+    assert len(result.error) <= MAX_ERROR_LENGTH
     assert not result.up
 
 
