@@ -45,7 +45,7 @@ class Store:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            # If AWS stores the item but the answer is lost, the SDK sends it again. Then the table already has the item.
+            # If AWS stores the item but its answer is lost, the SDK sends the item again, and the table already has it.
             response: Any = error.response
             return bool(response["Item"] == item)
         return True
