@@ -134,7 +134,7 @@ def run_job(s3: FakeS3, *, vcpus: int) -> float:
 
     from batch.buckets import Buckets
     from batch.decoders import Decoders
-    from batch.job import Job
+    from batch.job import Child
     from batch.manifest import Manifest
     from thumbnail.limits import Limits
 
@@ -144,9 +144,9 @@ def run_job(s3: FakeS3, *, vcpus: int) -> float:
     decoders = Decoders(vcpus, limits)
     for _ in range(vcpus):
         decoders.thumbnail(s3.picture)  # a decoder starts with its first picture
-    job = Job(
+    child = Child(
         prefix="",
-        child=0,
+        index=0,
         children=1,
         vcpus=vcpus,
         buckets=Buckets(client, pictures="input", thumbnails="output", folder="thumbnails/256/"),
@@ -156,9 +156,9 @@ def run_job(s3: FakeS3, *, vcpus: int) -> float:
         stopping=threading.Event(),
     )
     started = time.perf_counter()
-    if not job.run() or job.manifest.counts["made"] != -(-s3.keys // s3.new_in):
-        sys.exit(f"the job did not make every new thumbnail: {job.manifest.counts}")
-    job.manifest.close()
+    if not child.run() or child.manifest.counts["made"] != -(-s3.keys // s3.new_in):
+        sys.exit(f"the job did not make every new thumbnail: {child.manifest.counts}")
+    child.manifest.close()
     seconds = time.perf_counter() - started
     decoders.close()
     return seconds

@@ -1,4 +1,7 @@
-"""An empty local AWS for the programs of the containers."""
+"""Fixtures that start a local AWS without any resources. The programs of the containers use it in tests.
+
+The local AWS is a program that imitates AWS on this machine.
+"""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A picture that crashes or blocks its decoder harms no other picture."""
+"""If a picture crashes or blocks its decoder, the other pictures are not affected."""
 
 import io
 import os
@@ -18,8 +18,12 @@ from thumbnail.limits import Limits
 LIMITS = {"max_edge": 64, "max_bytes": 10**6, "max_pixels": 10**6, "max_decoding_bytes": 10**8}
 
 
-class Hostile(Limits):
-    """Crashes, hangs, or crashes once, as the picture's bytes say."""
+class FailingLimits(Limits):
+    """Limits whose decoding fails. The bytes of the picture choose the failure.
+
+    `crash` crashes the process, `hang` never ends, and `once FILE` crashes the process only if FILE does not exist.
+    Other bytes give a thumbnail.
+    """
 
     __slots__ = ()
 
@@ -36,17 +40,17 @@ class Hostile(Limits):
 
 @pytest.fixture(scope="module")
 def decoders() -> Iterator[Decoders]:
-    decoders = Decoders(2, Hostile(**LIMITS), seconds=1)
+    decoders = Decoders(2, FailingLimits(**LIMITS), seconds=1)
     yield decoders
     decoders.close()
 
 
-def test_thumbnails_are_the_same_as_the_functions(decoders: Decoders) -> None:
+def test_decoders_make_the_same_thumbnail_as_the_limits(decoders: Decoders) -> None:
     assert decoders.thumbnail(b"good") == Limits(**LIMITS).make_thumbnail(pictures.jpeg())
 
 
 @pytest.mark.parametrize("bad", [b"crash", b"hang"])
-def test_only_the_picture_that_ends_its_process_is_rejected(decoders: Decoders, bad: bytes) -> None:
+def test_only_the_bad_picture_is_rejected(decoders: Decoders, bad: bytes) -> None:
     with ThreadPoolExecutor(4) as threads:
         futures = [threads.submit(decoders.thumbnail, bad if number == 3 else b"good") for number in range(8)]
         for number, future in enumerate(futures):
@@ -57,20 +61,20 @@ def test_only_the_picture_that_ends_its_process_is_rejected(decoders: Decoders, 
                 assert max(Image.open(io.BytesIO(future.result().data)).size) == 64
 
 
-def test_two_pictures_that_crash_at_once_do_not_block_each_other(decoders: Decoders) -> None:
+def test_two_pictures_that_crash_at_the_same_time_do_not_block_each_other(decoders: Decoders) -> None:
     with ThreadPoolExecutor(2) as threads:
         for future in [threads.submit(decoders.thumbnail, b"crash") for _ in range(4)]:
             with pytest.raises(Rejected):
                 future.result()
 
 
-def test_a_picture_survives_a_crash_that_it_did_not_cause(decoders: Decoders, tmp_path: Path) -> None:
-    """When memory runs out the kernel kills the largest process, even if another one used up the memory."""
-    assert decoders.thumbnail(b"once " + str(tmp_path / "died").encode()).width == 64
-    assert (tmp_path / "died").exists()
+def test_a_picture_is_decoded_again_after_the_first_crash(decoders: Decoders, tmp_path: Path) -> None:
+    """Another picture may have caused the crash: when memory runs out, the kernel kills the largest process."""
+    assert decoders.thumbnail(b"once " + str(tmp_path / "crashed").encode()).width == 64
+    assert (tmp_path / "crashed").exists()
 
 
-def test_the_reason_of_a_rejected_picture_is_reported() -> None:
+def test_the_error_gives_the_reason_why_a_picture_is_rejected() -> None:
     decoders = Decoders(1, Limits(**LIMITS))
     with pytest.raises(Rejected, match="The file is not a picture"):
         decoders.thumbnail(b"Dear Sir or Madam")

@@ -1,4 +1,4 @@
-"""The image of the Batch job, built and run. Skipped without a container tool."""
+"""This test builds and runs the image of the Batch job. It is skipped if the machine has no container tool."""
 
 import shutil
 import subprocess
@@ -30,28 +30,32 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
 
 @pytest.fixture(scope="module")
 def image(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Build the image and return its name. Without access to the registry its base is made of this machine's Python."""
+    """Build the image and return its name.
+
+    If the registry of the base image cannot be reached, the base image is made from the Python of this machine.
+    """
     base: tuple[str, ...] = ()
     assert SETTINGS.base_image is not None
     if not container_tool.is_reachable(SETTINGS.base_image.image):
         base_image.import_into(tool, SETTINGS.base_image, "localhost/batch-test-base:1")
         base = ("--build-arg", "BASE_IMAGE=localhost/batch-test-base:1")
-    context = tmp_path_factory.mktemp("context")  # CDK stages it so; CDK reads no ignore file beside a Dockerfile
+    # The build context is a copy with the same files as CDK's asset: CDK does not read Dockerfile.dockerignore.
+    context = tmp_path_factory.mktemp("context")
     for folder in ("containers/batch", "lambda_src/thumbnail"):
         shutil.copytree(ROOT / folder, context / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    _output(
+    _checked_output(
         tool("build", *tool.build, *base, "--file", str(context / DOCKERFILE), "--tag", "batch-test:1", str(context))
     )
     return "batch-test:1"
 
 
-def _output(run: subprocess.CompletedProcess[str]) -> str:
+def _checked_output(run: subprocess.CompletedProcess[str]) -> str:
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
 
 @pytest.mark.timeout(300)
-def test_the_image_makes_thumbnails_without_root_and_with_a_read_only_disk(
+def test_the_image_makes_a_thumbnail_without_root_and_with_a_read_only_disk(
     tool: Tool, image: str, local_aws: LocalAws, engine: Engine
 ) -> None:
     s3: Any = local_aws.client("s3", engine)
@@ -70,13 +74,15 @@ def test_the_image_makes_thumbnails_without_root_and_with_a_read_only_disk(
         "AWS_BATCH_JOB_ID": "job",
         "AWS_BATCH_JOB_ATTEMPT": "1",
     }
-    settings = [part for name, value in environment.items() for part in ("--env", f"{name}={value}")]
-    as_on_aws = ("--read-only", "--tmpfs", "/tmp:size=64m", "--cap-drop", "all", "--network", "host")  # noqa: S108
-    output = _output(tool("run", "--rm", *tool.run, *as_on_aws, *settings, image, "--keys", "*", "--children", "1"))
+    variables = [part for name, value in environment.items() for part in ("--env", f"{name}={value}")]
+    restrictions = ("--read-only", "--tmpfs", "/tmp:size=64m", "--cap-drop", "all", "--network", "host")  # noqa: S108
+    output = _checked_output(
+        tool("run", "--rm", *tool.run, *restrictions, *variables, image, "--keys", "*", "--children", "1")
+    )
     assert '"made": 1' in output
-    (made,) = s3.list_objects_v2(Bucket=BUCKETS[1], Prefix="thumbnails/")["Contents"]
-    assert made["Key"].startswith("thumbnails/256/coffee'20cup.jpg!")
-    user = _output(tool("image", "inspect", "--format", "{{.Config.User}}", image)).strip()
+    (thumbnail,) = s3.list_objects_v2(Bucket=BUCKETS[1], Prefix="thumbnails/")["Contents"]
+    assert thumbnail["Key"].startswith("thumbnails/256/coffee'20cup.jpg!")
+    user = _checked_output(tool("image", "inspect", "--format", "{{.Config.User}}", image)).strip()
     assert user == "65532:65532"
     for bucket in BUCKETS:
         for found in s3.list_objects_v2(Bucket=bucket)["Contents"]:

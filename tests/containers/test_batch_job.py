@@ -1,4 +1,4 @@
-"""One child of the array job, run in this process on moto's S3. Its decoders are real processes."""
+"""These tests run one child of the array job in this process. moto imitates S3; the decoders are real processes."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from PIL import Image
 from batch import job
 from batch.buckets import Buckets
 from batch.decoders import Decoders
-from batch.job import Job
+from batch.job import Child
 from batch.keys import thumbnail_name
 from batch.manifest import PART_BYTES, Manifest
 from tests.handlers.thumbnail import hostile, pictures
@@ -44,7 +44,7 @@ def _session() -> boto3.Session:
 
 @dataclass
 class World:
-    """Both buckets, and a way to run children on them."""
+    """Both buckets, and methods that fill them, run a child, and read the results."""
 
     decoders: Decoders
     s3: Any = field(default_factory=lambda: _session().client("s3"))
@@ -60,11 +60,11 @@ class World:
         self.s3.put_object(Bucket=INPUT, Key=key, Body=body, **options)
 
     def run(self, *, prefix: str = "", child: int = 0, children: int = 1) -> dict[str, dict[str, Any]]:
-        """Run a child, and return the lines of its manifest by key."""
+        """Run a child. Return the lines of its manifest by the keys of the pictures."""
         self.runs += 1
-        self.job = Job(
+        self.child = Child(
             prefix=prefix,
-            child=child,
+            index=child,
             children=children,
             vcpus=1,
             buckets=self.buckets,
@@ -73,8 +73,8 @@ class World:
             manifest=Manifest(self.s3, OUTPUT, f"manifests/{self.runs}"),
             stopping=self.stopping,
         )
-        self.complete = self.job.run()
-        self.job.manifest.close(complete=self.complete)
+        self.complete = self.child.run()
+        self.child.manifest.close(complete=self.complete)
         lines = [json.loads(line) for line in self.read(f"manifests/{self.runs}.jsonl").splitlines()]
         self.totals = json.loads(self.read(f"manifests/{self.runs}.json"))
         outcomes = [line["outcome"] for line in lines]
@@ -90,8 +90,8 @@ class World:
     def thumbnails(self) -> set[str]:
         return {one["Key"] for one in self.s3.list_objects_v2(Bucket=OUTPUT, Prefix="thumbnails/").get("Contents", [])}
 
-    def calls(self, operation: str) -> list[str]:
-        """Return a list that collects the keys of all later calls of an operation."""
+    def record_keys(self, operation: str) -> list[str]:
+        """Return a list. The key of each later call of the operation is added to this list."""
         keys: list[str] = []
         self.s3.meta.events.register(
             f"provide-client-params.s3.{operation}", lambda params, **_: keys.append(params["Key"])
@@ -105,10 +105,10 @@ def world(decoders: Decoders) -> Iterator[World]:
         yield World(decoders)
 
 
-# -- pictures that become thumbnails
+# -- good pictures
 
 
-def test_every_picture_gets_a_thumbnail_and_a_line(world: World) -> None:
+def test_every_picture_gets_a_thumbnail_and_a_line_in_the_manifest(world: World) -> None:
     for key in ODD_KEYS:
         world.put(key, pictures.jpeg())
     lines = world.run()
@@ -121,18 +121,18 @@ def test_every_picture_gets_a_thumbnail_and_a_line(world: World) -> None:
         assert (thumbnail.format, thumbnail.size) == ("WEBP", (64, 40))
 
 
-def test_a_second_run_reads_and_writes_no_picture(world: World) -> None:
+def test_a_second_run_skips_all_pictures(world: World) -> None:
     for key in ODD_KEYS:
         world.put(key, pictures.jpeg())
     world.run()
-    read, written = world.calls("GetObject"), world.calls("PutObject")
+    read, written = world.record_keys("GetObject"), world.record_keys("PutObject")
     lines = world.run()
     assert {line["outcome"] for line in lines.values()} == {"skipped"}
     assert [key for key in read if not key.startswith("manifests/")] == []
     assert [key for key in written if not key.startswith("manifests/")] == []
 
 
-def test_a_replaced_picture_is_made_again_and_nothing_is_deleted(world: World) -> None:
+def test_a_replaced_picture_gets_another_thumbnail_and_the_first_one_stays(world: World) -> None:
     world.put("a.jpg", pictures.jpeg())
     first = world.run()["a.jpg"]["thumbnail"]
     world.put("a.jpg", pictures.jpeg((100, 300)))
@@ -142,18 +142,21 @@ def test_a_replaced_picture_is_made_again_and_nothing_is_deleted(world: World) -
 
 
 def test_a_thumbnail_is_named_after_the_version_that_was_read(world: World) -> None:
-    """Otherwise the next run would take the old version's thumbnail for the new one's."""
+    """The picture is replaced after the child has listed it.
+
+    If the name contained the listed version, the next run would not find the thumbnail of the current version.
+    """
     world.put("a.jpg", pictures.jpeg())
     read = world.buckets.read
 
-    def replaced_before(key: str, limits: Limits) -> tuple[bytes, str]:
+    def replace_and_read(key: str, limits: Limits) -> tuple[bytes, str]:
         world.put("a.jpg", pictures.jpeg((100, 300)))
         return read(key, limits)
 
-    world.buckets.read = replaced_before  # type: ignore[method-assign]
+    world.buckets.read = replace_and_read  # type: ignore[method-assign]
     etag = world.s3.get_object(Bucket=INPUT, Key="a.jpg")["ETag"]
-    made = world.run()["a.jpg"]["thumbnail"]
-    assert made != FOLDER + thumbnail_name("a.jpg", etag.strip('"'))
+    thumbnail = world.run()["a.jpg"]["thumbnail"]
+    assert thumbnail != FOLDER + thumbnail_name("a.jpg", etag.strip('"'))
     world.buckets.read = read  # type: ignore[method-assign]
     assert world.run()["a.jpg"]["outcome"] == "skipped"
 
@@ -169,7 +172,7 @@ def test_a_prefix_selects_all_keys_that_begin_with_it(world: World) -> None:
     }
 
 
-def test_children_share_the_keys_and_another_number_of_children_skips_them(world: World) -> None:
+def test_children_divide_the_keys_and_a_later_job_with_fewer_children_skips_them(world: World) -> None:
     keys = {f"{number}.jpg" for number in range(20)}
     for key in keys:
         world.put(key, pictures.jpeg())
@@ -180,7 +183,7 @@ def test_children_share_the_keys_and_another_number_of_children_skips_them(world
     assert {line["outcome"] for child in (0, 1) for line in world.run(child=child, children=2).values()} == {"skipped"}
 
 
-# -- pictures that do not
+# -- bad pictures
 
 
 BAD: dict[str, tuple[bytes, str]] = {
@@ -190,11 +193,11 @@ BAD: dict[str, tuple[bytes, str]] = {
     "cut.jpg": (pictures.jpeg()[:900], "damaged"),
     "bomb.png": (hostile.bomb("PNG"), "The picture has 120,000,000 pixels; the limit is 1,000,000."),
     "huge.jpg": (bytes(300_001), "The file has 300,001 bytes; the limit is 300,000."),
-    "k" * 1000: (pictures.jpeg(), "Its thumbnail's key would have 1,052 bytes; S3 takes 1,024."),
+    "k" * 1000: (pictures.jpeg(), "The key of its thumbnail would have 1,052 bytes; S3 allows 1,024."),
 }
 
 
-def test_bad_pictures_are_rejected_with_a_reason_and_good_ones_are_made(world: World) -> None:
+def test_bad_pictures_are_rejected_with_a_reason_and_the_good_picture_gets_a_thumbnail(world: World) -> None:
     for key, (body, _) in BAD.items():
         world.put(key, body)
     world.put("good.jpg", pictures.jpeg())
@@ -211,12 +214,12 @@ def test_bad_pictures_are_rejected_with_a_reason_and_good_ones_are_made(world: W
 
 def test_a_picture_that_is_removed_during_the_run_is_skipped(world: World) -> None:
     world.put("a.jpg", pictures.jpeg())
-    _before_reading(world, lambda: world.s3.delete_object(Bucket=INPUT, Key="a.jpg"))
-    assert world.run()["a.jpg"] == {"outcome": "skipped", "reason": "It was removed meanwhile."}
+    _act_before_each_read(world, lambda: world.s3.delete_object(Bucket=INPUT, Key="a.jpg"))
+    assert world.run()["a.jpg"] == {"outcome": "skipped", "reason": "The picture was removed while the job ran."}
     assert world.complete
 
 
-def _before_reading(world: World, action: Callable[[], object]) -> None:
+def _act_before_each_read(world: World, action: Callable[[], object]) -> None:
     read = world.buckets.read
 
     def act_and_read(key: str, limits: Limits) -> tuple[bytes, str]:
@@ -229,74 +232,76 @@ def _before_reading(world: World, action: Callable[[], object]) -> None:
 # -- when AWS fails
 
 
-def test_a_picture_that_aws_fails_at_is_in_the_manifest_and_the_others_are_made(world: World) -> None:
+def test_a_picture_for_which_aws_fails_is_in_the_manifest_and_the_others_get_thumbnails(world: World) -> None:
     for number in range(8):
         world.put(f"{number}.jpg", pictures.jpeg())
     read = world.buckets.read
 
-    def denied(key: str, limits: Limits) -> tuple[bytes, str]:
+    def deny_one(key: str, limits: Limits) -> tuple[bytes, str]:
         if key == "3.jpg":
             raise DENIED
         return read(key, limits)
 
-    world.buckets.read = denied  # type: ignore[method-assign]
+    world.buckets.read = deny_one  # type: ignore[method-assign]
     lines = world.run()
     assert lines["3.jpg"]["outcome"] == "failed"
     assert "AccessDenied" in lines["3.jpg"]["reason"]
     assert world.totals["made"] == 7
 
 
-def test_the_child_gives_up_when_aws_fails_at_everything(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_gives_up_after_many_failures_of_aws(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(40):
         world.put(f"{number}.jpg", b"x")
     monkeypatch.setattr(job, "MAX_FAILURES", 5)
 
-    def denied(*_: Any) -> tuple[bytes, str]:
+    def deny_all(*_: Any) -> tuple[bytes, str]:
         raise DENIED
 
-    monkeypatch.setattr(world.buckets, "read", denied)
+    monkeypatch.setattr(world.buckets, "read", deny_all)
     world.run()
     assert not world.complete
-    assert 5 <= world.totals["failed"] <= 5 + job.IN_FLIGHT
+    assert 5 <= world.totals["failed"] <= 5 + job.MAX_PENDING
 
 
-def test_a_child_whose_list_breaks_off_is_not_complete(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_is_not_complete_if_its_list_of_pictures_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.put("a.jpg", pictures.jpeg())
-    whole = world.buckets.pictures
+    list_pictures = world.buckets.pictures
 
-    def breaks_off(prefix: str) -> Iterator[Any]:
-        yield from whole(prefix)
+    def list_and_fail(prefix: str) -> Iterator[Any]:
+        yield from list_pictures(prefix)
         raise DENIED
 
-    monkeypatch.setattr(world.buckets, "pictures", breaks_off)
+    monkeypatch.setattr(world.buckets, "pictures", list_and_fail)
     assert world.run()["a.jpg"]["outcome"] == "made"
     assert not world.complete
 
 
-@pytest.mark.parametrize(("breaks", "outcome"), [(2, "made"), (3, "failed")])
-def test_a_body_that_breaks_off_is_requested_again(
-    world: World, monkeypatch: pytest.MonkeyPatch, breaks: int, outcome: str
+@pytest.mark.parametrize(("failed_reads", "outcome"), [(2, "made"), (3, "failed")])
+def test_a_picture_is_read_again_if_its_body_ends_too_early(
+    world: World, monkeypatch: pytest.MonkeyPatch, failed_reads: int, outcome: str
 ) -> None:
     world.put("a.jpg", pictures.jpeg())
-    read, tried = world.buckets._read, []
+    read, attempts = world.buckets._read_once, []
 
-    def broken(key: str, limits: Limits) -> tuple[bytes, str]:
-        tried.append(key)
-        if len(tried) <= breaks:
+    def fail_first_reads(key: str, limits: Limits) -> tuple[bytes, str]:
+        attempts.append(key)
+        if len(attempts) <= failed_reads:
             raise ReadTimeoutError(endpoint_url="https://s3")
         return read(key, limits)
 
-    monkeypatch.setattr(world.buckets, "_read", broken)
+    monkeypatch.setattr(world.buckets, "_read_once", fail_first_reads)
     assert world.run()["a.jpg"]["outcome"] == outcome
 
 
-def test_a_bug_ends_the_child_and_is_not_blamed_on_the_picture(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_the_program_ends_the_child_and_the_picture_is_not_rejected(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.put("a.jpg", pictures.jpeg())
 
-    def bug(*_: Any) -> str:
+    def raise_key_error(*_: Any) -> str:
         raise KeyError("bug")
 
-    monkeypatch.setattr(world.buckets, "write", bug)
+    monkeypatch.setattr(world.buckets, "write", raise_key_error)
     with pytest.raises(KeyError):
         world.run()
 
@@ -304,14 +309,14 @@ def test_a_bug_ends_the_child_and_is_not_blamed_on_the_picture(world: World, mon
 # -- when the job has to stop
 
 
-def test_a_stop_finishes_the_pictures_in_work_and_begins_no_other(world: World) -> None:
+def test_after_a_stop_the_child_finishes_the_pictures_in_progress_and_begins_no_other(world: World) -> None:
     for number in range(30):
         world.put(f"{number:02}.jpg", pictures.jpeg())
     read = world.buckets.read
-    _before_reading(world, world.stopping.set)
+    _act_before_each_read(world, world.stopping.set)
     lines = world.run()
     assert not world.complete
-    assert 1 <= world.totals["made"] <= job.IN_FLIGHT + 1
+    assert 1 <= world.totals["made"] <= job.MAX_PENDING + 1
     assert world.thumbnails() == {line["thumbnail"] for line in lines.values()}
     world.stopping.clear()
     world.buckets.read = read  # type: ignore[method-assign]
@@ -319,24 +324,26 @@ def test_a_stop_finishes_the_pictures_in_work_and_begins_no_other(world: World) 
     assert len(world.thumbnails()) == 30
 
 
-def test_a_stop_abandons_slow_pictures_and_drops_waiting_ones(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_stop_the_child_abandons_slow_pictures_and_drops_waiting_pictures(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(10):
         world.put(f"{number}.jpg", pictures.jpeg())
-    released, begun = threading.Event(), []
+    released, begun_reads = threading.Event(), []
 
-    def stop_when_some_wait() -> None:
-        begun.append(1)
-        wait_for(lambda: len(world.job._pending) > job.IN_FLIGHT, "pictures that wait")
+    def stop_when_pictures_wait() -> None:
+        begun_reads.append(1)
+        wait_for(lambda: len(world.child._pending) > job.MAX_PENDING, "more pending pictures than threads")
         world.stopping.set()
         released.wait()
 
-    _before_reading(world, stop_when_some_wait)
+    _act_before_each_read(world, stop_when_pictures_wait)
     monkeypatch.setattr(job, "STOP_SECONDS", 0.1)
     assert world.run() == {}
-    assert world.job.abandoned
+    assert world.child.abandoned
     released.set()
-    wait_for(lambda: all(future.done() for future in world.job._pending), "the abandoned pictures")
-    assert len(begun) == job.THREADS
+    wait_for(lambda: all(future.done() for future in world.child._pending), "the end of the abandoned pictures")
+    assert len(begun_reads) == job.THREADS
 
 
 # -- the manifest

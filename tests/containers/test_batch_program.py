@@ -1,4 +1,7 @@
-"""The job's program as a container runs it, against the local AWS: environment, signals and exit codes."""
+"""These tests run the program of the job as a container does: environment variables, signals and exit codes.
+
+The program uses the local AWS, a program that imitates AWS on this machine.
+"""
 
 import contextlib
 import json
@@ -22,21 +25,22 @@ from tests.handlers.thumbnail import pictures
 from tests.support.waiting import wait_for
 
 PICTURES = 40
-SOME = 5
+MIDWAY = 5
+"""The tests pause the program when this number of thumbnails exists."""
 
 
 @dataclass
 class World:
-    """Two buckets for one test, and a way to run the program on them."""
+    """Two buckets for one test, and methods that fill them, run the program, and read the results."""
 
     s3: Any
     environment: dict[str, str]
     name: str
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def put(self, pictures_: int) -> None:
-        body = pictures.jpeg((1200, 900))  # takes about 10 ms, so the job can be stopped between two pictures
-        for number in range(pictures_):
+    def put_pictures(self, count: int) -> None:
+        body = pictures.jpeg((1200, 900))  # needs about 10 ms, so a test can stop the job between two pictures
+        for number in range(count):
             self.s3.put_object(Bucket=f"{self.name}-in", Key=f"{number:03}.jpg", Body=body)
 
     def start(self, *arguments: str, attempt: int = 1, **environment: str) -> subprocess.Popen[str]:
@@ -66,26 +70,29 @@ class World:
         return run
 
     def pause_midway(self, run: subprocess.Popen[str]) -> None:
-        """Pause the program when some thumbnails exist. Each count pauses it, or it might end during the count."""
+        """Pause the program when some thumbnails exist.
+
+        The program is also paused during each count, because it could end before the count is complete.
+        """
 
         def is_midway() -> bool:
             run.send_signal(signal.SIGSTOP)
-            if len(self.versions()) >= SOME:
+            if len(self.thumbnail_versions()) >= MIDWAY:
                 return True
             run.send_signal(signal.SIGCONT)
             return False
 
         wait_for(is_midway, "some thumbnails")
 
-    def versions(self) -> list[str]:
-        """Return the key of every thumbnail, once for each time that it was written."""
+    def thumbnail_versions(self) -> list[str]:
+        """Return the key of every version of every thumbnail. A thumbnail that was written twice has two versions."""
         found = self.s3.list_object_versions(Bucket=f"{self.name}-out", Prefix="thumbnails/").get("Versions", [])
         return [one["Key"] for one in found]
 
-    def drop(self, which: str) -> None:
-        bucket = f"{self.name}-{which}"
+    def delete_bucket(self, suffix: str) -> None:
+        bucket = f"{self.name}-{suffix}"
 
-        def dropped() -> bool:
+        def is_deleted() -> bool:
             for version in self.s3.list_object_versions(Bucket=bucket).get("Versions", []):
                 self.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
             try:
@@ -96,7 +103,7 @@ class World:
                 return False
             return True
 
-        wait_for(dropped, f"{bucket} to be empty")
+        wait_for(is_deleted, f"the deletion of {bucket}")
 
     def totals(self, attempt: int) -> dict[str, Any]:
         key = f"manifests/job/00000.{attempt}.json"
@@ -105,7 +112,7 @@ class World:
 
 @pytest.fixture
 def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
-    with tempfile.TemporaryDirectory() as temporary:  # a killed process leaves sockets in it
+    with tempfile.TemporaryDirectory() as temporary:  # a killed process leaves sockets in this folder
         environment = {**local_aws.environment(engine), "TMPDIR": temporary}
         world = World(local_aws.client("s3", engine), environment, f"batch-{uuid.uuid4()}")
         for bucket in (f"{world.name}-in", f"{world.name}-out"):
@@ -115,24 +122,25 @@ def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
         for run in world.started:
             end_process_group(run.pid, run)  # a failed test may leave a paused process
             run.communicate()
-    world.drop("in")
-    world.drop("out")
+    world.delete_bucket("in")
+    world.delete_bucket("out")
 
 
 @pytest.mark.parametrize(
-    ("sign", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)], ids=["told to stop", "killed"]
+    ("sign", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)], ids=["SIGTERM", "SIGKILL"]
 )
-def test_a_second_attempt_continues_where_the_lost_host_stopped(world: World, sign: signal.Signals, code: int) -> None:
-    world.put(PICTURES)
+def test_a_second_attempt_makes_only_the_missing_thumbnails(world: World, sign: signal.Signals, code: int) -> None:
+    """The first attempt ends early, because AWS takes its instance away."""
+    world.put_pictures(PICTURES)
     first = world.start()
     world.pause_midway(first)
     first.send_signal(sign)
     first.send_signal(signal.SIGCONT)
     output = first.communicate(timeout=30)
     assert first.returncode == code, output
-    wait_for(lambda: _has_ended(first.pid), "the decoders to end with the job", seconds=10)
-    before = world.versions()
-    assert SOME <= len(before) < PICTURES
+    wait_for(lambda: _has_ended(first.pid), "the end of the decoders", seconds=10)
+    before = world.thumbnail_versions()
+    assert MIDWAY <= len(before) < PICTURES
     if sign is signal.SIGTERM:
         assert world.totals(1)["complete"] is False
         assert world.totals(1)["made"] == len(before)
@@ -142,16 +150,16 @@ def test_a_second_attempt_continues_where_the_lost_host_stopped(world: World, si
     assert second.returncode == 0, output
     totals = world.totals(2)
     assert (totals["complete"], totals["made"], totals["skipped"]) == (True, PICTURES - len(before), len(before))
-    versions = world.versions()
-    assert len(versions) == len(set(versions)) == PICTURES, "a picture was lost or done twice"
+    versions = world.thumbnail_versions()
+    assert len(versions) == len(set(versions)) == PICTURES, "a thumbnail is missing or was written twice"
 
 
 def test_a_stopped_child_exits_with_143_even_if_it_cannot_write_its_manifest(world: World) -> None:
-    """Batch retries only exit code 143. With another code the child would be given up."""
-    world.put(PICTURES)
+    """Batch retries a child only after exit code 143."""
+    world.put_pictures(PICTURES)
     run = world.start()
     world.pause_midway(run)
-    world.drop("out")
+    world.delete_bucket("out")
     run.send_signal(signal.SIGTERM)
     run.send_signal(signal.SIGCONT)
     output = run.communicate(timeout=30)
@@ -168,7 +176,7 @@ def _has_ended(process_group: int) -> bool:
 
 
 def test_the_exit_code_is_1_when_aws_fails(world: World) -> None:
-    world.put(1)
+    world.put_pictures(1)
     run = world.start(OUTPUT_BUCKET="no-such-bucket-as-this")
     assert run.communicate(timeout=30)
     assert run.returncode == 1
@@ -181,13 +189,15 @@ def test_the_exit_code_is_1_when_aws_fails(world: World) -> None:
         (("--keys", "*", "--children", "2"), "2", "child 2 of 2: --children must be the size of the array"),
     ],
 )
-def test_a_wrong_command_line_is_explained(world: World, arguments: tuple[str, ...], index: str, message: str) -> None:
+def test_a_wrong_command_line_gets_an_error_message(
+    world: World, arguments: tuple[str, ...], index: str, message: str
+) -> None:
     run = world.start(*arguments, AWS_BATCH_JOB_ARRAY_INDEX=index)
     assert message in run.communicate(timeout=30)[1]
     assert run.returncode == 2
 
 
-def test_the_decoders_do_not_import_the_sdk() -> None:
-    """This saves 30 MB for each vCPU."""
+def test_the_decoders_do_not_import_botocore() -> None:
+    """Without botocore, the process of each vCPU needs 30 MB less memory."""
     program = "import sys, batch.decoders, batch.__main__; sys.exit('botocore' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": PROGRAM}, check=True)

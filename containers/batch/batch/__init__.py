@@ -1,1 +1,1 @@
-"""The program of an AWS Batch array job: makes a thumbnail of every picture in a bucket."""
+"""The program that runs in each child of the AWS Batch array job. It makes a thumbnail of every picture in a bucket."""

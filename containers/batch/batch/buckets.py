@@ -1,27 +1,27 @@
-"""Lists, pictures and thumbnails in the two buckets. All methods raise botocore's errors when AWS fails."""
+"""Access to the two S3 buckets: lists, pictures and thumbnails. All methods raise botocore's errors when AWS fails."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, HTTPClientError
 
-from batch.keys import Picture, stem
+from batch.keys import Picture, encoded_key
 from thumbnail.imaging import Rejected, Thumbnail
 from thumbnail.limits import Limits
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-READS = 3
-"""How often a picture is requested. botocore repeats a failed request, but not one whose body breaks off half way."""
+READ_ATTEMPTS = 3
+"""Attempts to read a picture. botocore repeats a failed request, but not a request whose body ends too early."""
 
 
 class PictureRemovedError(Exception):
-    """The picture no longer exists, because someone removed it after it was listed."""
+    """The picture no longer exists, because someone removed it after the child had listed it."""
 
 
 class Buckets:
-    """The bucket of the pictures, and the folder of another bucket for thumbnails of one size."""
+    """The bucket of the pictures, and one folder of the bucket of the thumbnails. The folder holds one size."""
 
     def __init__(self, s3: "S3Client", *, pictures: str, thumbnails: str, folder: str) -> None:
         self._s3 = s3
@@ -30,13 +30,16 @@ class Buckets:
         self._folder = folder
 
     def pictures(self, prefix: str) -> Iterator[Picture]:
-        """Yield every picture whose key begins with `prefix`, in the order of keys. Holds a page of 1,000 in memory."""
+        """Yield every picture whose key begins with `prefix`, in the order of keys.
+
+        Only one page of 1,000 pictures is in memory.
+        """
         for found in self._list(self._pictures, prefix):
             yield Picture(found["Key"], found["ETag"].strip('"'), found["Size"])
 
-    def names(self, prefix: str) -> Iterator[str]:
-        """Yield the names of the thumbnails of those pictures, in the order of the pictures' keys."""
-        for found in self._list(self._thumbnails, self._folder + stem(prefix)):
+    def thumbnail_names(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the existing thumbnails of those pictures, in the order of the keys of the pictures."""
+        for found in self._list(self._thumbnails, self._folder + encoded_key(prefix)):
             yield found["Key"].removeprefix(self._folder)
 
     def _list(self, bucket: str, prefix: str) -> Iterator[Any]:
@@ -44,19 +47,20 @@ class Buckets:
             yield from page.get("Contents", [])
 
     def read(self, key: str, limits: Limits) -> tuple[bytes, str]:
-        """Return a picture's bytes and their ETag, which differs from the listed one if the picture was replaced since.
+        """Return the bytes of a picture and their ETag.
 
-        Raises PictureRemovedError, and Rejected for a picture that is too large or archived.
+        The ETag differs from the listed ETag if someone replaced the picture after the child had listed it.
+        Raises PictureRemovedError, or Rejected if the picture is too large or archived.
         """
-        for left in reversed(range(READS)):
+        for attempts_left in reversed(range(READ_ATTEMPTS)):
             try:
-                return self._read(key, limits)
+                return self._read_once(key, limits)
             except HTTPClientError:
-                if not left:
+                if not attempts_left:
                     raise
         raise AssertionError
 
-    def _read(self, key: str, limits: Limits) -> tuple[bytes, str]:
+    def _read_once(self, key: str, limits: Limits) -> tuple[bytes, str]:
         try:
             found = self._s3.get_object(Bucket=self._pictures, Key=key)
         except ClientError as error:
@@ -71,11 +75,11 @@ class Buckets:
             return body.read(), found["ETag"].strip('"')
 
     def write(self, name: str, thumbnail: Thumbnail) -> str:
-        """Put a thumbnail and return its key. S3 stores it completely or not at all."""
+        """Store a thumbnail and return its key. S3 stores a thumbnail completely or not at all."""
         key = self._folder + name
         self._s3.put_object(Bucket=self._thumbnails, Key=key, Body=thumbnail.data, ContentType=thumbnail.content_type)
         return key
 
     def key_length(self, name: str) -> int:
-        """Return the length of a thumbnail's key in bytes."""
+        """Return the length in bytes of the key of a thumbnail with this name."""
         return len((self._folder + name).encode())

@@ -1,4 +1,4 @@
-"""Command line, environment, signals and exit code of one child."""
+"""Starts one child: reads its command line and environment, handles signals, and sets the exit code."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from batch.buckets import Buckets
 from batch.decoders import Decoders
-from batch.job import THREADS, Job, say
+from batch.job import THREADS, Child, say
 from batch.keys import prefix_of
 from batch.manifest import Manifest
 from thumbnail.limits import Limits
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 AWS_FAILED = 1
 STOPPED = 128 + signal.SIGTERM
-"""143. The job definition retries on it, because it means that the host was taken away."""
+"""Exit code 143. Batch retries a child that ends with this code, because AWS has then taken its instance away.
+The retry strategy of the job definition says so."""
 
 
 def main() -> int:
-    """Run one child. Exit codes: 0 when every picture is settled, bad ones too; 1 when AWS failed; 143 when stopped."""
+    """Run one child. Exit code 0: every picture was processed or rejected. 1: AWS failed. 143: the job had to stop."""
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -51,11 +52,12 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping
     limits = Limits.from_environment(environment)
     decoders = Decoders(vcpus, limits)
     s3, output = _client(vcpus), environment["OUTPUT_BUCKET"]
-    run, attempt = environment["AWS_BATCH_JOB_ID"].partition(":")[0], int(environment["AWS_BATCH_JOB_ATTEMPT"])
-    manifest = Manifest(s3, output, f"manifests/{run}/{arguments.child:05}.{attempt}")
-    job = Job(
+    # Batch sets AWS_BATCH_JOB_ID to <id of the array job>:<index of the child>.
+    job_id, attempt = environment["AWS_BATCH_JOB_ID"].partition(":")[0], int(environment["AWS_BATCH_JOB_ATTEMPT"])
+    manifest = Manifest(s3, output, f"manifests/{job_id}/{arguments.child:05}.{attempt}")
+    child = Child(
         prefix=arguments.prefix,
-        child=arguments.child,
+        index=arguments.child,
         children=arguments.children,
         vcpus=vcpus,
         buckets=Buckets(
@@ -66,7 +68,7 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping
         manifest=manifest,
         stopping=stopping,
     )
-    complete = job.run()
+    complete = child.run()
     try:
         manifest.close(
             complete=complete,
@@ -76,9 +78,9 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping
             seconds=round(time.monotonic() - started, 1),
         )
     finally:
-        if job.abandoned:
+        if child.abandoned:
             sys.stdout.flush()
-            os._exit(STOPPED)  # a normal exit would wait for the abandoned pictures
+            os._exit(STOPPED)  # a normal exit waits until the abandoned pictures are finished
     code = STOPPED if stopping.is_set() else AWS_FAILED if not complete or manifest.counts["failed"] else 0
     decoders.close()
     return code
@@ -86,8 +88,12 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping
 
 def _arguments(environment: Mapping[str, str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m batch", description=main.__doc__)
-    parser.add_argument("--keys", required=True, help="holiday/* for keys that begin with holiday/, * for all")
-    parser.add_argument("--children", type=int, required=True, help="size of the array; 1 for a job without an array")
+    parser.add_argument(
+        "--keys", required=True, help="holiday/* selects the keys that begin with holiday/; * selects all keys"
+    )
+    parser.add_argument(
+        "--children", type=int, required=True, help="number of children in the array; 1 if the job is no array"
+    )
     arguments = parser.parse_args()
     try:
         arguments.prefix = prefix_of(arguments.keys)
@@ -106,7 +112,7 @@ def _client(vcpus: int) -> "S3Client":
         config=Config(
             connect_timeout=5,
             read_timeout=20,
-            retries={"mode": "standard", "total_max_attempts": 5},  # covers half a minute of S3's "slow down"
-            max_pool_connections=THREADS * vcpus + 1,  # one more for the lists
+            retries={"mode": "standard", "total_max_attempts": 5},  # enough for half a minute of "slow down" errors
+            max_pool_connections=THREADS * vcpus + 1,  # the lists need one more connection
         ),
     )

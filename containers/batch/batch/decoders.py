@@ -1,4 +1,4 @@
-"""Processes that decode pictures, so that a picture that crashes its process harms no other picture."""
+"""Processes that decode pictures. If a picture crashes its process, the other pictures are not affected."""
 
 import multiprocessing
 import os
@@ -14,30 +14,33 @@ from thumbnail.imaging import Rejected, Thumbnail
 from thumbnail.limits import Limits
 
 DECODING_SECONDS = 60
-"""Limit for one picture: twenty times the slowest one that was measured."""
+"""Time limit for one picture. The slowest measured picture needed a twentieth of this time."""
 
 
 class Decoders:
-    """`count` processes, each of which decodes one picture at a time. Several threads may call the methods at once."""
+    """A number of processes, each of which decodes one picture at a time.
+
+    Several threads may call `thumbnail` at the same time.
+    """
 
     def __init__(self, count: int, limits: Limits, *, seconds: int = DECODING_SECONDS) -> None:
         self._count = count
         self._limits = limits
         self._seconds = seconds
-        # The fork server has no threads and has loaded all modules, so starting a process takes 10 ms.
+        # The fork server has no threads and has loaded all modules, so a new process starts in 10 ms.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__])
-        self._alone = threading.Lock()
+        self._exclusive = threading.Lock()
         self._idle: queue.SimpleQueue[ProcessPoolExecutor] = queue.SimpleQueue()
         for _ in range(count):
-            self._idle.put(self._process())
+            self._idle.put(self._new_process())
 
     def thumbnail(self, data: bytes) -> Thumbnail:
-        """Return the thumbnail of a picture. Raises Rejected, also when the picture's process dies twice."""
+        """Return the thumbnail of a picture. Raises Rejected for a bad picture, or if its process dies twice."""
         try:
             return self._decode(data)
         except BrokenProcessPool:
-            pass  # perhaps the other pictures used up the memory, so try again alone
+            pass  # perhaps other pictures used all memory, so try again while no other picture is decoded
         with self._without_others():
             try:
                 return self._decode(data)
@@ -47,7 +50,7 @@ class Decoders:
                 ) from None
 
     def close(self) -> None:
-        """End the processes. All of them must be idle."""
+        """End the processes. All processes must be idle."""
         for _ in range(self._count):
             self._idle.get().shutdown()
 
@@ -57,14 +60,15 @@ class Decoders:
             return process.submit(_thumbnail, data, self._limits, self._seconds).result()
         except BrokenProcessPool:
             process.shutdown()
-            process = self._process()
+            process = self._new_process()
             raise
         finally:
             self._idle.put(process)
 
     @contextmanager
     def _without_others(self) -> Iterator[None]:
-        with self._alone:  # two threads that collect all processes at once would block each other
+        # Two threads that reserve the other processes at the same time would wait for each other for ever.
+        with self._exclusive:
             others = [self._idle.get() for _ in range(self._count - 1)]
             try:
                 yield
@@ -72,12 +76,13 @@ class Decoders:
                 for process in others:
                     self._idle.put(process)
 
-    def _process(self) -> ProcessPoolExecutor:
+    def _new_process(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(1, self._context, initializer=_begin)
 
 
 def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the job, which finishes the pictures in work
+    # Ctrl-C is meant for the job, which then finishes the pictures in progress and still needs its decoders.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_job, daemon=True).start()
 
 
@@ -89,7 +94,8 @@ def _end_with_the_job() -> None:
 
 
 def _thumbnail(data: bytes, limits: Limits, seconds: int) -> Thumbnail:
-    signal.alarm(seconds)  # without a handler the kernel ends the process, even inside the decoder
+    # The alarm has no handler, so the kernel ends the process even while the decoder's C code runs.
+    signal.alarm(seconds)
     try:
         return limits.make_thumbnail(data)
     finally:

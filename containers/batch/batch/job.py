@@ -1,4 +1,7 @@
-"""One child of the array job: settles every picture in its share of the keys."""
+"""The work of one child of the array job: it processes every picture in its share of the keys.
+
+To process a picture means to make its thumbnail, or to find the reason why this is impossible or not necessary.
+"""
 
 import json
 import threading
@@ -13,32 +16,35 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from batch.buckets import Buckets, PictureRemovedError
 from batch.decoders import Decoders
-from batch.keys import MAX_KEY_BYTES, Picture, is_in_share, thumbnail_name, with_done
+from batch.keys import MAX_KEY_BYTES, Picture, is_in_share, thumbnail_name, with_existing_thumbnails
 from batch.manifest import Manifest, Outcome
 from thumbnail.imaging import Rejected
 from thumbnail.limits import Limits
 
 THREADS = 3
-"""Threads for each vCPU: while one waits for its decoder, two wait for S3."""
-IN_FLIGHT = 4
-"""Pictures for each vCPU that are in work or next. Those that are next need only their key in memory."""
+"""Threads for each vCPU: while one thread waits for its decoder, two threads wait for S3."""
+MAX_PENDING = 4
+"""Pictures for each vCPU that are being processed or are next in line. A picture in line needs memory only for its key.
+"""
 MAX_FAILURES = 100
-"""After so many failures the child gives up, because then AWS fails in general and not for single pictures."""
+"""After this number of failures the child gives up, because AWS then fails in general and not for single pictures."""
 STOP_SECONDS = 20
-"""Time for the pictures in work when the job has to stop. AWS Batch kills the job 30 seconds after SIGTERM.
+"""When the job has to stop, the child has this time to finish the pictures that are being processed.
+AWS Batch kills the job 30 seconds after SIGTERM.
 https://aws.amazon.com/blogs/hpc/understanding-the-aws-batch-termination-process/"""
 PROGRESS_SECONDS = 5
 
-Settled = tuple[Outcome, str, dict[str, Any]]
+Result = tuple[Outcome, str, dict[str, Any]]
 """The outcome of one picture, its key, and the other fields of its line in the manifest."""
 
 
 @dataclass(kw_only=True)
-class Job:
-    """A child with its share of the keys and the parts that it works with."""
+class Child:
+    """One child of the array job, with everything that it needs to process its share of the keys."""
 
     prefix: str
-    child: int
+    index: int
+    """The number of this child in the array, from 0."""
     children: int
     vcpus: int
     buckets: Buckets
@@ -46,91 +52,94 @@ class Job:
     decoders: Decoders
     manifest: Manifest
     stopping: threading.Event
-    """Set when the job has to stop: the child finishes the pictures in work and begins no other."""
+    """Set when the job has to stop. Then the child finishes the pictures in progress and begins no other picture."""
     abandoned: bool = False
-    """Whether the job stopped before all pictures in work were finished."""
-    _pending: set[Future[Settled]] = field(default_factory=set)
-    _reported: float = field(default_factory=time.monotonic)
+    """Whether the child ended before all pictures in progress were finished."""
+    _pending: set[Future[Result]] = field(default_factory=set)
+    _last_report: float = field(default_factory=time.monotonic)
 
     def run(self) -> bool:
-        """Settle every picture of the share. Return False if AWS failed or the job had to stop before the end."""
+        """Process every picture of the share. Return whether the child began all pictures.
+
+        The child begins fewer pictures if a list fails, after MAX_FAILURES failures, or if the job has to stop.
+        """
         threads = ThreadPoolExecutor(THREADS * self.vcpus)
         try:
-            listed = self._begin_all(threads)
+            began_all = self._begin_all(threads)
         except (BotoCoreError, ClientError) as error:
-            say("a list failed", error=str(error), child=self.child)
-            listed = False
+            say("the child could not list a bucket", error=str(error), child=self.index)
+            began_all = False
         self._finish()
         threads.shutdown(wait=False)
-        self.report("ended", complete=listed)
-        return listed
+        self.report("ended", complete=began_all)
+        return began_all
 
     def _begin_all(self, threads: ThreadPoolExecutor) -> bool:
-        for picture, done in self._share():
-            if done:
+        for picture, has_thumbnail in self._share():
+            if has_thumbnail:
                 self.manifest.add("skipped", picture.key)
                 self._report_regularly()
             else:
-                self._pending.add(threads.submit(self._settle, picture))
-                self._collect(at_most=IN_FLIGHT * self.vcpus)
+                self._pending.add(threads.submit(self._process, picture))
+                self._wait_until_pending(at_most=MAX_PENDING * self.vcpus)
             if self.stopping.is_set() or self.manifest.counts["failed"] >= MAX_FAILURES:
                 return False
         return True
 
     def _share(self) -> Iterator[tuple[Picture, bool]]:
-        in_share = partial(is_in_share, child=self.child, children=self.children)
+        in_share = partial(is_in_share, child=self.index, children=self.children)
         pictures = (picture for picture in self.buckets.pictures(self.prefix) if in_share(picture.key))
-        return with_done(pictures, self.buckets.names(self.prefix))
+        return with_existing_thumbnails(pictures, self.buckets.thumbnail_names(self.prefix))
 
-    def _collect(self, *, at_most: int) -> None:
+    def _wait_until_pending(self, *, at_most: int) -> None:
         while len(self._pending) > at_most and not self.stopping.is_set():
-            self._take(seconds=1)
+            self._record_finished(timeout=1)
 
     def _finish(self) -> None:
-        self._collect(at_most=0)
-        self._pending = {future for future in self._pending if not future.cancel()}  # drops those not yet begun
+        self._wait_until_pending(at_most=0)
+        self._pending = {future for future in self._pending if not future.cancel()}  # drops pictures not yet begun
         deadline = time.monotonic() + STOP_SECONDS
         while self._pending and time.monotonic() < deadline:
-            self._take(seconds=deadline - time.monotonic())
+            self._record_finished(timeout=deadline - time.monotonic())
         self.abandoned = bool(self._pending)
 
-    def _take(self, *, seconds: float) -> None:
-        done, self._pending = wait(self._pending, seconds, FIRST_COMPLETED)
-        for future in done:
+    def _record_finished(self, *, timeout: float) -> None:
+        finished, self._pending = wait(self._pending, timeout, FIRST_COMPLETED)
+        for future in finished:
             outcome, key, more = future.result()
             self.manifest.add(outcome, key, **more)
             if outcome == "failed":
-                say("AWS failed", key=key, child=self.child, **more)
+                say("AWS failed", key=key, child=self.index, **more)
         self._report_regularly()
 
-    def _settle(self, picture: Picture) -> Settled:
+    def _process(self, picture: Picture) -> Result:
         try:
-            return "made", picture.key, {"thumbnail": self._make(picture)}
+            return "made", picture.key, {"thumbnail": self._make_thumbnail(picture)}
         except Rejected as rejected:
             return "rejected", picture.key, {"reason": str(rejected)}
         except PictureRemovedError:
-            return "skipped", picture.key, {"reason": "It was removed meanwhile."}
+            return "skipped", picture.key, {"reason": "The picture was removed while the job ran."}
         except (BotoCoreError, ClientError) as error:
             return "failed", picture.key, {"reason": str(error)}
 
-    def _make(self, picture: Picture) -> str:
+    def _make_thumbnail(self, picture: Picture) -> str:
         self.limits.check_size(picture.key, picture.size)
         length = self.buckets.key_length(thumbnail_name(picture.key, picture.etag))
         if length > MAX_KEY_BYTES:
-            raise Rejected(f"Its thumbnail's key would have {length:,} bytes; S3 takes {MAX_KEY_BYTES:,}.")
+            raise Rejected(f"The key of its thumbnail would have {length:,} bytes; S3 allows {MAX_KEY_BYTES:,}.")
         data, etag = self.buckets.read(picture.key, self.limits)
         return self.buckets.write(thumbnail_name(picture.key, etag), self.decoders.thumbnail(data))
 
     def _report_regularly(self) -> None:
-        if time.monotonic() - self._reported >= PROGRESS_SECONDS:
+        if time.monotonic() - self._last_report >= PROGRESS_SECONDS:
             self.report("progress")
 
     def report(self, message: str, **more: Any) -> None:
-        """Print how many pictures the child has settled, by outcome."""
-        self._reported = time.monotonic()
-        say(message, child=self.child, children=self.children, **self.manifest.counts, **more)
+        """Print how many pictures the child has processed, by outcome."""
+        self._last_report = time.monotonic()
+        say(message, child=self.index, children=self.children, **self.manifest.counts, **more)
 
 
 def say(message: str, **more: Any) -> None:
-    """Print one line of JSON, so that CloudWatch Logs can search by field."""
+    """Print one line of JSON, because CloudWatch Logs can search JSON by field."""
     print(json.dumps({"message": message, **more}, ensure_ascii=False), flush=True)

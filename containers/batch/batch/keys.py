@@ -1,4 +1,4 @@
-"""Shares of keys and names of thumbnails. Nothing here calls AWS."""
+"""Functions that divide the keys into shares and name the thumbnails. This module does not call AWS."""
 
 import hashlib
 import re
@@ -8,7 +8,7 @@ from itertools import groupby
 
 MAX_KEY_BYTES = 1024
 """S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
-_BEFORE_LETTERS = re.compile("[\x00-']")
+_UP_TO_APOSTROPHE = re.compile("[\x00-']")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,14 @@ class Picture:
     key: str
     etag: str
     size: int
-    """Bytes."""
+    """Size in bytes."""
 
 
 def prefix_of(keys: str) -> str:
-    """Return the prefix in `holiday/*`. Raises ValueError unless `keys` is a prefix and one star."""
+    """Return the part before the star: `holiday/` for `holiday/*`.
+
+    Raises ValueError unless `keys` is a prefix and one star.
+    """
     prefix, star, rest = keys.partition("*")
     if not star or rest:
         raise ValueError(f"{keys!r} is not like holiday/* or *, and S3 can list keys only by their beginning")
@@ -30,31 +33,37 @@ def prefix_of(keys: str) -> str:
 
 
 def is_in_share(key: str, *, child: int, children: int) -> bool:
-    """Whether a key is in this child's share. Each key is in exactly one share, and always in the same one."""
+    """Whether this child processes the key. Each key belongs to one share, and every run computes the same share."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()) % children == child
 
 
-def stem(key: str) -> str:
-    """Return the key as it stands in the names of its thumbnails. Stems followed by `!` sort as the keys do.
+def encoded_key(key: str) -> str:
+    """Return the key in the form in which it begins the name of a thumbnail. Encoded keys plus `!` sort like the keys.
 
-    Each character up to the apostrophe is written as an apostrophe and its code. Then `!` sorts before every other
-    character of a stem. So `a!` comes before `a-b!`, as `a` comes before `a-b`, and two lists can be read in parallel.
+    An apostrophe and every character that sorts before it are replaced by an apostrophe and the code of the character.
+    Then `!` sorts before all characters of an encoded key. So `a!` comes before `a-b!`, as `a` comes before `a-b`.
+    Because both orders are equal, a child can read the list of pictures and the list of thumbnails in parallel.
     """
-    return _BEFORE_LETTERS.sub(lambda found: f"'{ord(found[0]):02x}", key)
+    return _UP_TO_APOSTROPHE.sub(lambda found: f"'{ord(found[0]):02x}", key)
 
 
 def thumbnail_name(key: str, etag: str) -> str:
     """Return the name of the thumbnail of this version of the picture."""
-    return f"{stem(key)}!{etag}.webp"
+    return f"{encoded_key(key)}!{etag}.webp"
 
 
-def with_done(pictures: Iterable[Picture], names: Iterable[str]) -> Iterator[tuple[Picture, bool]]:
-    """Yield each picture, and whether its thumbnail exists. Both inputs must be in S3's order; each is read once."""
-    groups = groupby(names, key=lambda one: one.rpartition("!")[0])
+def with_existing_thumbnails(
+    pictures: Iterable[Picture], thumbnail_names: Iterable[str]
+) -> Iterator[tuple[Picture, bool]]:
+    """Yield each picture, and whether its thumbnail exists.
+
+    Both inputs must be in the order in which S3 lists them. The function reads each input only once.
+    """
+    groups = groupby(thumbnail_names, key=lambda name: name.rpartition("!")[0])
     current, existing = next(groups, (None, iter(())))
     for picture in pictures:
-        wanted = f"{stem(picture.key)}!"
-        while current is not None and f"{current}!" < wanted:
+        wanted = encoded_key(picture.key)
+        while current is not None and f"{current}!" < f"{wanted}!":
             current, existing = next(groups, (None, iter(())))
-        made = set(existing) if current == wanted[:-1] else set()
-        yield picture, thumbnail_name(picture.key, picture.etag) in made
+        existing_names = set(existing) if current == wanted else set()
+        yield picture, thumbnail_name(picture.key, picture.etag) in existing_names

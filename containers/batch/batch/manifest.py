@@ -1,4 +1,4 @@
-"""The report of a child: one line for each picture, then the totals."""
+"""The manifest is the report of a child: one line for each picture, and the totals."""
 
 import json
 from dataclasses import dataclass, field
@@ -9,13 +9,17 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 PART_BYTES = 5 * 1024**2
-"""S3's smallest part, and all that stays in memory. S3 accepts 10,000 parts, which is about 500 million lines."""
+"""S3's minimum size of a part of an upload. The manifest keeps at most one part in memory.
+S3 accepts 10,000 parts, which is about 500 million lines."""
 Outcome = Literal["made", "skipped", "rejected", "failed"]
 
 
 @dataclass
 class Manifest:
-    """Writes `<name>.jsonl` with a line for each picture. The object appears at `close`. Not for several threads."""
+    """Writes `<name>.jsonl` with a line for each picture. S3 shows the object only after `close`.
+
+    Only one thread may call the methods.
+    """
 
     s3: "S3Client"
     bucket: str
@@ -25,7 +29,7 @@ class Manifest:
 
     def __post_init__(self) -> None:
         self._buffer = bytearray()
-        self._upload: str | None = None
+        self._upload_id: str | None = None
         self._parts: list[CompletedPartTypeDef] = []
 
     def add(self, outcome: Outcome, key: str, **more: Any) -> None:
@@ -37,25 +41,25 @@ class Manifest:
             self._send_part()
 
     def close(self, **totals: Any) -> None:
-        """Write the remaining lines, and last `<name>.json` with the totals."""
-        if self._upload is None:
+        """Write the remaining lines. Then write `<name>.json` with the totals."""
+        if self._upload_id is None:
             self.s3.put_object(**self._object("jsonl"), Body=bytes(self._buffer), ContentType="application/jsonl")
         else:
             if self._buffer:
                 self._send_part()
             self.s3.complete_multipart_upload(
-                **self._object("jsonl"), UploadId=self._upload, MultipartUpload={"Parts": self._parts}
+                **self._object("jsonl"), UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
             )
         body = json.dumps({**totals, **self.counts})
         self.s3.put_object(**self._object("json"), Body=body.encode(), ContentType="application/json")
 
     def _send_part(self) -> None:
-        if self._upload is None:
-            begun = self.s3.create_multipart_upload(**self._object("jsonl"), ContentType="application/jsonl")
-            self._upload = begun["UploadId"]
+        if self._upload_id is None:
+            upload = self.s3.create_multipart_upload(**self._object("jsonl"), ContentType="application/jsonl")
+            self._upload_id = upload["UploadId"]
         number = len(self._parts) + 1
         part = self.s3.upload_part(
-            **self._object("jsonl"), UploadId=self._upload, PartNumber=number, Body=bytes(self._buffer)
+            **self._object("jsonl"), UploadId=self._upload_id, PartNumber=number, Body=bytes(self._buffer)
         )
         self._parts.append({"ETag": part["ETag"], "PartNumber": number})
         self._buffer.clear()
