@@ -1,4 +1,7 @@
-"""The web service as a process, and stand-ins for its surroundings: metadata endpoint, load balancer, clients."""
+"""Helpers that run the web service as a process, and fake servers and clients around it.
+
+There is a task metadata endpoint, a load balancer, and clients that send requests all the time.
+"""
 
 import http.client
 import itertools
@@ -21,27 +24,33 @@ from tests.support.folders import ROOT
 from tests.support.waiting import wait_for
 
 WEB = ROOT / "containers" / "web"
-SAMPLES = Path(__file__).parent / "metadata"
-"""Examples from AWS's documentation. Each file holds both answers of the endpoint.
+METADATA_FOLDER = Path(__file__).parent / "metadata"
+"""Examples from AWS's documentation. Each file holds the two answers of the endpoint for one task.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-examples.html
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-fargate-examples.html
 """
-Answers = Callable[[str], bytes]
-PATIENCE = 20
+MetadataAnswers = Callable[[str], bytes]
+"""A function that returns the answer of the task metadata endpoint to a request for a path."""
+TIMEOUT_SECONDS = 20
 
 
-def sample(name: str) -> dict[str, dict[str, Any]]:
-    return dict(json.loads((SAMPLES / f"{name}.json").read_text()))
+def example_metadata(name: str) -> dict[str, dict[str, Any]]:
+    """Return the answers about the task and about its container, under the keys `task` and `container`."""
+    return dict(json.loads((METADATA_FOLDER / f"{name}.json").read_text()))
 
 
-def answers(name: str) -> Answers:
-    """Return the answers of the metadata endpoint, by path, for the task of a sample."""
-    found = {path: json.dumps(found).encode() for path, found in sample(name).items()}
-    return lambda path: found["task" if path.endswith("/task") else "container"]
+def example_answers(name: str) -> MetadataAnswers:
+    return answers_of(example_metadata(name))
+
+
+def answers_of(metadata: dict[str, dict[str, Any]]) -> MetadataAnswers:
+    return lambda path: json.dumps(metadata["task" if path.endswith("/task") else "container"]).encode()
 
 
 @dataclass(frozen=True)
 class Answer:
+    """The answer to an HTTP request."""
+
     status: int
     headers: http.client.HTTPMessage
     body: bytes
@@ -51,17 +60,18 @@ class Answer:
         return json.loads(self.body)
 
 
-def ask(
+def send_request(
     port: int, path: str, *, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    """Send one request on a new connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     try:
-        return ask_on(connection, path, method=method, body=body, headers=headers)
+        return send_request_on(connection, path, method=method, body=body, headers=headers)
     finally:
         connection.close()
 
 
-def ask_on(
+def send_request_on(
     connection: http.client.HTTPConnection,
     path: str,
     *,
@@ -75,32 +85,33 @@ def ask_on(
 
 
 @dataclass
-class Web:
-    """A running server, with its port and its log."""
+class WebServer:
+    """A running web service, with its port and its log file."""
 
     process: subprocess.Popen[bytes]
     port: int
     log: Path
 
-    def lines(self) -> list[dict[str, Any]]:
+    def log_lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
-    def requests(self) -> list[dict[str, Any]]:
-        return [line for line in self.lines() if line["message"] == "request"]
+    def logged_requests(self) -> list[dict[str, Any]]:
+        return [line for line in self.log_lines() if line["message"] == "request"]
 
-    def ready(self) -> bool:
-        return ask(self.port, "/readyz").status == 200
+    def is_ready(self) -> bool:
+        return send_request(self.port, "/readyz").status == 200
 
-    def signal(self, number: int = signal.SIGTERM) -> None:
+    def send_signal(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
 
     def exit_status(self) -> int:
-        return self.process.wait(timeout=PATIENCE)
+        """Wait until the process has ended, and return its exit status."""
+        return self.process.wait(timeout=TIMEOUT_SECONDS)
 
 
 @contextmanager
-def web(folder: Path, **environment: str) -> Iterator[Web]:
-    """Run a server on a free port until it is ready. Kill it in the end if it still runs."""
+def run_web_server(folder: Path, **environment: str) -> Iterator[WebServer]:
+    """Start a web service on a free port, and wait until it listens. Kill it at the end if it still runs."""
     log = folder / f"{time.monotonic_ns()}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -111,8 +122,8 @@ def web(folder: Path, **environment: str) -> Iterator[Web]:
             stderr=subprocess.STDOUT,
         )
     try:
-        port = wait_for(lambda: _port(log, process), "the server", seconds=PATIENCE)
-        yield Web(process, port, log)
+        port = wait_for(lambda: _port(log, process), "the port of the server", seconds=TIMEOUT_SECONDS)
+        yield WebServer(process, port, log)
     finally:
         process.kill()
         process.wait()
@@ -125,22 +136,12 @@ def _port(log: Path, process: "subprocess.Popen[bytes]") -> int | None:
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
-
-
-@contextmanager
-def metadata(answer: Answers) -> Iterator[str]:
-    """Serve a task metadata endpoint, and yield the value of ECS_CONTAINER_METADATA_URI_V4."""
+def run_metadata_endpoint(answers: MetadataAnswers) -> Iterator[str]:
+    """Run a fake task metadata endpoint, and yield the value of ECS_CONTAINER_METADATA_URI_V4."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = answer(self.path)
+            body = answers(self.path)
             with suppress(OSError):  # the client closed the connection before the answer
                 self.send_response(200)
                 self.end_headers()
@@ -149,67 +150,75 @@ def metadata(answer: Answers) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             """Log nothing."""
 
-    with serving(Handler) as port:
-        yield f"http://127.0.0.1:{port}/v4/1b2f"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v4/1b2f"
+    server.shutdown()
+    server.server_close()
 
 
 @dataclass
-class Balancer:
-    """Behaves as an ALB: sends requests to the ready targets in turn, keeps connections open, never tries twice."""
+class FakeLoadBalancer:
+    """Imitates an Application Load Balancer: it sends each request to the next healthy target.
 
-    targets: list[Web] = field(default_factory=list)
-    _ready: list[Web] = field(default_factory=list)
-    _idle: dict[int, list[http.client.HTTPConnection]] = field(default_factory=dict)
-    _turn: "itertools.count[int]" = field(default_factory=itertools.count)
+    It keeps connections open, and does not repeat a failed request.
+    """
 
-    def check(self) -> bool:
-        """Check the readiness of every target, and wait a tenth of a second. Always returns True, for `Load`."""
-        self._ready = [target for target in list(self.targets) if _says_ready(target)]
-        time.sleep(0.1)  # a load balancer's interval
-        return True
+    targets: list[WebServer] = field(default_factory=list)
+    _healthy_targets: list[WebServer] = field(default_factory=list)
+    _open_connections: dict[int, list[http.client.HTTPConnection]] = field(default_factory=dict)
+    _counter: "itertools.count[int]" = field(default_factory=itertools.count)
 
-    def is_used(self, target: Web) -> bool:
-        return target in self._ready
+    def check_health(self) -> None:
+        """Check the health of every target. Then wait for a tenth of a second, the interval of the health checks."""
+        self._healthy_targets = [target for target in list(self.targets) if _is_healthy(target)]
+        time.sleep(0.1)
+
+    def uses(self, target: WebServer) -> bool:
+        return target in self._healthy_targets
 
     def forward(self, path: str) -> Answer:
-        ready = self._ready
-        port = ready[next(self._turn) % len(ready)].port
-        idle = self._idle.setdefault(port, [])
-        connection = idle.pop() if idle else http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        answer = ask_on(connection, path)
+        targets = self._healthy_targets
+        port = targets[next(self._counter) % len(targets)].port
+        connections = self._open_connections.setdefault(port, [])
+        connection = (
+            connections.pop() if connections else http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+        )
+        answer = send_request_on(connection, path)
         if answer.headers["Connection"] == "close":
             connection.close()
         else:
-            idle.append(connection)
+            connections.append(connection)
         return answer
 
     def close(self) -> None:
-        for connection in itertools.chain.from_iterable(self._idle.values()):
+        for connection in itertools.chain.from_iterable(self._open_connections.values()):
             connection.close()
 
 
-def _says_ready(target: Web) -> bool:
+def _is_healthy(target: WebServer) -> bool:
     try:
-        return target.ready()
+        return target.is_ready()
     except OSError:
         return False
 
 
 @dataclass
 class Load:
-    """Clients that send requests without a pause, each in its own thread."""
+    """Clients that send requests without a pause. Each client has its own thread."""
 
-    once: Callable[[], bool]
-    """Sends one request and returns whether to go on."""
+    send: Callable[[], bool]
+    """A function that sends one request. It returns whether the client continues after this request."""
     clients: int
-    answered: list[None] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    _answers: list[None] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     @property
-    def done(self) -> int:
-        return len(self.answered)
+    def answer_count(self) -> int:
+        return len(self._answers)
 
     def start(self) -> None:
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(self.clients)]
@@ -217,20 +226,21 @@ class Load:
             thread.start()
 
     def _run(self) -> None:
-        go_on = True
-        while go_on and not self._stop.is_set():
+        continues = True
+        while continues and not self._stop.is_set():
             try:
-                go_on = self.once()
-                self.answered.append(None)
-            except Exception as error:  # noqa: BLE001 - any error counts, because a client would see it
+                continues = self.send()
+                self._answers.append(None)
+            except Exception as error:  # noqa: BLE001 - every error is a failure, because a client would see it
                 self.failures.append(repr(error))
 
     def join(self) -> None:
         """Wait until every client has ended."""
         for thread in self._threads:
-            thread.join(PATIENCE)
+            thread.join(TIMEOUT_SECONDS)
             assert not thread.is_alive()
 
     def stop(self) -> None:
+        """Stop every client after its current request."""
         self._stop.set()
         self.join()

@@ -1,4 +1,4 @@
-"""Rules for every Dockerfile that can be checked without a container tool."""
+"""These tests check every Dockerfile. They need no container tool."""
 
 import re
 import subprocess
@@ -11,28 +11,36 @@ from local.project import base_image
 from tests.support.folders import ROOT
 
 DOCKERFILES = sorted((ROOT / "containers").glob("*/Dockerfile"))
-each = pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda file: file.parent.name)
+for_each_dockerfile = pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda file: file.parent.name)
 
 
-@each
-def test_all_images_have_the_same_base(dockerfile: Path) -> None:
+@for_each_dockerfile
+def test_the_image_has_the_base_image_of_the_project(dockerfile: Path) -> None:
     assert f"ARG BASE_IMAGE={base_image()}\n" in dockerfile.read_text()
 
 
-@each
+@for_each_dockerfile
 def test_an_image_for_arm_can_be_built_on_x86(dockerfile: Path) -> None:
-    """No emulation is needed, because the stage for the other processor runs no program."""
-    build, image = dockerfile.read_text().split("\nFROM ")[1:]
-    assert build.startswith("--platform=$BUILDPLATFORM ")
-    assert not re.search(r"^RUN", image, re.MULTILINE)
+    """The build stage uses the processor of the builder. The final stage runs no program, so no emulator is needed."""
+    build_stage, final_stage = dockerfile.read_text().split("\nFROM ")[1:]
+    assert build_stage.startswith("--platform=$BUILDPLATFORM ")
+    assert not re.search(r"^RUN", final_stage, re.MULTILINE)
 
 
-@each
+@for_each_dockerfile
 @pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
-def test_the_lock_has_wheels_for_both_processors(dockerfile: Path, processor: str, tmp_path: Path) -> None:
-    found = re.search(r"python:(3\.\d+)\.\d+-slim", base_image())
-    assert found
-    platform = ("--platform", f"manylinux_2_28_{processor}", "--implementation", "cp", "--python-version", found[1])
+def test_the_locked_packages_have_wheels_for_the_processor(dockerfile: Path, processor: str, tmp_path: Path) -> None:
+    """requirements.txt locks the packages: it contains exact versions and hashes."""
+    python_version = re.search(r"python:(3\.\d+)\.\d+-slim", base_image())
+    assert python_version
+    target = (
+        "--platform",
+        f"manylinux_2_28_{processor}",
+        "--implementation",
+        "cp",
+        "--python-version",
+        python_version[1],
+    )
     options = ("--only-binary", ":all:", "--require-hashes", "--no-deps", "--target", str(tmp_path))
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", *platform, *options]
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", *target, *options]
     subprocess.run([*command, "--requirement", str(dockerfile.with_name("requirements.txt"))], check=True)

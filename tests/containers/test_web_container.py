@@ -1,4 +1,4 @@
-"""The web image, built, and run as ECS runs it. Skipped without a container tool."""
+"""These tests build the web image and run it as ECS does. They are skipped if the machine has no container tool."""
 
 import json
 import os
@@ -10,12 +10,12 @@ import pytest
 
 from local.project import SETTINGS
 from localaws import base_image, container_tool
-from tests.containers.servers import PATIENCE, WEB, ask
+from tests.containers.servers import TIMEOUT_SECONDS, WEB, send_request
 from tests.support.bundles import locked_versions
 from tests.support.waiting import wait_for
 
-NAME = f"localhost/web-under-test-{os.getpid()}"
-BASE = f"{NAME}-base"
+IMAGE = f"localhost/web-under-test-{os.getpid()}"
+BASE_IMAGE = f"{IMAGE}-base"
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +25,12 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[container_tool.To
     if not found:
         pytest.skip(f"no container tool: {found.why}")
     yield found
-    found("rmi", "--force", NAME, BASE)
+    found("rmi", "--force", IMAGE, BASE_IMAGE)
     container_tool.remove_all(found, folder)
 
 
-def succeed(tool: container_tool.Tool, *arguments: str) -> str:
+def run_tool(tool: container_tool.Tool, *arguments: str) -> str:
+    """Run the container tool, and return its output. Fail if its exit status is not 0."""
     run = tool(*arguments)
     assert run.returncode == 0, run.stderr
     return run.stdout.strip()
@@ -37,22 +38,24 @@ def succeed(tool: container_tool.Tool, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def image(tool: container_tool.Tool) -> str:
-    base: tuple[str, ...] = ()
+    """Build the image and return its name.
+
+    If the registry of the base image cannot be reached, the base image is made from the Python of this machine.
+    """
+    build_arguments: tuple[str, ...] = ()
     assert SETTINGS.base_image is not None
     if not container_tool.is_reachable(SETTINGS.base_image.image):
-        base_image.import_into(tool, SETTINGS.base_image, BASE)
-        base = ("--build-arg", f"BASE_IMAGE={BASE}")
-    succeed(tool, "build", *tool.build, *base, "--tag", NAME, str(WEB))
-    return NAME
+        base_image.import_into(tool, SETTINGS.base_image, BASE_IMAGE)
+        build_arguments = ("--build-arg", f"BASE_IMAGE={BASE_IMAGE}")
+    run_tool(tool, "build", *tool.build, *build_arguments, "--tag", IMAGE, str(WEB))
+    return IMAGE
 
 
 def test_the_image_declares_user_command_and_health_check(tool: container_tool.Tool, image: str) -> None:
-    (found,) = json.loads(succeed(tool, "image", "inspect", image))
-    config: dict[str, Any] = {
-        "Healthcheck": found.get("Healthcheck"),
-        **found["Config"],
-    }  # beside Config in podman
-    assert config["User"] == "65532:65532", "the user must be a number other than root's"
+    (found,) = json.loads(run_tool(tool, "image", "inspect", image))
+    # docker reports the health check inside of Config, podman reports it outside.
+    config: dict[str, Any] = {"Healthcheck": found.get("Healthcheck"), **found["Config"]}
+    assert config["User"] == "65532:65532", "the user must be a number, and must not be root"
     assert config["Cmd"] == ["python", "-m", "web"]
     assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "web.healthcheck"]
     assert config["StopSignal"] in ("SIGTERM", "15")
@@ -60,7 +63,7 @@ def test_the_image_declares_user_command_and_health_check(tool: container_tool.T
     assert config["Labels"]["org.opencontainers.image.licenses"] == "MIT-0"
 
 
-LOOK = """
+INSPECT = """
 import json, os, pathlib
 app = [path for path in pathlib.Path("/app").rglob("*")]
 print(json.dumps({
@@ -75,8 +78,8 @@ print(json.dumps({
 """
 
 
-def test_the_image_holds_only_the_locked_packages(tool: container_tool.Tool, image: str) -> None:
-    found = json.loads(succeed(tool, "run", "--rm", "--network", "host", *tool.run, image, "python", "-c", LOOK))
+def test_the_image_contains_only_the_packages_in_requirements_txt(tool: container_tool.Tool, image: str) -> None:
+    found = json.loads(run_tool(tool, "run", "--rm", "--network", "host", *tool.run, image, "python", "-c", INSPECT))
     packages = {name.replace("-", "_") for name in locked_versions(WEB / "requirements.txt")}
     names = {name.partition(".")[0] for name in found["names"] if not name.endswith(".dist-info")}
     assert names - {"__pycache__"} <= packages | {"web"}
@@ -85,28 +88,30 @@ def test_the_image_holds_only_the_locked_packages(tool: container_tool.Tool, ima
     assert (found["build"], found["user"]) == (False, 65532)
 
 
-def test_the_image_serves_and_stops_as_on_ecs(tool: container_tool.Tool, image: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    settings = ("--env", f"PORT={port}", "--env", "DRAIN_QUIET_SECONDS=0.2")
-    hardened = ("--read-only", "--cap-drop", "ALL", "--network", "host", *tool.run)
+def test_a_container_of_the_image_answers_requests_and_stops_with_exit_status_0(
+    tool: container_tool.Tool, image: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    variables = ("--env", f"PORT={port}", "--env", "DRAIN_QUIET_SECONDS=0.2")
+    restrictions = ("--read-only", "--cap-drop", "ALL", "--network", "host", *tool.run)
     name = f"web-under-test-{os.getpid()}"
-    succeed(tool, "run", "--detach", "--name", name, *hardened, *settings, image)
+    run_tool(tool, "run", "--detach", "--name", name, *restrictions, *variables, image)
     try:
-        wait_for(lambda: _answers(port), "the server", seconds=PATIENCE)
-        assert b"Not on ECS" in ask(port, "/").body
-        succeed(tool, "exec", name, "python", "-m", "web.healthcheck")
-        succeed(tool, "stop", "--time", "20", name)
-        (state,) = json.loads(succeed(tool, "inspect", "--format", "[{{json .State}}]", name))
+        wait_for(lambda: _is_ready(port), "the server to be ready", seconds=TIMEOUT_SECONDS)
+        assert b"Not on ECS" in send_request(port, "/").body
+        run_tool(tool, "exec", name, "python", "-m", "web.healthcheck")
+        run_tool(tool, "stop", "--time", "20", name)
+        (state,) = json.loads(run_tool(tool, "inspect", "--format", "[{{json .State}}]", name))
         assert state["ExitCode"] == 0
-        log = [json.loads(line) for line in succeed(tool, "logs", name).splitlines()]
+        log = [json.loads(line) for line in run_tool(tool, "logs", name).splitlines()]
         assert [line["path"] for line in log if line["message"] == "request"] == ["/"]
     finally:
         tool("rm", "--force", name)
 
 
-def _answers(port: int) -> bool:
+def _is_ready(port: int) -> bool:
     try:
-        return ask(port, "/readyz").status == 200
+        return send_request(port, "/readyz").status == 200
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Reading the metadata endpoint, with the answers from AWS's documentation."""
+"""These tests read a fake task metadata endpoint. Its answers are the examples in AWS's documentation."""
 
 import asyncio
 import threading
@@ -7,43 +7,43 @@ from typing import Any
 
 import pytest
 
-from tests.containers.servers import answers, metadata, sample
-from web import metadata as module
-from web.metadata import Locator, Place, place_of
+from tests.containers.servers import example_answers, example_metadata, run_metadata_endpoint
+from web.metadata import TIMEOUT_SECONDS, TaskInfo, TaskInfoReader, task_info_of
 
 
-def place_of_sample(name: str) -> Place:
-    found = sample(name)
-    return place_of(found["task"], found["container"])
+def example_task_info(name: str) -> TaskInfo:
+    example = example_metadata(name)
+    return task_info_of(example["task"], example["container"])
 
 
-def test_the_place_of_a_task_on_fargate() -> None:
-    place = place_of_sample("fargate")
-    assert (place.on_ecs, place.problem, place.launch_type) == (True, None, "FARGATE")
-    assert place.cluster == "MyEmptyCluster", "the name of the cluster, not its ARN"
-    assert place.task == "bfa2636268144d039771334145e490c5"
-    assert place.task_definition == "sample-fargate:5"
-    assert place.availability_zone == "us-east-1d"
-    assert (place.vcpu, place.memory_mib) == (0.25, 512), "the limits of the task, not the container's 2 units"
-    assert place.image == "public.ecr.aws/docker/library/httpd:latest"
+def test_the_information_about_a_task_on_fargate() -> None:
+    info = example_task_info("fargate")
+    assert (info.on_ecs, info.problem, info.launch_type) == (True, None, "FARGATE")
+    assert info.cluster == "MyEmptyCluster", "the cluster must have its name, not its ARN"
+    assert info.task == "bfa2636268144d039771334145e490c5"
+    assert info.task_definition == "sample-fargate:5"
+    assert info.availability_zone == "us-east-1d"
+    assert (info.vcpu, info.memory_mib) == (0.25, 512), "the limits must be those of the task, not of the container"
+    assert info.image == "public.ecr.aws/docker/library/httpd:latest"
 
 
-def test_the_place_of_a_task_on_ec2() -> None:
-    place = place_of_sample("ec2")
-    assert (place.on_ecs, place.problem, place.launch_type) == (True, None, "EC2")
-    assert place.cluster == "default"
-    assert place.task == "158d1c8083dd49d6b527399fd6414f5c"
-    assert place.task_definition == "curltest:26"
-    assert place.availability_zone == "us-west-2d"
-    assert (place.vcpu, place.memory_mib) == (0.01, 128), "the container's 10 of 1024 units, as the task has no limits"
-    assert place.image == "curltest:latest"
+def test_the_information_about_a_task_on_ec2() -> None:
+    info = example_task_info("ec2")
+    assert (info.on_ecs, info.problem, info.launch_type) == (True, None, "EC2")
+    assert info.cluster == "default"
+    assert info.task == "158d1c8083dd49d6b527399fd6414f5c"
+    assert info.task_definition == "curltest:26"
+    assert info.availability_zone == "us-west-2d"
+    # This task has no limits, but its container has 10 CPU units. 1024 CPU units are one vCPU.
+    assert (info.vcpu, info.memory_mib) == (0.01, 128)
+    assert info.image == "curltest:latest"
 
 
-def test_the_account_id_is_removed_from_the_image() -> None:
+def test_the_name_of_the_image_does_not_contain_the_account_id() -> None:
     container = {
         "Image": "111122223333.dkr.ecr.eu-west-1.amazonaws.com/cdk-hnb659fds-assets-111122223333-eu-west-1:ab12"
     }
-    assert place_of({}, container).image == "cdk-hnb659fds-assets-…-eu-west-1:ab12"
+    assert task_info_of({}, container).image == "cdk-hnb659fds-assets-…-eu-west-1:ab12"
 
 
 @pytest.mark.parametrize(
@@ -56,77 +56,77 @@ def test_the_account_id_is_removed_from_the_image() -> None:
         ({"CPU": 256, "Memory": 64}, (0.25, 64)),
     ],
 )
-def test_missing_or_strange_limits_are_unknown(limits: Any, expected: tuple[float | None, int | None]) -> None:
-    place = place_of({"LaunchType": "EC2"}, {"Limits": limits})
-    assert (place.vcpu, place.memory_mib) == expected
+def test_missing_or_invalid_limits_are_unknown(limits: Any, expected: tuple[float | None, int | None]) -> None:
+    info = task_info_of({"LaunchType": "EC2"}, {"Limits": limits})
+    assert (info.vcpu, info.memory_mib) == expected
 
 
-def test_missing_or_strange_fields_are_unknown() -> None:
-    strange = dict.fromkeys(sample("fargate")["task"], 7)
-    for task in ({}, strange):
-        place = place_of(task, {})
-        assert (place.task, place.cluster, place.task_definition, place.launch_type) == (None, None, None, None)
-        assert place.identity == place.hostname
+def test_missing_or_invalid_fields_are_unknown() -> None:
+    invalid = dict.fromkeys(example_metadata("fargate")["task"], 7)
+    for task in ({}, invalid):
+        info = task_info_of(task, {})
+        assert (info.task, info.cluster, info.task_definition, info.launch_type) == (None, None, None, None)
+        assert info.identity == info.hostname
 
 
-def test_outside_ecs_no_endpoint_is_read() -> None:
-    place = asyncio.run(Locator(None).place())
-    assert (place.on_ecs, place.problem) == (False, None)
-    assert place.identity == place.hostname
+def test_outside_ecs_the_reader_reads_no_endpoint() -> None:
+    info = asyncio.run(TaskInfoReader(None).read())
+    assert (info.on_ecs, info.problem) == (False, None)
+    assert info.identity == info.hostname
 
 
-def test_many_requests_at_once_read_the_endpoint_once() -> None:
-    asked = []
-    of_sample = answers("fargate")
+def test_simultaneous_requests_read_the_endpoint_only_once() -> None:
+    requested_paths = []
+    answers = example_answers("fargate")
 
-    def answer(path: str) -> bytes:
-        asked.append(path)
-        return of_sample(path)
+    def answer_and_record(path: str) -> bytes:
+        requested_paths.append(path)
+        return answers(path)
 
-    async def ask(endpoint: str) -> set[Place]:
-        locator = Locator(endpoint)
-        return {*await asyncio.gather(*[locator.place() for _ in range(20)]), await locator.place()}
+    async def read_many_times(endpoint: str) -> set[TaskInfo]:
+        reader = TaskInfoReader(endpoint)
+        return {*await asyncio.gather(*[reader.read() for _ in range(20)]), await reader.read()}
 
-    with metadata(answer) as endpoint:
-        assert asyncio.run(ask(endpoint)) == {place_of_sample("fargate")}
-    assert len(asked) == 2, "one read of the task and one of the container"
+    with run_metadata_endpoint(answer_and_record) as endpoint:
+        assert asyncio.run(read_many_times(endpoint)) == {example_task_info("fargate")}
+    assert len(requested_paths) == 2, "the reader must send one request for the task and one for the container"
 
 
-@pytest.mark.parametrize("broken", [b"", b"not JSON", b"[]", b'"text"', b"\xff\xfe", b"{" * 1_000_000])
-def test_a_broken_answer_is_reported_and_read_again_later(broken: bytes) -> None:
-    of_sample, is_repaired = answers("ec2"), threading.Event()
+@pytest.mark.parametrize("invalid_answer", [b"", b"not JSON", b"[]", b'"text"', b"\xff\xfe", b"{" * 1_000_000])
+def test_an_invalid_answer_is_reported_and_the_endpoint_is_read_again_later(invalid_answer: bytes) -> None:
+    answers, is_repaired = example_answers("ec2"), threading.Event()
 
-    async def ask(endpoint: str) -> tuple[Place, Place, Place]:
-        locator = Locator(endpoint)
-        first = await locator.place()
+    async def read_three_times(endpoint: str) -> tuple[TaskInfo, TaskInfo, TaskInfo]:
+        reader = TaskInfoReader(endpoint)
+        first = await reader.read()
         is_repaired.set()
-        second = await locator.place()
-        locator._expires = 0
-        return first, second, await locator.place()
+        second = await reader.read()
+        reader._expires = 0
+        return first, second, await reader.read()
 
-    with metadata(lambda path: of_sample(path) if is_repaired.is_set() else broken) as endpoint:
-        first, second, third = asyncio.run(ask(endpoint))
+    with run_metadata_endpoint(lambda path: answers(path) if is_repaired.is_set() else invalid_answer) as endpoint:
+        first, second, third = asyncio.run(read_three_times(endpoint))
     assert first.on_ecs
     assert first.problem
-    assert second is first, "a failure is kept for some seconds, so that no other request waits for the endpoint"
-    assert third == place_of_sample("ec2")
+    assert second is first, "the reader must store a failure for some seconds, so that other requests do not wait"
+    assert third == example_task_info("ec2")
 
 
-def test_an_endpoint_that_hangs_times_out() -> None:
-    end = threading.Event()
+def test_the_reader_stops_waiting_for_an_endpoint_that_does_not_answer() -> None:
+    test_has_ended = threading.Event()
 
-    def hang(_path: str) -> bytes:
-        end.wait()
+    def wait_before_answer(_path: str) -> bytes:
+        test_has_ended.wait()
         return b"{}"
 
-    with metadata(hang) as endpoint:
+    with run_metadata_endpoint(wait_before_answer) as endpoint:
         started = time.monotonic()
-        place = asyncio.run(Locator(endpoint).place())
-        took = time.monotonic() - started
-        end.set()
-    assert place.problem == "the task metadata endpoint did not answer (TimeoutError)"
-    assert took < 5 * module.TIMEOUT_SECONDS
+        info = asyncio.run(TaskInfoReader(endpoint).read())
+        duration = time.monotonic() - started
+        test_has_ended.set()
+    assert info.problem == "the task metadata endpoint did not answer (TimeoutError)"
+    assert duration < 5 * TIMEOUT_SECONDS
 
 
 def test_a_closed_port_is_reported() -> None:
-    assert asyncio.run(Locator("http://127.0.0.1:9/v4/x").place()).problem
+    assert asyncio.run(TaskInfoReader("http://127.0.0.1:9/v4/x").read()).problem

@@ -1,4 +1,4 @@
-"""The page in a browser: on a phone and on a desktop, light and dark."""
+"""These tests open the page in a browser, with a small and a large screen, and with light and dark colours."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.containers.servers import Web, answers, metadata, web
+from tests.containers.servers import WebServer, example_answers, run_metadata_endpoint, run_web_server
 from web.page import colour_of, contrast_with_white, hue_of
 
 TASK = "bfa2636268144d039771334145e490c5"
@@ -17,10 +17,10 @@ WCAG_CONTRAST = 4.5
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
     with (
-        metadata(answers("fargate")) as endpoint,
-        web(tmp_path_factory.mktemp("web"), ECS_CONTAINER_METADATA_URI_V4=endpoint) as running,
+        run_metadata_endpoint(example_answers("fargate")) as endpoint,
+        run_web_server(tmp_path_factory.mktemp("web"), ECS_CONTAINER_METADATA_URI_V4=endpoint) as running,
     ):
         yield running
 
@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 
 
 def open_page(browser: Browser, url: str, *, width: int, dark: bool) -> tuple[Page, list[str], list[str]]:
-    """Open a page. Return it with the messages of its console and the URLs that it requests."""
+    """Open a page. Return the page, the messages in its console, and the URLs that the browser requests."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
     messages: list[str] = []
     requests: list[str] = []
@@ -49,7 +49,7 @@ def open_page(browser: Browser, url: str, *, width: int, dark: bool) -> tuple[Pa
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [320, 1280])
 def test_the_page_fits_the_screen_and_is_readable(
-    server: Web, browser: Browser, path: str, width: int, *, dark: bool
+    server: WebServer, browser: Browser, path: str, width: int, *, dark: bool
 ) -> None:
     url = f"http://127.0.0.1:{server.port}{path}"
     page, messages, requests = open_page(browser, url, width=width, dark=dark)
@@ -57,17 +57,19 @@ def test_the_page_fits_the_screen_and_is_readable(
     assert page.locator("h1").count() == 1
     assert page.evaluate("document.documentElement.lang") == "en"
     for element in ("h1", ".lead", "footer", "footer a", ".button", *(("dt", "dd") if path == "/" else ())):
-        assert _contrast(*page.evaluate(COLOURS, element)) >= WCAG_CONTRAST, element
+        assert _contrast(*page.evaluate(READ_COLOURS, element)) >= WCAG_CONTRAST, element
     is_dark = _luminance(page.evaluate("getComputedStyle(document.body).backgroundColor")) < 0.2
     assert is_dark is dark
-    not_found = ["Failed to load resource: the server responded with a status of 404 (Not Found)"]
-    assert messages == ([] if path == "/" else not_found), "the security policy must allow the page's own style"
+    not_found_messages = ["Failed to load resource: the server responded with a status of 404 (Not Found)"]
+    assert messages == ([] if path == "/" else not_found_messages), (
+        "the security policy must allow the style of the page"
+    )
     assert {requested for requested in requests if not requested.startswith("data:")} == {url}
     page.close()
 
 
 @needs_browser
-def test_the_header_has_the_colour_of_the_task(server: Web, browser: Browser) -> None:
+def test_the_header_has_the_colour_of_the_task(server: WebServer, browser: Browser) -> None:
     page, _, _ = open_page(browser, f"http://127.0.0.1:{server.port}/", width=400, dark=False)
     colour = page.evaluate("getComputedStyle(document.querySelector('header')).backgroundColor")
     assert "#" + "".join(f"{channel:02x}" for channel in _channels(colour)) == colour_of(hue_of(TASK))
@@ -75,13 +77,13 @@ def test_the_header_has_the_colour_of_the_task(server: Web, browser: Browser) ->
     page.close()
 
 
-COLOURS = """selector => {
+READ_COLOURS = """selector => {
   const element = document.querySelector(selector);
   let ground = element;
   while (getComputedStyle(ground).backgroundColor === 'rgba(0, 0, 0, 0)') ground = ground.parentElement;
   return [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor];
 }"""
-"""The colour of an element's text, and the colour behind it."""
+"""JavaScript that returns the colour of the text of an element, and the colour of its background."""
 
 
 def _channels(colour: str) -> list[int]:
@@ -93,20 +95,22 @@ def _luminance(colour: Any) -> float:
     return 1.05 / contrast_with_white((red, green, blue)) - 0.05
 
 
-def _contrast(one: str, other: str) -> float:
-    dark, light = sorted([_luminance(one), _luminance(other)])
+def _contrast(text: str, background: str) -> float:
+    dark, light = sorted([_luminance(text), _luminance(background)])
     return (light + 0.05) / (dark + 0.05)
 
 
 def test_white_text_is_readable_on_the_colour_of_every_task() -> None:
     assert contrast_with_white((0, 0, 0)) == 21
-    assert round(contrast_with_white((0x76 / 255,) * 3), 2) == 4.54, "WCAG's example of a grey that just passes"
+    assert round(contrast_with_white((0x76 / 255,) * 3), 2) == 4.54, (
+        "WCAG names this grey as an example with just enough contrast"
+    )
     for hue in range(360):
         colour = colour_of(hue)
-        red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+        red, green, blue = (int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))
         assert WCAG_CONTRAST <= contrast_with_white((red, green, blue)) < 6, colour
 
 
-def test_tasks_have_different_colours() -> None:
+def test_most_tasks_have_different_colours() -> None:
     assert len({hue_of(f"{number:032x}") for number in range(100)}) > 70
-    assert hue_of(TASK) == hue_of(TASK)
+    assert hue_of(TASK) == hue_of(TASK), "a task must always have the same colour"

@@ -1,4 +1,4 @@
-"""Stopping the server: no request is lost, and the exit status is 0."""
+"""When the server has to stop, it answers all requests first, and its exit status is 0."""
 
 import asyncio
 import http.client
@@ -9,51 +9,71 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.containers.servers import PATIENCE, WEB, Answer, Balancer, Load, answers, ask, ask_on, metadata, web
+from tests.containers.servers import (
+    TIMEOUT_SECONDS,
+    WEB,
+    Answer,
+    FakeLoadBalancer,
+    Load,
+    WebServer,
+    example_answers,
+    run_metadata_endpoint,
+    run_web_server,
+    send_request,
+    send_request_on,
+)
 from tests.support.waiting import wait_for
 from web.app import create_app
 from web.drain import Drain
 from web.server import LIMIT_SECONDS, QUIET_SECONDS, configuration
 
-QUICK = {"DRAIN_QUIET_SECONDS": "0.5", "DRAIN_LIMIT_SECONDS": "5"}
+SHORT_DRAIN = {"DRAIN_QUIET_SECONDS": "0.5", "DRAIN_LIMIT_SECONDS": "5"}
 STOP_TIMEOUT = 30
-"""Seconds after which ECS kills a task that has not stopped."""
+"""ECS kills a task that has not stopped after this number of seconds."""
 
 
-def test_a_stop_under_load_loses_no_request(tmp_path: Path) -> None:
-    with web(tmp_path, **QUICK) as server:
+def wait_until(condition: Callable[[], object], description: str) -> None:
+    wait_for(condition, description, seconds=TIMEOUT_SECONDS)
 
-        def on_a_new_connection() -> bool:
-            return _checked(ask(server.port, "/")).headers["Connection"] != "close"
 
-        def on_the_same_connection() -> bool:
-            return _checked(ask_on(_connection_of_thread(server.port), "/")).headers["Connection"] != "close"
+def test_a_server_under_load_answers_all_requests_before_it_stops(tmp_path: Path) -> None:
+    with run_web_server(tmp_path, **SHORT_DRAIN) as server:
 
-        fresh, kept = Load(on_a_new_connection, clients=8), Load(on_the_same_connection, clients=8)
-        slow = _begin_request(server.port)
-        idle = socket.create_connection(("127.0.0.1", server.port))
-        for load in (fresh, kept):
+        def send_on_new_connection() -> bool:
+            return checked(send_request(server.port, "/")).headers["Connection"] != "close"
+
+        def send_on_open_connection() -> bool:
+            return checked(send_request_on(_connection_of_thread(server.port), "/")).headers["Connection"] != "close"
+
+        new_connection_load = Load(send_on_new_connection, clients=8)
+        open_connection_load = Load(send_on_open_connection, clients=8)
+        loads = (new_connection_load, open_connection_load)
+        unfinished_request = _begin_request(server.port)
+        idle_connection = socket.create_connection(("127.0.0.1", server.port))
+        for load in loads:
             load.start()
-        wait_for(lambda: fresh.done > 50 and kept.done > 50, "the load", seconds=PATIENCE)
-        server.signal()
-        wait_for(lambda: not server.ready(), "the readiness to fail", seconds=PATIENCE)
-        assert ask(server.port, "/healthz").status == 200, "ECS would kill a draining task that is not healthy"
-        fresh.join()
-        kept.join()
-        slow.sendall(b"\r\n\r\n")
-        assert slow.recv(64).startswith(b"HTTP/1.1 200 OK\r\n")
-        endless = _begin_request(server.port)
+        wait_until(lambda: all(load.answer_count > 50 for load in loads), "50 answers of each load")
+
+        server.send_signal()
+        wait_until(lambda: not server.is_ready(), "a failed readiness check")
+        assert send_request(server.port, "/healthz").status == 200, "ECS would kill a task that is not healthy"
+        for load in loads:
+            load.join()  # each client ends when the server closes its connection
+        unfinished_request.sendall(b"\r\n\r\n")
+        assert unfinished_request.recv(64).startswith(b"HTTP/1.1 200 OK\r\n")
+        never_finished_request = _begin_request(server.port)
         assert server.exit_status() == 0
-        assert fresh.failures == kept.failures == []
-        assert [line for line in server.requests() if line["status"] != 200 and line["path"] == "/"] == []
-        idle.close()
-        slow.close()
-        endless.close()
+
+        assert new_connection_load.failures == open_connection_load.failures == []
+        assert [line for line in server.logged_requests() if line["status"] != 200 and line["path"] == "/"] == []
+        for connection in (idle_connection, unfinished_request, never_finished_request):
+            connection.close()
 
 
 _thread_local = threading.local()
@@ -61,82 +81,98 @@ _thread_local = threading.local()
 
 def _connection_of_thread(port: int) -> http.client.HTTPConnection:
     if not hasattr(_thread_local, "connection"):
-        _thread_local.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        _thread_local.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     return _thread_local.connection  # type: ignore[no-any-return] # attributes of a thread have no types
 
 
 def _begin_request(port: int) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
     connection.sendall(b"GET / HTTP/1.1\r\nHost: web")
     return connection
 
 
-def _checked(answer: Answer) -> Answer:
+def checked(answer: Answer) -> Answer:
     assert answer.status == 200
     assert answer.body.endswith(b"</html>\n")
     return answer
 
 
-def test_a_request_in_work_is_finished(tmp_path: Path) -> None:
-    asked, go_on = threading.Event(), threading.Event()
-    of_sample = answers("ec2")
+def test_a_request_in_progress_is_finished(tmp_path: Path) -> None:
+    request_has_begun, request_may_finish = threading.Event(), threading.Event()
+    example = example_answers("ec2")
 
-    def answer(path: str) -> bytes:
-        asked.set()
-        go_on.wait(PATIENCE)
-        return of_sample(path)
+    def answer_later(path: str) -> bytes:
+        request_has_begun.set()
+        request_may_finish.wait(TIMEOUT_SECONDS)
+        return example(path)
 
-    found: list[Answer] = []
+    answers: list[Answer] = []
     with (
-        metadata(answer) as endpoint,
-        web(tmp_path, ECS_CONTAINER_METADATA_URI_V4=endpoint, DRAIN_QUIET_SECONDS="0") as server,
+        run_metadata_endpoint(answer_later) as endpoint,
+        run_web_server(tmp_path, ECS_CONTAINER_METADATA_URI_V4=endpoint, DRAIN_QUIET_SECONDS="0") as server,
     ):
-        client = threading.Thread(target=lambda: found.append(ask(server.port, "/")))
+        client = threading.Thread(target=lambda: answers.append(send_request(server.port, "/")))
         client.start()
-        assert asked.wait(PATIENCE)
-        server.signal()
-        wait_for(lambda: [line for line in server.lines() if line["message"] == "Shutting down"], "the end to begin")
-        go_on.set()
-        client.join(PATIENCE)
+        assert request_has_begun.wait(TIMEOUT_SECONDS)
+        server.send_signal()
+        wait_until(lambda: _logged_shutdown(server), "the log line of the shutdown")
+        request_may_finish.set()
+        client.join(TIMEOUT_SECONDS)
         assert server.exit_status() == 0
-    _checked(found[0])
+    checked(answers[0])
 
 
-def test_replacing_two_tasks_behind_a_load_balancer_fails_no_request(tmp_path: Path) -> None:
+def _logged_shutdown(server: WebServer) -> bool:
+    return any(line["message"] == "Shutting down" for line in server.log_lines())
+
+
+def test_all_requests_succeed_while_two_tasks_behind_a_load_balancer_are_replaced(tmp_path: Path) -> None:
     with (
-        web(tmp_path, **QUICK) as one,
-        web(tmp_path, **QUICK) as two,
-        web(tmp_path, **QUICK) as three,
-        web(tmp_path, **QUICK) as four,
+        run_web_server(tmp_path, **SHORT_DRAIN) as one,
+        run_web_server(tmp_path, **SHORT_DRAIN) as two,
+        run_web_server(tmp_path, **SHORT_DRAIN) as three,
+        run_web_server(tmp_path, **SHORT_DRAIN) as four,
     ):
-        balancer = Balancer([one, two])
-        balancer.check()
-        load = Load(lambda: bool(_checked(balancer.forward("/"))), clients=8)
-        checks = Load(balancer.check, clients=1)
+        balancer = FakeLoadBalancer([one, two])
+        balancer.check_health()
+
+        def send() -> bool:
+            checked(balancer.forward("/"))
+            return True
+
+        def check_health() -> bool:
+            balancer.check_health()
+            return True
+
+        load, health_checks = Load(send, clients=8), Load(check_health, clients=1)
         load.start()
-        checks.start()
-        for old, new in ((one, three), (two, four)):
-            balancer.targets.append(new)
-            wait_for(lambda: balancer.is_used(new), "the new task to be used", seconds=PATIENCE)  # noqa: B023 - at once
-            wait_for(lambda: len(new.requests()) > 20, "requests to it", seconds=PATIENCE)  # noqa: B023
-            old.signal()
-            assert old.exit_status() == 0
-            assert not balancer.is_used(old)
-            balancer.targets.remove(old)
+        health_checks.start()
+        _replace(balancer, one, three)
+        _replace(balancer, two, four)
         load.stop()
-        checks.stop()
+        health_checks.stop()
         balancer.close()
-        assert load.failures == checks.failures == []
-        written = [line for task in (one, two, three, four) for line in task.requests() if line["path"] == "/"]
-        assert load.done == len(written)
+        assert load.failures == health_checks.failures == []
+        logged = [line for task in (one, two, three, four) for line in task.logged_requests() if line["path"] == "/"]
+        assert load.answer_count == len(logged)
+
+
+def _replace(balancer: FakeLoadBalancer, old_task: WebServer, new_task: WebServer) -> None:
+    balancer.targets.append(new_task)
+    wait_until(lambda: balancer.uses(new_task), "the load balancer to use the new task")
+    wait_until(lambda: len(new_task.logged_requests()) > 20, "20 requests to the new task")
+    old_task.send_signal()
+    assert old_task.exit_status() == 0
+    assert not balancer.uses(old_task)
+    balancer.targets.remove(old_task)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_stops_at_once_with_exit_status_0(tmp_path: Path, number: int) -> None:
-    with web(tmp_path, DRAIN_QUIET_SECONDS="60", DRAIN_LIMIT_SECONDS="60") as server:
-        server.signal(number)
-        wait_for(lambda: not server.ready(), "the first signal to count", seconds=PATIENCE)
-        server.signal(number)
+def test_after_a_second_signal_the_server_stops_immediately_with_exit_status_0(tmp_path: Path, number: int) -> None:
+    with run_web_server(tmp_path, DRAIN_QUIET_SECONDS="60", DRAIN_LIMIT_SECONDS="60") as server:
+        server.send_signal(number)
+        wait_until(lambda: not server.is_ready(), "the start of the drain")
+        server.send_signal(number)
         assert server.exit_status() == 0
 
 
@@ -144,41 +180,54 @@ def test_a_signal_during_the_start_stops_the_server() -> None:
     program = f"""
 import os, runpy, sys
 
-class DuringTheImports:
+class SignalWhenServerIsImported:
     def find_spec(self, name, *_):
         if name == "web.server":
             os.kill(os.getpid(), {signal.SIGTERM:d})
 
-sys.meta_path.insert(0, DuringTheImports())
+sys.meta_path.insert(0, SignalWhenServerIsImported())
 runpy.run_module("web", run_name="__main__")
 """
     run = subprocess.run(
-        [sys.executable, "-c", program], cwd=WEB, env={**os.environ, "PORT": "0"}, timeout=PATIENCE, check=False
+        [sys.executable, "-c", program], cwd=WEB, env={**os.environ, "PORT": "0"}, timeout=TIMEOUT_SECONDS, check=False
     )
     assert run.returncode == 0
 
 
-def test_the_drain_ends_after_a_quiet_time_or_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time of `time.monotonic()` in seconds, as the only item of a list. Tests may change this item."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_the_drain_is_over_after_a_time_without_requests(clock: list[float]) -> None:
+    drain = Drain(quiet=5, limit=15)
+    drain.begin()
+    clock[0] += 4
+    assert not drain.is_over
+    clock[0] += 1
+    assert drain.is_over
+
+
+def test_the_drain_is_over_at_the_limit_although_clients_send_requests(clock: list[float]) -> None:
+    drain = Drain(quiet=5, limit=15)
+    drain.begin()
+    is_over_after = {}
+    for seconds in (3, 6, 9, 12, 15, 18):
+        drain.note_request()
+        clock[0] += 3
+        is_over_after[seconds] = drain.is_over
+    assert is_over_after == {3: False, 6: False, 9: False, 12: False, 15: True, 18: True}
+
+
+def test_before_the_signal_the_server_continues_without_requests(clock: list[float]) -> None:
     drain = Drain(quiet=5, limit=15)
     drain.note_request()
-    assert (drain.begun, drain.over) == (False, False)
-    now += 100
-    assert not drain.over, "a long time without requests does not end the server before the signal"
-    drain.begin()
-    seen = []
-    for _ in range(6):
-        drain.note_request()
-        now += 3
-        seen.append(drain.over)
-    assert seen == [False, False, False, False, True, True], "requests go on and on, so it ends at the limit of 15 s"
-    quiet = Drain(quiet=5, limit=15)
-    quiet.begin()
-    now += 4
-    assert not quiet.over
-    now += 1
-    assert quiet.over
+    assert (drain.has_begun, drain.is_over) == (False, False)
+    clock[0] += 100
+    assert not drain.is_over
 
 
 def test_the_time_limits_fit_the_load_balancer_and_ecs() -> None:
@@ -189,17 +238,20 @@ def test_the_time_limits_fit_the_load_balancer_and_ecs() -> None:
     assert 5 <= config.timeout_graceful_shutdown <= STOP_TIMEOUT - 5 - LIMIT_SECONDS
 
 
-@pytest.mark.parametrize(("path", "counts"), [("/", True), ("/healthz", False), ("/readyz", False)])
-def test_requests_prolong_the_drain_and_health_checks_do_not(
-    path: str, monkeypatch: pytest.MonkeyPatch, *, counts: bool
+@pytest.mark.parametrize(
+    ("path", "prolongs_drain"), [("/", True), ("/healthz", False), ("/readyz", False)], ids=["page", "health", "ready"]
+)
+def test_a_request_prolongs_the_drain_but_a_health_check_does_not(
+    path: str, monkeypatch: pytest.MonkeyPatch, *, prolongs_drain: bool
 ) -> None:
     drain = Drain(quiet=5, limit=15)
-    noted: list[None] = []
-    monkeypatch.setattr(drain, "note_request", lambda: noted.append(None))
+    noted_requests: list[None] = []
+    monkeypatch.setattr(drain, "note_request", lambda: noted_requests.append(None))
     scope = {"type": "http", "method": "GET", "path": path, "raw_path": b"", "query_string": b"", "headers": []}
 
-    async def ignore(*_: Any) -> dict[str, str]:
+    async def do_nothing(*_: Any) -> dict[str, str]:
         return {}
 
-    asyncio.run(create_app(drain, None)({**scope, "client": None}, ignore, ignore))  # type: ignore[arg-type]
-    assert bool(noted) is counts
+    app = create_app(drain, None)
+    asyncio.run(app({**scope, "client": None}, do_nothing, do_nothing))  # type: ignore[arg-type]
+    assert bool(noted_requests) is prolongs_drain

@@ -1,1 +1,1 @@
-"""A small web service with a page that shows where it runs."""
+"""A small web service. Its page shows the ECS task or the machine that runs it."""

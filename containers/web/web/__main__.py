@@ -1,15 +1,15 @@
-"""Serve until a signal to stop comes: `python -m web`."""
+"""Run the web service until the process gets SIGTERM or SIGINT: `python -m web`."""
 
 import signal
 import sys
 
 
 def main() -> None:
-    """Serve. The exit status is 0 after SIGTERM or SIGINT."""
-    # Process 1 of a container has no default signal handlers, so a signal during the imports would be lost.
+    """Run the server. The exit status is 0 after SIGTERM or SIGINT."""
+    # Linux ignores a signal to process 1 of a container unless the process has a handler. So the handlers come first.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    from web.server import serve  # noqa: PLC0415 - the slow imports come after the handlers
+    from web.server import serve  # noqa: PLC0415 - the handlers must exist before the slow imports
 
     serve()
 

@@ -1,4 +1,4 @@
-"""The time between the signal to stop and the last request."""
+"""The drain is the time between the signal to stop and the end of the server. The server still answers requests."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,34 +6,36 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Drain:
-    """Decides how long the server goes on after the signal to stop.
+    """Decides when the server may end after the signal to stop.
 
     The load balancer sends requests until it notices that the task stops, and clients keep connections open. So the
-    server ends after `quiet` seconds without a request, or after `limit` seconds. Health checks do not count.
+    server continues until `quiet` seconds pass without a request, and at most for `limit` seconds. Health checks are
+    not counted as requests.
     """
 
     quiet: float
     limit: float
-    _began: float | None = field(default=None, init=False)
-    _last: float = field(default=0.0, init=False)
+    _begin_time: float | None = field(default=None, init=False)
+    _last_request_time: float = field(default=0.0, init=False)
 
     @property
-    def begun(self) -> bool:
-        """Whether the signal has come."""
-        return self._began is not None
+    def has_begun(self) -> bool:
+        """Whether the process has got the signal to stop."""
+        return self._begin_time is not None
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether the server may end now."""
-        if self._began is None:
+        if self._begin_time is None:
             return False
         now = time.monotonic()
-        return now - max(self._began, self._last) >= self.quiet or now - self._began >= self.limit
+        quiet_since = max(self._begin_time, self._last_request_time)
+        return now - quiet_since >= self.quiet or now - self._begin_time >= self.limit
 
     def begin(self) -> None:
-        """Record that the signal has come."""
-        self._began = time.monotonic()
+        """Start the drain. The server calls this when the process gets the signal to stop."""
+        self._begin_time = time.monotonic()
 
     def note_request(self) -> None:
-        """Record that a request has come."""
-        self._last = time.monotonic()
+        """Store the time of a request. The app calls this for every request except health checks."""
+        self._last_request_time = time.monotonic()

@@ -5,7 +5,7 @@ import os
 import sys
 
 TIMEOUT_SECONDS = 3
-"""Less than the 5 s after which ECS counts a check as failed."""
+"""Less than 5 seconds, because a check that takes 5 seconds fails on ECS and on Docker."""
 
 
 def is_healthy(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""Logs on standard output: one JSON object a line, even when a client sends line breaks."""
+"""Logs on standard output. Each line is one JSON object, even when a client sends line breaks."""
 
 import ipaddress
 import json
@@ -13,10 +13,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEALTH_CHECKS = ("/healthz", "/readyz")
-"""Not logged unless they fail: every target gets one every few seconds, which would be most of the log."""
-MAX_PATH = 512
+"""Paths of the health checks. A successful health check is not logged, because there is one every few seconds."""
+MAX_PATH_LENGTH = 512
 _TRACE_ID = re.compile(r"[A-Za-z0-9=;:._-]{1,256}")
-"""https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html"""
+"""Characters and length of a valid trace id:
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html"""
 
 _logger = logging.getLogger("web.access")
 
@@ -25,7 +26,7 @@ class JsonFormatter(logging.Formatter):
     """Formats a record as one line. JSON escapes line breaks, control characters and non-ASCII characters."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, with the fields that the caller gave in `extra={"fields": …}`."""
+        """Return the line. It also contains the fields that the caller passed in `extra={"fields": …}`."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -38,34 +39,34 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging() -> None:
-    """Send the records of every logger to standard output as JSON."""
+    """Write the records of every logger to standard output as JSON."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 class AccessLog:
-    """Writes a line for each request, and for a health check only if it fails."""
+    """Writes a line for each request, except for a successful health check."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and write its line when it is answered."""
-        began = time.perf_counter()
-        status = 500  # stays if no answer begins
+        """Pass the request to the app. Write the line of the request when it is answered."""
+        started = time.perf_counter()
+        status = 500  # for the case that the app fails before it sends an answer
 
-        async def observe(message: Message) -> None:
+        async def note_status_and_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, observe)
+            await self._app(scope, receive, note_status_and_send)
         finally:
-            if scope["path"] not in HEALTH_CHECKS or status >= 400:  # noqa: PLR2004 - HTTP's errors
-                _logger.info("request", extra={"fields": _fields(scope, status, time.perf_counter() - began)})
+            if scope["path"] not in HEALTH_CHECKS or status >= 400:  # noqa: PLR2004 - HTTP errors begin at 400
+                _logger.info("request", extra={"fields": _fields(scope, status, time.perf_counter() - started)})
 
 
 def _fields(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def _fields(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
     trace_id = headers.get("x-amzn-trace-id", "")
     return {
         "method": scope["method"][:16],
-        "path": scope["path"][:MAX_PATH],
+        "path": scope["path"][:MAX_PATH_LENGTH],
         "status": status,
         "milliseconds": round(seconds * 1000, 1),
         "client": client_of(headers, scope["client"]),
@@ -82,9 +83,10 @@ def _fields(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
 
 
 def client_of(headers: Headers, peer: tuple[str, int] | None) -> str | None:
-    """Return the client's address as the load balancer saw it, or the address of the peer.
+    """Return the address of the client that sent the request to the load balancer.
 
-    The load balancer appends that address to X-Forwarded-For. The client itself may have sent everything before it.
+    The load balancer appends this address to the header X-Forwarded-For. The earlier addresses in the header are
+    ignored, because the client can invent them. Without a valid header, the function returns the address of `peer`.
     """
     last_hop = ",".join(headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
     try:

@@ -1,4 +1,4 @@
-"""Reads where this process runs from version 4 of ECS's task metadata endpoint.
+"""Reads information about the ECS task that runs this process, from version 4 of the task metadata endpoint.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4.html
 """
@@ -16,24 +16,25 @@ from socket import gethostname
 from typing import Any
 
 TIMEOUT_SECONDS = 1
-"""Short, because the endpoint is on the same host."""
+"""This time is short, because the endpoint is on the same host."""
 RETRY_SECONDS = 5
-"""Time before a failed endpoint is tried again, so that one that hangs does not slow down every page."""
+"""Time between a failed read and the next read. If the endpoint does not answer, only some requests have to wait."""
 MAX_BYTES = 256 * 1024
-"""Far above the largest answer: a task of ten containers, the maximum, has about 20 KB."""
-CPU_UNITS = 1024
-"""CPU units of one virtual CPU. The limits of containers are given in these units."""
+"""Maximum size of an answer. A task of ten containers, the maximum of ECS, has an answer of only about 20 KB."""
+CPU_UNITS_PER_VCPU = 1024
+"""The endpoint gives the CPU limit of a container in CPU units."""
 
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """The place where this process runs. Unknown values are None."""
+class TaskInfo:
+    """Information about the ECS task and the machine that run this process. Unknown values are None."""
 
     on_ecs: bool
     problem: str | None = None
+    """The reason why the task metadata endpoint could not be read."""
     launch_type: str | None = None
     cluster: str | None = None
     task: str | None = None
@@ -52,57 +53,58 @@ class Place:
         return self.task or self.hostname
 
 
-class Locator:
-    """Reads where this process runs at the first request, and keeps the answer."""
+class TaskInfoReader:
+    """Reads the task metadata endpoint at the first request, and stores the result for later requests."""
 
     def __init__(self, endpoint: str | None) -> None:
         self._endpoint = endpoint
-        self._place: Place | None = None
+        self._task_info: TaskInfo | None = None
         self._expires = 0.0
-        self._lock = asyncio.Lock()  # requests during the read wait for the same answer
+        self._lock = asyncio.Lock()  # requests that arrive during a read wait for its result
 
-    async def place(self) -> Place:
-        """Return where this process runs. If the endpoint fails, `problem` says so."""
+    async def read(self) -> TaskInfo:
+        """Return the information about the task. If the endpoint fails, `problem` contains the reason."""
         async with self._lock:
-            if self._place is None or time.monotonic() > self._expires:
-                self._place = await self._look()
-                self._expires = time.monotonic() + (RETRY_SECONDS if self._place.problem else float("inf"))
-            return self._place
+            if self._task_info is None or time.monotonic() > self._expires:
+                self._task_info = await self._read_endpoint()
+                self._expires = time.monotonic() + (RETRY_SECONDS if self._task_info.problem else float("inf"))
+            return self._task_info
 
-    async def _look(self) -> Place:
+    async def _read_endpoint(self) -> TaskInfo:
         if self._endpoint is None:
-            return Place(on_ecs=False)
+            return TaskInfo(on_ecs=False)
         try:
             task, container = await asyncio.gather(
                 asyncio.to_thread(_fetch, f"{self._endpoint}/task"), asyncio.to_thread(_fetch, self._endpoint)
             )
         except (OSError, ValueError, http.client.HTTPException) as error:
-            return Place(on_ecs=True, problem=f"the task metadata endpoint did not answer ({type(error).__name__})")
-        return place_of(task, container)
+            return TaskInfo(on_ecs=True, problem=f"the task metadata endpoint did not answer ({type(error).__name__})")
+        return task_info_of(task, container)
 
 
 def _fetch(url: str) -> Mapping[str, Any]:
     with _direct.open(url, timeout=TIMEOUT_SECONDS) as response:
         found = json.loads(response.read(MAX_BYTES))
     if not isinstance(found, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004 - the same error as for invalid JSON
+        raise ValueError("not a JSON object")  # noqa: TRY004 - invalid JSON also raises ValueError
     return found
 
 
-def place_of(task: Mapping[str, Any], container: Mapping[str, Any]) -> Place:
-    """Return the place that the endpoint's two answers describe: the task, and this container in it."""
+def task_info_of(task: Mapping[str, Any], container: Mapping[str, Any]) -> TaskInfo:
+    """Return the information in the two answers of the endpoint. One describes the task, the other this container."""
     family, revision = _text(task, "Family"), _text(task, "Revision")
-    of_task, of_container = _limits(task), _limits(container)
-    return Place(
+    task_limits, container_limits = _limits(task), _limits(container)
+    return TaskInfo(
         on_ecs=True,
         launch_type=_text(task, "LaunchType"),
-        cluster=_short(_text(task, "Cluster")),
-        task=_short(_text(task, "TaskARN")),
+        cluster=_last_part(_text(task, "Cluster")),
+        task=_last_part(_text(task, "TaskARN")),
         task_definition=f"{family}:{revision}" if family and revision else family,
         availability_zone=_text(task, "AvailabilityZone"),
-        # A task's limit is in virtual CPUs, a container's in CPU units. Without a limit the value is 0 or missing.
-        vcpu=_number(of_task, "CPU") or _vcpu(_number(of_container, "CPU")),
-        memory_mib=_whole(_number(of_task, "Memory") or _number(of_container, "Memory")),
+        # The CPU limit of a task is in vCPUs. The CPU limit of a container is in CPU units. A missing limit or 0 means
+        # that there is no limit.
+        vcpu=_number(task_limits, "CPU") or _vcpu(_number(container_limits, "CPU")),
+        memory_mib=_rounded(_number(task_limits, "Memory") or _number(container_limits, "Memory")),
         image=_without_account(_text(container, "Image")),
     )
 
@@ -123,18 +125,19 @@ def _limits(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _vcpu(units: float | None) -> float | None:
-    return units and round(units / CPU_UNITS, 3)
+    return units and round(units / CPU_UNITS_PER_VCPU, 3)
 
 
-def _whole(number: float | None) -> int | None:
+def _rounded(number: float | None) -> int | None:
     return None if number is None else round(number)
 
 
-def _short(name: str | None) -> str | None:
-    # The endpoint names the cluster by its ARN on Fargate and by its name on EC2. A task's ARN ends with its id.
+def _last_part(name: str | None) -> str | None:
+    # On Fargate the answer contains the ARN of the cluster, on EC2 only its name. The ARN of a task ends with its id.
     return name and name.rpartition("/")[2]
 
 
 def _without_account(image: str | None) -> str | None:
-    # The page is public, and the account id is in the registry's host name and in the name of CDK's repository.
+    # The page is public, so it must not show the account id. The host name of the registry and the name of CDK's
+    # repository contain it.
     return image and _ACCOUNT.sub("…", image.partition("/")[2] if ".amazonaws.com" in image else image)

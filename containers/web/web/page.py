@@ -1,4 +1,4 @@
-"""The page: without scripts and external resources, and with its own colour for each task."""
+"""Builds the HTML pages. A page has no scripts and no external resources. Each task has its own colour."""
 
 import base64
 import colorsys
@@ -14,23 +14,23 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 
-from web.metadata import Place
+from web.metadata import TaskInfo
 
 _FOLDER = Path(__file__).parent
 _PAGE = Template((_FOLDER / "page.html").read_text(encoding="utf-8"))
 _STYLE = Template((_FOLDER / "page.css").read_text(encoding="utf-8"))
 
-SHORT = 8
-"""Shown characters of a task's id: enough to tell tasks apart, and short enough to compare by eye."""
+SHORT_ID_LENGTH = 8
+"""The page shows this number of characters of the id of the task. People can compare ids of this length easily."""
 UNKNOWN = "unknown"
 NO_LIMIT = "no limit"
 ALLOW_NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""The strictest content security policy. A page adds its own style and icon to it."""
-CONTRAST = 5
-"""Contrast of white text to the colour. WCAG 2 asks for 4.5."""
+"""A content security policy that allows nothing. The policy of a page also allows its style and its icon."""
+MIN_CONTRAST = 5
+"""Minimum contrast of white text to its background. WCAG 2 requires 4.5."""
 SATURATION = 0.7
-NEUTRAL = 215
-"""The hue of an error page, which belongs to no task."""
+ERROR_HUE = 215
+"""The hue of every error page. Error pages do not have the colour of a task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,42 +44,42 @@ class _Content:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def page(place: Place) -> HTMLResponse:
-    """Return the page that shows where the process runs."""
+def page(info: TaskInfo) -> HTMLResponse:
+    """Return the page that shows the task and the machine of this process."""
     return _render(
         _Content(
-            title=f"{place.identity[:SHORT]} · {_kind(place)}",
-            kind=" · ".join(filter(None, [_kind(place), place.availability_zone])),
-            name=place.identity[:SHORT] if place.task else place.identity,
-            lead=_lead(place),
-            hue=hue_of(place.identity),
-            button="Ask again",
-            facts=_facts(place),
+            title=f"{info.identity[:SHORT_ID_LENGTH]} · {_kind(info)}",
+            kind=" · ".join(filter(None, [_kind(info), info.availability_zone])),
+            name=info.identity[:SHORT_ID_LENGTH] if info.task else info.identity,
+            lead=_lead(info),
+            hue=hue_of(info.identity),
+            button="Send another request",
+            facts=_facts(info),
         )
     )
 
 
 def error_page(error: HTTPException) -> HTMLResponse:
-    """Return a page that names the error and links back. It repeats nothing from the request."""
+    """Return a page with the error and a link to the main page. The page contains no text from the request."""
     phrase = HTTPStatus(error.status_code).phrase
     is_missing = error.status_code == HTTPStatus.NOT_FOUND
     lead = "This address does not exist. The service has only one page." if is_missing else error.detail
     content = _Content(
-        title=phrase, kind=f"Error {error.status_code}", name=phrase, lead=lead, hue=NEUTRAL, button="To the page"
+        title=phrase, kind=f"Error {error.status_code}", name=phrase, lead=lead, hue=ERROR_HUE, button="Go to the page"
     )
     return _render(content, error.status_code, error.headers)
 
 
 def hue_of(identity: str) -> int:
-    """Return the degree on the colour wheel that stands for a task."""
+    """Return the hue of a task, in degrees on the colour wheel."""
     return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:2], "big") % 360
 
 
 def colour_of(hue: int) -> str:
-    """Return the brightest colour of a hue on which white text is readable, as #rrggbb."""
+    """Return a colour as #rrggbb: the brightest colour of this hue on which white text is readable."""
     for lightness in range(60, 0, -1):
         channels = colorsys.hls_to_rgb(hue / 360, lightness / 100, SATURATION)
-        if contrast_with_white(channels) >= CONTRAST:
+        if contrast_with_white(channels) >= MIN_CONTRAST:
             break
     return "#" + "".join(f"{round(channel * 255):02x}" for channel in channels)
 
@@ -90,33 +90,36 @@ def contrast_with_white(channels: tuple[float, float, float]) -> float:
     return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
 
 
-def _kind(place: Place) -> str:
-    if not place.on_ecs:
+def _kind(info: TaskInfo) -> str:
+    if not info.on_ecs:
         return "Not on ECS"
-    return {"FARGATE": "ECS on Fargate", "EC2": "ECS on EC2"}.get(place.launch_type or "", "ECS")
+    return {"FARGATE": "ECS on Fargate", "EC2": "ECS on EC2"}.get(info.launch_type or "", "ECS")
 
 
-def _lead(place: Place) -> str:
-    if place.problem:
-        return f"The place of this process is unknown: {place.problem}. Ask again in a few seconds."
-    if not place.on_ecs:
-        return "This process runs outside ECS, so there is no task. Below you see the machine that it runs on."
-    return "This task answered. Ask again: the load balancer uses the tasks in turn, and each has its own colour."
+def _lead(info: TaskInfo) -> str:
+    if info.problem:
+        return f"The task of this process is unknown: {info.problem}. Send another request in a few seconds."
+    if not info.on_ecs:
+        return "This process runs outside ECS, so it has no task. This page shows the machine that runs the process."
+    return (
+        "This task answered your request. The load balancer sends each request to the next task. "
+        "Each task has its own colour."
+    )
 
 
-def _facts(place: Place) -> dict[str, str]:
-    here = {"Host name": place.hostname, "Platform": place.platform, "Python": place.python}
-    if not place.on_ecs or place.problem:
-        return here
+def _facts(info: TaskInfo) -> dict[str, str]:
+    machine_facts = {"Host name": info.hostname, "Platform": info.platform, "Python": info.python}
+    if not info.on_ecs or info.problem:
+        return machine_facts
     return {
-        "Availability zone": place.availability_zone or UNKNOWN,
-        "Cluster": place.cluster or UNKNOWN,
-        "Task": place.task or UNKNOWN,
-        "Task definition": place.task_definition or UNKNOWN,
-        "CPU": NO_LIMIT if place.vcpu is None else f"{place.vcpu:g} vCPU",
-        "Memory": NO_LIMIT if place.memory_mib is None else f"{place.memory_mib} MiB",
-        "Image": place.image or UNKNOWN,
-        **here,
+        "Availability zone": info.availability_zone or UNKNOWN,
+        "Cluster": info.cluster or UNKNOWN,
+        "Task": info.task or UNKNOWN,
+        "Task definition": info.task_definition or UNKNOWN,
+        "CPU": NO_LIMIT if info.vcpu is None else f"{info.vcpu:g} vCPU",
+        "Memory": NO_LIMIT if info.memory_mib is None else f"{info.memory_mib} MiB",
+        "Image": info.image or UNKNOWN,
+        **machine_facts,
     }
 
 

@@ -1,7 +1,8 @@
-"""The server: uvicorn with limits for a load balancer in front of it, and a stop that loses no request.
+"""Runs uvicorn with limits that fit a load balancer. When the server has to stop, it first answers all requests.
 
-uvicorn and Starlette are well kept. All that is installed of them is pure Python, so one lock file serves every
-processor. There is one process, because a task of a quarter of a virtual CPU gains nothing from a second one.
+uvicorn and Starlette are well maintained. All installed packages are pure Python, so one requirements.txt with exact
+versions and hashes fits every processor. The server is a single process, because a task with a quarter of a vCPU would
+not be faster with two.
 """
 
 import os
@@ -14,15 +15,18 @@ from web.drain import Drain
 from web.logs import configure_logging
 
 QUIET_SECONDS = 5.0
-"""After so long without a request the load balancer has noticed the stop. Its health checks should be as frequent."""
+"""The server ends after this time without a request, because the load balancer has then noticed that the task stops.
+The load balancer must check the health at least as often."""
 LIMIT_SECONDS = 15.0
+"""The server stops accepting requests after this time, even if clients still send requests."""
 FINISH_SECONDS = 8
-"""Time for the requests in work at the end. With LIMIT_SECONDS it is 23 s, and ECS kills the task after 30 s."""
+"""At the end of the drain, the requests in progress have this time to finish.
+Together with LIMIT_SECONDS this is 23 seconds. ECS kills the task after 30 seconds."""
 KEEP_ALIVE_SECONDS = 75
-"""Longer than the 60 s of an Application Load Balancer, so that the load balancer closes idle connections. If the
-server closed one just when a request arrived, the client would see a 502."""
+"""An Application Load Balancer closes an idle connection after 60 seconds. The server must wait longer. If the server
+closed a connection just when the load balancer sends a request on it, the client would get a 502."""
 MAX_CONNECTIONS = 900
-"""Less than the 1024 open files that a container has by default."""
+"""Less than 1024, the default limit of open files in a container. Each connection is an open file."""
 
 
 class Server(uvicorn.Server):
@@ -33,24 +37,25 @@ class Server(uvicorn.Server):
         self._drain = drain
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
-        """Begin to drain at the first signal, and stop at the second.
+        """Begin to drain at the first signal, and stop at the second signal.
 
-        uvicorn's own method closes at once and raises the signal again at the end, so the exit status would not be 0.
+        The method of uvicorn closes at once. It also raises the signal again, so the exit status would not be 0.
         """
-        if self._drain.begun:
+        if self._drain.has_begun:
             self.should_exit = True
         else:
             self._drain.begin()
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to stop now. uvicorn calls this ten times a second."""
-        return await super().on_tick(counter) or self._drain.over
+        """Return whether the server has to stop now. uvicorn calls this method ten times a second."""
+        return await super().on_tick(counter) or self._drain.is_over
 
 
 def serve() -> None:
-    """Serve until a signal to stop comes and the server has drained.
+    """Run the server until the process gets SIGTERM or SIGINT and the drain is over.
 
-    The environment may set HOST (default 127.0.0.1), PORT (8080), DRAIN_QUIET_SECONDS and DRAIN_LIMIT_SECONDS.
+    These environment variables change the defaults: HOST (127.0.0.1), PORT (8080), DRAIN_QUIET_SECONDS and
+    DRAIN_LIMIT_SECONDS.
     """
     configure_logging()
     drain = Drain(
@@ -71,7 +76,7 @@ def configuration(drain: Drain) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         log_config=None,
-        access_log=False,  # web.logs writes it
+        access_log=False,  # web.logs writes the access log
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
