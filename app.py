@@ -1,4 +1,4 @@
-"""The CDK app: each example once, as a stack of its own."""
+"""The CDK app. It creates one independent stack for each example."""
 
 import os
 import sys
@@ -24,13 +24,17 @@ from stacks.thumbnail import ThumbnailStack
 def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = None) -> cdk.App:
     """Return the app with all stacks, not yet synthesized.
 
-    `context` has priority over cdk.json's, as `-c` has. Raises ConfigError for a bad setting.
+    A value in `context` has priority over the same value in cdk.json, as with the CLI's option `-c name=value`.
+    Raises ConfigError for a bad setting.
     """
     app = new_app(context or {}, outdir)
     config = from_context(app.node.get_all_context())
 
-    def stack(stem: str, **more: Any) -> dict[str, Any]:
-        """Return a stack's parameters: the common ones, the example's settings (`cron_urls` as `urls`), and more."""
+    def stack_parameters(stem: str, **additional: Any) -> dict[str, Any]:
+        """Return the parameters that all stacks have, and the settings of one example (`cron_urls` becomes `urls`).
+
+        `stem` is the short name of the example, such as `ecs_ec2`. The `additional` parameters replace its settings.
+        """
         return {
             "scope": app,
             "id": f"{config.prefix}-{stem.replace('_', '-')}",  # CloudFormation does not allow underscores
@@ -38,23 +42,31 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
             "termination_protection": config.retain_data,
             "retain_data": config.retain_data,
             **config.settings_of(stem),
-            **more,
+            **additional,
         }
 
-    logs: dict[str, Any] = {"log_retention": config.log_retention}
-    alarms: dict[str, Any] = {"alarm_email": config.alarm_email}
-    more_alarms: dict[str, Any] = {**alarms, "watch_closely": config.watch_closely}
+    log_settings: dict[str, Any] = {"log_retention": config.log_retention}
+    alarm_settings: dict[str, Any] = {"alarm_email": config.alarm_email}
+    watch_settings: dict[str, Any] = {**log_settings, **alarm_settings, "watch_closely": config.watch_closely}
     processor: dict[str, Any] = {"architecture": config.architecture}
-    web: dict[str, Any] = {**config.settings_of("web"), **processor, "container_insights": config.container_insights}
+    web_settings: dict[str, Any] = {
+        **config.settings_of("web"),
+        **log_settings,
+        **alarm_settings,
+        **processor,
+        "container_insights": config.container_insights,
+    }
+    longest_gap: cdk.Duration = cdk.Duration.minutes(config.cron_longest_gap_or_rate)
+    max_edge: int = config.thumbnail_max_edge
 
-    ThumbnailStack(**stack("thumbnail"), **logs, **more_alarms)
-    CronStack(**stack("cron", longest_gap=cdk.Duration.minutes(config.cron_period)), **logs, **more_alarms)
-    ApiStack(**stack("api"), **logs, **more_alarms)
-    EcrStack(**stack("ecr"), **logs, **processor, publish=config.publish_web_image)
-    EcsEc2Stack(**stack("ecs_ec2"), **logs, **alarms, **web)
-    FargateStack(**stack("fargate"), **logs, **alarms, **web)
-    LightsailStack(**stack("lightsail", bundle=config.lightsail_plan), **alarms)
-    BatchStack(**stack("batch"), **logs, **alarms, **processor, max_edge=config.thumbnail_max_edge)
+    ThumbnailStack(**stack_parameters("thumbnail"), **watch_settings)
+    CronStack(**stack_parameters("cron", longest_gap=longest_gap), **watch_settings)
+    ApiStack(**stack_parameters("api"), **watch_settings)
+    EcrStack(**stack_parameters("ecr"), **log_settings, **processor, publish=config.publish_web_image)
+    EcsEc2Stack(**stack_parameters("ecs_ec2"), **web_settings)
+    FargateStack(**stack_parameters("fargate"), **web_settings)
+    LightsailStack(**stack_parameters("lightsail", bundle=config.lightsail_bundle_or_default), **alarm_settings)
+    BatchStack(**stack_parameters("batch", max_edge=max_edge), **log_settings, **alarm_settings, **processor)
 
     tag_and_check(app)
     return app
@@ -62,7 +74,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
 
 if __name__ == "__main__":
     try:
-        # Without the CLI, write into the same folder.
+        # The CDK CLI sets CDK_OUTDIR. Without the CLI, the app uses the CLI's default folder.
         build_app(outdir=None if "CDK_OUTDIR" in os.environ else str(ROOT / "cdk.out")).synth()
     except ConfigError as error:
         sys.exit(f"error: {error}")

@@ -1,4 +1,4 @@
-"""Parse the settings that `-c name=value` gives, and refuse values that cannot be deployed."""
+"""Functions that parse the `-c name=value` options, and that reject settings which cannot be deployed."""
 
 import difflib
 import ipaddress
@@ -13,39 +13,43 @@ if TYPE_CHECKING:
 
 UTC = "Etc/UTC"
 MAX_URLS = 50
-"""The function can check this many at once."""
-MAX_URL = 255
-"""Characters of a URL. CDK's alarms accept no longer value of a metric's dimension; CloudWatch would accept 1,024."""
-MAX_PERIOD_MINUTES = 5040
-"""Three and a half days, because CloudWatch looks back a week and an alarm needs two periods to see a missed run.
+"""The function can check this number of URLs at the same time."""
+MAX_URL_LENGTH = 255
+"""Characters. A URL is a dimension of a metric, and CDK's alarms accept at most 255 characters there. CloudWatch itself
+accepts 1,024."""
+MAX_GAP_MINUTES = 5040
+"""The longest time between two runs: three and a half days. The alarm on a missed run examines twice this time, and
+CloudWatch allows an alarm to examine one week at most.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
 LIGHTSAIL_BUNDLES: Mapping[str, str] = {"ubuntu_24_04": "nano_3_0", "wordpress": "micro_3_0"}
-"""The blueprints, and the smallest plan for each. nginx fits into the 512 MB of nano. WordPress would start there,
-because its blueprint's minPower is 0, but it outgrows them with its database.
+"""The smallest bundle (size and price of a server) for each blueprint (its software). nginx needs less than the 512 MB
+of nano. Lightsail would also start WordPress on nano, because the blueprint's minPower is 0. But WordPress and its
+database soon need more memory.
 https://docs.aws.amazon.com/cli/latest/reference/lightsail/get-blueprints.html
 https://docs.aws.amazon.com/cli/latest/reference/lightsail/get-bundles.html"""
 LIGHTSAIL_SIZES = ("nano", "micro", "small")
-"""$5, $7 and $12 a month, with a public IPv4 address. A plan's name has the size, the generation and a number for the
-region: nano_3_0 in most regions, nano_3_1 in Mumbai, nano_3_2 in Sydney."""
-WIDEST_SSH = {4: 8, 6: 32}
-"""Shortest prefix by IP version: the network of one company or provider. Anything wider is half the world."""
+"""These sizes cost $5, $7 and $12 a month, with a public IPv4 address. The name of a bundle contains the size, the
+generation and a number for the region: nano_3_0 in most regions, nano_3_1 in Mumbai, nano_3_2 in Sydney."""
+MIN_SSH_PREFIX = {4: 8, 6: 32}
+"""The shortest prefix length for each IP version. Networks of this size belong to one company or provider. A shorter
+prefix would open SSH to many of them."""
 
 CHOICES: Mapping[str, Collection[str]] = {
     "architecture": ("arm64", "x86_64"),
     "lightsail_blueprint": LIGHTSAIL_BUNDLES,
 }
 RANGES: Mapping[str, tuple[int, int | None]] = {
-    "thumbnail_max_edge": (16, 2048),  # pixels: smaller is unreadable, larger is no longer a thumbnail
+    "thumbnail_max_edge": (16, 2048),  # pixels: a smaller picture is unreadable, and a larger one is no thumbnail
     "thumbnail_concurrency": (1, None),
-    "batch_max_vcpus": (4, 10_000),  # an array job needs at least two children, of 2 vCPUs each, and has up to 10,000
+    "batch_max_vcpus": (4, 10_000),  # an array job has 2 to 10,000 children, and each needs 2 vCPUs
     "batch_monthly_budget": (1, None),
 }
-"""The smallest and the largest value. None is no maximum."""
+"""The smallest and the largest value of a setting. None means that there is no maximum."""
 _IMAGE = (
     r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
 )
 PATTERNS: Mapping[str, tuple[str, str]] = {
-    "prefix": (r"[a-z][a-z0-9-]{0,19}", "1 to 20 of a-z, 0-9 and '-', beginning with a letter"),
+    "prefix": (r"[a-z][a-z0-9-]{0,19}", "1 to 20 characters of a-z, 0-9 and '-'. The first is a letter"),
     "alarm_email": (r"[^@\s]+@[^@\s]+\.[^@\s]+", "an address like name@example.com"),
     "api_allowed_origin": (r"\*|https?://[a-z0-9.-]+(:\d{1,5})?", "'*' or an origin like https://notes.example.com"),
     "web_image": (_IMAGE, "repository:tag or repository@sha256:…"),
@@ -55,27 +59,31 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     ),
     "lightsail_bundle": (
         rf"({'|'.join(LIGHTSAIL_SIZES)})_3_[0-9]",
-        f"{', '.join(f'{size}_3_0' for size in LIGHTSAIL_SIZES)}, or the same with your region's last number",
+        f"{', '.join(f'{size}_3_0' for size in LIGHTSAIL_SIZES)}, or with your region's digit at the end",
     ),
     "lightsail_database": (
         r"(mysql|postgres)_\d+(_\d+)?",
-        "an engine like postgres_16 (aws lightsail get-relational-database-blueprints lists all)",
+        "an engine like postgres_16 (aws lightsail get-relational-database-blueprints lists all engines)",
     ),
     "batch_image": (_IMAGE, "registry/repository:tag"),
 }
-"""The pattern of the whole text, and its description for the error."""
+"""The regular expression of a setting's whole text, and its description for the error message."""
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be deployed. The message is one line: the setting, the problem and what to do."""
+    """A setting that cannot be deployed. The message is one line: the setting, the problem and the solution."""
 
 
-# -- what the context gives
+# -- the options `-c name=value`, which CDK calls the context
 
 
 def check_names(context: Collection[str], known: Collection[str], fields: Collection[str]) -> None:
-    """Check that the context misspells no setting, and changes only the known ones."""
-    # Other names are allowed, because CDK, its plug-ins and ~/.cdk.json write their own into the context.
+    """Raise ConfigError if the context contains a misspelled setting, or a setting that only config.py can change.
+
+    `known` are the settings that `-c` can change. `fields` are all settings.
+    """
+    # Unknown names are allowed if they are not similar to a setting: CDK, its plug-ins and ~/.cdk.json also write
+    # values into the context.
     settings = ", ".join(known)
     for name in (name for name in context if name not in known):
         if name in fields:
@@ -85,14 +93,14 @@ def check_names(context: Collection[str], known: Collection[str], fields: Collec
             raise ConfigError(f"{name}: no such setting. Did you mean {similar[0]!r}? The settings are: {settings}.")
 
 
-def parse(context: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the context's settings, each as a value of its type."""
+def parse_settings(context: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings in the context. The texts are converted to the types of the settings."""
     return {name: _parse_text(name, str(context[name]), type_) for name, type_ in types.items() if name in context}
 
 
 def _parse_text(name: str, text: str, type_: Any) -> Any:
     if type_ is bool:
-        return choice(name, text, ("true", "false")) == "true"
+        return check_choice(name, text, ("true", "false")) == "true"
     if type_ in (int, int | None):
         try:
             return int(text)
@@ -101,20 +109,20 @@ def _parse_text(name: str, text: str, type_: Any) -> Any:
     return tuple(text.split(",")) if type_ == tuple[str, ...] else text
 
 
-def choice(name: str, value: str, choices: Collection[str]) -> str:
-    """Return the value if it is one of the choices."""
+def check_choice(name: str, value: str, choices: Collection[str]) -> str:
+    """Return the value if it is one of the choices. Raises ConfigError if it is not."""
     if value not in choices:
         raise ConfigError(f"{name}: {value!r} is not supported. Use one of: {', '.join(choices)}.")
     return value
 
 
-# -- all settings
+# -- the values of all settings
 
 
-def check(config: "Config") -> None:
-    """Check every setting. Raises ConfigError for the first bad one."""
+def check_settings(config: "Config") -> None:
+    """Check the values of all settings. Raises ConfigError for the first bad value."""
     for name, choices in CHOICES.items():
-        choice(name, getattr(config, name), choices)
+        check_choice(name, getattr(config, name), choices)
     for name, (low, high) in RANGES.items():
         _check_range(name, getattr(config, name), low, high)
     for name, (pattern, description) in PATTERNS.items():
@@ -125,8 +133,8 @@ def check(config: "Config") -> None:
         _check_schedule("batch_schedule", config.batch_schedule)
     if config.lightsail_ssh_cidr is not None:
         _check_ssh(config.lightsail_ssh_cidr)
-    if config.lightsail_blueprint == "wordpress" and config.lightsail_plan.startswith("nano"):
-        raise ConfigError("lightsail_bundle: WordPress and its database need more than the 512 MB of nano. Use micro.")
+    if config.lightsail_blueprint == "wordpress" and config.lightsail_bundle_or_default.startswith("nano"):
+        raise ConfigError("lightsail_bundle: WordPress needs more memory than the 512 MB of nano. Use micro.")
 
 
 def _check_range(name: str, value: int | None, low: int, high: int | None) -> None:
@@ -147,7 +155,7 @@ def _check_urls(urls: Sequence[str], *, allow_private: bool) -> None:
     if not 0 < len(urls) <= MAX_URLS:
         raise ConfigError(f"cron_urls: {len(urls)} URLs are too many or too few. Use 1 to {MAX_URLS}.")
     for url in urls:
-        problem = _problem_of(url)
+        problem = _find_problem(url)
         if problem is None and _is_private(url) and not allow_private:
             problem = "is a private address. Set cron_allow_private to allow it."
         if problem is None and urls.count(url) > 1:
@@ -156,7 +164,8 @@ def _check_urls(urls: Sequence[str], *, allow_private: bool) -> None:
             raise ConfigError(f"cron_urls: {url!r} {problem}")
 
 
-def _problem_of(url: str) -> str | None:
+def _find_problem(url: str) -> str | None:
+    """Return the reason why the function cannot check the URL, or None if it can."""
     if not url:
         return "is not a URL. Put one comma between two URLs."
     try:
@@ -164,8 +173,8 @@ def _problem_of(url: str) -> str | None:
         _ = parts.port
     except ValueError as error:
         return f"is not a URL: {error}."
-    if re.fullmatch(rf"[!-~]{{1,{MAX_URL}}}", url) is None:
-        return f"is not supported. Use up to {MAX_URL} printable ASCII characters, without spaces."
+    if re.fullmatch(rf"[!-~]{{1,{MAX_URL_LENGTH}}}", url) is None:
+        return f"is not supported. Use up to {MAX_URL_LENGTH} printable ASCII characters, without spaces."
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return "is not supported. Begin with http:// or https:// and a host name."
     if "@" in parts.netloc:
@@ -174,7 +183,7 @@ def _problem_of(url: str) -> str | None:
 
 
 def _is_private(url: str) -> bool:
-    # Only the function can find out which address a host name has.
+    # This test only sees addresses that are written in the URL. The function resolves host names and tests them later.
     try:
         return not ipaddress.ip_address(urlsplit(url).hostname or "").is_global
     except ValueError:
@@ -188,16 +197,16 @@ def _check_cron(config: "Config") -> None:
         if config.cron_longest_gap is None:
             raise ConfigError("cron_longest_gap: set the longest time between two runs of cron(...), in minutes.")
     else:
-        _check_rate_alone(config)
-    if not 0 < config.cron_period <= MAX_PERIOD_MINUTES:
+        _check_settings_beside_rate(config)
+    if not 0 < config.cron_longest_gap_or_rate <= MAX_GAP_MINUTES:
         name = "cron_schedule" if config.cron_longest_gap is None else "cron_longest_gap"
         raise ConfigError(
-            f"{name}: {config.cron_period} minutes between two runs are out of range. "
-            f"Use 1 to {MAX_PERIOD_MINUTES}, because CloudWatch cannot detect a missed run otherwise."
+            f"{name}: {config.cron_longest_gap_or_rate} minutes between two runs are out of range. "
+            f"Use 1 to {MAX_GAP_MINUTES}. With a longer time, CloudWatch could not detect a missed run."
         )
 
 
-def _check_rate_alone(config: "Config") -> None:
+def _check_settings_beside_rate(config: "Config") -> None:
     if config.cron_longest_gap is not None:
         raise ConfigError(f"cron_longest_gap: remove it, because {config.cron_schedule} contains this time.")
     if config.cron_time_zone != UTC:
@@ -205,7 +214,8 @@ def _check_rate_alone(config: "Config") -> None:
 
 
 def _check_time_zone(name: str) -> None:
-    known = available_timezones()  # a machine may have none; then AWS checks the name
+    # Some machines have no list of time zones. In this case only AWS checks the name, when it deploys the schedule.
+    known = available_timezones()
     if known and name not in known:
         raise ConfigError(f"cron_time_zone: {name!r} does not exist. Use a name like Europe/Vienna.")
 
@@ -221,7 +231,7 @@ def _check_schedule(name: str, schedule: str) -> None:
 
 
 def _check_cron_expression(name: str, schedule: str) -> None:
-    # AWS checks the content of each field.
+    # This function checks only the form. AWS checks the content of each field.
     if re.fullmatch(r"cron\([0-9A-Z*?,/LW#-]+( [0-9A-Z*?,/LW#-]+){5}\)", schedule) is None:
         raise ConfigError(f"{name}: {schedule!r} is not valid. Use six fields, as in cron(0 8-18 ? * MON-FRI *).")
     _, _, day_of_month, _, day_of_week, _ = schedule.split(" ")
@@ -230,7 +240,7 @@ def _check_cron_expression(name: str, schedule: str) -> None:
 
 
 def minutes_of_rate(rate: str) -> int:
-    """Return the minutes between two runs of a valid rate(...)."""
+    """Return the minutes between two runs of a schedule `rate(...)`, which must be valid."""
     number, unit = rate.removeprefix("rate(").removesuffix(")").split(" ")
     return int(number) * {"minute": 1, "hour": 60, "day": 1440}[unit.removesuffix("s")]
 
@@ -243,9 +253,10 @@ def _check_ssh(cidr: str) -> None:
         network = ipaddress.ip_network(cidr)
     except ValueError as error:
         raise ConfigError(f"lightsail_ssh_cidr: {error}. One address is 192.0.2.44/32.") from None
-    widest = WIDEST_SSH[network.version]
-    if network.prefixlen < widest:
+    shortest = MIN_SSH_PREFIX[network.version]
+    if network.prefixlen < shortest:
+        people = "everybody" if network.prefixlen == 0 else "too many people"
         raise ConfigError(
-            f"lightsail_ssh_cidr: {cidr} lets {'everybody' if network.prefixlen == 0 else 'too many'} try to log in. "
-            f"Use your own address (curl https://checkip.amazonaws.com), or a network of /{widest} at most."
+            f"lightsail_ssh_cidr: {cidr} lets {people} try to log in. Use your own address "
+            f"(curl https://checkip.amazonaws.com), or a network with a prefix of /{shortest} or longer."
         )

@@ -56,14 +56,14 @@ def test_batch_takes_only_the_thumbnail_modules_of_its_image() -> None:
 @pytest.mark.parametrize(
     ("stem", "variables"),
     [
-        ("thumbnail", {"logs", "alarms", "more_alarms"}),
-        ("ecr", {"logs", "processor"}),
-        ("fargate", {"logs", "alarms", "processor", "web"}),
-        ("lightsail", {"alarms"}),
+        ("thumbnail", {"log_settings", "alarm_settings", "watch_settings"}),
+        ("ecr", {"log_settings", "processor"}),
+        ("fargate", {"log_settings", "alarm_settings", "processor", "web_settings"}),
+        ("lightsail", {"alarm_settings"}),
     ],
 )
 def test_app_py_loses_the_variables_of_other_stacks(stem: str, variables: set[str]) -> None:
-    every = {"logs", "alarms", "more_alarms", "processor", "web"}
+    every = {"log_settings", "alarm_settings", "watch_settings", "processor", "web_settings"}
     assert {name for name in every if f"    {name}:" in app_with(stem)} == variables
 
 

@@ -120,7 +120,7 @@ def test_a_run_needs_at_most_half_of_the_functions_timeout() -> None:
 
 def test_the_settings_allow_no_more_urls_than_the_function() -> None:
     assert settings_checks.MAX_URLS == events.MAX_URLS
-    assert settings_checks.MAX_URL <= events.MAX_URL_LENGTH
+    assert settings_checks.MAX_URL_LENGTH <= events.MAX_URL_LENGTH
 
 
 @in_both_profiles
@@ -178,7 +178,7 @@ def test_the_conditions_of_the_alarms(template: Template) -> None:
 
 
 def test_each_site_has_an_alarm_with_its_url() -> None:
-    longest = "https://b.example/" + "x" * (settings_checks.MAX_URL - 18)
+    longest = "https://b.example/" + "x" * (settings_checks.MAX_URL_LENGTH - 18)
     alarms = alarms_of(template_with("cron", cron_urls=f"https://a.example/,{longest}"))
     descriptions = [alarm["AlarmDescription"] for name, alarm in alarms.items() if name.startswith("SiteDown")]
     assert [text.split(" ")[0] for text in descriptions] == ["https://a.example/", longest]

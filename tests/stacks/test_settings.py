@@ -77,8 +77,8 @@ def test_every_setting_has_a_case() -> None:
         ({"profil": "production"}, "no such setting. Did you mean 'profile'?"),
         ({"cron_url": "https://a/"}, "no such setting. Did you mean 'cron_urls'?"),
         ({"retain_data": "true"}, "set it in config.py. -c can change: profile, prefix,"),
-        ({"prefix": "Über"}, "'Über' is not valid. Use 1 to 20 of a-z, 0-9 and '-', beginning with a letter."),
-        ({"prefix": "x" * 21}, "is not valid. Use 1 to 20 of"),
+        ({"prefix": "Über"}, "'Über' is not valid. Use 1 to 20 characters of a-z, 0-9 and '-'."),
+        ({"prefix": "x" * 21}, "is not valid. Use 1 to 20 characters of"),
         ({"alarm_email": "me"}, "'me' is not valid. Use an address like name@example.com."),
         ({"alarm_email": "me@here"}, "'me@here' is not valid."),
         ({"api_allowed_origin": "notes.example.com"}, "is not valid. Use '*' or an origin like https://"),
@@ -136,15 +136,18 @@ def test_every_setting_has_a_case() -> None:
         ({"cron_time_zone": ""}, "'' does not exist."),
         # -- lightsail
         ({"lightsail_blueprint": "ubuntu_16_04"}, "is not supported. Use one of: ubuntu_24_04, wordpress."),
-        ({"lightsail_bundle": "nano_1_0"}, "'nano_1_0' is not valid. Use nano_3_0, micro_3_0, small_3_0, or the same"),
+        (
+            {"lightsail_bundle": "nano_1_0"},
+            "'nano_1_0' is not valid. Use nano_3_0, micro_3_0, small_3_0, or with your region's digit",
+        ),
         (
             {"lightsail_bundle": "nano_3_1", "lightsail_blueprint": "wordpress"},
-            "WordPress and its database need more than the 512 MB of nano. Use micro.",
+            "WordPress needs more memory than the 512 MB of nano. Use micro.",
         ),
         ({"lightsail_ssh_cidr": "0.0.0.0/0"}, "0.0.0.0/0 lets everybody try to log in."),
         ({"lightsail_ssh_cidr": "::/0"}, "::/0 lets everybody try to log in."),
-        ({"lightsail_ssh_cidr": "128.0.0.0/1"}, "lets too many try to log in. Use your own address"),
-        ({"lightsail_ssh_cidr": "2000::/3"}, "or a network of /32 at most."),
+        ({"lightsail_ssh_cidr": "128.0.0.0/1"}, "lets too many people try to log in. Use your own address"),
+        ({"lightsail_ssh_cidr": "2000::/3"}, "or a network with a prefix of /32 or longer."),
         ({"lightsail_ssh_cidr": "192.0.2.44/24"}, "192.0.2.44/24 has host bits set."),
         (
             {"lightsail_ssh_cidr": "home"},
