@@ -1,1 +1,1 @@
-"""The examples: `<stem>.py`, and `<stem>_<part>.py` for a part of it. Several stacks share the files `_*.py`."""
+"""The stacks: `<stem>.py` is one example (`ecs_ec2.py`), `<stem>_<part>.py` is a part of it, `_*.py` is shared code."""

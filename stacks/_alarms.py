@@ -13,7 +13,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from stacks._nag import acknowledge
 
 
-def metric_alarm(  # noqa: PLR0913 - named parameters
+def metric_alarm(  # noqa: PLR0913 - keyword arguments
     stack: Stack,
     name: str,
     metric: cloudwatch.IMetric,
@@ -23,9 +23,10 @@ def metric_alarm(  # noqa: PLR0913 - named parameters
     periods: int = 1,
     **options: Any,
 ) -> cloudwatch.Alarm:
-    """Return an alarm on a metric that is at or above a threshold for some periods in a row.
+    """Return an alarm that starts when the metric is at or above `threshold` for `periods` periods in a row.
 
-    Missing data do not start the alarm. `options` are further parameters of CDK's Alarm, and may replace both rules.
+    A period without data does not start the alarm. `options` are further parameters of CDK's Alarm. They can replace
+    these two rules with another `comparison_operator` or `treat_missing_data`.
     """
     return cloudwatch.Alarm(
         stack,
@@ -43,11 +44,15 @@ def metric_alarm(  # noqa: PLR0913 - named parameters
 
 
 def alarm_topic(stack: Stack, email: str | None) -> sns.Topic | None:
-    """Return a topic that mails to `email`, or None without an address. The receiver must confirm once."""
+    """Return a topic that sends its messages to `email`. Return None if there is no address.
+
+    AWS first asks the receiver by mail to confirm the address.
+    """
     if email is None:
         return None
     topic = sns.Topic(stack, "Alarms", enforce_ssl=True)
-    # A topic's default policy lets the account's alarms publish. `enforce_ssl` replaces it with a policy that does not.
+    # By default, the alarms of an account may publish to its topics. `enforce_ssl` replaces this default policy, so the
+    # topic needs a grant.
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
     topic.grant_publish(
         iam.ServicePrincipal(
@@ -58,14 +63,14 @@ def alarm_topic(stack: Stack, email: str | None) -> sns.Topic | None:
     acknowledge(
         topic,
         "AwsSolutions-SNS2",
-        "CloudWatch cannot publish to a topic under AWS's own key. A customer key costs $1 a month, "
-        "and the text leaves AWS as mail anyway.",
+        "CloudWatch cannot publish to a topic that is encrypted with AWS's own key. A customer key costs $1 a month, "
+        "and does not protect the text, because it leaves AWS as a mail.",
     )
     return topic
 
 
 def notify(alarms: Iterable[cloudwatch.Alarm], topic: sns.Topic | None) -> None:
-    """Send a message to the topic when an alarm starts, and when it ends."""
+    """Make each alarm send a message to the topic when the alarm starts, and when it ends."""
     if topic is None:
         return
     action = actions.SnsAction(topic)

@@ -1,4 +1,4 @@
-"""The parts of the app that no stack owns: the context, the tags and the checks."""
+"""Parts of the app that do not belong to a single stack: the context, the tags and the checks."""
 
 import json
 from collections.abc import Mapping
@@ -9,21 +9,22 @@ from cdk_nag import AwsSolutionsChecks
 
 from stacks._bundling import ROOT
 
-REPRODUCIBLE = {"aws:cdk:disable-creation-stack-traces": True}
-"""Keeps the paths of jsii's temporary files out of the assembly. The CLI would warn about this key in cdk.json."""
+REPRODUCIBLE_OUTPUT = {"aws:cdk:disable-creation-stack-traces": True}
+"""A context value that keeps the paths of jsii's temporary files out of cdk.out. So cdk.out is the same on every
+machine. The value is not in cdk.json, because the CLI would warn about it there."""
 
 
 def new_app(context: Mapping[str, Any], outdir: str | None) -> cdk.App:
-    """Return an app without stacks. It has cdk.json's context; `context` has priority over that."""
-    # The CLI passes cdk.json's feature flags. `python app.py` and the tests have no CLI.
+    """Return an app without stacks. Its context is the one in cdk.json. A value in `context` has priority."""
+    # The CLI passes the context in cdk.json to the app. `python app.py` and the tests run without the CLI.
     cdk_json = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
-    return cdk.App(context={**cdk_json["context"], **REPRODUCIBLE, **context}, outdir=outdir)
+    return cdk.App(context={**cdk_json["context"], **REPRODUCIBLE_OUTPUT, **context}, outdir=outdir)
 
 
 def tag_and_check(app: cdk.App) -> None:
-    """Tag every resource, and have cdk-nag check the app when it is synthesized."""
-    # CloudFormation gives a stack's tags to every resource, but they stand only in the assembly. The tags in the
-    # template also reach the resources when another tool deploys it.
+    """Tag every resource, and let cdk-nag check the app during synthesis. cdk-nag finds risks in templates."""
+    # The CLI gives a stack's tags to CloudFormation, which adds them to every resource. But the template does not
+    # contain these tags. This loop writes the tags into the template, because another tool may deploy it.
     for stack in app.node.children:
         if isinstance(stack, cdk.Stack):
             for key, value in stack.tags.tag_values().items():

@@ -1,4 +1,4 @@
-"""Bundles of Python functions and their dependencies. pip makes them for Lambda's platform: no Docker, no compiler."""
+"""Bundle Lambda functions and their dependencies. pip downloads wheels for Lambda, so Docker is not necessary."""
 
 import hashlib
 import shutil
@@ -19,10 +19,10 @@ CACHE = ROOT / ".build" / "bundles"
 RUNTIME = lambda_.Runtime.PYTHON_3_14
 """The newest Python that Lambda offers. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
 ARCHITECTURE = lambda_.Architecture.ARM_64
-"""20 % cheaper a GB-second than x86. https://aws.amazon.com/lambda/pricing/"""
+"""A GB-second costs 20 % less than on x86. https://aws.amazon.com/lambda/pricing/"""
 PYTHON_VERSION = "3.14"
 WHEEL_PLATFORM = "manylinux_2_28_aarch64"
-"""Python 3.14 runs on Amazon Linux 2023 with glibc 2.34. Pillow's wheels need 2.28."""
+"""Lambda runs Python 3.14 on Amazon Linux 2023, which has glibc 2.34. Pillow's wheels need glibc 2.28 or newer."""
 
 PIP_OPTIONS = (
     *("--platform", WHEEL_PLATFORM, "--python-version", PYTHON_VERSION, "--implementation", "cp"),
@@ -31,14 +31,14 @@ PIP_OPTIONS = (
 
 
 class BundlingError(RuntimeError):
-    """pip could not install a function's locked requirements. The message holds the output of pip."""
+    """pip could not install a function's locked requirements. The message contains the output of pip."""
 
 
 def bundled_code(package: str) -> lambda_.Code:
-    """Return the code of `lambda_src/<package>`, importable under that name, and its locked requirements.
+    """Return a function's code: the package `lambda_src/<package>` and its locked requirements.
 
-    The asset's hash covers the sources, the lock and this module, so it is the same on every machine.
-    Raises BundlingError during synthesis.
+    The lock is the file requirements.txt with exact versions and hashes. The asset's hash covers the package, the lock
+    and this module, so the hash is the same on every machine. Raises BundlingError during synthesis.
     """
     source = LAMBDA_SRC / package
     return lambda_.Code.from_asset(
@@ -50,13 +50,13 @@ def bundled_code(package: str) -> lambda_.Code:
 
 
 def digest_of(source: Path) -> str:
-    """Return the hash of everything that goes into the bundle of a function's folder, as 64 hexadecimal digits."""
+    """Return a hash of all files that determine the bundle of a function, as 64 hexadecimal digits."""
     return _digest(*_modules(source), _lock(source))
 
 
 @jsii.implements(ILocalBundling)
 class _PipBundling:
-    """A bundling on this machine, which replaces CDK's bundling in Docker."""
+    """Makes the bundle on this machine. CDK's own bundling would need Docker."""
 
     def __init__(self, source: Path) -> None:
         self._source = source
@@ -64,7 +64,7 @@ class _PipBundling:
     def try_bundle(self, output_dir: str, *_: Any, **__: Any) -> bool:
         """Copy the package and its requirements into `output_dir`. CDK calls this method."""
         target = Path(output_dir)
-        shutil.copytree(requirements_of(self._source), target, dirs_exist_ok=True)
+        shutil.copytree(install_requirements(self._source), target, dirs_exist_ok=True)
         for module in _modules(self._source):
             copy = target / self._source.name / module.relative_to(self._source)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -73,8 +73,8 @@ class _PipBundling:
         return True
 
 
-def requirements_of(source: Path) -> Path:
-    """Return the folder with a function's installed requirements. It is filled once for each version of the lock.
+def install_requirements(source: Path) -> Path:
+    """Return a folder with a function's installed requirements. pip runs only once for each version of the lock.
 
     Raises BundlingError if pip fails.
     """
@@ -85,7 +85,7 @@ def requirements_of(source: Path) -> Path:
             target = Path(scratch) / "python"
             _pip_install(_lock(source), target)
             _prune(target)
-            _publish(target, installed)
+            _move_into_cache(target, installed)
     return installed
 
 
@@ -96,23 +96,24 @@ def _pip_install(lock: Path, target: Path) -> None:
         [*command, "--target", str(target), "--requirement", str(lock)], capture_output=True, text=True, check=False
     )
     if run.returncode:
-        raise BundlingError(f"pip could not install {lock.relative_to(ROOT)} (is the network up?):\n{run.stderr}")
+        raise BundlingError(f"pip could not install {lock.relative_to(ROOT)}. Is the network up?\n{run.stderr}")
 
 
 def _prune(target: Path) -> None:
-    # Lambda cannot run scripts, and does not read types.
+    # Lambda does not use the scripts and the type stubs of the requirements.
     for folder in (target / "bin", *target.glob("*-stubs")):
         shutil.rmtree(folder, ignore_errors=True)
     for stub in target.rglob("*.pyi"):
         stub.unlink()
-    # pip writes these files about its own run, and they differ between versions of pip.
+    # These files describe how pip has installed the requirements. They differ between machines and versions of pip.
     for info in target.glob("*.dist-info"):
         for name in ("RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"):
             (info / name).unlink(missing_ok=True)
 
 
-def _publish(target: Path, installed: Path) -> None:
-    # Renaming is atomic. So the final folder is always complete, even if this run is interrupted or another runs too.
+def _move_into_cache(target: Path, installed: Path) -> None:
+    # Renaming is atomic, so a folder in the cache is always complete. This is true even if a run is interrupted, or if
+    # another run creates the same folder.
     try:
         target.rename(installed)
     except OSError:
@@ -121,7 +122,7 @@ def _publish(target: Path, installed: Path) -> None:
 
 
 def _make_readable(folder: Path) -> None:
-    # Lambda runs the code as another user, who could not read files from a checkout with a strict umask.
+    # Lambda runs the code as a user who does not own the files. With a strict umask, only the owner could read them.
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
@@ -131,11 +132,12 @@ def _lock(source: Path) -> Path:
 
 
 def _modules(source: Path) -> list[Path]:
-    return sorted(path for path in source.rglob("*") if path.suffix in (".py", ".json"))  # modules may read JSON files
+    # A module may read a JSON file of its package.
+    return sorted(path for path in source.rglob("*") if path.suffix in (".py", ".json"))
 
 
 def _digest(*files: Path) -> str:
-    # This module counts, too: it decides on the platform, and which files are pruned.
+    # The hash includes this module, because it chooses the platform and the files to remove.
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for file in files:
         digest.update(file.relative_to(ROOT).as_posix().encode())
@@ -146,6 +148,6 @@ def _digest(*files: Path) -> str:
 if __name__ == "__main__":
     try:
         for lock in sorted(LAMBDA_SRC.glob("*/requirements.txt")):
-            requirements_of(lock.parent)
+            install_requirements(lock.parent)
     except (BundlingError, KeyboardInterrupt) as error:
         sys.exit(f"error: {error or 'stopped'}")

@@ -1,4 +1,4 @@
-"""The functions that CDK adds to a stack, for example to empty buckets or to set their notifications."""
+"""Log groups for the functions that CDK itself adds to a stack, for example to empty a bucket."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from constructs import IConstruct
 
 from stacks._nag import acknowledge
 
-BASIC_EXECUTION = "service-role/AWSLambdaBasicExecutionRole"
+BASIC_EXECUTION_POLICY = "service-role/AWSLambdaBasicExecutionRole"
 
 
 def add_helper_log_groups(stack: Stack, *, retention: logs.RetentionDays) -> None:
-    """Give each of CDK's helper functions a log group in the stack, and grant it to write only there.
+    """Add a log group for each of CDK's helper functions, and allow the function to write only to this log group.
 
-    Otherwise Lambda creates their log groups, which outlive the stack and never expire (aws-cdk #26553).
-    Call this function last in a stack's constructor.
+    If the stack has no such log groups, Lambda creates them. They never expire, and they remain after the stack is
+    deleted (aws-cdk #26553). Call this function last in a stack's constructor.
     """
     for construct in stack.node.find_all():
         if _is_helper(construct):
@@ -24,26 +24,27 @@ def add_helper_log_groups(stack: Stack, *, retention: logs.RetentionDays) -> Non
 
 
 def _is_helper(construct: IConstruct) -> bool:
-    # A function of the stack is an L2 construct around a CfnFunction. CDK's helpers are plain CfnResources.
+    # The example's own functions are constructs of the type CfnFunction, a subclass of CfnResource. CDK's helper
+    # functions have exactly the type CfnResource.
     return type(construct) is CfnResource and construct.cfn_resource_type == "AWS::Lambda::Function"
 
 
 def _add_log_group(function: Any, retention: logs.RetentionDays) -> None:
     provider = function.node.scope
-    group = logs.LogGroup(
+    log_group = logs.LogGroup(
         provider,
         "Logs",
         retention=retention,
-        removal_policy=RemovalPolicy.DESTROY,  # a helper's last log lines are about the deletion of the stack
+        removal_policy=RemovalPolicy.DESTROY,  # these logs only describe deployments and the deletion of the stack
     )
-    function.add_property_override("LoggingConfig", {"LogGroup": group.log_group_name})
+    function.add_property_override("LoggingConfig", {"LogGroup": log_group.log_group_name})
     role = _cfn_role(provider)
     role.add_property_deletion_override("ManagedPolicyArns")
     if isinstance(role, iam.CfnRole):
         acknowledge(
             role,
-            f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{BASIC_EXECUTION}]",
-            "The template has a policy for one log group instead. cdk-nag does not see this override.",
+            f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{BASIC_EXECUTION_POLICY}]",
+            "A policy for one log group replaces this managed policy, but cdk-nag does not see the override.",
         )
     policy = iam.CfnPolicy(
         provider,
@@ -53,7 +54,7 @@ def _add_log_group(function: Any, retention: logs.RetentionDays) -> None:
         policy_document=iam.PolicyDocument(
             statements=[
                 iam.PolicyStatement(
-                    actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group.log_group_arn]
+                    actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
                 )
             ]
         ),

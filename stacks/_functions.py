@@ -1,4 +1,4 @@
-"""A Lambda function with its own role and log group, and the queue for the events that it failed to process."""
+"""A Lambda function with its own role and log group, and a queue for the events that the function failed to process."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ METRICS_NAMESPACE = "ComputeExamples"
 """The CloudWatch namespace of the metrics that functions write."""
 
 
-def python_function(  # noqa: PLR0913 - named parameters
+def python_function(  # noqa: PLR0913 - keyword arguments
     stack: Stack,
     id_: str,
     package: str,
@@ -29,18 +29,18 @@ def python_function(  # noqa: PLR0913 - named parameters
     tracing: bool = True,
     **options: Any,
 ) -> lambda_.Function:
-    """Return a function that runs `lambda_src/<package>`, with a log group "Logs" and a role "Role" in the stack.
+    """Return a function that runs `lambda_src/<package>`. Also add its log group "Logs" and its role "Role".
 
-    The role may write to this log group and send traces to X-Ray; the stack grants it everything else.
+    The role may write to this log group and send traces to X-Ray. The stack grants all other permissions.
     `options` are further parameters of CDK's Function.
     """
     log_group = logs.LogGroup(stack, "Logs", retention=log_retention, removal_policy=removal)
-    # CDK's default role has a managed policy that lets the function create log groups. The function could then create
-    # a group again while CloudFormation deletes the stack, and that group would stay for ever.
+    # CDK's default role would also allow the function to create log groups. A function that still runs while
+    # CloudFormation deletes the stack could then create its log group again, and it would remain for ever.
     role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     log_group.grant_write(role)
     if tracing:
-        acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions do not support resources.")
+        acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "The actions of X-Ray cannot be limited to a resource.")
     return lambda_.Function(
         stack,
         id_,
@@ -58,9 +58,9 @@ def python_function(  # noqa: PLR0913 - named parameters
 
 @jsii.implements(lambda_.IDestination)
 class QueueDestination:
-    """A queue as the destination of a function's failed events. The function may only send to it.
+    """A queue to which Lambda sends a function's failed events. The function's only permission is to send messages.
 
-    CDK's SqsDestination also lets the function read the queue's attributes, which it does not need.
+    CDK's SqsDestination would also allow the function to read the queue's attributes, which is not necessary.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
 
@@ -68,6 +68,6 @@ class QueueDestination:
         self._queue = queue
 
     def bind(self, scope: Construct, fn: lambda_.IFunction, *_: Any, **__: Any) -> lambda_.DestinationConfig:  # noqa: ARG002 - CDK's names
-        """Grant the function to send, and return the queue's address for Lambda. CDK calls this method."""
+        """Allow the function to send messages, and return the queue's ARN. CDK calls this method."""
         self._queue.grant(fn, "sqs:SendMessage")
         return lambda_.DestinationConfig(destination=self._queue.queue_arn)

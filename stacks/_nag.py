@@ -1,9 +1,9 @@
-"""Acknowledgements of cdk-nag's findings."""
+"""Acknowledge findings of cdk-nag, a program that finds risks in templates."""
 
 from aws_cdk import Acknowledgment, Validations
 from constructs import IConstruct
 
 
 def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
-    """Acknowledge a finding on this construct alone. The `reason` is for reviewers."""
+    """Accept a finding (the id of a `rule`) on this construct only. The `reason` is for reviewers."""
     Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))

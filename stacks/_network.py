@@ -1,22 +1,23 @@
-"""The small VPC of a container example. Each example has its own, so that no stack depends on another."""
+"""The small VPC of a container example. Each example has its own VPC, so that no stack depends on another stack."""
 
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 
 ZONES = 2
-"""A load balancer needs two Availability Zones. One of them may fail."""
+"""A load balancer needs two Availability Zones. If one zone fails, the example continues in the other zone."""
 
 
 def small_vpc(stack: Stack, *, private: bool, log_retention: logs.RetentionDays) -> ec2.Vpc:
-    """Return a VPC in two zones that logs the packets which its security groups reject.
+    """Return a VPC in two zones. It logs the packets that its security groups reject.
 
-    Without `private`, everything runs in public subnets with public addresses, $3.65 a month each. With `private`,
-    tasks and instances run in private subnets behind one NAT gateway, $32.85 a month and its address.
+    Without `private`, everything runs in public subnets with public addresses. Each address costs $3.65 a month. With
+    `private`, tasks and instances run in private subnets behind one NAT gateway. The gateway costs $32.85 a month, and
+    its address $3.65.
 
     When the NAT gateway's zone fails, the tasks in the other zone still answer, because incoming requests do not pass
-    the gateway. But they cannot write logs, and no new task can start. A gateway in each zone would avoid that. For
-    three examples it would need more Elastic IP addresses than the five that an account has.
+    the gateway. But these tasks cannot write logs, and no new task can start. A gateway in each zone would avoid this
+    problem. But three examples would then need six Elastic IP addresses, and an account has only five.
     https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
     """
     public_subnet = ec2.SubnetConfiguration(
@@ -31,15 +32,15 @@ def small_vpc(stack: Stack, *, private: bool, log_retention: logs.RetentionDays)
         max_azs=ZONES,
         nat_gateways=int(private),
         subnet_configuration=[public_subnet, private_subnet] if private else [public_subnet],
-        # Image layers come from S3. This endpoint is free, while the NAT gateway bills each gigabyte.
+        # ECR stores the layers of images in S3. This endpoint is free, but a NAT gateway bills each gigabyte.
         gateway_endpoints={"S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)},
-        # CDK would remove the default security group's rules with a Lambda function and a role. Nothing uses that
-        # group, because each network interface has a security group of its own.
+        # With True, CDK would add a Lambda function and a role, which remove the rules of the VPC's default security
+        # group. This is not necessary, because every network interface here has another security group.
         restrict_default_security_group=False,
     )
     vpc.add_flow_log(
         "Refused",
-        # The load balancer's metrics and the tasks' logs show the accepted packets.
+        # Accepted packets are not logged, because the load balancer's metrics and the tasks' logs show the requests.
         traffic_type=ec2.FlowLogTrafficType.REJECT,
         destination=ec2.FlowLogDestination.to_cloud_watch_logs(
             logs.LogGroup(stack, "RefusedLogs", retention=log_retention, removal_policy=RemovalPolicy.DESTROY)
@@ -49,5 +50,5 @@ def small_vpc(stack: Stack, *, private: bool, log_retention: logs.RetentionDays)
 
 
 def serving_subnets(vpc: ec2.Vpc) -> list[ec2.ISubnet]:
-    """The subnets of tasks and instances: the private ones if the VPC has any, else the public ones."""
+    """Return the subnets for tasks and instances: the private subnets, or the public ones if no subnet is private."""
     return vpc.private_subnets or vpc.public_subnets

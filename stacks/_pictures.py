@@ -1,9 +1,9 @@
-"""The limits of a picture, for the thumbnail function and for the Batch job."""
+"""The limits of a picture. The thumbnail function and the Batch job have the same limits."""
 
 MAX_BYTES = 50 * 1024**2
-"""A larger upload is rejected before it is read. A 50 MP JPEG of the best quality has about 30 MB."""
+"""A larger upload is rejected before it is read. A JPEG of 50 megapixels (MP) has about 30 MB at the best quality."""
 MAX_PIXELS = 50_000_000
-"""A larger picture is rejected before it is decoded. Today's phones make 12 to 50 MP."""
+"""A larger picture is rejected before it is decoded. Phones make pictures of 12 to 50 MP."""
 MAX_DECODING_BYTES = 1200 * 1024**2
-"""A picture that needs more memory is rejected, so the function is not killed. In the worst format measured, an
-animated lossless WebP, 50 MP need 1,130 MiB (22.6 MiB a megapixel). A JPEG needs 10 to 385 MiB."""
+"""A picture that needs more memory than this is rejected, because AWS would kill the function. In the worst format that
+we measured, an animated lossless WebP, 50 MP need 1,130 MiB (22.6 MiB a megapixel). A JPEG needs 10 to 385 MiB."""

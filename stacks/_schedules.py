@@ -1,4 +1,4 @@
-"""The role of EventBridge Scheduler."""
+"""The role with which EventBridge Scheduler starts a function or a job."""
 
 from collections.abc import Mapping
 
@@ -7,11 +7,11 @@ from aws_cdk import aws_iam as iam
 
 
 def scheduler_role(stack: Stack, id_: str, *, grants: Mapping[str, str] | None = None) -> iam.Role:
-    """Return the role that EventBridge Scheduler assumes for a schedule. `grants` maps an action to the resource."""
+    """Return the role that EventBridge Scheduler assumes for a schedule. `grants` maps actions to resources."""
     role = iam.Role(
         stack,
         id_,
-        # Only this account's schedules may use the role. Otherwise Scheduler would also use it for other accounts.
+        # Only schedules of this account may use the role. Without the condition, a schedule in another account could.
         # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
         assumed_by=iam.ServicePrincipal(
             "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": stack.account}}

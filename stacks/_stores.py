@@ -1,4 +1,4 @@
-"""The stores of several stacks. A production stack retains them when it is deleted."""
+"""Buckets, tables and queues for several stacks. In production they remain when their stack is deleted."""
 
 from typing import Any, cast
 
@@ -12,16 +12,20 @@ from stacks._nag import acknowledge
 
 
 def set_policy_removal(store: s3.Bucket | sqs.Queue, removal: RemovalPolicy) -> None:
-    """Give a store's resource policy the same removal policy as the store.
+    """Set the removal policy of a store's resource policy. It must be the same as the removal policy of the store.
 
-    A retained store without its policy would allow requests without TLS.
+    If a store remained without its resource policy, it would allow requests without TLS.
     """
     policy = store.node.find_child("Policy").node.default_child
     cast("CfnResource", policy).apply_removal_policy(removal)
 
 
 def private_bucket(scope: Construct, id_: str, *, removal: RemovalPolicy, keep_versions: bool = False) -> s3.Bucket:
-    """Return an encrypted bucket that only the account can read. `DESTROY` deletes its objects, too."""
+    """Return an encrypted bucket that only the account can read.
+
+    With `RemovalPolicy.DESTROY`, the objects are deleted together with the bucket. With `keep_versions`, overwritten
+    and deleted objects can be restored for 30 days.
+    """
     bucket = s3.Bucket(
         scope,
         id_,
@@ -32,9 +36,9 @@ def private_bucket(scope: Construct, id_: str, *, removal: RemovalPolicy, keep_v
         versioned=keep_versions,
         lifecycle_rules=[
             s3.LifecycleRule(
-                # The parts of an unfinished upload are invisible, and AWS bills them until they are aborted.
+                # The parts of an unfinished upload are invisible, but AWS bills them until the upload is aborted.
                 abort_incomplete_multipart_upload_after=Duration.days(1),
-                # This leaves a month to notice that a picture was overwritten or deleted by mistake.
+                # A user has a month to notice that a picture was overwritten or deleted by mistake.
                 noncurrent_version_expiration=Duration.days(30) if keep_versions else None,
                 expired_object_delete_marker=keep_versions or None,
             )
@@ -45,13 +49,13 @@ def private_bucket(scope: Construct, id_: str, *, removal: RemovalPolicy, keep_v
     acknowledge(
         bucket,
         "AwsSolutions-S1",
-        "Only the account's own principals have access, and the account's CloudTrail can record it.",
+        "Only the account's own principals have access, and CloudTrail can record each access.",
     )
     set_policy_removal(bucket, removal)
     return bucket
 
 
-def on_demand_table(  # noqa: PLR0913 - named parameters
+def on_demand_table(  # noqa: PLR0913 - keyword arguments
     scope: Construct,
     id_: str,
     *,
@@ -61,10 +65,10 @@ def on_demand_table(  # noqa: PLR0913 - named parameters
     why_no_recovery: str,
     **options: Any,
 ) -> dynamodb.Table:
-    """Return a table with string keys that AWS bills by request.
+    """Return a table with string keys. AWS bills its requests, and nothing while nobody uses it.
 
     With `retain_data` the table can be restored to any second of the last 35 days, and is protected from deletion.
-    `why_no_recovery` says why a table without `retain_data` needs no recovery. It is for reviewers.
+    `why_no_recovery` tells reviewers why a table without `retain_data` needs no recovery.
     `options` are further parameters of CDK's Table.
     """
 
@@ -90,13 +94,13 @@ def on_demand_table(  # noqa: PLR0913 - named parameters
 
 
 def dead_letter_queue(scope: Construct, id_: str, *, removal: RemovalPolicy) -> sqs.Queue:
-    """Return a queue for events and jobs that have failed finally. A person reads and deletes them."""
+    """Return a queue for events and jobs that failed in every attempt. A person reads and deletes the messages."""
     queue = sqs.Queue(
         scope,
         id_,
         enforce_ssl=True,
         encryption=sqs.QueueEncryption.SQS_MANAGED,
-        retention_period=Duration.days(14),  # the maximum: a person must have time to read them
+        retention_period=Duration.days(14),  # the maximum, because a person needs time to read the messages
         removal_policy=removal,
     )
     set_policy_removal(queue, removal)

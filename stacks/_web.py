@@ -1,4 +1,4 @@
-"""The last steps of both web examples, the same for a service on Fargate and on EC2 instances."""
+"""The last steps of both web examples. They are the same for a service on Fargate and a service on EC2 instances."""
 
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_ecs as ecs
@@ -18,14 +18,14 @@ def expose_service(
     certificate_arn: str | None,
     alarm_email: str | None,
 ) -> None:
-    """Forward the load balancer's requests to the tasks, scale the tasks with the load, and watch both.
+    """Forward the load balancer's requests to the service, scale its tasks with the load, and add alarms and outputs.
 
     The outputs are the URL, and the names of the cluster and the service.
     """
     stack = Stack.of(service)
-    targets = forward_requests(balancer, service, certificate_arn)
-    scale_tasks(service, targets)
-    alarms = add_web_alarms(balancer, targets, service, stem=stem)
+    target_group = forward_requests(balancer, service, certificate_arn)
+    scale_tasks(service, target_group)
+    alarms = add_web_alarms(balancer, target_group, service, stem=stem)
     notify(alarms, alarm_topic(stack, alarm_email))
     CfnOutput(stack, "ServiceUrl", value=service_url(balancer, certificate_arn))
     CfnOutput(stack, "ClusterName", value=service.cluster.cluster_name)

@@ -12,18 +12,19 @@ MINUTE, FIVE_MINUTES = Duration.minutes(1), Duration.minutes(5)
 
 def add_web_alarms(
     balancer: elbv2.ApplicationLoadBalancer,
-    targets: elbv2.ApplicationTargetGroup,
+    target_group: elbv2.ApplicationTargetGroup,
     service: ecs.BaseService,
     *,
     stem: str,
 ) -> list[cloudwatch.Alarm]:
-    """Return alarms on tasks that cannot serve, on answers with errors, and on a CPU at its limit."""
+    """Return alarms on missing or unhealthy tasks, on error responses, and on a CPU near its limit."""
     stack = Stack.of(service)
-    # Each node of the load balancer reports its own count. The maximum shows a problem that only one node sees.
+    # Each node of the load balancer reports its own count. The maximum of the healthy counts is 0 only if no node finds
+    # a healthy task. The maximum of the unhealthy counts also shows a problem that only one node finds.
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
-    healthy = targets.metrics.healthy_host_count(period=MINUTE, statistic="Maximum")
-    unhealthy = targets.metrics.unhealthy_host_count(period=MINUTE, statistic="Maximum")
-    task_errors = targets.metrics.http_code_target(
+    healthy = target_group.metrics.healthy_host_count(period=MINUTE, statistic="Maximum")
+    unhealthy = target_group.metrics.unhealthy_host_count(period=MINUTE, statistic="Maximum")
+    task_errors = target_group.metrics.http_code_target(
         elbv2.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
     )
     balancer_errors = balancer.metrics.http_code_elb(
@@ -38,13 +39,13 @@ def add_web_alarms(
             stem=stem,
             periods=3,
             comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,  # without targets there are no data
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,  # a load balancer without targets reports no data
         ),
-        # A task is unhealthy for less than five minutes while it starts.
+        # A task may be unhealthy while it starts, but for less than five minutes.
         metric_alarm(stack, "UnhealthyTargets", unhealthy, stem=stem, periods=5),
-        # One error may come from a robot's strange request. A bug causes more.
+        # A single error may come from the strange request of a robot. A bug causes more errors.
         metric_alarm(stack, "ServerErrors", task_errors, stem=stem, threshold=5),
         metric_alarm(stack, "BalancerErrors", balancer_errors, stem=stem, threshold=5),
-        # Scaling keeps the CPU at CPU_PERCENT, until it has reached its limit.
+        # Scaling keeps the CPU near CPU_PERCENT. A higher CPU means that the maximum number of tasks already runs.
         metric_alarm(stack, "Cpu", cpu, stem=stem, threshold=90, periods=3),
     ]

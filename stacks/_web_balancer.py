@@ -1,4 +1,4 @@
-"""The load balancer of the web examples, and its way to the tasks."""
+"""The load balancer of the web examples, and the target group that connects it to the tasks."""
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
@@ -15,17 +15,17 @@ READY_PATH = "/readyz"
 
 
 def load_balancer(stack: Stack, vpc: ec2.Vpc, *, retain_data: bool) -> elbv2.ApplicationLoadBalancer:
-    """Return a public load balancer. Its security group allows no outgoing traffic until it has targets."""
-    group = ec2.SecurityGroup(
+    """Return a public load balancer. It can send no traffic until forward_requests() adds its targets."""
+    security_group = ec2.SecurityGroup(
         stack, "LoadBalancerGroup", vpc=vpc, allow_all_outbound=False, description="The load balancer"
     )
-    acknowledge(group, "AwsSolutions-EC23", "This is a public web site: everybody may open its port.")
+    acknowledge(security_group, "AwsSolutions-EC23", "This is a public web site, so everybody may connect to it.")
     balancer = elbv2.ApplicationLoadBalancer(
         stack,
         "LoadBalancer",
         vpc=vpc,
         internet_facing=True,
-        security_group=group,
+        security_group=security_group,
         drop_invalid_header_fields=True,
         deletion_protection=retain_data,
     )
@@ -35,8 +35,8 @@ def load_balancer(stack: Stack, vpc: ec2.Vpc, *, retain_data: bool) -> elbv2.App
         acknowledge(
             balancer,
             "AwsSolutions-ELB2",
-            "A log file may arrive minutes after the sandbox's bucket is emptied. CloudFormation could then not delete "
-            "the bucket. The tasks log each request.",
+            "The sandbox has no access log. A log file may arrive minutes after its bucket is emptied. CloudFormation "
+            "could then not delete the bucket. The tasks log each request.",
         )
     return balancer
 
@@ -45,18 +45,19 @@ def forward_requests(
     balancer: elbv2.ApplicationLoadBalancer, service: ecs.BaseService, certificate_arn: str | None
 ) -> elbv2.ApplicationTargetGroup:
     """Forward the load balancer's requests to the tasks of the service. Return the target group of these tasks."""
-    targets = _target_group(service)
-    _add_listeners(balancer, targets, certificate_arn)
-    return targets
+    target_group = _target_group(service)
+    _add_listeners(balancer, target_group, certificate_arn)
+    return target_group
 
 
 def service_url(balancer: elbv2.ApplicationLoadBalancer, certificate_arn: str | None) -> str:
-    """The URL of the service. With a certificate, browsers warn until one of its names points to this address."""
+    """Return the URL of the service. Browsers warn about a certificate that has another name than this URL."""
     return f"{'https' if certificate_arn else 'http'}://{balancer.load_balancer_dns_name}/"
 
 
 def _target_group(service: ecs.BaseService) -> elbv2.ApplicationTargetGroup:
-    # The tasks take turns. A listener that forwards to this group also opens the security groups on the way.
+    # The load balancer sends requests to all tasks in turn. When a listener forwards to this target group, CDK also
+    # opens the security groups of the load balancer and the tasks for these requests.
     return elbv2.ApplicationTargetGroup(
         Stack.of(service),
         "Targets",
@@ -64,14 +65,15 @@ def _target_group(service: ecs.BaseService) -> elbv2.ApplicationTargetGroup:
         port=PORT,
         protocol=elbv2.ApplicationProtocol.HTTP,
         targets=[service.load_balancer_target(container_name=CONTAINER, container_port=PORT)],
-        # No request takes longer. Each task that stops waits for the whole delay, by default 300 seconds.
+        # No request takes longer than 30 seconds. Each task that stops waits for this delay, by default 300 seconds.
         deregistration_delay=Duration.seconds(30),
         health_check=elbv2.HealthCheck(
             path=READY_PATH,
-            port="traffic-port",  # the port of each target, because a bridged task gets its port when it starts
+            port="traffic-port",  # ECS chooses the port of a bridged task when the task starts
             healthy_http_codes="200",
-            # A Spot task that AWS takes back stays a target until it has stopped. Two failed checks take ten seconds.
-            # The server serves for longer than that after its stop signal, so no request meets a stopped server.
+            # When AWS stops a Spot task, the load balancer may send requests to it until two checks have failed. Two
+            # checks take ten seconds. Under steady traffic, the server still answers for 15 seconds, so no request
+            # fails.
             interval=Duration.seconds(5),
             timeout=Duration.seconds(4),
             healthy_threshold_count=2,
@@ -81,12 +83,13 @@ def _target_group(service: ecs.BaseService) -> elbv2.ApplicationTargetGroup:
 
 
 def _add_listeners(
-    balancer: elbv2.ApplicationLoadBalancer, targets: elbv2.ApplicationTargetGroup, certificate_arn: str | None
+    balancer: elbv2.ApplicationLoadBalancer, target_group: elbv2.ApplicationTargetGroup, certificate_arn: str | None
 ) -> None:
-    # Without a certificate, HTTP is forwarded. With one, HTTPS is forwarded and HTTP redirects to it. Port 80 has the
-    # same listener in both cases, so that a deployed stack can get a certificate later. CloudFormation would create a
-    # different listener before it deletes the first, and a port can have only one (aws-cdk #34235).
-    forward = elbv2.ListenerAction.forward([targets])
+    # Without a certificate, the load balancer forwards HTTP requests. With a certificate, it forwards HTTPS requests
+    # and redirects HTTP requests to HTTPS. Port 80 has the same listener in both cases, so that a deployed stack can
+    # get a certificate later. CloudFormation would create a different listener before it deletes the first one. This
+    # would fail, because a port can have only one listener (aws-cdk #34235).
+    forward = elbv2.ListenerAction.forward([target_group])
     redirect = elbv2.ListenerAction.redirect(protocol="HTTPS", port="443", permanent=True)
     http = balancer.add_listener(
         "Http",
@@ -104,7 +107,7 @@ def _add_listeners(
         ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS,
         default_action=forward,
     )
-    http.node.add_dependency(https)  # the redirect starts when port 443 listens
+    http.node.add_dependency(https)  # the redirect must not start before port 443 listens
 
 
 def _log_access(stack: Stack, balancer: elbv2.ApplicationLoadBalancer) -> None:
@@ -113,16 +116,17 @@ def _log_access(stack: Stack, balancer: elbv2.ApplicationLoadBalancer) -> None:
         "AccessLogs",
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         enforce_ssl=True,
-        encryption=s3.BucketEncryption.S3_MANAGED,  # load balancers support no other
+        encryption=s3.BucketEncryption.S3_MANAGED,  # load balancers do not support a customer key
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(90))],  # as long as production keeps its logs
+        lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(90))],  # the time for which production keeps logs
         removal_policy=RemovalPolicy.RETAIN,
     )
     set_policy_removal(bucket, RemovalPolicy.RETAIN)
     acknowledge(
-        bucket, "AwsSolutions-S1", "This bucket holds access logs itself. CloudTrail can record who reads them."
+        bucket, "AwsSolutions-S1", "This bucket contains access logs itself. CloudTrail can record who reads them."
     )
-    # CDK's log_access_logs needs a region, because it names ELB's account there. This principal works in all regions.
+    # CDK's log_access_logs() works only if the region is known, because it grants the permission to ELB's account in
+    # that region. This service principal is the same in all regions.
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
     bucket.add_to_resource_policy(
         iam.PolicyStatement(
@@ -133,5 +137,5 @@ def _log_access(stack: Stack, balancer: elbv2.ApplicationLoadBalancer) -> None:
     )
     balancer.set_attribute("access_logs.s3.enabled", "true")
     balancer.set_attribute("access_logs.s3.bucket", bucket.bucket_name)
-    # The load balancer tries to write as soon as it has this attribute, so the policy must exist before.
+    # The load balancer tries to write as soon as these attributes are set, so the bucket's policy must exist before.
     balancer.node.add_dependency(bucket.node.find_child("Policy"))

@@ -1,4 +1,4 @@
-"""The container image of the web service: built from containers/web, or an existing one."""
+"""The container image of the web service. The CDK CLI builds it from containers/web, or it exists already."""
 
 import re
 from pathlib import Path
@@ -9,31 +9,31 @@ from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
-DIRECTORY = Path(__file__).resolve().parent.parent / "containers" / "web"
-_ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<name>.+)")
+IMAGE_DIRECTORY = Path(__file__).resolve().parent.parent / "containers" / "web"
+_IN_ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<name>.+)")
 
 
 def web_asset(scope: Construct, architecture: str) -> ecr_assets.DockerImageAsset:
-    """Return the image as a CDK asset. The CDK CLI builds it when it deploys; synthesis needs no Docker."""
+    """Return the image of containers/web as a CDK asset. The CLI builds it to deploy it. Synthesis needs no Docker."""
     arm = architecture == "arm64"
     platform = ecr_assets.Platform.LINUX_ARM64 if arm else ecr_assets.Platform.LINUX_AMD64
-    return ecr_assets.DockerImageAsset(scope, "Image", directory=str(DIRECTORY), platform=platform)
+    return ecr_assets.DockerImageAsset(scope, "Image", directory=str(IMAGE_DIRECTORY), platform=platform)
 
 
 def web_image(scope: Construct, configured: str | None, architecture: str) -> ecs.ContainerImage:
-    """Return the configured image, or the CDK asset if there is none.
+    """Return the configured image. If it is None, return the CDK asset.
 
-    `configured` is `name:tag` or `name@sha256:…`. Without a registry it names a repository of this account. With a
-    registry in front, it names an image in ECR or in any public registry.
+    `configured` is `name:tag` or `name@sha256:…`. The name may begin with an ECR registry or a public registry. A name
+    without a registry is a repository in the ECR registry of this account.
     """
     if configured is None:
         return ecs.ContainerImage.from_docker_image_asset(web_asset(scope, architecture))
     name, tag = _split_tag(configured)
     registry = name.split("/")[0]
-    in_ecr = _ECR.fullmatch(name)
-    if in_ecr is None and ("." in registry or ":" in registry):
+    ecr_match = _IN_ECR.fullmatch(name)
+    if ecr_match is None and ("." in registry or ":" in registry):
         return ecs.ContainerImage.from_registry(configured)
-    return ecs.ContainerImage.from_ecr_repository(_repository(scope, name, in_ecr), tag)
+    return ecs.ContainerImage.from_ecr_repository(_repository(scope, name, ecr_match), tag)
 
 
 def _split_tag(image: str) -> tuple[str, str]:
@@ -45,10 +45,10 @@ def _split_tag(image: str) -> tuple[str, str]:
     return name, tag
 
 
-def _repository(scope: Construct, name: str, in_ecr: re.Match[str] | None) -> ecr.IRepository:
-    if in_ecr is None:
+def _repository(scope: Construct, name: str, ecr_match: re.Match[str] | None) -> ecr.IRepository:
+    if ecr_match is None:
         return ecr.Repository.from_repository_name(scope, "WebRepository", name)
-    name, region, account = in_ecr["name"], in_ecr["region"], in_ecr["account"]
+    name, region, account = ecr_match["name"], ecr_match["region"], ecr_match["account"]
     return ecr.Repository.from_repository_attributes(
         scope,
         "WebRepository",

@@ -15,31 +15,32 @@ CONTAINER = "Web"
 PORT = 8080
 """The port of the server. It is unprivileged, because the server does not run as root."""
 STOP_TIMEOUT = Duration.seconds(30)
-"""The server finishes its requests within 25 s."""
+"""ECS kills a stopping task after this time. The server finishes its requests within 25 seconds."""
 MIN_TASKS = 2
-"""One in each zone."""
+"""One task in each zone."""
 MAX_TASKS = 10
-"""Limits the cost of a rush of visitors or robots. docs/fargate.md says what ten tasks cost."""
+"""This maximum limits the cost when many visitors or robots come at once. docs/fargate.md has the cost of ten tasks."""
 REQUESTS_PER_TASK = 12_000
-"""Requests a minute. One page was measured to need 0.37 ms of CPU time. With 200 requests a second, a task
-uses a third of its quarter of a vCPU. That leaves room for a slower processor."""
+"""Requests a minute, which is 200 a second. We measured that one page needs 0.37 ms of CPU time. So 200 requests a
+second need 30 % of a task's CPU, which is a quarter of a vCPU. On a slower processor they may need more."""
 CPU_PERCENT = 60
-"""The rest serves more requests for the minute that a new task needs to start."""
+"""Scaling keeps the CPU near this value. The other 40 % can serve additional requests while a new task starts."""
 
 ROLLING_UPDATE: Mapping[str, Any] = {
     "min_healthy_percent": 100,
     "max_healthy_percent": 200,  # the new tasks start first, then the old ones stop
     "circuit_breaker": ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
-    "health_check_grace_period": Duration.seconds(60),  # pulling the image takes 20 s, starting a few more
+    "health_check_grace_period": Duration.seconds(60),  # a task needs about 20 s to pull its image, and then starts
     "availability_zone_rebalancing": ecs.AvailabilityZoneRebalancing.ENABLED,
     "enable_ecs_managed_tags": True,
-    "propagate_tags": ecs.PropagatedTagSource.SERVICE,  # the bill then shows the tasks by example
+    "propagate_tags": ecs.PropagatedTagSource.SERVICE,  # so the bill shows the cost of the tasks for each example
 }
-"""How a service replaces its tasks. There is no desired count, because each deployment would then undo the scaling."""
+"""Parameters of a service that replaces its tasks step by step. There is no desired count, because each deployment
+would reset the number of tasks that scaling has chosen."""
 
 
 def web_cluster(stack: Stack, vpc: ec2.Vpc, *, container_insights: bool) -> ecs.Cluster:
-    """Return the cluster of one service."""
+    """Return a cluster for one service."""
     cluster = ecs.Cluster(
         stack,
         "Cluster",
@@ -50,13 +51,13 @@ def web_cluster(stack: Stack, vpc: ec2.Vpc, *, container_insights: bool) -> ecs.
         acknowledge(
             cluster,
             "AwsSolutions-ECS4",
-            "Container Insights cost as much as the tasks. ECS writes them to a log group that it creates itself and "
-            "leaves behind. The load balancer and the service have metrics without them.",
+            "Container Insights cost as much as the tasks. ECS creates a log group for them, which remains after the "
+            "stack is deleted. The load balancer and the service have other metrics, which are enough.",
         )
     return cluster
 
 
-def add_web_container(  # noqa: PLR0913 - one container, every choice by name
+def add_web_container(  # noqa: PLR0913 - keyword arguments
     task: ecs.TaskDefinition,
     image: ecs.ContainerImage,
     *,
@@ -67,7 +68,8 @@ def add_web_container(  # noqa: PLR0913 - one container, every choice by name
 ) -> None:
     """Add the only container of a task, and its log group.
 
-    A task on EC2 has no limits of its own, so its container needs `cpu` (1,024 units are a vCPU) and `memory_mib`.
+    On EC2, the task itself has no limits, so its container needs `cpu` and `memory_mib`. `cpu` is a number of CPU
+    units: 1,024 units are one vCPU.
     """
     log_group = logs.LogGroup(
         Stack.of(task),
@@ -84,7 +86,7 @@ def add_web_container(  # noqa: PLR0913 - one container, every choice by name
         stop_timeout=STOP_TIMEOUT,
         health_check=ecs.HealthCheck(
             command=["CMD", "python", "-m", "web.healthcheck"],
-            # The load balancer checks more often. This check works for a task that the load balancer cannot see.
+            # The load balancer has its own check, every five seconds. ECS also makes this check, from inside the task.
             interval=Duration.seconds(30),
             timeout=Duration.seconds(5),
             retries=3,
@@ -93,7 +95,7 @@ def add_web_container(  # noqa: PLR0913 - one container, every choice by name
         logging=ecs.LogDrivers.aws_logs(
             log_group=log_group,
             stream_prefix="web",
-            # When CloudWatch is slow, the task loses log lines. A blocking driver would delay requests instead.
+            # If CloudWatch is slow, log lines are lost. In blocking mode, requests would be delayed instead.
             mode=ecs.AwsLogDriverMode.NON_BLOCKING,
         ),
     )
@@ -101,23 +103,23 @@ def add_web_container(  # noqa: PLR0913 - one container, every choice by name
     acknowledge(
         task.obtain_execution_role(),
         "AwsSolutions-IAM5[Resource::*]",
-        "ecr:GetAuthorizationToken does not support resources.",
+        "The action ecr:GetAuthorizationToken cannot be limited to a resource.",
     )
 
 
-def scale_tasks(service: ecs.BaseService, targets: elbv2.ApplicationTargetGroup) -> None:
-    """Run between MIN_TASKS and MAX_TASKS tasks, as the CPU and the number of requests need."""
+def scale_tasks(service: ecs.BaseService, target_group: elbv2.ApplicationTargetGroup) -> None:
+    """Scale the number of tasks between MIN_TASKS and MAX_TASKS, by their CPU usage and their number of requests."""
     tasks = service.auto_scale_task_count(min_capacity=MIN_TASKS, max_capacity=MAX_TASKS)
     tasks.scale_on_cpu_utilization(
         "Cpu",
         target_utilization_percent=CPU_PERCENT,
-        scale_out_cooldown=Duration.minutes(1),  # a new task needs it to start and to change the metric
+        scale_out_cooldown=Duration.minutes(1),  # a new task starts and changes the metric within this time
         scale_in_cooldown=Duration.minutes(5),
     )
     tasks.scale_on_request_count(
         "Requests",
         requests_per_target=REQUESTS_PER_TASK,
-        target_group=targets,
+        target_group=target_group,
         scale_out_cooldown=Duration.minutes(1),
         scale_in_cooldown=Duration.minutes(5),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stacks import _bundling
-from stacks._bundling import LAMBDA_SRC, BundlingError, requirements_of
+from stacks._bundling import LAMBDA_SRC, BundlingError, install_requirements
 from tests.support.bundles import BUNDLES, locked_versions
 from tests.support.folders import ROOT
 
@@ -107,9 +107,9 @@ def _installed(name: str) -> Path:
 
 
 def test_pip_runs_once_for_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = requirements_of(LAMBDA_SRC / "thumbnail")
+    first = install_requirements(LAMBDA_SRC / "thumbnail")
     monkeypatch.setattr(_bundling, "_pip_install", lambda *_: pytest.fail("pip ran again"))
-    assert requirements_of(LAMBDA_SRC / "thumbnail") == first
+    assert install_requirements(LAMBDA_SRC / "thumbnail") == first
 
 
 def test_pip_runs_again_for_an_edited_lock(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
@@ -123,7 +123,7 @@ def test_pip_runs_again_for_an_edited_lock(monkeypatch: pytest.MonkeyPatch, proj
     folders = set()
     for text in ("a==1", "a==2", "a==1"):
         (project / "requirements.txt").write_text(text)
-        folders.add(requirements_of(project))
+        folders.add(install_requirements(project))
     assert len(folders) == len(targets) == 2
 
 
@@ -132,5 +132,5 @@ def test_pip_runs_again_for_an_edited_lock(monkeypatch: pytest.MonkeyPatch, proj
 def test_a_missing_or_wrong_hash_stops_the_synthesis(project: Path, hash_: str) -> None:
     (project / "requirements.txt").write_text(f"typing-extensions==4.16.0{hash_}\n")
     with pytest.raises(BundlingError, match=r"(?is)^pip could not install requirements.txt.*hash"):
-        requirements_of(project)
+        install_requirements(project)
     assert list((project / "cache").iterdir()) == []
