@@ -1,7 +1,7 @@
-"""The entry point of the notes API. API Gateway passes every request to this one function.
+"""The entry point of the notes API: API Gateway sends every request to this one Lambda function.
 
-routes.py has a function for each operation: it parses the request, calls the table and writes the answer.
-errors.py turns every exception into a problem document, so that a client's mistake never causes a 5xx.
+The resolver (`app`) calls the function for the request's path and method. These functions are in routes.py.
+errors.py turns every exception into a problem document, so that a client's mistake never causes a 5xx status.
 """
 
 import os
@@ -29,5 +29,5 @@ app.include_router(errors.router)
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST, clear_state=True)
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one request of API Gateway (Lambda proxy integration, payload version 1.0)."""
+    """Return the answer to one request of API Gateway (Lambda proxy integration, payload version 1.0)."""
     return app.resolve(event, context)

@@ -1,4 +1,4 @@
-"""Idempotency records: the table remembers each Idempotency-Key, so a repeated create makes no second note."""
+"""Idempotency records: items that store each Idempotency-Key, so that a repeated create makes no second note."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -10,22 +10,25 @@ from api.notes import Content, Note
 from api.problems import Problem
 
 KEY_LIFETIME = timedelta(hours=24)
-"""The time in which a client may repeat a create. It is longer than the retries of any client."""
+"""Within this time, a create with the same key creates no second note. Clients stop their retries much earlier."""
 
 
 def put_record(table: str, note: Note, client: str, key: str, now: datetime) -> dict[str, Any]:
-    """Return the parameters of a put that fails while an earlier record with the client's key is valid."""
-    name = hashlib.sha256(f"{client} {key}".encode()).hexdigest()
+    """Return the parameters of a put operation that stores the key of the note's creation.
+
+    The operation fails if the table has a record for the same client and key that is not yet expired.
+    """
+    key_hash = hashlib.sha256(f"{client} {key}".encode()).hexdigest()
     return {
         "TableName": table,
         "Item": {
-            "id": {"S": f"idempotency#{name}"},
+            "id": {"S": f"idempotency#{key_hash}"},
             "note_id": {"S": note.id},
             "created_at": {"S": note.created_at},
             "fingerprint": {"S": note.content.fingerprint},
             "expires_at": {"N": str(int((now + KEY_LIFETIME).timestamp()))},
         },
-        # DynamoDB deletes an expired record later, within a few days.
+        # DynamoDB deletes an expired record within a few days, so the table may still contain it.
         "ConditionExpression": "attribute_not_exists(id) OR expires_at <= :now",
         "ExpressionAttributeValues": {":now": {"N": str(int(now.timestamp()))}},
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -33,20 +36,20 @@ def put_record(table: str, note: Note, client: str, key: str, now: datetime) -> 
 
 
 def earlier_note(error: ClientError, content: Content) -> Note:
-    """Return the note that an earlier request with the same key created, as it was then.
+    """Return the first version of the note that an earlier request with the same key created.
 
-    `error` is the TransactionCanceledException of writing first the note and then the record. Raises Problem 409 if the
-    key was used for another content, or if a request with the same key is still running. Raises the error itself if the
-    transaction failed for another reason.
+    `error` is the TransactionCanceledException of the transaction that writes the note and then the record.
+    Raises Problem 409 if the key was used for another content, or if a request with the same key is still running.
+    Raises `error` if the transaction failed for another reason.
     """
     reasons: list[Any] = error.response["CancellationReasons"]  # in the order of the transaction's items
-    _, refused = reasons
-    if refused["Code"] == "ConditionalCheckFailed":
-        record = refused["Item"]
+    _, record_reason = reasons
+    if record_reason["Code"] == "ConditionalCheckFailed":
+        record = record_reason["Item"]
         if record["fingerprint"]["S"] != content.fingerprint:
             raise Problem(409, "This Idempotency-Key was used for another note; use a new one for each note.") from None
         created_at = record["created_at"]["S"]
-        # The same bytes as in the first answer, even if the note was changed or deleted since.
+        # The answer has the same bytes as the first answer, even if the note was changed or deleted since then.
         return Note(id=record["note_id"]["S"], content=content, version=1, created_at=created_at, updated_at=created_at)
     if any(reason["Code"] == "TransactionConflict" for reason in reasons):
         raise Problem(

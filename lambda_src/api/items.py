@@ -1,7 +1,7 @@
-"""The items of the table in DynamoDB's format, and their conversion from and to notes.
+"""The items of the table in DynamoDB's format, and the conversion of notes to items and of items to notes.
 
-An item is a note or an idempotency record (idempotency.py). Only notes have the attribute `collection`, so the index
-by creation time holds only notes.
+An item is either a note or an idempotency record (idempotency.py). Only notes have the attribute `collection`. This
+attribute is the partition key of the index by creation time, so the index contains only notes.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from api.pages import Cursor
 from api.preconditions import Versions
 
 COLLECTION = {"S": "notes"}
+"""All notes have this partition key in the index."""
 Item = Mapping[str, Any]
 """An item of the table, in DynamoDB's format."""
 
@@ -23,7 +24,7 @@ def note_key(note_id: str) -> dict[str, Any]:
 
 
 def put_note(table: str, note: Note) -> Any:
-    """Return the parameters of a put that stores a new note."""
+    """Return the parameters of a put operation that stores a new note."""
     return {
         "TableName": table,
         "Item": {
@@ -38,7 +39,7 @@ def put_note(table: str, note: Note) -> Any:
 
 
 def changeable_attributes(content: Content, updated_at: str) -> dict[str, Any]:
-    """Return the attributes of a note that a change replaces. The version is not one of them."""
+    """Return the new attributes of a note after a change. The version is missing, because DynamoDB adds 1 to it."""
     return {
         "title": {"S": content.title},
         "body": {"S": content.body_text},
@@ -48,7 +49,7 @@ def changeable_attributes(content: Content, updated_at: str) -> dict[str, Any]:
 
 
 def note_from(item: Item) -> Note:
-    """Return the note that the item holds."""
+    """Return the note in an item of the table."""
     return Note(
         id=item["id"]["S"],
         content=Content(title=item["title"]["S"], body=jsontext.parse(item["body"]["S"]), tags=tuple(_tags(item))),
@@ -59,7 +60,7 @@ def note_from(item: Item) -> Note:
 
 
 def summary_from(item: Item) -> dict[str, Any]:
-    """Return the schema `NoteSummary` of openapi.json for an item of the index, which has no body."""
+    """Return the note in an item of the index as the schema `NoteSummary`. The index has no bodies."""
     return {
         "id": item["id"]["S"],
         "title": item["title"]["S"],
@@ -71,22 +72,21 @@ def summary_from(item: Item) -> dict[str, Any]:
 
 
 def version_condition(versions: Versions) -> tuple[str, dict[str, Any]]:
-    """Return the condition that a note has one of the versions, and the values that it uses."""
-    # A note that does not exist has no version, so it fails both conditions.
+    """Return the condition that a note exists and has one of the versions; and the values in this condition."""
     if versions is None:
         return "version >= :first", {":first": {"N": "1"}}
-    # 0 stands for an empty set, and no note has version 0. The set is empty if this API sent none of the client's tags.
+    # If the set is empty, version 0 replaces it. No note has version 0, so the condition is always false.
     values = {f":v{index}": {"N": str(version)} for index, version in enumerate(sorted(versions or {0}))}
     return f"version IN ({', '.join(values)})", values
 
 
 def start_key(cursor: Cursor) -> dict[str, Any]:
-    """Return the key after which a query of the index continues."""
+    """Return the key of the cursor's note. A query of the index continues after this key."""
     return {**note_key(cursor.note_id), **_index_key(cursor.created_at, cursor.note_id)}
 
 
 def cursor_from(last_key: Item) -> Cursor:
-    """Return the cursor for the last key of a query of the index."""
+    """Return the cursor for the last key that a query of the index returned."""
     created_at, _, note_id = last_key["created"]["S"].partition("#")
     return Cursor(created_at, note_id)
 

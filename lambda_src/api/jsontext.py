@@ -1,22 +1,25 @@
-"""JSON text without loss: integers and decimals keep every digit, and strings keep every character."""
+"""Conversion of JSON text to Python values and back. Numbers keep every digit, and strings keep every character."""
 
 from typing import Any
 
 import simplejson
 
 MAX_DEPTH = 32
-"""The deepest nesting of arrays and objects in a note's body. People write less, and every client can parse this."""
+"""Maximum levels of arrays and objects in a note's body. People need fewer, and all clients can parse so many."""
 
 
 class NotJsonError(ValueError):
-    """The text is not JSON, or other programs may not be able to read it. The message says why."""
+    """The text is not JSON, or some programs cannot read it. The message says why."""
 
 
 def parse(text: str) -> Any:
     """Return the value of the JSON text. Numbers are int or Decimal, never float.
 
-    Raises NotJsonError if the text is not JSON (NaN and Infinity are not), and in three more cases: a number of more
-    than 4,300 digits, which Python does not read; a lone surrogate, which has no UTF-8; nesting deeper than MAX_DEPTH.
+    Raises NotJsonError if the text is not JSON. NaN and Infinity are not JSON. Also raises NotJsonError if
+
+    - an integer has more than 4,300 digits, because Python does not read it;
+    - a string has a lone surrogate (half a character), because UTF-8 cannot encode it;
+    - a value has more than MAX_DEPTH levels.
     """
     try:
         value = simplejson.loads(text, use_decimal=True)
@@ -26,7 +29,7 @@ def parse(text: str) -> Any:
         raise NotJsonError("It holds a number that cannot be read.") from error
     except ValueError as error:
         raise NotJsonError(f"It is not valid JSON: {error}") from error
-    _require_depth(value, MAX_DEPTH + 1)  # one more level for the note around the body
+    _require_depth(value, MAX_DEPTH + 1)  # the note is one more level, around its body
     try:
         dump(value).encode()
     except UnicodeEncodeError as error:
@@ -35,7 +38,7 @@ def parse(text: str) -> Any:
 
 
 def dump(value: Any, *, sort_keys: bool = False) -> str:
-    """Return the value as compact JSON text. Characters are not escaped."""
+    """Return the value as compact JSON text. Characters such as é are not escaped."""
     return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
 
 
@@ -43,6 +46,7 @@ _TOO_DEEP = f"It is nested more than {MAX_DEPTH} levels deep."
 
 
 def _require_depth(value: Any, levels: int) -> None:
+    """Raise NotJsonError if the value has more levels of arrays and objects than this."""
     if isinstance(value, dict):
         children = list(value.values())
     elif isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Notes as plain values, without AWS: their content, their versions, and how a patch changes them."""
+"""Notes as Python values, without AWS: their content, their versions, and the result of a patch."""
 
 import hashlib
 import re
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from api import contract, jsontext
+from api import jsontext, openapi
 from api.problems import Problem
 
 MAX_BYTES = 400 * 1024 - 1024
-"""The most bytes of title, tags and body together. DynamoDB stores 400 KB in an item, including the names of its
-attributes. The last KB, with room to spare, is for those names, the id and the times.
+"""Maximum size of title, tags and body together. An item of DynamoDB has at most 400 KB. The names of the attributes,
+the id and the times also count, but together they have less than 1 KB.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items"""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -23,12 +23,16 @@ class Content:
 
     title: str
     body: Any = ""
+    """Any JSON value."""
     tags: tuple[str, ...] = ()
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Content":
-        """Return the content of a request's body. Raises Problem 422 or 413."""
-        contract.validate("NoteInput", document)
+        """Return the content that a request's body contains.
+
+        Raises Problem 422 if the document does not fit the schema `NoteInput`, and 413 if it is too large to store.
+        """
+        openapi.validate("NoteInput", document)
         content = cls(
             title=document["title"],
             body=document.get("body", ""),
@@ -41,16 +45,16 @@ class Content:
 
     @property
     def body_text(self) -> str:
-        """The body as JSON text. The table stores this text, because DynamoDB's numbers keep only 38 digits."""
+        """The body as JSON text. The table stores this text, because a number of DynamoDB has at most 38 digits."""
         return jsontext.dump(self.body)
 
     def patched(self, patch: Any) -> "Content":
-        """Return the content after a merge patch (RFC 7396) that fits the schema NotePatch. Raises Problem 413."""
+        """Return the content after a merge patch (RFC 7396) that fits the schema `NotePatch`. Raises Problem 413."""
         return Content.from_document(merge_patch({"title": self.title, "body": self.body, "tags": [*self.tags]}, patch))
 
     @property
     def fingerprint(self) -> str:
-        """A hash that is equal for equal content. White space and the order of members in the request do not matter."""
+        """A hash of the content. White space and the order of members in the client's JSON do not change the hash."""
         text = jsontext.dump([self.title, self.body, [*self.tags]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -62,23 +66,23 @@ class Note:
     id: str
     content: Content
     version: int
-    """1 for a new note; every change adds one."""
+    """A new note has version 1. Every change adds 1."""
     created_at: str
     updated_at: str
 
     @classmethod
     def new(cls, note_id: str, content: Content, now: datetime) -> "Note":
-        """Return a note that is created now (UTC)."""
+        """Return a note that is created now (in UTC)."""
         stamp = timestamp(now)
         return cls(id=note_id, content=content, version=1, created_at=stamp, updated_at=stamp)
 
     @property
     def etag(self) -> str:
-        """The entity tag of this version. It is a strong tag, because every change makes a new one."""
+        """The entity tag of this version. It is a strong tag, because every change gives the note another tag."""
         return f'"{self.version}"'
 
     def as_json(self) -> dict[str, Any]:
-        """Return the note as the schema `Note` of openapi.json."""
+        """Return the note as a JSON object that fits the schema `Note`."""
         return {
             "id": self.id,
             "title": self.content.title,
@@ -91,22 +95,25 @@ class Note:
 
 
 def is_note_id(text: str) -> bool:
-    """Whether a note can have this id. The ids of the table's other items do not match."""
+    """Whether the text can be the id of a note: a UUID in small letters. The table's other items have other ids."""
     return _UUID.fullmatch(text) is not None
 
 
 def current_time() -> datetime:
-    """Return the time now, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def timestamp(moment: datetime) -> str:
-    """Return a moment in UTC as RFC 3339 text. It always has microseconds, so texts sort in the order of time."""
+    """Return a moment (in UTC) as RFC 3339 text.
+
+    The text always has microseconds, so that the alphabetical order of such texts is also their order in time.
+    """
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """Return the target after a JSON merge patch. This is the algorithm of RFC 7396, section 2."""
+    """Return the target after a JSON merge patch. The target itself does not change. RFC 7396, section 2."""
     if not isinstance(patch, dict):
         return patch
     merged = dict(target) if isinstance(target, dict) else {}

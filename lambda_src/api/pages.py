@@ -1,4 +1,4 @@
-"""Pages of the list of notes, and the cursors that connect them."""
+"""The pages of the list of notes. Each page has a cursor, and the next page begins after this cursor."""
 
 import base64
 import json
@@ -9,12 +9,12 @@ from typing import Any
 from api.notes import is_note_id
 from api.problems import Problem
 
-_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last note of a page. The next page begins after it, even if the note was deleted meanwhile."""
+    """The position of a page's last note. The next page begins after this position, even if the note was deleted."""
 
     created_at: str
     note_id: str
@@ -24,24 +24,26 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":
-        """Return the cursor that __str__ wrote. Raises Problem 400 for any other text."""
+        """Return the cursor from the text that __str__ returned. Raises Problem 400 for any other text."""
         try:
             created_at, note_id = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), "-_", validate=True))
             cursor = cls(created_at, note_id)
-            if _STAMP.fullmatch(created_at) and is_note_id(note_id) and str(cursor) == text:
+            if _TIMESTAMP.fullmatch(created_at) and is_note_id(note_id) and str(cursor) == text:
                 return cursor
         except (ValueError, TypeError, RecursionError):
-            pass  # the same Problem as for well-formed text that is not a cursor
+            pass  # The text is not base64 or not JSON. It gets the same Problem as JSON that is not a cursor.
         raise Problem(400, "cursor must be the next_cursor of an earlier page.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """Some notes, newest first. A summary has the schema `NoteSummary` of openapi.json."""
+    """A page of the list: summaries of notes, newest first."""
 
     summaries: list[dict[str, Any]]
+    """Each summary fits the schema `NoteSummary`."""
     next_cursor: Cursor | None
+    """None on the last page."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the page as the schema `NotePage` of openapi.json."""
+        """Return the page as a JSON object that fits the schema `NotePage`."""
         return {"notes": self.summaries, "next_cursor": str(self.next_cursor) if self.next_cursor else None}

@@ -1,4 +1,4 @@
-"""Problem documents: the body of every answer to a request that fails. RFC 9457, application/problem+json."""
+"""Problem documents: JSON objects that describe an error (RFC 9457). Every answer to a failed request has one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,11 +18,11 @@ TITLES: Mapping[int, str] = {
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
-"""The names in RFC 9110 and RFC 6585. The names in http.HTTPStatus differ between versions of Python."""
+"""The names of the statuses in RFC 9110 and RFC 6585. http.HTTPStatus has other names in some versions of Python."""
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 uses this name
-    """The reason why a request fails. The gateway's own errors have the same members (stacks/api_problems.py)."""
+    """The reason why a request fails. API Gateway's own errors have the same members (stacks/api_problems.py)."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 uses this name
         headers: Mapping[str, str] | None = None,
         errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
-        """`detail` tells the client what to change; `errors` names each fault of a body by JSON pointer."""
+        """`detail` tells the client what to change. `errors` lists the faults of a body, each with its JSON pointer."""
         super().__init__(detail)
         self.status = status
         self.headers = dict(headers or {})
@@ -40,9 +40,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 uses this name
         self._errors = errors
 
     def document(self, request_id: str) -> dict[str, Any]:
-        """Return the members of the problem document. `request_id` finds the request in the log."""
+        """Return the problem document. Its `request_id` is also in the log lines of the request."""
         members: dict[str, Any] = {
-            "type": "about:blank",  # RFC 9457: the status is the whole type
+            "type": "about:blank",  # RFC 9457: only the status tells the kind of problem
             "title": TITLES[self.status],
             "status": self.status,
             "detail": self._detail,

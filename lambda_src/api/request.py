@@ -1,4 +1,4 @@
-"""The parts of a request: headers, parameters and body. Raises Problem 400, 415 or 422 if a part cannot be parsed."""
+"""The parts of a request: headers, parameters and body. A wrong part raises Problem 400, 415 or 422."""
 
 import base64
 import re
@@ -11,13 +11,14 @@ from api.problems import Problem
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
-"""100 summaries with the longest titles and tags have 500 KB, at 4 bytes a character. A query returns at most 1 MB."""
+"""Maximum number of notes on a page. 100 notes without bodies have at most about 500 KB, at 4 bytes a character.
+DynamoDB returns at most 1 MB for a query."""
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 
 class Request:
-    """One request, as API Gateway passes it on: a proxy event of version 1.0."""
+    """One HTTP request, as an event of API Gateway (Lambda proxy integration, payload version 1.0)."""
 
     def __init__(self, event: Mapping[str, Any]) -> None:
         self._event = event
@@ -27,7 +28,7 @@ class Request:
 
     @property
     def id(self) -> str:
-        """API Gateway's id of the request."""
+        """The id that API Gateway gave the request."""
         return str(self._event["requestContext"]["requestId"])
 
     @property
@@ -37,39 +38,41 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path, without the stage."""
+        """The path, without the stage of API Gateway."""
         return str(self._event["path"])
 
     @property
     def client(self) -> str:
-        """The id of the client's API key, never the key itself."""
+        """The id of the client's API key. The key itself is never used."""
         return str(self._event["requestContext"]["identity"].get("apiKeyId") or "")
 
     def header(self, name: str) -> str | None:
-        """Return the value of a header. Raises Problem 400 if it has several different values."""
+        """Return the value of a header; None if the header is missing. Raises Problem 400 for two different values."""
         values = set(self._headers.get(name.lower(), []))
         if len(values) > 1:
             raise Problem(400, f"{name} was sent {len(values)} times, and not the same.")
         return values.pop() if values else None
 
     def list_header(self, name: str) -> str | None:
-        """Return the value of a list header, which may be sent in several lines. RFC 9110, section 5.3."""
+        """Return the value of a header that is a list; None if the header is missing.
+
+        A client may send such a header several times, and each time with a part of the list. RFC 9110, section 5.3.
+        """
         values = self._headers.get(name.lower())
         return ", ".join(values) if values else None
 
     def limit(self) -> int:
-        """Return the largest number of notes that the client wants on a page."""
+        """Return the parameter `limit`: the maximum number of notes on the page. Raises Problem 400."""
         text = self._parameter("limit")
         if text is None:
             return DEFAULT_LIMIT
-        # isdigit() accepts the digits of all scripts, so isascii() is needed. int() does not read thousands of digits,
-        # so four are the most.
-        if not (text.isascii() and text.isdigit() and len(text) <= len("1000") and 1 <= int(text) <= MAX_LIMIT):
+        # The pattern allows only four digits, because int() does not accept a text of thousands of digits.
+        if not (re.fullmatch("[0-9]{1,4}", text) and 1 <= int(text) <= MAX_LIMIT):
             raise Problem(400, f"limit must be a number from 1 to {MAX_LIMIT}.")
         return int(text)
 
     def cursor(self) -> Cursor | None:
-        """Return the start of the page; None for the first page."""
+        """Return the parameter `cursor`, after which the page begins; None for the first page. Raises Problem 400."""
         text = self._parameter("cursor")
         return None if text is None else Cursor.parse(text)
 
@@ -80,15 +83,18 @@ class Request:
         return values[0] if values else None
 
     def idempotency_key(self) -> str | None:
-        """Return the client's key for a create that it may repeat."""
+        """Return the header Idempotency-Key; None if the header is missing. Raises Problem 400."""
         key = self.header("Idempotency-Key")
         if key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
             raise Problem(400, "Idempotency-Key must be 1 to 255 visible ASCII characters.")
         return key
 
-    def json(self, *types: str) -> Any:
-        """Return the JSON value of the body, if its media type is one of the given types."""
-        self._require_type(types)
+    def json(self, *media_types: str) -> Any:
+        """Return the JSON value of the body.
+
+        Raises Problem 415 if the body has another media type than the given ones, and 422 if it is not JSON.
+        """
+        self._require_media_type(media_types)
         try:
             return jsontext.parse(self._body().decode())
         except UnicodeDecodeError:
@@ -96,22 +102,24 @@ class Request:
         except jsontext.NotJsonError as error:
             raise Problem(422, f"The body is not what it says. {error}") from None
 
-    def _require_type(self, types: tuple[str, ...]) -> None:
-        # A body without a type is JSON for the gateway, too.
-        media_type, *parameters = (part.strip().lower() for part in (self.header("Content-Type") or JSON).split(";"))
+    def _require_media_type(self, media_types: tuple[str, ...]) -> None:
+        # If the header is missing, the body counts as JSON. API Gateway does the same.
+        content_type = self.header("Content-Type") or JSON
+        media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
         pairs = [parameter.partition("=") for parameter in parameters]
         charsets = [value.strip('"') for name, _, value in pairs if name.startswith("charset")]
-        if media_type not in types or any(charset not in ("utf-8", "utf8", "us-ascii") for charset in charsets):
-            accepted = "Accept-Patch" if MERGE_PATCH in types else "Accept"
+        if media_type not in media_types or any(charset not in ("utf-8", "utf8", "us-ascii") for charset in charsets):
+            accept_header = "Accept-Patch" if MERGE_PATCH in media_types else "Accept"
             raise Problem(
                 415,
-                f"Content-Type must be {' or '.join(types)}, in UTF-8.",
-                headers={accepted: ", ".join(types)},
+                f"Content-Type must be {' or '.join(media_types)}, in UTF-8.",
+                headers={accept_header: ", ".join(media_types)},
             )
 
     def _body(self) -> bytes:
         body = self._event.get("body") or ""
         if not self._event.get("isBase64Encoded"):
+            # "surrogatepass" encodes half a character, too. The result is not UTF-8, so json() refuses it.
             return str(body).encode("utf-8", "surrogatepass")
         try:
             return base64.b64decode(body, validate=True)

@@ -1,4 +1,4 @@
-"""The operations of openapi.json: each function parses the request, calls the table and writes the answer."""
+"""The operations of openapi.json. Each function below parses the request, calls the table and returns the answer."""
 
 import os
 
@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from botocore.config import Config
 
-from api import answers, contract
+from api import answers, openapi
 from api.notes import Content, is_note_id
 from api.preconditions import client_has, refuse_if_none_match, versions_to_change, versions_to_delete
 from api.problems import note_not_found
@@ -16,21 +16,21 @@ from api.store import Store
 
 router = Router()  # type: ignore[no-untyped-call]
 
-# A call makes two attempts of 3 s, with a second between them; a patch makes two calls. All end before the function's
-# timeout of 20 s, so a failure of DynamoDB gets an answer instead of a timeout.
+# If DynamoDB does not answer, a call fails after at most 7 s: two attempts of 3 s each, and 1 s between them. A patch
+# makes two calls. So the client gets an answer before the function's timeout of 20 s.
 _aws = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 store = Store(boto3.client("dynamodb", config=_aws), table=os.environ["NOTES_TABLE"])
 
 
 @router.get("/v1/health")
 def health() -> Response[str]:
-    """Report that the function runs. It does not use the table, because anybody may call it."""
+    """Report that the function runs. This operation does not use the table, because it needs no API key."""
     return answers.json_answer(200, {"status": "ok"})
 
 
 @router.post("/v1/notes")
 def create_note() -> Response[str]:
-    """Create a note. Repeated requests with the same Idempotency-Key create it once."""
+    """Create a note. If a client repeats the request with the same Idempotency-Key, only one note is created."""
     request = _request()
     key = request.idempotency_key()
     content = Content.from_document(request.json(JSON))
@@ -50,14 +50,14 @@ def list_notes() -> Response[str]:
 
 @router.get("/v1/notes/<note_id>")
 def read_note(note_id: str) -> Response[str]:
-    """Return one note, or 304 if the client already has this version."""
+    """Return a note. If the client already has this version (If-None-Match), return 304 without the note."""
     note = store.read(_checked_id(note_id))
     return answers.not_modified(note) if client_has(_request(), note.etag) else answers.note_answer(note)
 
 
 @router.put("/v1/notes/<note_id>")
 def replace_note(note_id: str) -> Response[str]:
-    """Replace a note, if it is still a version that the client has read."""
+    """Replace all content of a note. If-Match must name the note's current version."""
     request = _request()
     versions = versions_to_change(request)
     content = Content.from_document(request.json(JSON))
@@ -66,17 +66,17 @@ def replace_note(note_id: str) -> Response[str]:
 
 @router.patch("/v1/notes/<note_id>")
 def patch_note(note_id: str) -> Response[str]:
-    """Change a part of a note, if it is still a version that the client has read."""
+    """Change a part of a note. If-Match must name the note's current version."""
     request = _request()
     versions = versions_to_change(request)
     patch = request.json(MERGE_PATCH, JSON)
-    contract.validate("NotePatch", patch)
+    openapi.validate("NotePatch", patch)
     return answers.note_answer(store.patch(_checked_id(note_id), patch, versions))
 
 
 @router.delete("/v1/notes/<note_id>")
 def delete_note(note_id: str) -> Response[str]:
-    """Delete a note. With If-Match, delete only the versions it names."""
+    """Delete a note. If the request has If-Match, this header must name the note's current version."""
     request = _request()
     refuse_if_none_match(request)
     store.delete(_checked_id(note_id), versions_to_delete(request))
@@ -88,7 +88,7 @@ def _request() -> Request:
 
 
 def _checked_id(note_id: str) -> str:
-    """Return the id. Raise Problem 404 if no note can have it: the table also holds other items."""
+    """Return the id. Raise Problem 404 for the ids of the table's other items, because they are not notes."""
     if not is_note_id(note_id):
         raise note_not_found()
     return note_id

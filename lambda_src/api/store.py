@@ -1,5 +1,6 @@
-"""The table of notes: every call to DynamoDB. Conditional writes keep two writers from overwriting each other's work.
+"""The table of notes: every call to DynamoDB is in this module.
 
+The writes have conditions, so that a client never overwrites a change that it has not read.
 All methods raise botocore's errors if AWS fails.
 """
 
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 
 logger = Logger(child=True)
 
-NEWEST_FIRST = "newest"
-"""The index: partition key `collection`, sort key `created`. It has no bodies, because a page of them could be larger
-than a response may be."""
+INDEX_NAME = "newest"
+"""The index of the notes by creation time: partition key `collection`, sort key `created`. The index has no bodies,
+because a page with bodies could be larger than the largest response of a Lambda function."""
 PATCH_TRIES = 5
-"""The most attempts of a patch of any version. A new attempt begins when another change was faster."""
+"""Maximum number of attempts for a patch with `If-Match: *`. A new attempt begins if another client changes the note
+between the read and the write of the patch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +40,7 @@ class Creation:
 
 
 class Store:
-    """The table of one deployment."""
+    """The DynamoDB table that stores the notes."""
 
     def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
         self._dynamodb = dynamodb
@@ -50,15 +52,15 @@ class Store:
         try:
             self._dynamodb.put_item(**items.put_note(self._table, note))
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            # Nobody else has this id, so botocore repeated a call whose answer was lost.
+            # The id is random, so this call itself stored the note. Its answer was lost, and botocore tried again.
             logger.info("an earlier attempt stored the note; its answer was lost")
         return note
 
     def create_once(self, content: Content, *, client: str, key: str) -> Creation:
-        """Store a new note, or return the note that the client created with this key within KEY_LIFETIME.
+        """Store a new note. If the client has already created a note with this key, return the earlier note.
 
-        One transaction writes the note and the key. Raises Problem 409 if the key was used for another content, or if a
-        request with the same key is still running.
+        A key is valid for KEY_LIFETIME. One transaction writes the note and the key, so either both are stored or none.
+        Raises Problem 409 if the key was used for another content, or if a request with the same key is still running.
         """
         now = current_time()
         note = Note.new(str(uuid.uuid4()), content, now)
@@ -79,7 +81,7 @@ class Store:
         return items.note_from(response["Item"])
 
     def replace(self, note_id: str, content: Content, versions: Versions) -> Note:
-        """Write the content if the note has one of the versions. Raises Problem 404 or 412."""
+        """Replace the note's content if the note has one of the versions. Raises Problem 404 or 412."""
         condition, values = items.version_condition(versions)
         new = items.changeable_attributes(content, timestamp(current_time()))
         try:
@@ -99,10 +101,11 @@ class Store:
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
             item: Any = error.response.get("Item", {})
-            # Equal to the microsecond: botocore repeated a call whose answer was lost, and the first call succeeded.
+            # If the stored content and its microsecond are equal to the new ones, this call itself stored them. Its
+            # answer was lost, and botocore tried again.
             if new.items() <= item.items():
                 return items.note_from(item)
-            raise _precondition_failed(item) from None
+            raise _failed_condition(item) from None
         return items.note_from(response["Attributes"])
 
     def patch(self, note_id: str, patch: Any, versions: Versions) -> Note:
@@ -132,26 +135,30 @@ class Store:
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
             item: Any = error.response.get("Item", {})
             if not item and error.response["ResponseMetadata"].get("RetryAttempts"):
-                return  # botocore repeated the call: the first attempt may have deleted the note, and it is gone
-            raise _precondition_failed(item) from None
+                return  # botocore tried again: the first attempt may have deleted the note, and its answer was lost
+            raise _failed_condition(item) from None
 
     def page(self, limit: int, after: Cursor | None) -> Page:
-        """Return the newest notes, or those older than the cursor. A new note may take a moment to appear."""
+        """Return the newest notes, or the newest of the notes that are older than the cursor.
+
+        DynamoDB updates the index a moment after the table, so the page may not yet contain a new note.
+        """
         start: Any = {"ExclusiveStartKey": items.start_key(after)} if after else {}
         response = self._dynamodb.query(
             TableName=self._table,
-            IndexName=NEWEST_FIRST,
+            IndexName=INDEX_NAME,
             KeyConditionExpression="#collection = :notes",
-            ExpressionAttributeNames={"#collection": "collection"},  # a reserved word
+            ExpressionAttributeNames={"#collection": "collection"},  # `collection` is a reserved word of DynamoDB
             ExpressionAttributeValues={":notes": items.COLLECTION},
             ScanIndexForward=False,
             Limit=limit,
             **start,
         )
-        last = response.get("LastEvaluatedKey")
+        last_key = response.get("LastEvaluatedKey")
         summaries = [items.summary_from(item) for item in response["Items"]]
-        return Page(summaries=summaries, next_cursor=items.cursor_from(last) if last else None)
+        return Page(summaries=summaries, next_cursor=items.cursor_from(last_key) if last_key else None)
 
 
-def _precondition_failed(item: items.Item) -> Problem:
+def _failed_condition(item: items.Item) -> Problem:
+    """Return 412 if the item exists: it has another version. Return 404 if the item is empty: the note is missing."""
     return version_changed(items.note_from(item).etag) if item else note_not_found()

@@ -8,7 +8,7 @@ from typing import Any
 
 import fastjsonschema
 
-from api.contract import OPENAPI
+from api.openapi import OPENAPI
 
 
 @cache

@@ -13,7 +13,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.contract import OPENAPI
+from api.openapi import OPENAPI
 from tests.handlers.api.conftest import ONE_TABLE_FOR_ALL_EXAMPLES
 from tests.handlers.api.documented import operation
 from tests.handlers.api.notes_client import HEALTH, NOTES, Answer, Client, aws_response

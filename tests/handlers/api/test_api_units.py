@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
-from api import contract, jsontext, notes, problems, request
-from api.contract import OPENAPI
+from api import jsontext, notes, openapi, problems, request
 from api.notes import Content
+from api.openapi import OPENAPI
 from api.pages import Cursor
 from api.preconditions import MAX_TAGS, matches_weakly, parse_if_match
 from api.problems import Problem
@@ -304,7 +304,7 @@ MEMBERS = st.none() | st.text(max_size=3) | st.integers() | st.lists(st.text(max
 @pytest.mark.parametrize("schema", ["NoteInput", "NotePatch"])
 @given(document=st.dictionaries(st.sampled_from(["title", "body", "tags", "x"]), MEMBERS) | MEMBERS)
 def test_the_validator_agrees_with_another_one(schema: str, document: Any) -> None:
-    status = problem_status(lambda: contract.validate(schema, document))
+    status = problem_status(lambda: openapi.validate(schema, document))
     assert status == (None if jsonschema_rs.is_valid(SCHEMAS[schema], document) else 422)
 
 
@@ -316,7 +316,7 @@ def test_the_validator_agrees_with_another_one(schema: str, document: Any) -> No
     ],
 )
 def test_a_path_has_its_documented_methods(path: str, methods: set[str]) -> None:
-    assert set(contract.allowed_methods(path)) == methods
+    assert set(openapi.allowed_methods(path)) == methods
 
 
 # -- problems

@@ -1,4 +1,7 @@
-"""The methods and schemas of openapi.json. The gateway is made from the same document (stacks/api_gateway.py)."""
+"""The content of openapi.json: the methods of each path, and the schemas that check the bodies of requests.
+
+The stack makes the paths of API Gateway from the same file (stacks/api_gateway.py).
+"""
 
 import json
 import re
@@ -12,7 +15,8 @@ from api.problems import Problem
 
 OPENAPI: Mapping[str, Any] = json.loads(Path(__file__).with_name("openapi.json").read_text(encoding="utf-8"))
 
-_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")  # a path also has other keys
+# In openapi.json, a path also has keys that are not methods, such as `parameters`.
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _METHODS_BY_PATH = [
     (re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path)), [method.upper() for method in _METHODS if method in item])
     for path, item in OPENAPI["paths"].items()
@@ -28,16 +32,17 @@ def allowed_methods(path: str) -> list[str]:
 
 
 def validate(schema: str, value: Any) -> None:
-    """Raise Problem 422 unless the value fits the schema of openapi.json with this name."""
+    """Raise Problem 422 unless the value fits the schema with this name."""
     try:
         _VALIDATORS[schema](value)
     except fastjsonschema.JsonSchemaValueException as error:
+        # The path begins with "data", which is fastjsonschema's name for the whole value.
         pointer = "".join(f"/{_escaped(part)}" for part in error.path[1:])
-        detail = error.message.replace(str(error.name), "it" if error.path[1:] else "the note", 1)
+        detail = error.message.replace(str(error.name), "it" if pointer else "the note", 1)
         raise Problem(
             422, "The body is not what the schema asks for.", errors=[{"pointer": pointer, "detail": detail}]
         ) from None
 
 
 def _escaped(part: str | int) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")  # RFC 6901
+    return str(part).replace("~", "~0").replace("/", "~1")  # a JSON pointer needs this: RFC 6901, section 3
