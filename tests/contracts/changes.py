@@ -1,4 +1,7 @@
-"""Changes that break a template in place, for the table of mutations."""
+"""These functions make a mistake in a template. mutations.py uses them.
+
+A `Change` modifies the template that it gets.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +11,7 @@ from tools.templates import Template, resources
 
 Change = Callable[[Template], None]
 NO_EGRESS = {"CidrIp": NOBODY, "IpProtocol": "icmp", "FromPort": 252, "ToPort": 86}
-"""CDK's egress rule for a security group that may reach nobody."""
+"""CDK's egress rule for a security group that allows no connections."""
 DNS = {"CidrIp": "0.0.0.0/0", "IpProtocol": "udp", "FromPort": 53, "ToPort": 53}
 SSH = {"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
 
@@ -29,10 +32,10 @@ def put(kind: str, path: str, value: Any) -> Change:
 
     def change(template: Template) -> None:
         for resource in resources(template, kind).values():
-            found = resource["Properties"]
+            holder = resource["Properties"]
             for parent in parents:
-                found = found.setdefault(parent, {})
-            found[key] = value
+                holder = holder.setdefault(parent, {})
+            holder[key] = value
 
     return change
 
@@ -70,7 +73,7 @@ def add(kind: str, **properties: Any) -> Change:
 
 
 def close_load_balancer(template: Template) -> None:
-    """Write what CDK writes for ecs_ec2 without `service.connections.add_security_group`."""
+    """Write the rules that CDK writes for ecs_ec2 without `service.connections.add_security_group`."""
     drop("AWS::EC2::SecurityGroupEgress")(template)
     drop("AWS::EC2::SecurityGroupIngress")(template)
     for name, group in resources(template, "AWS::EC2::SecurityGroup").items():
@@ -94,9 +97,9 @@ def remove_public_addresses(template: Template) -> None:
             del template["Resources"][name]
 
 
-def move_nat_gateway_inside(template: Template) -> None:
-    inside = next(name for name in resources(template, "AWS::EC2::Subnet") if "Private" in name)
-    put("AWS::EC2::NatGateway", "SubnetId", {"Ref": inside})(template)
+def move_nat_gateway_into_private_subnet(template: Template) -> None:
+    private_subnet = next(name for name in resources(template, "AWS::EC2::Subnet") if "Private" in name)
+    put("AWS::EC2::NatGateway", "SubnetId", {"Ref": private_subnet})(template)
 
 
 def use_port_80(template: Template) -> None:
@@ -106,13 +109,13 @@ def use_port_80(template: Template) -> None:
 
 
 def swap_target_type(template: Template) -> None:
-    for group in resources(template, "AWS::ElasticLoadBalancingV2::TargetGroup").values():
-        was = group["Properties"]["TargetType"]
-        group["Properties"]["TargetType"] = "ip" if was == "instance" else "instance"
+    for target_group in resources(template, "AWS::ElasticLoadBalancingV2::TargetGroup").values():
+        properties = target_group["Properties"]
+        properties["TargetType"] = "ip" if properties["TargetType"] == "instance" else "instance"
 
 
 def use_function_in_network(template: Template) -> None:
-    """Add a function in the network, with the role that pulls and logs."""
+    """Add a function in the network. It has the execution role of the tasks, which calls ECR and CloudWatch Logs."""
     role = next(name for name in resources(template, "AWS::IAM::Role") if "ExecutionRole" in name)
     network = {
         "SubnetIds": [{"Ref": name} for name in resources(template, "AWS::EC2::Subnet") if "Public" in name],
@@ -124,7 +127,7 @@ def use_function_in_network(template: Template) -> None:
 # -- logs, stores, tags
 
 
-def put_in_containers(key: str, value: Any) -> Change:
+def put_into_containers(key: str, value: Any) -> Change:
     """Return a change that sets a property of each container of every task."""
 
     def change(template: Template) -> None:
@@ -145,8 +148,8 @@ def allow(action: str) -> Change:
     """Return a change that makes every policy of the stack allow an action on every resource."""
 
     def change(template: Template) -> None:
-        for found in resources(template, "AWS::IAM::Policy").values():
-            found["Properties"]["PolicyDocument"]["Statement"].append(
+        for policy in resources(template, "AWS::IAM::Policy").values():
+            policy["Properties"]["PolicyDocument"]["Statement"].append(
                 {"Effect": "Allow", "Action": action, "Resource": "*"}
             )
 
@@ -179,9 +182,11 @@ def require_parameter(template: Template) -> None:
 
 def mix_instance_types(template: Template) -> None:
     """Let the Auto Scaling group choose among several instance types."""
-    for group in resources(template, "AWS::AutoScaling::AutoScalingGroup").values():
-        launch = group["Properties"].pop("LaunchTemplate")
-        group["Properties"]["MixedInstancesPolicy"] = {"LaunchTemplate": {"LaunchTemplateSpecification": launch}}
+    for scaling_group in resources(template, "AWS::AutoScaling::AutoScalingGroup").values():
+        launch = scaling_group["Properties"].pop("LaunchTemplate")
+        scaling_group["Properties"]["MixedInstancesPolicy"] = {
+            "LaunchTemplate": {"LaunchTemplateSpecification": launch}
+        }
 
 
 def use_amazon_linux_2(template: Template) -> None:
@@ -198,7 +203,7 @@ def forbid(action: str) -> Change:
     def change(template: Template) -> None:
         for statement in _statements(template, "AWS::IAM::Policy"):
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-            statement["Action"] = [one for one in actions if one != action]
+            statement["Action"] = [allowed for allowed in actions if allowed != action]
 
     return change
 
@@ -209,7 +214,7 @@ def allow_on_everything(template: Template) -> None:
 
 
 def allow_every_action_of(service: str) -> Change:
-    """Return a change that makes policies with some of a service's actions allow all of them."""
+    """Return a change that widens grants: a statement with an action of the service allows all its actions."""
 
     def change(template: Template) -> None:
         for statement in _statements(template, "AWS::IAM::Policy"):
@@ -234,6 +239,6 @@ def allow_all_in_bucket_policy(template: Template) -> None:
 def _statements(template: Template, kind: str) -> list[Any]:
     return [
         statement
-        for found in resources(template, kind).values()
-        for statement in found["Properties"]["PolicyDocument"]["Statement"]
+        for policy in resources(template, kind).values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
     ]

@@ -1,4 +1,4 @@
-"""A sandbox stack can always be destroyed, and leaves nothing behind."""
+"""In the sandbox profile, a stack can always be destroyed, and nothing stays behind."""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +9,16 @@ from tools.templates import Template, resources
 
 HELD_IN = tuple(name for name, profile in config.PROFILES.items() if not profile().retain_data)
 SNAPSHOT_BY_DEFAULT = ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance")
-"""https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html"""
+"""Types of which CloudFormation takes a snapshot before it deletes them, unless a policy says otherwise.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html"""
 ONLY_WHEN_EMPTY = (
     *("AWS::Backup::BackupVault", "AWS::ECR::PublicRepository", "AWS::Route53::HostedZone"),
     *("AWS::S3Express::DirectoryBucket", "AWS::S3Tables::TableBucket"),
 )
-"""Other types that CloudFormation deletes only when they are empty. This contract does not know what empties them."""
+"""Other types that CloudFormation deletes only when they are empty. This contract does not know how to empty them."""
 PROTECTION = re.compile(r".*Protect(ion|ed).*|DisableApi(Termination|Stop)")
-NO = {"disabled", "false", "none", "off"}
+"""Names of properties that protect a resource from deletion."""
+UNPROTECTED = {"disabled", "false", "none", "off"}
 
 
 def faults(template: Template) -> list[str]:
@@ -33,7 +35,7 @@ def _retained(template: Template) -> Iterator[str]:
     for name, resource in template["Resources"].items():
         for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
             if resource.get(policy, "Delete") != "Delete":
-                yield f"{name} leaves something behind: its {policy} is {resource[policy]}"
+                yield f"{name} stays behind or leaves a snapshot: its {policy} is {resource[policy]}"
             if resource["Type"] in SNAPSHOT_BY_DEFAULT and policy not in resource:
                 yield f"{name} leaves a snapshot behind: it has no {policy}"
 
@@ -50,13 +52,13 @@ def _not_emptied(template: Template) -> Iterator[str]:
             yield f"{name} cannot be deleted when it holds an image"
     for kind in ONLY_WHEN_EMPTY:
         for name in resources(template, kind):
-            yield f"{name} can be deleted only when it is empty, and this contract does not know what empties {kind}"
+            yield f"{name} can be deleted only when it is empty, and this contract does not know how to empty it"
 
 
 def _protected(template: Template) -> Iterator[str]:
     for name, resource in template["Resources"].items():
         for key, value in walk(resource.get("Properties", {})):
-            if PROTECTION.fullmatch(key) and str(value).lower() not in NO:
+            if PROTECTION.fullmatch(key) and str(value).lower() not in UNPROTECTED:
                 yield f"{name} is protected from deletion: {key} is {value}"
     for name, balancer in resources(template, "AWS::ElasticLoadBalancingV2::LoadBalancer").items():
         for attribute in balancer["Properties"].get("LoadBalancerAttributes", []):

@@ -1,21 +1,21 @@
-"""No stack needs another stack. In the account it needs only the resources of CDK's bootstrap."""
+"""No stack needs another stack, or a resource of the account other than those of `cdk bootstrap`."""
 
 from collections.abc import Iterator
 
 from tests.contracts.reading import walk
 from tools.templates import Template
 
-PROVIDED = ("/aws/service/", "/cdk-bootstrap/")
-"""Parameters of Systems Manager that exist in every account: those of AWS and those of the bootstrap."""
+PARAMETERS_OF_EVERY_ACCOUNT = ("/aws/service/", "/cdk-bootstrap/")
+"""Prefixes of SSM parameters. AWS provides the first ones, and `cdk bootstrap` creates the second ones."""
 
 
 def faults(template: Template) -> list[str]:
-    """Return what connects the stack to another stack or resource."""
+    """Return the exports, imports and parameters that connect the stack to another stack or to the account."""
     exported = [name for name, output in template.get("Outputs", {}).items() if "Export" in output]
     return [
         *(f"{name} is exported: it cannot be changed while another stack imports it" for name in exported),
         *_imports(template),
-        *_asks(template),
+        *_parameters(template),
     ]
 
 
@@ -28,8 +28,11 @@ def _imports(template: Template) -> Iterator[str]:
                 yield f"{name} reads {value} during the deployment"
 
 
-def _asks(template: Template) -> Iterator[str]:
+def _parameters(template: Template) -> Iterator[str]:
     for name, parameter in template.get("Parameters", {}).items():
         default = str(parameter.get("Default", ""))
-        if not (parameter["Type"].startswith("AWS::SSM::Parameter::Value<") and default.startswith(PROVIDED)):
+        if not (
+            parameter["Type"].startswith("AWS::SSM::Parameter::Value<")
+            and default.startswith(PARAMETERS_OF_EVERY_ACCOUNT)
+        ):
             yield f"the parameter {name} has no value that exists in every account"

@@ -1,6 +1,7 @@
-"""Every permission of a role is used in the local AWS, or has a reason.
+"""A role uses each of its permissions in the local AWS, or there is a reason for the permission.
 
-`make permissions` writes the used ones into used_permissions.json. unused_permissions.py has reasons for the others.
+The local AWS is a program that imitates AWS on this machine. `make permissions` writes the permissions that roles use
+there into used_permissions.json. unused_permissions.py has the reasons for the other permissions.
 """
 
 import json
@@ -16,56 +17,56 @@ from tools.templates import Template, resources
 
 @dataclass(frozen=True, order=True)
 class Grant:
-    """One action on one resource; of what was used, the action that was called and what allowed it."""
+    """One action on one resource. A used permission has the action that was called, and the resource of its grant."""
 
     role: str
-    """The logical id."""
+    """The logical id of the role."""
     action: str
-    """`s3:GetObject`, perhaps with a wildcard. `policy/service-role/…` is one of AWS's managed policies."""
+    """Such as `s3:GetObject`, perhaps with a wildcard, or `policy/service-role/…` for one of AWS's managed policies."""
     resource: str
-    """`${Uploads}/*`, with `${…}` for the ARN of a resource of the stack."""
+    """Such as `${Uploads}/*`. `${…}` is the ARN of a resource of the stack."""
 
     @property
     def is_wide(self) -> bool:
-        """Whether it grants several actions by a wildcard, which is more than any role uses."""
-        return any(mark in self.action for mark in "*?")
+        """Whether this grants several actions by a wildcard. Such a grant always needs a reason."""
+        return any(wildcard in self.action for wildcard in "*?")
 
-    def allows(self, used_permissions: "Grant") -> bool:
+    def allows(self, used: "Grant") -> bool:
         """Whether this grant allows the used permission."""
         return (
-            self.role == used_permissions.role
-            and self.resource == used_permissions.resource
-            and fnmatchcase(used_permissions.action.lower(), self.action.lower())
+            self.role == used.role
+            and self.resource == used.resource
+            and fnmatchcase(used.action.lower(), self.action.lower())
         )
 
 
 def faults(template: Template) -> list[str]:
-    """Return the grants without use and reason, and the uses without a grant."""
+    """Return the grants that have neither a use nor a reason, and the used permissions that have no grant."""
     stem, services = example(template), services_of(template)
 
     def has_reason(grant: Grant) -> bool:
         return any(reason.covers(stem, services[grant.role], grant.action, grant.resource) for reason in REASONS)
 
-    used_permissions = {one for one in used_by(stem) if one.role in services}
+    used_permissions = {used for used in used_by(stem) if used.role in services}
     return sorted(compare(grants(template), used_permissions, has_reason))
 
 
 def compare(granted: set[Grant], used_permissions: set[Grant], has_reason: Callable[[Grant], bool]) -> Iterator[str]:
-    """Yield one sentence for each grant that is not needed, and one for each grant that is missing."""
+    """Yield a sentence for each grant that is not needed, and for each grant that is missing."""
     for grant in granted:
-        needed = not grant.is_wide and any(grant.allows(one) for one in used_permissions)
-        text = f"{grant.role} is granted {grant.action} on {grant.resource}"
+        needed = not grant.is_wide and any(grant.allows(used) for used in used_permissions)
+        granting = f"{grant.role} is granted {grant.action} on {grant.resource}"
         if needed and has_reason(grant):
-            yield f"{text} and uses it: the reason in unused_permissions.py is no longer true, so remove it"
+            yield f"{granting} and uses it: remove the reason from unused_permissions.py, because it is no longer true"
         if not needed and not has_reason(grant):
-            yield f"{text}, does not use it, and has no reason in unused_permissions.py: narrow the grant"
-    for one in used_permissions:
-        if not any(grant.allows(one) for grant in granted):
-            yield f"{one.role} uses {one.action} on {one.resource} without a grant: run `make permissions`"
+            yield f"{granting}, does not use it, and has no reason in unused_permissions.py: narrow the grant"
+    for used in used_permissions:
+        if not any(grant.allows(used) for grant in granted):
+            yield f"{used.role} uses {used.action} on {used.resource} without a grant: run `make permissions`"
 
 
 def used_by(stem: str) -> set[Grant]:
-    """Return the permissions that the roles of an example use, as used_permissions.json lists them."""
+    """Return the permissions in used_permissions.json that the roles of an example use."""
     roles = json.loads(USED_FILE.read_text()).get(stem, {})
     return {
         Grant(role, action, resource)
@@ -76,7 +77,7 @@ def used_by(stem: str) -> set[Grant]:
 
 
 def example(template: Template) -> str:
-    """Return the stem of the template's example, as its tags name it."""
+    """Return the stem of the template's example, such as `ecs_ec2`, from the tags of its resources."""
     tags = (
         tag["Value"]
         for resource in template["Resources"].values()
@@ -88,7 +89,7 @@ def example(template: Template) -> str:
 
 
 def services_of(template: Template) -> dict[str, str]:
-    """Return the AWS service that may assume each role, such as `lambda`, by logical id."""
+    """Return the AWS service that can assume each role, such as `lambda`, by the role's logical id."""
     return {
         role: ",".join(
             str(statement["Principal"].get("Service", "")).removesuffix(".amazonaws.com")
@@ -99,8 +100,8 @@ def services_of(template: Template) -> dict[str, str]:
 
 
 def grants(template: Template) -> set[Grant]:
-    """Return all grants to the template's roles: by their own policies, managed policies and policies of resources."""
-    found = {*_of_aws(template)}
+    """Return all grants to the template's roles, in their own policies, managed policies and policies of resources."""
+    found = {*_managed_grants(template)}
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
         attached = [name, *map(_text, properties.get("Roles", []))]
@@ -112,7 +113,7 @@ def grants(template: Template) -> set[Grant]:
     return found
 
 
-def _of_aws(template: Template) -> Iterator[Grant]:
+def _managed_grants(template: Template) -> Iterator[Grant]:
     for role, found in resources(template, "AWS::IAM::Role").items():
         for policy in map(_text, found["Properties"].get("ManagedPolicyArns", [])):
             yield Grant(role, policy[policy.index("policy/") :] if "policy/" in policy else policy, "*")
@@ -132,7 +133,7 @@ def _statements(value: Any) -> Iterator[Any]:
 
 
 def _granted(roles: set[str], statement: Any) -> Iterator[Grant]:
-    # NotAction and NotResource count as everything.
+    # A statement with NotAction counts as every action, and a statement with NotResource as every resource.
     for role in roles:
         for action in _list(statement.get("Action", "*")):
             for resource in _list(statement.get("Resource", "*")):

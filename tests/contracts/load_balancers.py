@@ -1,9 +1,9 @@
-"""Load balancers: whether the internet reaches them, and whether they reach their targets."""
+"""Find load balancers that the internet does not reach, and load balancers that do not reach their targets."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tests.contracts.network import WORLD, covered, leads_in, rules, zones
+from tests.contracts.network import ANY_IPV4, internet_reaches, is_allowed, rules, zones
 from tests.contracts.reading import name_of, names_of, properties, walk
 from tests.contracts.workloads import Targets
 from tools.templates import Template, resources
@@ -12,32 +12,32 @@ BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
 LISTENER_RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
-Registered = Mapping[str, list[Targets]]
-"""The targets that are registered with each target group."""
+TargetsByGroup = Mapping[str, list[Targets]]
+"""The targets that are registered with each target group, by its logical id."""
 
 
-def balancer_faults(template: Template, name: str, registered: Registered) -> Iterator[str]:
-    """Yield the reasons why the internet does not reach a load balancer, or it does not reach its targets."""
+def balancer_faults(template: Template, name: str, targets_by_group: TargetsByGroup) -> Iterator[str]:
+    """Yield the reasons why a connection to the load balancer, or from there to its targets, does not work."""
     balancer = properties(template, name)
-    groups = names_of(balancer.get("SecurityGroups", []))
+    security_groups = names_of(balancer.get("SecurityGroups", []))
     subnets = [name_of(subnet) for subnet in balancer["Subnets"]]
     if (balancer.get("Type", "application"), balancer.get("Scheme")) != ("application", "internet-facing"):
-        yield f"{name} is not a public application load balancer, and this contract supports no other kind"
+        yield f"{name} is not a public application load balancer, and this contract checks no other type"
     for subnet in subnets:
-        if not leads_in(template, subnet):
-            yield f"{name} is in {subnet}, which the internet does not reach"
+        if not internet_reaches(template, subnet):
+            yield f"{name} is in {subnet}, and the internet does not reach this subnet"
     if len(zones(template, subnets)) < 2:
-        yield f"{name} is not in two zones"
-    yield from _port_faults(template, name, groups)
-    yield from _target_faults(template, name, groups, registered)
+        yield f"{name} is not in two availability zones"
+    yield from _port_faults(template, name, security_groups)
+    yield from _target_faults(template, name, security_groups, targets_by_group)
 
 
-def _port_faults(template: Template, name: str, groups: frozenset[str]) -> Iterator[str]:
+def _port_faults(template: Template, name: str, security_groups: frozenset[str]) -> Iterator[str]:
     ports = listener_ports(template, name)
     if not ports:
         yield f"{name} has no listener"
     for port in sorted(ports):
-        if not covered(rules(template, "Ingress"), groups, {WORLD}, range(port, port + 1)):
+        if not is_allowed(rules(template, "Ingress"), security_groups, {ANY_IPV4}, range(port, port + 1)):
             yield f"the internet does not reach {name} at port {port}"
     for listener, found in _listeners(template, name).items():
         for action in found["DefaultActions"]:
@@ -46,30 +46,33 @@ def _port_faults(template: Template, name: str, groups: frozenset[str]) -> Itera
                 yield f"{listener} redirects to port {redirected}, which has no listener"
 
 
-def _target_faults(template: Template, name: str, groups: frozenset[str], registered: Registered) -> Iterator[str]:
-    for found in targets_behind(template, name, registered):
-        if not covered(rules(template, "Egress"), groups, {*found.workload.groups, WORLD}, found.ports):
-            yield f"{name} may not reach its targets"
-        if not covered(rules(template, "Ingress"), found.workload.groups, {*groups, WORLD}, found.ports):
-            yield f"the targets do not admit {name}"
+def _target_faults(
+    template: Template, name: str, security_groups: frozenset[str], targets_by_group: TargetsByGroup
+) -> Iterator[str]:
+    for found in targets_behind(template, name, targets_by_group):
+        theirs = found.workload.security_groups
+        if not is_allowed(rules(template, "Egress"), security_groups, {*theirs, ANY_IPV4}, found.ports):
+            yield f"the security groups of {name} do not allow connections to its targets"
+        if not is_allowed(rules(template, "Ingress"), theirs, {*security_groups, ANY_IPV4}, found.ports):
+            yield f"the security groups of the targets do not allow connections from {name}"
 
 
-def target_group_faults(template: Template, registered: Registered) -> Iterator[str]:
-    """Yield the faults of target groups: without a listener, without targets, or with targets of another kind."""
+def target_group_faults(template: Template, targets_by_group: TargetsByGroup) -> Iterator[str]:
+    """Yield the faults of target groups, such as a target group without a listener or without targets."""
     forwarded = _forwarded_by(template, resources(template, LISTENER))
     for name, resource in resources(template, TARGET_GROUP).items():
-        group = resource["Properties"]
+        target_group = resource["Properties"]
         if name not in forwarded:
             yield f"no listener forwards to {name}"
-        if name not in registered:
-            yield f"nothing registers with {name}"
-        if group.get("HealthCheckPort", "traffic-port") != "traffic-port":
-            yield f"{name} checks the health at another port than the one that gets the requests"
-        for found in registered.get(name, []):
-            if group["TargetType"] != found.kind:
-                yield f"{name} has the target type {group['TargetType']}, but the tasks need {found.kind}"
-            if found.kind == "ip" and group["Port"] not in found.ports:
-                yield f"{name} sends to port {group['Port']}, which no task opens"
+        if name not in targets_by_group:
+            yield f"no service registers its tasks with {name}"
+        if target_group.get("HealthCheckPort", "traffic-port") != "traffic-port":
+            yield f"{name} checks the health at one port and sends requests to another"
+        for found in targets_by_group.get(name, []):
+            if target_group["TargetType"] != found.target_type:
+                yield f"{name} has the target type {target_group['TargetType']}, but its tasks need {found.target_type}"
+            if found.target_type == "ip" and target_group["Port"] not in found.ports:
+                yield f"{name} sends requests to port {target_group['Port']}, which no task opens"
 
 
 def listener_ports(template: Template, balancer: str) -> set[int]:
@@ -77,10 +80,10 @@ def listener_ports(template: Template, balancer: str) -> set[int]:
     return {found["Port"] for found in _listeners(template, balancer).values()}
 
 
-def targets_behind(template: Template, balancer: str, registered: Registered) -> list[Targets]:
+def targets_behind(template: Template, balancer: str, targets_by_group: TargetsByGroup) -> list[Targets]:
     """Return the targets that a load balancer's listeners forward to."""
-    groups = sorted(_forwarded_by(template, _listeners(template, balancer)))
-    return [found for group in groups for found in registered.get(group, [])]
+    target_groups = sorted(_forwarded_by(template, _listeners(template, balancer)))
+    return [found for name in target_groups for found in targets_by_group.get(name, [])]
 
 
 def _listeners(template: Template, balancer: str) -> dict[str, Any]:

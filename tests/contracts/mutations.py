@@ -1,4 +1,4 @@
-"""Mistakes that each contract must notice. People have made them, or could make them."""
+"""Mistakes in a template, and the contract that must notice each mistake."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -20,10 +20,10 @@ from tests.contracts.changes import (
     export_outputs,
     forbid,
     mix_instance_types,
-    move_nat_gateway_inside,
+    move_nat_gateway_into_private_subnet,
     open_ssh,
     put,
-    put_in_containers,
+    put_into_containers,
     remove_public_addresses,
     remove_tag,
     require_parameter,
@@ -35,12 +35,17 @@ from tests.contracts.changes import (
     use_port_80,
 )
 
-WEB = ("ecs_ec2", "fargate")
-NETWORKS = (*WEB, "batch")
+WEB = "ecs_ec2 fargate"
+NETWORKS = "ecs_ec2 fargate batch"
 PRODUCTION = ("production",)
+AL2 = {"ImageType": "ECS_AL2"}
+BASIC_EXECUTION_ROLE = "service-role/AWSLambdaBasicExecutionRole"
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 BUCKET = "AWS::S3::Bucket"
+CAPACITY_PROVIDER = "AWS::ECS::CapacityProvider"
 CLUSTER = "AWS::ECS::Cluster"
+ENVIRONMENT = "AWS::Batch::ComputeEnvironment"
+FIXED_RESPONSE = {"Type": "fixed-response"}
 FUNCTION = "AWS::Lambda::Function"
 GROUP = "AWS::EC2::SecurityGroup"
 JOB = "AWS::Batch::JobDefinition"
@@ -48,9 +53,15 @@ LAUNCH = "AWS::EC2::LaunchTemplate"
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
 NAT_GATEWAY = "AWS::EC2::NatGateway"
 LOGS = "AWS::Logs::LogGroup"
+OTHER_TAGS = [{"Key": key, "Value": "x"} for key in ("project", "example", "profile")]
+PROVISIONED = {"ProvisionedConcurrentExecutions": 1}
+QUEUE_POLICY = "AWS::SQS::QueuePolicy"
+RECOVERY = "PointInTimeRecoverySpecification"
 REPOSITORY = "AWS::ECR::Repository"
 SCALING = "AWS::AutoScaling::AutoScalingGroup"
 SERVER = "AWS::Lightsail::Instance"
+STAGE = "AWS::ApiGateway::Stage"
+STATIC_IP = "AWS::Lightsail::StaticIp"
 SUBNET = "AWS::EC2::Subnet"
 TABLE = "AWS::DynamoDB::Table"
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
@@ -64,314 +75,185 @@ class Mutation(NamedTuple):
     """A mistake, and the fault that its contract must report."""
 
     name: str
-    stems: tuple[str, ...]
+    stems: str
+    """The examples with this mistake, separated by spaces."""
     change: Change
-    """Changes a template in place."""
+    """Makes the mistake in a template."""
     fault: str
-    """A part of a fault that the unchanged template does not have."""
+    """A part of the fault that the contract must report."""
     profiles: tuple[str, ...] = ()
-    """Profiles in which it is tried; all profiles of the contract if there are none."""
+    """Profiles in which the mistake is tried. Without this, it is tried in all profiles of the contract."""
 
 
 M = Mutation
 MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
     "reachable": (
-        M(
-            "load balancer without egress (aws-cdk-examples #695)",
-            ("ecs_ec2",),
-            close_load_balancer,
-            "may not reach its targets",
-        ),
-        M("targets without ingress", WEB, drop(f"{GROUP}Ingress"), "do not admit"),
-        M("no egress rule, so everything is allowed", WEB, drop(f"{GROUP}Egress"), "may reach 0.0.0.0/0"),
-        M("rules for another port", WEB, use_port_80, "may not reach its targets"),
+        M("load balancer without egress (aws-cdk-examples #695)", "ecs_ec2", close_load_balancer, "to its targets"),
+        M("targets without ingress", WEB, drop(f"{GROUP}Ingress"), "of the targets do not allow"),
+        M("no egress rule, so everything is allowed", WEB, drop(f"{GROUP}Egress"), "allowed to reach 0.0.0.0/0"),
+        M("rules for another port", WEB, use_port_80, "to its targets"),
         M("load balancer without ingress", WEB, unset(GROUP, "SecurityGroupIngress"), "internet does not reach"),
-        M("wrong target type", WEB, swap_target_type, "but the tasks need"),
+        M("wrong target type", WEB, swap_target_type, "but its tasks need"),
         M("health check at another port", WEB, put(TARGET_GROUP, "HealthCheckPort", "9000"), "checks the health"),
-        M("target group with another port", ("fargate",), put(TARGET_GROUP, "Port", 80), "which no task opens"),
-        M(
-            "listener without target group",
-            WEB,
-            put(LISTENER, "DefaultActions", [{"Type": "fixed-response"}]),
-            "no listener forwards",
-        ),
+        M("target group with another port", "fargate", put(TARGET_GROUP, "Port", 80), "which no task opens"),
+        M("listener without targets", WEB, put(LISTENER, "DefaultActions", [FIXED_RESPONSE]), "no listener forwards"),
         M("redirect to a closed port", WEB, put(LISTENER, "DefaultActions", [TO_443]), "which has no listener"),
         M("no listener", WEB, drop(LISTENER), "has no listener"),
-        M("no service", WEB, drop("AWS::ECS::Service"), "nothing registers with"),
-        M("network load balancer", WEB, put(BALANCER, "Type", "network"), "supports no other kind"),
-        M("internal load balancer", WEB, put(BALANCER, "Scheme", "internal"), "supports no other kind"),
-        M("ingress of another protocol", WEB, put(GROUP, "SecurityGroupIngress", [DNS]), "where it does not listen"),
-        M("egress of another protocol", WEB, put(GROUP, "SecurityGroupEgress", [DNS]), "may reach 0.0.0.0/0"),
+        M("no service", WEB, drop("AWS::ECS::Service"), "no service registers"),
+        M("network load balancer", WEB, put(BALANCER, "Type", "network"), "checks no other type"),
+        M("internal load balancer", WEB, put(BALANCER, "Scheme", "internal"), "checks no other type"),
+        M("ingress of another protocol", WEB, put(GROUP, "SecurityGroupIngress", [DNS]), "no listener uses"),
+        M("egress of another protocol", WEB, put(GROUP, "SecurityGroupEgress", [DNS]), "allowed to reach 0.0.0.0/0"),
         M("SSH open to everybody", NETWORKS, open_ssh, "is open to 0.0.0.0/0"),
         M("no route out", NETWORKS, drop("AWS::EC2::Route"), NO_ROUTE),
         M("no route in", WEB, drop("AWS::EC2::Route"), "the internet does not reach"),
         M("no route table", NETWORKS, drop("AWS::EC2::SubnetRouteTableAssociation"), NO_ROUTE),
         M("gateway not attached", NETWORKS, drop("AWS::EC2::VPCGatewayAttachment"), NO_ROUTE),
         M("neither addresses nor NAT: no image", NETWORKS, remove_public_addresses, "cannot reach ecr.dkr"),
-        M("neither addresses nor NAT: no agent", ("ecs_ec2", "batch"), remove_public_addresses, "reach ecs-agent"),
+        M("neither addresses nor NAT: no agent", "ecs_ec2 batch", remove_public_addresses, "reach ecs-agent"),
+        M("NAT gateway without address", NETWORKS, unset(NAT_GATEWAY, "AllocationId"), "ecr.api", PRODUCTION),
         M(
-            "NAT gateway without address",
+            "NAT gateway in a private subnet",
             NETWORKS,
-            unset("AWS::EC2::NatGateway", "AllocationId"),
-            "ecr.api",
+            move_nat_gateway_into_private_subnet,
+            "cannot reach ecr.api",
             PRODUCTION,
         ),
-        M("NAT gateway in a private subnet", NETWORKS, move_nat_gateway_inside, "cannot reach ecr.api", PRODUCTION),
-        M("workloads without egress", NETWORKS, put(GROUP, "SecurityGroupEgress", [NO_EGRESS]), "may not reach the"),
-        M("instances without launch template", ("ecs_ec2",), unset(SCALING, "LaunchTemplate"), "no security group"),
-        M("one zone", NETWORKS, put(SUBNET, "AvailabilityZone", "us-east-1a"), "not in two zones"),
-        M("no DNS", NETWORKS, put("AWS::EC2::VPC", "EnableDnsSupport", value=False), "resolve a name"),
+        M("workloads without egress", NETWORKS, put(GROUP, "SecurityGroupEgress", [NO_EGRESS]), "to the services"),
+        M("instances without launch template", "ecs_ec2", unset(SCALING, "LaunchTemplate"), "no security group"),
+        M("one zone", NETWORKS, put(SUBNET, "AvailabilityZone", "us-east-1a"), "not in two availability zones"),
+        M("no DNS", NETWORKS, put("AWS::EC2::VPC", "EnableDnsSupport", value=False), "cannot resolve names"),
         M("function in a public subnet", WEB, use_function_in_network, "cannot reach ecr.api"),
-        M(
-            "database in the network",
-            NETWORKS,
-            add("AWS::RDS::DBInstance", VPCSecurityGroups=[], DBSubnetGroupName="x"),
-            "does not know AWS::RDS::DBInstance",
-        ),
-        M(
-            "classic load balancer",
-            WEB,
-            add("AWS::ElasticLoadBalancing::LoadBalancer", Listeners=[]),
-            "does not know AWS::ElasticLoadBalancing::LoadBalancer",
-        ),
+        M("database in the network", NETWORKS, add("AWS::RDS::DBInstance", VPCSecurityGroups=[]), "not know AWS::RDS"),
+        M("classic load balancer", WEB, add("AWS::ElasticLoadBalancing::LoadBalancer"), "not know AWS::ElasticLoadB"),
         M("network ACL", NETWORKS, add("AWS::EC2::NetworkAcl"), "does not know AWS::EC2::NetworkAcl"),
     ),
     "destroyable": (
-        M("retained bucket", ("thumbnail", "batch"), set_policy(BUCKET, "DeletionPolicy", "Retain"), "Retain"),
-        M(
-            "table with a last backup",
-            ("api", "cron"),
-            set_policy(TABLE, "UpdateReplacePolicy", "Snapshot"),
-            "Snapshot",
-        ),
-        M("database without a policy", ("api",), add("AWS::RDS::DBInstance"), "leaves a snapshot behind"),
-        M(
-            "bucket that is not emptied",
-            ("thumbnail", "api"),
-            drop("Custom::S3AutoDeleteObjects"),
-            "nothing empties it",
-        ),
-        M("images in the way", ("ecr",), put(REPOSITORY, "EmptyOnDelete", value=False), "when it holds an image"),
-        M("DNS records in the way", ("api",), add("AWS::Route53::HostedZone"), "does not know what empties"),
+        M("retained bucket", "thumbnail batch", set_policy(BUCKET, "DeletionPolicy", "Retain"), "Retain"),
+        M("table with a last backup", "api cron", set_policy(TABLE, "UpdateReplacePolicy", "Snapshot"), "Snapshot"),
+        M("database without a policy", "api", add("AWS::RDS::DBInstance"), "leaves a snapshot behind"),
+        M("bucket that is not emptied", "thumbnail api", drop("Custom::S3AutoDeleteObjects"), "nothing empties it"),
+        M("repository with images", "ecr", put(REPOSITORY, "EmptyOnDelete", value=False), "when it holds an image"),
+        M("hosted zone with DNS records", "api", add("AWS::Route53::HostedZone"), "only when it is empty"),
         M("protected load balancer", WEB, put(BALANCER, "LoadBalancerAttributes", [PROTECTED]), "is protected"),
-        M("protected table", ("cron",), put(TABLE, "DeletionProtectionEnabled", value=True), "is protected"),
+        M("protected table", "cron", put(TABLE, "DeletionProtectionEnabled", value=True), "is protected"),
         M(
             "protected instances (aws-cdk #18179)",
-            ("ecs_ec2",),
-            put("AWS::ECS::CapacityProvider", "AutoScalingGroupProvider.ManagedTerminationProtection", "ENABLED"),
+            "ecs_ec2",
+            put(CAPACITY_PROVIDER, "AutoScalingGroupProvider.ManagedTerminationProtection", "ENABLED"),
             "is protected",
         ),
+        M("protection from scaling in", "ecs_ec2", put(SCALING, "NewInstancesProtectedFromScaleIn", 1), "protected"),
         M(
-            "instances protected from scaling in",
-            ("ecs_ec2",),
-            put(SCALING, "NewInstancesProtectedFromScaleIn", value=True),
-            "is protected",
-        ),
-        M(
-            "instances protected from termination",
-            ("ecs_ec2", "batch"),
-            put(LAUNCH, "LaunchTemplateData.DisableApiTermination", value=True),
-            "is protected",
+            "undeletable instances",
+            "ecs_ec2 batch",
+            put(LAUNCH, "LaunchTemplateData.DisableApiTermination", 1),
+            "protected",
         ),
         M("Container Insights", WEB, put(CLUSTER, "ClusterSettings", [ENHANCED]), "ECS creates and leaves behind"),
-        M(
-            "backup of a sandbox",
-            ("thumbnail",),
-            put(TABLE, "PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled", value=True),
-            "leaves a backup",
-        ),
+        M("sandbox with backup", "thumbnail", put(TABLE, f"{RECOVERY}.PointInTimeRecoveryEnabled", 1), "leaves a"),
     ),
     "logged": (
-        M("function with Lambda's group", ("thumbnail", "ecr"), unset(FUNCTION, "LoggingConfig"), "Lambda creates"),
-        M("log group without retention", ("cron",), put(LOGS, "RetentionInDays", 0), "for ever"),
-        M(
-            "CDK's default role of functions",
-            ("api", "cron"),
-            attach_managed_policy("service-role/AWSLambdaBasicExecutionRole"),
-            "could create log groups",
-        ),
-        M("any action on logs", ("batch", "fargate"), allow("logs:*"), "could create log groups"),
-        M("tasks without logs", WEB, put_in_containers("LogConfiguration", {}), "does not log to a group"),
+        M("function with Lambda's group", "thumbnail ecr", unset(FUNCTION, "LoggingConfig"), "Lambda creates"),
+        M("log group without retention", "cron", put(LOGS, "RetentionInDays", 0), "for ever"),
+        M("CDK's default role", "api cron", attach_managed_policy(BASIC_EXECUTION_ROLE), "could create log groups"),
+        M("any action on logs", "batch fargate", allow("logs:*"), "could create log groups"),
+        M("tasks without logs", WEB, put_into_containers("LogConfiguration", {}), "does not log to a"),
         M("tasks that create their group", WEB, create_log_groups, "would create its log group"),
-        M("job in Batch's group", ("batch",), put(JOB, "ContainerProperties.LogConfiguration", {}), "does not log to"),
-        M("job of several containers", ("batch",), unset(JOB, "ContainerProperties"), "a kind of containers"),
-        M(
-            "execution logs of API Gateway",
-            ("api",),
-            put("AWS::ApiGateway::Stage", "MethodSettings", [{"LoggingLevel": "ERROR"}]),
-            "execution logs",
-        ),
-        M("no access log", ("api",), unset("AWS::ApiGateway::Stage", "AccessLogSetting"), "no access log"),
-        M("the account's role for API Gateway", ("api",), add("AWS::ApiGateway::Account"), "by itself"),
+        M("job in Batch's group", "batch", put(JOB, "ContainerProperties.LogConfiguration", {}), "does not log to"),
+        M("job of several containers", "batch", unset(JOB, "ContainerProperties"), "no ContainerProperties"),
+        M("API Gateway's own logs", "api", put(STAGE, "MethodSettings", [{"LoggingLevel": "INFO"}]), "execution logs"),
+        M("no access log", "api", unset(STAGE, "AccessLogSetting"), "no access log"),
+        M("the account's role for API Gateway", "api", add("AWS::ApiGateway::Account"), "by itself"),
         M("flow log in another group", NETWORKS, put("AWS::EC2::FlowLog", "LogGroupName", "/vpc"), "does not write to"),
     ),
     "retained": (
-        M("table deleted with its stack", ("api",), set_policy(TABLE, "DeletionPolicy", "Delete"), "may be lost"),
+        M("table deleted with its stack", "api", set_policy(TABLE, "DeletionPolicy", "Delete"), "may be lost"),
         M(
-            "bucket deleted at its replacement",
-            ("thumbnail", "batch"),
+            "bucket lost by replacement",
+            "thumbnail batch",
             set_policy(BUCKET, "UpdateReplacePolicy", "Delete"),
-            "may be lost",
+            "be lost",
         ),
-        M(
-            "queue that loses its policy",
-            ("cron",),
-            set_policy("AWS::SQS::QueuePolicy", "DeletionPolicy", "Delete"),
-            "may be lost",
-        ),
-        M(
-            "logs deleted with their stack",
-            ("fargate", "api"),
-            set_policy(LOGS, "DeletionPolicy", "Delete"),
-            "may be lost",
-        ),
-        M(
-            "server that loses its address",
-            ("lightsail",),
-            set_policy("AWS::Lightsail::StaticIp", "DeletionPolicy", "Delete"),
-            "may be lost",
-        ),
-        M(
-            "table without recovery",
-            ("api", "cron", "thumbnail"),
-            unset(TABLE, "PointInTimeRecoverySpecification"),
-            "no point-in-time recovery",
-        ),
-        M("table without protection", ("api",), unset(TABLE, "DeletionProtectionEnabled"), "not protected"),
-        M("no versions", ("thumbnail", "batch"), unset(BUCKET, "VersioningConfiguration"), "keeps no versions"),
-        M("logs kept for ever without a copy", ("api",), unset(BUCKET, "LifecycleConfiguration"), "keeps no versions"),
-        M(
-            "tags that can be overwritten",
-            ("ecr",),
-            put(REPOSITORY, "ImageTagMutability", "MUTABLE"),
-            "overwrite an image",
-        ),
-        M("images deleted with the repository", ("ecr",), put(REPOSITORY, "EmptyOnDelete", value=True), "be emptied"),
-        M("database without backups", ("lightsail",), add("AWS::Lightsail::Database"), "Added has no backups"),
-        M(
-            "Lightsail bucket without versions",
-            ("lightsail",),
-            add("AWS::Lightsail::Bucket"),
-            "Added keeps no versions",
-        ),
-        M("server without snapshots", ("lightsail",), unset(SERVER, "AddOns"), "no snapshots"),
-        M(
-            "bucket emptied with its stack",
-            ("thumbnail",),
-            add("Custom::S3AutoDeleteObjects", ServiceToken="x"),
-            "empties a store",
-        ),
-        M("unknown store in cfn-lint's list", ("api",), add("AWS::EFS::FileSystem"), "looks like a store"),
-        M("unknown store by its schema", ("api",), add("AWS::DSQL::Cluster"), "looks like a store"),
-        M("unknown store by its name", ("api",), add("AWS::Timestream::Table"), "looks like a store"),
-        M("type newer than cfn-lint", ("api",), add("AWS::New::Thing"), "looks like a store"),
+        M("queue that loses its policy", "cron", set_policy(QUEUE_POLICY, "DeletionPolicy", "Delete"), "may be lost"),
+        M("logs deleted with their stack", "fargate api", set_policy(LOGS, "DeletionPolicy", "Delete"), "may be lost"),
+        M("server without its address", "lightsail", set_policy(STATIC_IP, "DeletionPolicy", "Delete"), "may be lost"),
+        M("table without recovery", "api cron thumbnail", unset(TABLE, RECOVERY), "no point-in-time"),
+        M("table without protection", "api", unset(TABLE, "DeletionProtectionEnabled"), "not protected"),
+        M("no versions", "thumbnail batch", unset(BUCKET, "VersioningConfiguration"), "keeps no versions"),
+        M("logs kept for ever without a copy", "api", unset(BUCKET, "LifecycleConfiguration"), "keeps no versions"),
+        M("tags that a push can overwrite", "ecr", put(REPOSITORY, "ImageTagMutability", "MUTABLE"), "overwrite"),
+        M("images deleted with the repository", "ecr", put(REPOSITORY, "EmptyOnDelete", value=True), "would empty"),
+        M("database without backups", "lightsail", add("AWS::Lightsail::Database"), "Added has no backups"),
+        M("Lightsail bucket without versions", "lightsail", add("AWS::Lightsail::Bucket"), "Added keeps no versions"),
+        M("server without snapshots", "lightsail", unset(SERVER, "AddOns"), "no snapshots"),
+        M("emptied bucket", "thumbnail", add("Custom::S3AutoDeleteObjects", ServiceToken="x"), "empties"),
+        M("unknown store in cfn-lint's list", "api", add("AWS::EFS::FileSystem"), "looks like a store"),
+        M("unknown store by its schema", "api", add("AWS::DSQL::Cluster"), "looks like a store"),
+        M("unknown store by its name", "api", add("AWS::Timestream::Table"), "looks like a store"),
+        M("type newer than cfn-lint", "api", add("AWS::New::Thing"), "looks like a store"),
     ),
     "tagged": (
-        M("missing tag", ("cron", "batch"), remove_tag, "has no tag profile"),
-        M(
-            "tag of another stack",
-            ("thumbnail",),
-            put(TABLE, "Tags", [{"Key": key, "Value": "x"} for key in ("project", "example", "profile")]),
-            "tagged thumbnail and x",
-        ),
+        M("missing tag", "cron batch", remove_tag, "has no tag profile"),
+        M("tag of another stack", "thumbnail", put(TABLE, "Tags", OTHER_TAGS), "tagged thumbnail and x"),
     ),
     "independent": (
-        M("export", ("ecr",), export_outputs, "is exported"),
+        M("export", "ecr", export_outputs, "is exported"),
         M("import", WEB, put("AWS::ECS::Service", "Cluster", {"Fn::ImportValue": "cluster"}), "imports cluster"),
         M("parameter without default", NETWORKS, require_parameter, "no value that exists in every account"),
-        M(
-            "somebody's secret",
-            ("cron",),
-            put(FUNCTION, "Environment.Variables.PASSWORD", "{{resolve:secretsmanager:mine}}"),
-            "reads {{resolve",
-        ),
+        M("secret of the account", "cron", put(FUNCTION, "Role", "{{resolve:secretsmanager:mine}}"), "reads {{resolve"),
     ),
     "reproducible": (
-        M("account id", ("api",), put(FUNCTION, "Role", "arn:aws:iam::210987654321:role/mine"), "account 210987654321"),
-        M("date", ("cron",), put(FUNCTION, "Description", "of 2026-11-21T17:00"), "the date 2026-11-21"),
-        M(
-            "path",
-            ("batch",),
-            put("AWS::Batch::JobQueue", "JobQueueName", "/home/me/project"),
-            "a path of this machine",
-        ),
+        M("account id", "api", put(FUNCTION, "Role", "arn:aws:iam::210987654321:role/mine"), "account 210987654321"),
+        M("date", "cron", put(FUNCTION, "Description", "of 2026-11-21T17:00"), "the date 2026-11-21"),
+        M("path", "batch", put("AWS::Batch::JobQueue", "JobQueueName", "/home/me/project"), "a path of this machine"),
     ),
     "priced": (
-        M("type without a price", ("cron",), add("AWS::OpenSearchService::Domain"), "add the reason to [free]"),
-        M(
-            "provisioned capacity",
-            ("thumbnail", "api", "cron"),
-            put(TABLE, "BillingMode", "PROVISIONED"),
-            "provisioned capacity",
-        ),
-        M("cache of the API", ("api",), put("AWS::ApiGateway::Stage", "CacheClusterEnabled", 1), "cache"),
+        M("type without a price", "cron", add("AWS::OpenSearchService::Domain"), "add the reason to [free]"),
+        M("provisioned table", "thumbnail api cron", put(TABLE, "BillingMode", "PROVISIONED"), "provisioned"),
+        M("cache of the API", "api", put(STAGE, "CacheClusterEnabled", 1), "cache"),
         M(
             "provisioned concurrency",
-            ("ecr",),
-            put("AWS::Lambda::Version", "ProvisionedConcurrencyConfig", {"ProvisionedConcurrentExecutions": 1}),
-            "provisioned concurrency",
+            "ecr",
+            put("AWS::Lambda::Version", "ProvisionedConcurrencyConfig", PROVISIONED),
+            "concurrency",
         ),
-        M(
-            "Batch instances without a job",
-            ("batch",),
-            put("AWS::Batch::ComputeEnvironment", "ComputeResources.MinvCpus", 2),
-            "a minimum of vCPUs in Batch has no price",
-        ),
-        M(
-            "unpriced instance type",
-            ("ecs_ec2",),
-            put(LAUNCH, "LaunchTemplateData.InstanceType", "u7i-12tb.224xlarge"),
-            "u7i-12tb",
-        ),
-        M("unpriced Lightsail plan", ("lightsail",), put(SERVER, "BundleId", "2xlarge_3_0"), "server-2xlarge"),
-        M("several instance types", ("ecs_ec2",), mix_instance_types, "needs the property 'LaunchTemplate'"),
+        M("minimum of vCPUs", "batch", put(ENVIRONMENT, "ComputeResources.MinvCpus", 2), "minimum of vCPUs"),
+        M("unpriced instance type", "ecs_ec2", put(LAUNCH, "LaunchTemplateData.InstanceType", "u7i.224xlarge"), "u7i"),
+        M("unpriced Lightsail plan", "lightsail", put(SERVER, "BundleId", "2xlarge_3_0"), "server-2xlarge"),
+        M("several instance types", "ecs_ec2", mix_instance_types, "needs the property 'LaunchTemplate'"),
         M("network load balancer", WEB, put(BALANCER, "Type", "network"), "network load balancer"),
         M("enhanced Container Insights", WEB, put(CLUSTER, "ClusterSettings", [ENHANCED]), "enhanced"),
-        M("alarm with a period of ten seconds", ("thumbnail",), put("AWS::CloudWatch::Alarm", "Period", 10), "minute"),
+        M("alarm with a period of ten seconds", "thumbnail", put("AWS::CloudWatch::Alarm", "Period", 10), "minute"),
     ),
     "least_privilege": (
-        M("unused action", ("api",), allow("dynamodb:Scan"), "is granted dynamodb:Scan"),
-        M("missing action", ("thumbnail",), forbid("s3:GetObject"), "uses s3:GetObject on ${Up"),
-        M(
-            "bucket that may not be listed, so missing keys give 403",
-            ("thumbnail", "batch"),
-            forbid("s3:ListBucket"),
-            "uses s3:ListBucket",
-        ),
-        M("function that may not log", ("cron",), forbid("logs:PutLogEvents"), "uses logs:PutLogEvents"),
-        M("every table", ("api", "cron"), allow_on_everything, "is granted dynamodb:PutItem on *"),
-        M("every action", ("api", "cron"), allow_every_action_of("dynamodb"), "is granted dynamodb:* on ${"),
-        M(
-            "administrator",
-            ("fargate", "ecr"),
-            attach_managed_policy("AdministratorAccess"),
-            "AdministratorAccess on *",
-        ),
-        M("everything but one service", ("fargate",), allow_all_but("iam:*"), "is granted * on *"),
-        M("wide bucket policy", ("thumbnail",), allow_all_in_bucket_policy, "is granted s3:* on ${", ("sandbox",)),
+        M("unused action", "api", allow("dynamodb:Scan"), "is granted dynamodb:Scan"),
+        M("missing action", "thumbnail", forbid("s3:GetObject"), "uses s3:GetObject on ${Up"),
+        M("no permission to list a bucket", "thumbnail batch", forbid("s3:ListBucket"), "uses s3:ListBucket"),
+        M("function without permission to log", "cron", forbid("logs:PutLogEvents"), "uses logs:PutLogEvents"),
+        M("every table", "api cron", allow_on_everything, "is granted dynamodb:PutItem on *"),
+        M("every action", "api cron", allow_every_action_of("dynamodb"), "is granted dynamodb:* on ${"),
+        M("administrator", "fargate ecr", attach_managed_policy("AdministratorAccess"), "AdministratorAccess on *"),
+        M("everything but one service", "fargate", allow_all_but("iam:*"), "is granted * on *"),
+        M("wide bucket policy", "thumbnail", allow_all_in_bucket_policy, "is granted s3:* on ${", ("sandbox",)),
     ),
     "supported": (
+        M("old Python", "thumbnail cron api ecr", put(FUNCTION, "Runtime", "python3.9"), "python3.9 is not in"),
+        M("runtime from a parameter", "cron", put(FUNCTION, "Runtime", {"Ref": "Runtime"}), "is not in"),
+        M("Amazon Linux 2", "ecs_ec2", use_amazon_linux_2, "optimized-ami/amazon-linux-2/"),
         M(
-            "old Python",
-            ("thumbnail", "cron", "api", "ecr"),
-            put(FUNCTION, "Runtime", "python3.9"),
-            "python3.9 is not in",
-        ),
-        M("runtime from a parameter", ("cron",), put(FUNCTION, "Runtime", {"Ref": "Runtime"}), "is not in"),
-        M("Amazon Linux 2", ("ecs_ec2",), use_amazon_linux_2, "optimized-ami/amazon-linux-2/"),
-        M(
-            "fixed machine image, which gets no updates",
-            ("ecs_ec2",),
-            put(LAUNCH, "LaunchTemplateData.ImageId", "ami-0abcdef1234567890"),
-            "ami-0abcdef1234567890 is not in",
+            "fixed AMI without updates",
+            "ecs_ec2",
+            put(LAUNCH, "LaunchTemplateData.ImageId", "ami-0abcdef1"),
+            "ami-0abcdef1 is not in",
         ),
         M(
             "Batch on Amazon Linux 2",
-            ("batch",),
-            put("AWS::Batch::ComputeEnvironment", "ComputeResources.Ec2Configuration", [{"ImageType": "ECS_AL2"}]),
+            "batch",
+            put(ENVIRONMENT, "ComputeResources.Ec2Configuration", [AL2]),
             "ECS_AL2 is not in",
         ),
-        M("old Ubuntu", ("lightsail",), put(SERVER, "BlueprintId", "ubuntu_20_04"), "ubuntu_20_04 is not in"),
-        M("retired plan", ("lightsail",), put(SERVER, "BundleId", "nano_2_0"), "nano_2_0 is not in"),
+        M("old Ubuntu", "lightsail", put(SERVER, "BlueprintId", "ubuntu_20_04"), "ubuntu_20_04 is not in"),
+        M("retired plan", "lightsail", put(SERVER, "BundleId", "nano_2_0"), "nano_2_0 is not in"),
     ),
 }

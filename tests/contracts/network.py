@@ -1,4 +1,4 @@
-"""Security groups, subnets, routes and endpoints of a template."""
+"""These functions read the security groups, subnets, routes and endpoints of a template."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,21 +7,24 @@ from typing import Any
 from tests.contracts.reading import name_of, names_of, properties
 from tools.templates import Template, resources
 
-WORLD = "0.0.0.0/0"
+ANY_IPV4 = "0.0.0.0/0"
+ANY_ADDRESS = (ANY_IPV4, "::/0")
 ALL_PORTS = range(65536)
 HTTPS = range(443, 444)
 OTHER_PROTOCOL = range(-1, 0)
-"""Stands for protocols other than TCP. It matches no port of a listener or a target."""
+"""The ports of a rule for a protocol other than TCP. No listener or target has a port in this range."""
 NOBODY = "255.255.255.255/32"
-"""CDK writes this destination when a group may reach nobody, because a group without a rule may reach everybody."""
+"""CDK writes this destination into a security group that allows no connections. Without an egress rule, a security
+group would allow all connections."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of a security group. `peer` is a logical id or a block of addresses."""
+    """A rule of a security group."""
 
-    group: str
+    security_group: str
     peer: str
+    """The other end of the connection: the logical id of a security group, or a block of addresses."""
     ports: range
 
 
@@ -31,24 +34,24 @@ class Workload:
 
     name: str
     """The logical id of the resource."""
-    groups: frozenset[str]
+    security_groups: frozenset[str]
     subnets: tuple[str, ...]
     public_address: bool
     needs: frozenset[str]
-    """The services that it calls, by the end of their endpoint's name, such as `ecr.dkr`. WORLD for any web site."""
+    """The services that the resource calls, such as `ecr.dkr`. ANY_IPV4 is a server outside AWS."""
 
 
 def rules(template: Template, direction: str) -> Iterator[Rule]:
-    """Yield the rules of all security groups for `Ingress` or `Egress`: inline ones and separate resources.
+    """Yield the `Ingress` or `Egress` rules of all security groups. Some rules are resources of their own.
 
-    EC2 gives a group without an egress rule one that allows everything.
+    If a security group has no egress rule, EC2 adds a rule that allows everything.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-ec2-securitygroup.html
     """
     found = list(_written(template, direction))
     yield from (rule for rule in found if rule.peer != NOBODY)
     if direction == "Egress":
-        for name in resources(template, "AWS::EC2::SecurityGroup").keys() - {rule.group for rule in found}:
-            yield Rule(name, WORLD, ALL_PORTS)
+        for name in resources(template, "AWS::EC2::SecurityGroup").keys() - {rule.security_group for rule in found}:
+            yield Rule(name, ANY_IPV4, ALL_PORTS)
 
 
 def _written(template: Template, direction: str) -> Iterator[Rule]:
@@ -75,11 +78,11 @@ def _rule(group: str, found: Any) -> Rule:
     return Rule(group, peer, range(found["FromPort"], found["ToPort"] + 1))
 
 
-def covered(known: Iterable[Rule], groups: Iterable[str], peers: Iterable[str], ports: range) -> bool:
-    """Whether a rule of one of the groups allows these ports from or to one of the peers."""
+def is_allowed(given_rules: Iterable[Rule], security_groups: Iterable[str], peers: Iterable[str], ports: range) -> bool:
+    """Whether a rule of one of the security groups allows connections with one of the peers at these ports."""
     return any(
-        rule.group in {*groups} and rule.peer in {*peers} and ports[0] in rule.ports and ports[-1] in rule.ports
-        for rule in known
+        rule.security_group in {*security_groups} and rule.peer in {*peers} and {ports[0], ports[-1]} <= {*rule.ports}
+        for rule in given_rules
     )
 
 
@@ -88,13 +91,13 @@ def zones(template: Template, subnets: Iterable[str]) -> set[str]:
     return {str(properties(template, name)["AvailabilityZone"]) for name in subnets}
 
 
-def gives_addresses(template: Template, subnets: Iterable[str]) -> bool:
+def assigns_public_addresses(template: Template, subnets: Iterable[str]) -> bool:
     """Whether an instance gets a public address in each of these subnets."""
     return all(properties(template, name).get("MapPublicIpOnLaunch") for name in subnets)
 
 
-def leads_in(template: Template, subnet: str) -> bool:
-    """Whether the internet reaches a subnet: its default route leads to an internet gateway of its VPC."""
+def internet_reaches(template: Template, subnet: str) -> bool:
+    """Whether the subnet's default route leads to an internet gateway of its VPC."""
     gateway = name_of(_default_route(template, subnet).get("GatewayId"))
     vpc = properties(template, subnet).get("VpcId")
     return any(
@@ -103,16 +106,16 @@ def leads_in(template: Template, subnet: str) -> bool:
     )
 
 
-def leads_out(template: Template, subnet: str, *, public_address: bool) -> bool:
-    """Whether a workload in a subnet reaches the internet, by its own public address or by a NAT gateway's."""
-    if public_address and leads_in(template, subnet):
+def reaches_internet(template: Template, subnet: str, *, public_address: bool) -> bool:
+    """Whether a workload in the subnet reaches the internet, with its own public address or through a NAT gateway."""
+    if public_address and internet_reaches(template, subnet):
         return True
     nat = properties(template, name_of(_default_route(template, subnet).get("NatGatewayId")))
-    return bool(nat.get("AllocationId")) and leads_in(template, name_of(nat["SubnetId"]))
+    return bool(nat.get("AllocationId")) and internet_reaches(template, name_of(nat["SubnetId"]))
 
 
 def endpoint_faults(template: Template, workload: Workload, subnet: str, service: str) -> Iterator[str]:
-    """Yield the reasons why a workload in a subnet does not reach a service by an endpoint in the VPC."""
+    """Yield the reasons why a workload in the subnet does not reach the service through an endpoint in the VPC."""
     found = {
         name: endpoint["Properties"]
         for name, endpoint in resources(template, "AWS::EC2::VPCEndpoint").items()
@@ -122,7 +125,7 @@ def endpoint_faults(template: Template, workload: Workload, subnet: str, service
         yield f"{workload.name} in {subnet} cannot reach {service}: there is neither a gateway nor an endpoint"
     for name, endpoint in found.items():
         if "PolicyDocument" in endpoint:
-            yield f"{name} has a policy, which this contract cannot check"
+            yield f"{name} has a policy, and this contract does not check endpoint policies"
         if endpoint.get("VpcEndpointType", "Gateway") == "Gateway":
             if not _tables(template, subnet) & names_of(endpoint.get("RouteTableIds", [])):
                 yield f"{name} is in no route table of {subnet}"
@@ -131,17 +134,17 @@ def endpoint_faults(template: Template, workload: Workload, subnet: str, service
 
 
 def _interface_faults(template: Template, workload: Workload, name: str, endpoint: Any) -> Iterator[str]:
-    groups = names_of(endpoint.get("SecurityGroupIds", []))
+    security_groups = names_of(endpoint.get("SecurityGroupIds", []))
     if not endpoint.get("PrivateDnsEnabled"):
-        yield f"{name} has no private DNS, so the name of its service does not lead to it"
-    if not covered(rules(template, "Ingress"), groups, {*workload.groups, WORLD}, HTTPS):
-        yield f"{name} does not admit {workload.name}"
-    if not covered(rules(template, "Egress"), workload.groups, {*groups, WORLD}, HTTPS):
-        yield f"{workload.name} may not reach {name}"
+        yield f"{name} has no private DNS, so the service's name does not resolve to the endpoint"
+    if not is_allowed(rules(template, "Ingress"), security_groups, {*workload.security_groups, ANY_IPV4}, HTTPS):
+        yield f"the security groups of {name} do not allow connections from {workload.name}"
+    if not is_allowed(rules(template, "Egress"), workload.security_groups, {*security_groups, ANY_IPV4}, HTTPS):
+        yield f"the security groups of {workload.name} do not allow connections to {name}"
 
 
 def _service(name: Any) -> str:
-    # CDK joins com.amazonaws.<region>.ecr.api from parts.
+    # In the template, com.amazonaws.<region>.ecr.api consists of parts, which Fn::Join joins.
     text = (
         "".join(part if isinstance(part, str) else "*" for part in name["Fn::Join"][1])
         if isinstance(name, dict)
@@ -154,7 +157,7 @@ def _default_route(template: Template, subnet: str) -> dict[str, Any]:
     tables = _tables(template, subnet)
     for route in resources(template, "AWS::EC2::Route").values():
         found: dict[str, Any] = route["Properties"]
-        if name_of(found["RouteTableId"]) in tables and found.get("DestinationCidrBlock") == WORLD:
+        if name_of(found["RouteTableId"]) in tables and found.get("DestinationCidrBlock") == ANY_IPV4:
             return found
     return {}
 

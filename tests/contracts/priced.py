@@ -1,4 +1,4 @@
-"""`make cost` knows the price of every resource, with the settings that it has."""
+"""`make cost` has a price for every resource and for each of its settings."""
 
 from tools.costs import idle
 from tools.costs.prices import UnpricedError

@@ -1,6 +1,7 @@
-"""The internet reaches every load balancer, and it reaches its targets. Workloads reach the services that they call.
+"""Check the network of a stack.
 
-Nothing else is open.
+The internet reaches every load balancer, and every load balancer reaches its targets. Workloads reach the services that
+they call. No other connection is allowed.
 """
 
 import re
@@ -11,19 +12,20 @@ from tests.contracts.load_balancers import (
     LISTENER,
     LISTENER_RULE,
     TARGET_GROUP,
-    Registered,
+    TargetsByGroup,
     balancer_faults,
     listener_ports,
     target_group_faults,
     targets_behind,
 )
 from tests.contracts.network import (
+    ANY_ADDRESS,
+    ANY_IPV4,
     HTTPS,
-    WORLD,
     Workload,
-    covered,
     endpoint_faults,
-    leads_out,
+    is_allowed,
+    reaches_internet,
     rules,
     zones,
 )
@@ -31,7 +33,9 @@ from tests.contracts.reading import names_of, walk
 from tests.contracts.workloads import Targets, targets, workloads
 from tools.templates import Template, resources
 
-FOLLOWED = {
+TYPE_PREFIXES = ("AWS::EC2::", "AWS::ElasticLoadBalancing")
+"""This contract must know every type that begins with one of these."""
+KNOWN_TYPES = {
     *(BALANCER, LISTENER, LISTENER_RULE, TARGET_GROUP),
     *("AWS::AutoScaling::AutoScalingGroup", "AWS::Batch::ComputeEnvironment", "AWS::ECS::Service"),
     "AWS::Lambda::Function",
@@ -45,9 +49,7 @@ FOLLOWED = {
         )
     ),
 }
-"""Types with a network that this contract checks, or that do not affect it."""
-EVERYBODY = (WORLD, "::/0")
-FAMILIES = ("AWS::EC2::", "AWS::ElasticLoadBalancing")
+"""Types that this contract checks, and types that allow or stop no connection."""
 NETWORK_PROPERTIES = re.compile(
     r"Vpc(Id|Config|Configuration|Options)?|VPC(Id|ZoneIdentifier)|(Db|DB|Cache)?Subnets?(Ids?|GroupName|Mappings)?"
     r"|(Vpc|VPC)?SecurityGroups?(Ids?)?|ClusterSubnetGroupName"
@@ -56,60 +58,64 @@ NETWORK_PROPERTIES = re.compile(
 
 
 def faults(template: Template) -> list[str]:
-    """Return the connections that should work and do not, and those that are open without need."""
-    registered: dict[str, list[Targets]] = {}
-    for group, found in targets(template):
-        registered.setdefault(group, []).append(found)
+    """Return the needed connections that do not work, and the allowed connections that nothing needs."""
+    targets_by_group: dict[str, list[Targets]] = {}
+    for target_group, found in targets(template):
+        targets_by_group.setdefault(target_group, []).append(found)
+    balancers = resources(template, BALANCER)
     return [
-        *_unknown(template),
-        *(fault for name in resources(template, BALANCER) for fault in balancer_faults(template, name, registered)),
-        *target_group_faults(template, registered),
+        *_unknown_types(template),
+        *(fault for name in balancers for fault in balancer_faults(template, name, targets_by_group)),
+        *target_group_faults(template, targets_by_group),
         *(fault for workload in workloads(template) for fault in _workload_faults(template, workload)),
-        *_open_connections(template, registered),
+        *_open_connections(template, targets_by_group),
     ]
 
 
-def _unknown(template: Template) -> Iterator[str]:
+def _unknown_types(template: Template) -> Iterator[str]:
     for name, resource in template["Resources"].items():
         kind = resource["Type"]
         has_network = any(NETWORK_PROPERTIES.fullmatch(key) for key, _ in walk(resource.get("Properties", {})))
-        if (has_network or kind.startswith(FAMILIES)) and kind not in FOLLOWED:
-            yield f"{name} has a network, and this contract does not know {kind}: add it to reachable.py"
+        if (has_network or kind.startswith(TYPE_PREFIXES)) and kind not in KNOWN_TYPES:
+            yield f"{name} has a network, and this contract does not know {kind}: add the type to reachable.py"
     for name, vpc in resources(template, "AWS::EC2::VPC").items():
         if vpc["Properties"].get("EnableDnsSupport") is False:
-            yield f"nothing in {name} can resolve a name"
+            yield f"{name} has no DNS, so its workloads cannot resolve names"
 
 
 def _workload_faults(template: Template, workload: Workload) -> Iterator[str]:
-    if not workload.groups:
+    if not workload.security_groups:
         yield f"{workload.name} has no security group of the stack"
     for subnet in workload.subnets:
-        if leads_out(template, subnet, public_address=workload.public_address):
-            if not covered(rules(template, "Egress"), workload.groups, {WORLD}, HTTPS):
-                yield f"{workload.name} may not reach the services that it calls"
+        if reaches_internet(template, subnet, public_address=workload.public_address):
+            if not is_allowed(rules(template, "Egress"), workload.security_groups, {ANY_IPV4}, HTTPS):
+                yield f"the security groups of {workload.name} do not allow connections to the services that it calls"
         else:
             for service in sorted(workload.needs):
                 yield from endpoint_faults(template, workload, subnet, service)
     if len(zones(template, workload.subnets)) < 2:
-        yield f"{workload.name} is not in two zones"
+        yield f"{workload.name} is not in two availability zones"
 
 
-def _open_connections(template: Template, registered: Registered) -> Iterator[str]:
-    admitted: dict[str, set[str]] = {}
+def _open_connections(template: Template, targets_by_group: TargetsByGroup) -> Iterator[str]:
+    needed_peers: dict[str, set[str]] = {}
     for name, resource in resources(template, BALANCER).items():
-        groups = names_of(resource["Properties"].get("SecurityGroups", []))
-        reached = {group for found in targets_behind(template, name, registered) for group in found.workload.groups}
-        for group in reached:
-            admitted.setdefault(group, set()).update(groups)
+        own_groups = names_of(resource["Properties"].get("SecurityGroups", []))
+        behind = targets_behind(template, name, targets_by_group)
+        target_security_groups = {group for found in behind for group in found.workload.security_groups}
+        for security_group in target_security_groups:
+            needed_peers.setdefault(security_group, set()).update(own_groups)
         for rule in rules(template, "Ingress"):
-            if rule.group in groups and not (
-                rule.peer in EVERYBODY and {*rule.ports} <= listener_ports(template, name)
+            if rule.security_group in own_groups and not (
+                rule.peer in ANY_ADDRESS and {*rule.ports} <= listener_ports(template, name)
             ):
-                yield f"{name} is open to {rule.peer} at {rule.ports}, where it does not listen"
+                yield f"{name} is open to {rule.peer} at {rule.ports}, but no listener uses these ports"
         for rule in rules(template, "Egress"):
-            if rule.group in groups and rule.peer not in reached:
-                yield f"{name} may reach {rule.peer}, which is none of its targets"
+            if rule.security_group in own_groups and rule.peer not in target_security_groups:
+                yield f"{name} is allowed to reach {rule.peer}, but this is not one of its targets"
     for workload in workloads(template):
         for rule in rules(template, "Ingress"):
-            if rule.group in workload.groups and rule.peer not in admitted.get(rule.group, set()):
+            if rule.security_group in workload.security_groups and rule.peer not in needed_peers.get(
+                rule.security_group, set()
+            ):
                 yield f"{workload.name} is open to {rule.peer}"

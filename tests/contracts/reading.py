@@ -1,4 +1,4 @@
-"""Reading a template: references between resources, and the actions that its roles allow."""
+"""These functions read a template: references between resources, and the actions that roles allow."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from tools.templates import Template, resources
 
 
 def name_of(reference: Any) -> str:
-    """Return the logical id that a `Ref` or a `Fn::GetAtt` names, or an empty string for anything else."""
+    """Return the logical id in a `Ref` or a `Fn::GetAtt`, or an empty string for another value."""
     if isinstance(reference, dict):
         if "Ref" in reference:
             return str(reference["Ref"])
@@ -22,7 +22,7 @@ def name_of(reference: Any) -> str:
 
 
 def names_of(references: Iterable[Any]) -> frozenset[str]:
-    """Return the logical ids that these references name."""
+    """Return the logical ids in these references."""
     return frozenset(name_of(reference) for reference in references)
 
 
@@ -38,7 +38,7 @@ def walk(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def referred(value: Any) -> set[str]:
-    """Return every logical id in a JSON value. `Fn::Sub` is not read, because CDK does not write it for these."""
+    """Return every logical id in the `Ref`s and `Fn::GetAtt`s of a JSON value. References in `Fn::Sub` are missing."""
     return {str(held[0] if key == "Fn::GetAtt" else held) for key, held in walk(value) if key in ("Ref", "Fn::GetAtt")}
 
 
@@ -49,9 +49,9 @@ def properties(template: Template, name: str) -> dict[str, Any]:
 
 
 def statements(template: Template, role: str) -> Iterator[dict[str, Any]]:
-    """Yield every statement that allows something in a role's policies, AWS's managed policies included.
+    """Yield the Allow statements of a role's policies, those of AWS's managed policies included.
 
-    Raises KeyError for a managed policy that moto does not know.
+    Raises KeyError for a managed policy that is not in moto's list.
     """
     found = properties(template, role)
     documents = [one["PolicyDocument"] for one in found.get("Policies", [])]
@@ -62,25 +62,26 @@ def statements(template: Template, role: str) -> Iterator[dict[str, Any]]:
                 documents.append(policy["Properties"]["PolicyDocument"])
     documents += [_managed()[_policy_name(arn)] for arn in found.get("ManagedPolicyArns", []) if _policy_name(arn)]
     for document in documents:
-        yield from (one for one in _listed(document["Statement"]) if one["Effect"] == "Allow")
+        yield from (statement for statement in _as_list(document["Statement"]) if statement["Effect"] == "Allow")
 
 
 def allowed_actions(template: Template, role: str) -> set[str]:
-    """Return the actions and patterns that a role's policies allow, in lower case. Raises as `statements` does."""
-    return {action.lower() for found in statements(template, role) for action in _listed(found["Action"])}
+    """Return the actions that a role's policies allow, in lower case. Raises as `statements` does."""
+    return {action.lower() for found in statements(template, role) for action in _as_list(found["Action"])}
 
 
 def allows(actions: Iterable[str], wanted: str) -> bool:
-    """Whether one of these actions or patterns covers the wanted action."""
+    """Whether one of these actions, which may have wildcards, includes the wanted action."""
     return any(fnmatchcase(wanted.lower(), action) for action in actions)
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
 def _policy_name(arn: Any) -> str:
-    # CDK joins the ARN from parts. A reference names a policy of the stack, which itself names the role.
+    # In the template, an ARN consists of parts, which Fn::Join joins. A reference leads to a policy of the stack, and
+    # `statements` finds such a policy in another way.
     if isinstance(arn, dict) and "Fn::Join" in arn:
         arn = arn["Fn::Join"][1][-1]
     return arn.rpartition("/")[2] if isinstance(arn, str) else ""

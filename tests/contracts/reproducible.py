@@ -1,4 +1,4 @@
-"""A template is the same on every machine and day: it holds no account id, no date and no path of a machine."""
+"""A template is the same on every machine and day. It contains no account id, no date and no path of a machine."""
 
 import json
 import re
@@ -11,13 +11,15 @@ from tools.templates import Template
 
 ACCOUNT = re.compile(r"(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])")
 DATE = re.compile(r"(?<!\d)(19|20)\d\d-(0[1-9]|1[0-2])-([0-2]\d|3[01])(?!\d)")
-VERSIONS = {
+API_VERSIONS = {
     "2012-10-17",  # version of the policy language
     "2015-03-31",  # version of Lambda's API, in the ARN by which API Gateway invokes a function
 }
 """Dates that are names of versions."""
-HOME = re.compile(r"/(home|Users|root)/|\b[A-Z]:\\")
-MACHINE = tuple(sorted({str(ROOT), str(Path.home()), f"{tempfile.gettempdir()}/", "/private/var/", "/var/folders/"}))
+HOME_FOLDER = re.compile(r"/(home|Users|root)/|\b[A-Z]:\\")
+PATHS_OF_THIS_MACHINE = tuple(
+    sorted({str(ROOT), str(Path.home()), f"{tempfile.gettempdir()}/", "/private/var/", "/var/folders/"})
+)
 
 
 def faults(template: Template) -> list[str]:
@@ -27,14 +29,14 @@ def faults(template: Template) -> list[str]:
         for section in template
         if isinstance(template[section], dict)
         for name, held in template[section].items()
-        for fault in _of_text(json.dumps(held, ensure_ascii=False))
+        for fault in _text_faults(json.dumps(held, ensure_ascii=False))
     ]
 
 
-def _of_text(text: str) -> Iterator[str]:
+def _text_faults(text: str) -> Iterator[str]:
     for account in sorted(set(ACCOUNT.findall(text))):
         yield f"the account {account}"
-    for date in sorted({found[0] for found in DATE.finditer(text)} - VERSIONS):
+    for date in sorted({found[0] for found in DATE.finditer(text)} - API_VERSIONS):
         yield f"the date {date}"
-    if HOME.search(text) or any(path in text for path in MACHINE):
+    if HOME_FOLDER.search(text) or any(path in text for path in PATHS_OF_THIS_MACHINE):
         yield "a path of this machine"

@@ -1,4 +1,7 @@
-"""In production every store outlives its stack, is protected from deletion, and can be restored."""
+"""In production, every store stays when its stack is deleted, is protected from deletion, and can be restored.
+
+A store is a resource that holds data, such as a bucket.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -14,32 +17,35 @@ from tests.contracts.reading import name_of, properties, referred, statements
 from tools.templates import Template, resources
 
 HELD_IN = tuple(name for name, profile in config.PROFILES.items() if profile().retain_data)
-HINT = re.compile(r"encrypt|kms|deletionprotect|backup|snapshot|versioning|pointintime|storage", re.IGNORECASE)
-"""Names of properties that stores have. Data that is encrypted at rest must be stored somewhere."""
-NAME = re.compile(
+STORE_PROPERTIES = re.compile(
+    r"encrypt|kms|deletionprotect|backup|snapshot|versioning|pointintime|storage", re.IGNORECASE
+)
+"""Names of properties that stores have. Encryption at rest is one of them, because only stored data needs it."""
+STORE_NAMES = re.compile(
     r".*(Bucket|Cluster|Database|Disk|FileSystem|Graph|Keyspace|Ledger|Repository|Store|Table|Vault|Volume)"
 )
+"""The ends of type names that stores have."""
 NO_STORES: Mapping[str, str] = {
-    "AWS::AutoScaling::AutoScalingGroup": "the disks of its instances end with the instances",
+    "AWS::AutoScaling::AutoScalingGroup": "its instances delete their disks when they end",
     "AWS::EC2::RouteTable": "it holds only routes",
     "AWS::EC2::VPC": "it encrypts data in transit",
-    "AWS::ECS::Cluster": "it is only a name under which tasks run",
-    "AWS::ECS::TaskDefinition": "its storage ends with the task",
-    "AWS::KinesisFirehose::DeliveryStream": "its data is in its bucket a minute later",
-    "AWS::Lambda::Function": "its code is in the repository, and its disk ends with the environment",
-    "AWS::SNS::Topic": "it passes messages on at once",
-    "AWS::Scheduler::Schedule": "the template holds all of it",
+    "AWS::ECS::Cluster": "it only groups tasks",
+    "AWS::ECS::TaskDefinition": "ECS deletes its storage with the task",
+    "AWS::KinesisFirehose::DeliveryStream": "it writes its data to a bucket within a minute",
+    "AWS::Lambda::Function": "its code is in the repository, and Lambda deletes its disk with the environment",
+    "AWS::SNS::Topic": "it sends messages on at once",
+    "AWS::Scheduler::Schedule": "all its data is in the template",
 }
 """Types that look like stores, and the reason why they are not."""
 COMPANIONS = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Lightsail::StaticIp")
-"""Resources that a retained store needs. Without its policy, for instance, it would accept requests without TLS."""
+"""Resources that a retained store needs. For example, a bucket without its policy accepts requests without TLS."""
 
 RETAINED = {"DeletionPolicy": ("Retain", "RetainExceptOnCreate"), "UpdateReplacePolicy": ("Retain",)}
-"""Policies that retain a store. RetainExceptOnCreate is enough, because a failed first deployment has no data yet."""
+"""The values that retain a store. RetainExceptOnCreate is enough, because a failed first deployment has no data yet."""
 
 
 def faults(template: Template) -> list[str]:
-    """Return the stores that would be lost with the stack, or by a mistake."""
+    """Return the stores that a deletion of the stack or a mistake would destroy."""
     found: list[str] = []
     for name, resource in template["Resources"].items():
         kind = resource["Type"]
@@ -48,13 +54,13 @@ def faults(template: Template) -> list[str]:
         elif kind in BACKED_UP and not _is_minor_log(template, name):
             found += [*_not_retained(name, resource), *BACKED_UP[kind](template, name)]
         elif kind not in BACKED_UP and is_store(kind) and kind not in NO_STORES:
-            found.append(f"{name} looks like a store of data, and this contract does not know how {kind} is backed up")
+            found.append(f"{name} looks like a store, and this contract does not know how {kind} is backed up")
     return [*found, *(f"{name} empties a store" for name in resources(template, "Custom::S3AutoDeleteObjects"))]
 
 
 @cache
 def is_store(kind: str) -> bool:
-    """Whether a type keeps data, as cfn-lint's list, its name or its published schema suggest."""
+    """Whether a type keeps data, judged by cfn-lint's list, by the type's name and by its published schema."""
     if not kind.startswith("AWS::"):
         return False
     if kind in load_resource(cfnlint.data.AdditionalSpecs, "StatefulResources.json")["ResourceTypes"]:
@@ -62,11 +68,11 @@ def is_store(kind: str) -> bool:
     try:
         schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
     except ResourceNotFoundError:
-        return True  # newer than cfn-lint, so a person should look at it
+        return True  # the type is newer than cfn-lint, so a person should look at it
     nested = (key for one in schema.get("definitions", {}).values() for key in one.get("properties", {}))
     return bool(
-        NAME.fullmatch(kind)
-        or any(map(HINT.search, schema["properties"]))
+        STORE_NAMES.fullmatch(kind)
+        or any(map(STORE_PROPERTIES.search, schema["properties"]))
         or any("AutoSnapshot" in key for key in nested)
     )
 
@@ -78,18 +84,18 @@ def _not_retained(name: str, resource: Any) -> Iterator[str]:
 
 
 def _is_minor_log(template: Template, name: str) -> bool:
-    """Whether a log group holds only refused packets, or logs of a CDK helper during deployments."""
+    """Whether a log group holds only refused packets, or only logs of CDK's helper functions during deployments."""
     groups = {
         name_of(flow["Properties"].get("LogGroupName")) for flow in resources(template, "AWS::EC2::FlowLog").values()
     }
-    deploying = set()
+    helpers = set()
     for resource in template["Resources"].values():
         if not resource["Type"].startswith("AWS::"):
             handlers = referred([resource["Properties"].get(key) for key in ("ServiceToken", "HandlerArn")])
-            deploying |= handlers | referred([properties(template, handler) for handler in handlers])
+            helpers |= handlers | referred([properties(template, handler) for handler in handlers])
     functions = resources(template, "AWS::Lambda::Function")
     groups |= {
-        name_of(properties(template, helper)["LoggingConfig"]["LogGroup"]) for helper in deploying & set(functions)
+        name_of(properties(template, helper)["LoggingConfig"]["LogGroup"]) for helper in helpers & set(functions)
     }
     return name in groups
 
@@ -109,7 +115,7 @@ def _bucket(template: Template, name: str) -> Iterator[str]:
     lifecycle = properties(template, name).get("LifecycleConfiguration", {}).get("Rules", [])
     expires = any("ExpirationInDays" in rule and "Prefix" not in rule for rule in lifecycle)
     if not (_versioned(template, name) or expires or _made_from_versions(template, name)):
-        yield f"{name} keeps no versions, and its objects cannot be made again"
+        yield f"{name} keeps no versions, and no function can make its objects again"
 
 
 def _versioned(template: Template, name: str) -> bool:
@@ -117,7 +123,7 @@ def _versioned(template: Template, name: str) -> bool:
 
 
 def _made_from_versions(template: Template, name: str) -> bool:
-    """Whether a role fills the bucket from another one that keeps versions, as thumbnails are made from pictures."""
+    """Whether a role can write to the bucket and read from a bucket with versions, as for thumbnails of pictures."""
     for role in resources(template, "AWS::IAM::Role"):
         allowed = list(statements(template, role))
         puts = (referred(one["Resource"]) for one in allowed if "s3:PutObject" in one["Action"])
@@ -131,7 +137,7 @@ def _repository(template: Template, name: str) -> Iterator[str]:
     if properties(template, name).get("ImageTagMutability") != "IMMUTABLE":
         yield f"{name} lets a push overwrite an image"
     if properties(template, name).get("EmptyOnDelete"):
-        yield f"{name} would be emptied"
+        yield f"CloudFormation would empty {name}"
 
 
 def _snapshots(template: Template, name: str) -> Iterator[str]:
@@ -150,7 +156,7 @@ def _lightsail_bucket(template: Template, name: str) -> Iterator[str]:
 
 
 def _expiring(_template: Template, _name: str) -> Iterator[str]:
-    yield from ()  # its content expires after its retention, and AWS offers no backups of it
+    yield from ()  # the content expires after the retention, and AWS offers no backups
 
 
 BACKED_UP: Mapping[str, Callable[[Template, str], Iterator[str]]] = {
@@ -164,4 +170,4 @@ BACKED_UP: Mapping[str, Callable[[Template, str], Iterator[str]]] = {
     "AWS::S3::Bucket": _bucket,
     "AWS::SQS::Queue": _expiring,
 }
-"""The known stores, each with the check of its backups."""
+"""The check of the backups for each known type of store."""

@@ -1,4 +1,4 @@
-"""Every runtime, image, blueprint and database engine still gets security updates, for at least half a year more."""
+"""Every runtime, image, blueprint and database engine gets security updates for at least 180 more days."""
 
 import os
 import re
@@ -14,11 +14,11 @@ from tools.templates import Template
 
 TABLE = Path(__file__).with_suffix(".toml")
 NOTICE = timedelta(days=180)
-"""The test fails so long before the end of support, so that there is time to move to a newer version."""
-YEAR = timedelta(days=365)
-"""Where no end is announced, someone has to look again after this time."""
+"""A test fails this long before the end of support, because a move to a newer version takes time."""
+RECHECK = timedelta(days=365)
+"""If no end of support is announced, a person must read the source again after this time."""
 
-VERSIONS = {
+VERSION_PROPERTIES = {
     "BlueprintId",
     "BundleId",
     "EngineVersion",
@@ -29,15 +29,16 @@ VERSIONS = {
     "Runtime",
     "SolutionStackName",
 }
-"""Properties that name what a resource runs on, of any type."""
-IMAGES = {"Image", "ImageId", "ImageUri"}
-"""The same for images. References are ignored: they name our own image, or a parameter that is checked by itself."""
+"""Properties that name a runtime, blueprint, engine or plan, in resources of any type."""
+IMAGE_PROPERTIES = {"Image", "ImageId", "ImageUri"}
+"""Properties that name an image. A reference is ignored: it leads to our own image, or to a parameter of the template,
+which is checked by itself."""
 _PUBLIC_PARAMETER = re.compile(r"/aws/service/[A-Za-z0-9._/-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row of the table. supported.toml explains the columns."""
+    """One row of supported.toml, which explains the columns."""
 
     name: str
     what: str
@@ -48,7 +49,7 @@ class Row:
     because: str = ""
 
     def covers(self, name: str) -> bool:
-        """Whether the row is about this name."""
+        """Whether the row is for this name."""
         return name == self.name or (self.name.endswith(("/", "_")) and name.startswith(self.name))
 
 
@@ -59,20 +60,20 @@ def table() -> tuple[Row, ...]:
 
 
 def today() -> date:
-    """Return today in UTC, plus DAYS_AHEAD days. The scheduled run sets that variable to be warned earlier."""
+    """Return the date in UTC plus DAYS_AHEAD days. The weekly run sets that variable, so that it fails earlier."""
     return datetime.now(tz=UTC).date() + timedelta(days=int(os.environ.get("DAYS_AHEAD", "0")))
 
 
 def faults(template: Template) -> list[str]:
-    """Return what the template runs on that is not in the table, or whose support ends soon."""
+    """Return the versions in the template that are not in the table, or that lose support soon."""
     return [fault for name in sorted(in_use(template)) for fault in faults_of(name, table(), today())]
 
 
 def in_use(template: Template) -> set[str]:
-    """Return the names of the runtimes, images and engines in the template."""
-    texts = [str(parameter.get("Default")) for parameter in template.get("Parameters", {}).values()]
+    """Return the names of the runtimes, images, blueprints, engines and plans in the template."""
+    defaults = [str(parameter.get("Default")) for parameter in template.get("Parameters", {}).values()]
     found = {name for resource in template["Resources"].values() for name in _named(resource.get("Properties", {}))}
-    public = {name for text in (*texts, *found) for name in _PUBLIC_PARAMETER.findall(text)}
+    public = {name for text in (*defaults, *found) for name in _PUBLIC_PARAMETER.findall(text)}
     return public | {name for name in found if not _PUBLIC_PARAMETER.search(name)}
 
 
@@ -82,26 +83,26 @@ def _named(properties: Any) -> Iterator[str]:
             yield from _named(one)
     elif isinstance(properties, dict):
         for key, value in properties.items():
-            # A value that CloudFormation computes is no name in the table, so it is a fault.
-            if key in VERSIONS or (key in IMAGES and isinstance(value, str)):
+            # A value that CloudFormation computes is also reported, because the table cannot contain it.
+            if key in VERSION_PROPERTIES or (key in IMAGE_PROPERTIES and isinstance(value, str)):
                 yield str(value)
             else:
                 yield from _named(value)
 
 
 def faults_of(name: str, rows: tuple[Row, ...], day: date) -> list[str]:
-    """Return the reason why this name may not be used on that day, or an empty list."""
+    """Return the reason why this name must not be used on that day, or an empty list."""
     row = next((row for row in rows if row.covers(name)), None)
     if row is None:
         return [f"{name} is not in tests/contracts/supported.toml: add a row with the day on which its support ends"]
     if row.accepted_until is not None and row.because and day <= row.accepted_until:
         return []
     if row.ends is None:
-        stale = f"no end of support was known for {name} on {row.checked}: look again at {row.source}, update the row"
-        return [stale] if day - row.checked > YEAR else []
+        fault = f"no end of support was known for {name} on {row.checked}: read {row.source} again, and update the row"
+        return [fault] if day - row.checked > RECHECK else []
     if row.ends - day > NOTICE:
         return []
     when = f"ended on {row.ends}" if row.ends < day else f"ends on {row.ends}, in {(row.ends - day).days} days"
     return [
-        f"{name} ({row.what}) {when}: move to a newer one; docs/decisions.md says how to postpone it ({row.source})"
+        f"{name} ({row.what}) {when}: move to a newer version, or postpone it as docs/decisions.md says ({row.source})"
     ]

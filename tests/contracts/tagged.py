@@ -1,4 +1,4 @@
-"""Every resource that can have tags has the stack's tags, so that the bill shows which example causes which cost."""
+"""Every resource that can have tags has the tags of its stack. With them, the bill shows the cost of each example."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ def faults(template: Template) -> list[str]:
     missing = [f"{name} has no tag {key}" for name, tags in tagged.items() for key in KEYS if key not in tags]
     values = {key: {tags[key] for tags in tagged.values() if key in tags} for key in KEYS}
     several = [f"{key} is tagged {' and '.join(sorted(one))}" for key, one in values.items() if len(one) > 1]
-    return [*missing, *several] if tagged else ["nothing is tagged"]
+    return [*missing, *several] if tagged else ["no resource has tags"]
 
 
 def _tags(resource: Any) -> dict[str, str] | None:
     tags = resource.get("Properties", {}).get("Tags")
-    # Batch writes tags as a map.
+    # Types of Batch have a map of tags, and other types have a list.
     return {tag["Key"]: tag["Value"] for tag in tags} if isinstance(tags, list) else tags

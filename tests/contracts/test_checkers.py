@@ -1,4 +1,4 @@
-"""CDK's validation, cdk-nag and cfn-lint report only acknowledged findings, each in its place and with a reason."""
+"""cdk-nag and cfn-lint report only acknowledged findings. To acknowledge is to accept a finding, with a reason."""
 
 import json
 import subprocess
@@ -17,22 +17,22 @@ from tests.support.apps import assembly
 from tools.templates import NO_BUNDLING
 
 Findings = set[tuple[str, str]]
-"""Findings of cdk-nag: the rule and the path of the resource."""
+"""Findings of cdk-nag: the name of the rule, and the path of the resource in the app."""
 every_profile = pytest.mark.parametrize("profile", PROFILES)
 
 ACKNOWLEDGED_BY_CDK = {"F3002", "F3003", "W3010"}
-"""Rules that CDK's own constructs acknowledge, for flow logs and for zones that CDK names."""
+"""Rules that CDK's own constructs acknowledge, for flow logs and for availability zones."""
 IGNORED = {
-    "W3005": "a DependsOn that a reference already implies: CDK writes those, and they do no harm",
+    "W3005": "a reference already implies this DependsOn: CDK writes it anyway, and it does no harm",
     "I1022": "Fn::Sub would read better than Fn::Join, but CDK writes only Fn::Join",
-    "I4010": "descriptions of the architecture for machines: the lessons have them for people",
+    "I4010": "a description of the architecture for programs: the lessons describe it for people",
 }
-"""Rules of cfn-lint that are ignored, with the reason."""
+"""The rules of cfn-lint that we ignore, with reasons."""
 
 
 @cache
 def _findings(profile: str) -> Findings:
-    """Return the findings of cdk-nag without any acknowledgment."""
+    """Return all findings of cdk-nag. No acknowledgment hides one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Validations, "acknowledge", lambda *_: None)
         app = build_app({"profile": profile, **NO_BUNDLING})
@@ -61,30 +61,30 @@ def _acknowledged(profile: str) -> Mapping[tuple[str, str], str]:
 
 def _faults(findings: Findings, acknowledged: Mapping[tuple[str, str], str]) -> Iterator[str]:
     for (rule, path), reason in acknowledged.items():
-        met = [found for finds, found in findings if finds == rule and f"{found}/".startswith(f"{path}/")]
-        if not met:
-            yield f"{path} acknowledges {rule}, which cdk-nag does not find there: remove the acknowledgment"
-        if len(met) > 1:
-            yield f"{path} acknowledges {rule} for {len(met)} resources at once: acknowledge it on each construct"
+        matches = [place for name, place in findings if name == rule and f"{place}/".startswith(f"{path}/")]
+        if not matches:
+            yield f"{path} acknowledges {rule}, but cdk-nag has no such finding there: remove the acknowledgment"
+        if len(matches) > 1:
+            yield f"{path} acknowledges {rule} for {len(matches)} resources at once: acknowledge it on each construct"
         if len(reason.split()) < 4 or not reason.endswith("."):
-            yield f"{path} acknowledges {rule} without a reason that a reviewer could judge: {reason!r}"
+            yield f"{path} acknowledges {rule} without a reason in a sentence: {reason!r}"
 
 
 @every_profile
-def test_each_finding_is_acknowledged_on_its_own_construct(profile: str) -> None:
+def test_every_finding_is_acknowledged_on_its_own_construct(profile: str) -> None:
     assert list(_faults(_findings(profile), _acknowledged(profile))) == []
 
 
 @pytest.mark.parametrize(
     ("path", "reason", "fault"),
     [
-        ("compute-cron/Results", "A table has no access log.", "does not find there"),
-        ("compute-thumbnail", "Nobody wants to read access logs.", "for 2 resources at once"),
+        ("compute-cron/Results", "A table has no access log.", "no such finding there"),
+        ("compute-thumbnail", "Nobody reads access logs.", "for 2 resources at once"),
         ("compute-thumbnail/Uploads", "Not needed.", "without a reason"),
     ],
-    ids=["needless", "for a whole stack", "without a reason"],
+    ids=["no such finding", "acknowledged for a whole stack", "no reason"],
 )
-def test_a_bad_acknowledgment_is_reported(path: str, reason: str, fault: str) -> None:
+def test_an_unneeded_broad_or_unexplained_acknowledgment_is_reported(path: str, reason: str, fault: str) -> None:
     (found,) = _faults(_findings("sandbox"), {("AwsSolutions-S1", path): reason})
     assert fault in found
 
@@ -92,7 +92,7 @@ def test_a_bad_acknowledgment_is_reported(path: str, reason: str, fault: str) ->
 @pytest.mark.slow
 @every_profile
 def test_cfn_lint_reports_only_ignored_rules(profile: str) -> None:
-    """cfn-lint checks all rules, experimental and informational ones included, for three regions."""
+    """cfn-lint checks all its rules in three regions, including experimental and informational rules."""
     files = [str(template) for template in sorted(assembly(profile).glob("*.template.json"))]
     options = ("--include-checks", "I", "--include-experimental", "--format", "json")
     regions = ("--regions", "us-east-1", "eu-west-1", "ap-southeast-2")
@@ -104,4 +104,6 @@ def test_cfn_lint_reports_only_ignored_rules(profile: str) -> None:
     )
     matches = json.loads(run.stdout)
     assert [match for match in matches if match["Rule"]["Id"] not in IGNORED] == []
-    assert {match["Rule"]["Id"] for match in matches} == set(IGNORED), "a rule of IGNORED is no longer found: remove it"
+    assert {match["Rule"]["Id"] for match in matches} == set(IGNORED), (
+        "cfn-lint no longer reports a rule of IGNORED: remove the rule"
+    )

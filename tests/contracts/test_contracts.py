@@ -1,4 +1,4 @@
-"""Every stack follows every contract, and every contract notices its mistakes."""
+"""Every stack follows every contract, and every contract notices the mistakes that mutations.py makes."""
 
 import copy
 import importlib
@@ -34,7 +34,7 @@ def profiles_of(contract: ModuleType) -> tuple[str, ...]:
         if profile in profiles_of(contract)
     ],
 )
-def test_every_stack_follows_the_contract(name: str, profile: str, stem: str) -> None:
+def test_a_stack_follows_a_contract(name: str, profile: str, stem: str) -> None:
     assert CONTRACTS[name].faults(templates(profile)[stem]) == []
 
 
@@ -46,10 +46,10 @@ def test_every_stack_follows_the_contract(name: str, profile: str, stem: str) ->
         for mutation in mutations
     ],
 )
-def test_the_contract_notices_the_mistake(name: str, mutation: Mutation) -> None:
+def test_a_contract_notices_a_mistake(name: str, mutation: Mutation) -> None:
     contract = CONTRACTS[name]
     for profile in mutation.profiles or profiles_of(contract):
-        for stem in mutation.stems:
+        for stem in mutation.stems.split():
             original = templates(profile)[stem]
             changed = copy.deepcopy(original)
             mutation.change(changed)

@@ -1,4 +1,7 @@
-"""A network without internet access, in which endpoints lead to AWS's services. No example has one yet."""
+"""These tests check the contract `reachable` in a network without internet access. No example has such a network.
+
+In this network, interface endpoints lead to the services of AWS.
+"""
 
 import copy
 from collections.abc import Callable
@@ -13,12 +16,12 @@ from tests.support.apps import templates
 from tools.templates import Template, resources
 
 SERVICES = ("ecr.api", "ecr.dkr", "logs")
-"""Services that a task on Fargate calls. S3 is missing because the examples already have an endpoint for it."""
+"""The services that a task on Fargate calls. S3 is missing, because the examples already have an endpoint for S3."""
 
 
 @pytest.fixture
-def without_nat() -> Template:
-    """Return fargate's production template with interface endpoints instead of the NAT gateway."""
+def template_with_endpoints() -> Template:
+    """Return the production template of fargate, with interface endpoints instead of the NAT gateway."""
     template = copy.deepcopy(templates("production")["fargate"])
     for name, route in resources(template, "AWS::EC2::Route").items():
         if "NatGatewayId" in route["Properties"]:
@@ -26,7 +29,7 @@ def without_nat() -> Template:
     (service,) = resources(template, "AWS::ECS::Service").values()
     network = service["Properties"]["NetworkConfiguration"]["AwsvpcConfiguration"]
     tasks = name_of(network["SecurityGroups"][0])
-    template["Resources"]["EndpointGroup"] = {
+    template["Resources"]["EndpointSecurityGroup"] = {
         "Type": "AWS::EC2::SecurityGroup",
         "Properties": {
             "SecurityGroupIngress": [
@@ -34,22 +37,22 @@ def without_nat() -> Template:
             ]
         },
     }
-    for called in SERVICES:
-        template["Resources"][f"To{called}"] = {
+    for endpoint in SERVICES:
+        template["Resources"][f"Endpoint-{endpoint}"] = {
             "Type": "AWS::EC2::VPCEndpoint",
             "Properties": {
-                "ServiceName": {"Fn::Join": ["", ["com.amazonaws.", {"Ref": "AWS::Region"}, f".{called}"]]},
+                "ServiceName": {"Fn::Join": ["", ["com.amazonaws.", {"Ref": "AWS::Region"}, f".{endpoint}"]]},
                 "VpcEndpointType": "Interface",
                 "PrivateDnsEnabled": True,
-                "SecurityGroupIds": [{"Ref": "EndpointGroup"}],
+                "SecurityGroupIds": [{"Ref": "EndpointSecurityGroup"}],
                 "SubnetIds": network["Subnets"],
             },
         }
     return template
 
 
-def test_endpoints_lead_to_the_services(without_nat: Template) -> None:
-    assert faults(without_nat) == []
+def test_tasks_reach_services_through_endpoints(template_with_endpoints: Template) -> None:
+    assert faults(template_with_endpoints) == []
 
 
 def _change(name: str, key: str, value: Any) -> Callable[[Template], None]:
@@ -65,26 +68,29 @@ def _remove_route_tables(template: Template) -> None:
     ("change", "fault"),
     [
         (drop("AWS::EC2::VPCEndpoint"), "neither a gateway nor an endpoint"),
-        (_change("Tologs", "PrivateDnsEnabled", False), "Tologs has no private DNS"),  # noqa: FBT003
-        (_change("EndpointGroup", "SecurityGroupIngress", []), "Tologs does not admit Service"),
-        (_change("Tologs", "PolicyDocument", {}), "Tologs has a policy"),
+        (_change("Endpoint-logs", "PrivateDnsEnabled", False), "Endpoint-logs has no private DNS"),  # noqa: FBT003
+        (
+            _change("EndpointSecurityGroup", "SecurityGroupIngress", []),
+            "groups of Endpoint-logs do not allow connections from Service",
+        ),
+        (_change("Endpoint-logs", "PolicyDocument", {}), "Endpoint-logs has a policy"),
         (_remove_route_tables, "is in no route table of"),
     ],
 )
-def test_an_endpoint_that_cannot_be_used_is_a_fault(
-    without_nat: Template, change: Callable[[Template], None], fault: str
+def test_an_unusable_endpoint_is_reported(
+    template_with_endpoints: Template, change: Callable[[Template], None], fault: str
 ) -> None:
-    change(without_nat)
-    assert any(fault in found for found in faults(without_nat)), faults(without_nat)
+    change(template_with_endpoints)
+    assert any(fault in found for found in faults(template_with_endpoints)), faults(template_with_endpoints)
 
 
-def test_a_workload_without_egress_does_not_reach_the_endpoints(without_nat: Template) -> None:
-    for group in resources(without_nat, "AWS::EC2::SecurityGroup").values():
+def test_tasks_without_egress_rules_do_not_reach_endpoints(template_with_endpoints: Template) -> None:
+    for group in resources(template_with_endpoints, "AWS::EC2::SecurityGroup").values():
         group["Properties"]["SecurityGroupEgress"] = [{"IpProtocol": "icmp", "CidrIp": "255.255.255.255/32"}]
-    assert any("may not reach Tologs" in found for found in faults(without_nat))
+    assert any("do not allow connections to Endpoint-logs" in found for found in faults(template_with_endpoints))
 
 
-def test_an_image_of_another_registry_needs_the_internet(without_nat: Template) -> None:
-    for task in resources(without_nat, "AWS::ECS::TaskDefinition").values():
+def test_a_pull_from_another_registry_needs_the_internet(template_with_endpoints: Template) -> None:
+    for task in resources(template_with_endpoints, "AWS::ECS::TaskDefinition").values():
         task["Properties"]["ContainerDefinitions"][0]["Image"] = "docker.io/library/nginx:1"
-    assert any("cannot reach 0.0.0.0/0" in found for found in faults(without_nat))
+    assert any("cannot reach 0.0.0.0/0" in found for found in faults(template_with_endpoints))

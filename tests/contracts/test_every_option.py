@@ -1,4 +1,4 @@
-"""The contracts also hold when every option is on: second disk, certificate, schedules, mail."""
+"""Stacks also follow the contracts when every optional setting is on, such as a certificate or a second disk."""
 
 from pathlib import Path
 
@@ -18,13 +18,13 @@ OPTIONS = {
     "lightsail_database": "postgres_16",
     "lightsail_bucket": "true",
 }
-EXPECTED = "the account 000000000000"
-"""The account of the certificate in OPTIONS, which a contract finds in the template."""
+EXPECTED_FAULT = "the account 000000000000"
+"""The end of the faults that the contract `reproducible` reports, because OPTIONS has a certificate of this account."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
-def test_the_contracts_hold_with_every_option(tmp_path: Path, profile: str) -> None:
+def test_stacks_follow_the_contracts_with_every_option(tmp_path: Path, profile: str) -> None:
     synthesize(tmp_path, profile=profile, **OPTIONS)
     faults = {
         f"{stem}: {name}: {fault}"
@@ -33,4 +33,4 @@ def test_the_contracts_hold_with_every_option(tmp_path: Path, profile: str) -> N
         if profile in profiles_of(contract)
         for fault in contract.faults(template)
     }
-    assert {fault for fault in faults if not fault.endswith(EXPECTED)} == set()
+    assert {fault for fault in faults if not fault.endswith(EXPECTED_FAULT)} == set()

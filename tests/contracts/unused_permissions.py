@@ -1,4 +1,4 @@
-"""Reasons for permissions that no role uses in the local AWS. The tests fail when a reason is no longer true."""
+"""Reasons for permissions that no role uses in the local AWS. A test fails when a reason is no longer true."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from fnmatch import fnmatchcase
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """The reason why the roles of a service are granted actions that the local AWS never sees."""
+    """The reason why the roles of a service have a permission, although no role uses it in the local AWS."""
 
     service: str
     """The AWS service that assumes the role: `lambda` for the role of a function."""
     actions: tuple[str, ...]
-    """The actions as they are granted, with their wildcards."""
+    """The actions in the grant, including their wildcards."""
     resource: str = "*"
     """A pattern for the resources of the grant."""
     stem: str = "*"
-    """The example, or `*` for all examples, new ones included."""
+    """The short name of the example, or `*` for all examples."""
     why: str
 
     def covers(self, stem: str, service: str, action: str, resource: str) -> bool:
@@ -30,11 +30,11 @@ class Reason:
 
 
 def stale(reasons: Iterable[Reason], grants: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
-    """Yield the actions with a reason but without a grant. `grants` has (example, service, action, resource)."""
-    known = list(grants)
+    """Yield a sentence for each action with a reason but no grant. A grant is (stem, service, action, resource)."""
+    known_grants = list(grants)
     for reason in reasons:
         for action in reason.actions:
-            if not any(action == grant[2] and reason.covers(*grant) for grant in known):
+            if not any(action == grant[2] and reason.covers(*grant) for grant in known_grants):
                 yield f"no role of {reason.service} is granted {action}: remove it from unused_permissions.py"
 
 
@@ -49,15 +49,16 @@ REASONS = (
         service="lambda",
         actions=("s3:GetBucket*", "s3:List*", "s3:DeleteObject*"),
         resource="${*",
-        why="CDK grants these to its function that empties a bucket. used_permissions.json lists those that it uses. "
-        "CDK changes the function and its permissions together. With fewer permissions a newer function might fail, "
-        "and then the stack could not be deleted.",
+        why="CDK grants these actions to its function that empties a bucket. used_permissions.json lists the actions "
+        "that the function uses. CDK changes the function and its permissions together. With fewer permissions, a "
+        "newer version of the function might fail, and then the stack could not be deleted.",
     ),
     Reason(
         service="lambda",
         actions=("s3:PutBucketPolicy",),
         resource="*/[*]",
-        why="It allows nothing, because an object has no bucket policy. CDK's statement names bucket and objects.",
+        why="CDK's statement names the bucket and its objects. For objects the action allows nothing, because an "
+        "object has no bucket policy.",
     ),
     Reason(
         service="scheduler",
@@ -70,8 +71,9 @@ REASONS = (
         actions=("batch:SubmitJob",),
         resource="${*",
         stem="batch",
-        why="Only batch_schedule adds this role, and the schedules of the local AWS submit no jobs. A job needs both a "
-        "queue and a definition. https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbatch.html",
+        why="Only the setting batch_schedule adds this role, and the schedules of the local AWS submit no jobs. A job "
+        "needs a queue and a definition. "
+        "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbatch.html",
     ),
     Reason(
         service="firehose",
@@ -90,8 +92,8 @@ REASONS = (
     Reason(
         service="vpc-flow-logs",
         actions=("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
-        why="The local AWS has no packets. This is AWS's list without the actions that create and list log groups. "
-        "https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html",
+        why="The local AWS has no network packets. This is AWS's list without the actions that create and list log "
+        "groups. https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html",
     ),
     Reason(
         service="ecs-tasks",
@@ -101,19 +103,20 @@ REASONS = (
             "ecr:GetDownloadUrlForLayer",
         ),
         resource="arn:*:repository/*",
-        why="Locally the container tool pulls images. On AWS the ECS agent does, with the execution role. "
+        why="Locally, the container tool pulls images. On AWS, the ECS agent pulls them with the execution role. "
         "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html",
     ),
     Reason(
         service="ecs-tasks",
         actions=("ecr:GetAuthorizationToken",),
-        why="The agent's password for ECR. It allows only what the role may pull. No repository can be named for it.",
+        why="With this action, the ECS agent gets its password for ECR. The password allows only the pulls that the "
+        "role allows. The action supports no other resource than *.",
     ),
     Reason(
         service="ecs-tasks",
         actions=("logs:CreateLogStream", "logs:PutLogEvents"),
-        why="Locally the container tool keeps a container's output. On AWS the agent logs it with the execution role. "
-        "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html",
+        why="Locally, the container tool keeps a container's output. On AWS, the agent logs it with the execution "
+        "role. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html",
     ),
     Reason(
         service="ec2",
@@ -128,8 +131,8 @@ REASONS = (
             "ecs:SubmitAttachmentStateChanges",
         ),
         stem="ecs_ec2",
-        why="Instances of the local AWS are only recorded, and no ECS agent runs on them. On AWS the agent joins the "
-        "cluster, gets its tasks, and reports their state. "
+        why="The local AWS only stores instances, so no ECS agent runs on them. On AWS, the agent joins the cluster, "
+        "gets its tasks, and reports their state. "
         "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/instance_IAM_role.html",
     ),
     Reason(
@@ -142,14 +145,14 @@ REASONS = (
             "ssmmessages:OpenDataChannel",
         ),
         stem="ecs_ec2",
-        why="SSM's agent does not run locally either. On AWS it serves `aws ssm start-session`. "
+        why="The SSM agent does not run locally either. On AWS, `aws ssm start-session` connects to it. "
         "https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html",
     ),
     Reason(
         service="ec2",
         actions=("policy/service-role/AmazonEC2ContainerServiceforEC2Role",),
         stem="batch",
-        why="The ECS agent on Batch's instances needs it. Batch creates the cluster, so no policy of ours can name it. "
-        "https://docs.aws.amazon.com/batch/latest/userguide/instance_IAM_role.html",
+        why="The ECS agent on Batch's instances needs this policy. A policy of ours could not name the cluster, "
+        "because Batch creates it. https://docs.aws.amazon.com/batch/latest/userguide/instance_IAM_role.html",
     ),
 )

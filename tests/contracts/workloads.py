@@ -1,24 +1,27 @@
-"""Workloads: tasks, instances and functions that run in a network of their stack, and the services that they call."""
+"""Find the workloads of a template, and the services that they call.
+
+A workload is everything that runs in a network of the stack: the tasks of a service, instances, or a function.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.contracts.network import WORLD, Workload, gives_addresses
+from tests.contracts.network import ANY_IPV4, Workload, assigns_public_addresses
 from tests.contracts.reading import allowed_actions, name_of, names_of, properties
 from tools.templates import Template, resources
 
 EPHEMERAL = range(32768, 65536)
-"""The ports that Docker gives to bridged tasks on an ECS-optimized instance.
+"""The host ports that Docker chooses for tasks in bridge mode on an ECS-optimized instance.
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html"""
 ENDPOINTS = {
-    "ecr": {"ecr.api", "ecr.dkr", "s3"},  # layers are in S3
+    "ecr": {"ecr.api", "ecr.dkr", "s3"},  # ECR keeps image layers in S3
     "ecs": {"ecs", "ecs-agent", "ecs-telemetry"},
 }
-"""The endpoints of services whose endpoint has another name than their actions, or that have several.
+"""The names of a service's endpoints, if they differ from the prefix of its actions or if there are several.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html"""
 CALLED_BY_LAMBDA = {"logs", "ec2"}
-"""Services that Lambda calls for a function, from outside the function's network."""
+"""Services that Lambda itself calls for a function. These calls do not pass the function's network."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,13 @@ class Targets:
     """The targets of a target group: the tasks of a service."""
 
     workload: Workload
-    kind: str
-    """The TargetType of the target group."""
+    target_type: str
+    """The TargetType that the target group must have."""
     ports: range
 
 
 def workloads(template: Template) -> Iterator[Workload]:
-    """Yield everything that runs in a subnet of the stack, without load balancers and gateways."""
+    """Yield the workloads of the stack. Load balancers and gateways are not workloads."""
     for name, service in resources(template, "AWS::ECS::Service").items():
         if "NetworkConfiguration" in service["Properties"]:
             yield _tasks(template, name)
@@ -46,7 +49,7 @@ def workloads(template: Template) -> Iterator[Workload]:
 
 
 def targets(template: Template) -> Iterator[tuple[str, Targets]]:
-    """Yield every target group with the tasks that a service registers with it."""
+    """Yield the name of a target group and the tasks that a service registers with it."""
     for name, service in resources(template, "AWS::ECS::Service").items():
         task = properties(template, name_of(service["Properties"]["TaskDefinition"]))
         for attached in service["Properties"].get("LoadBalancers", []):
@@ -71,7 +74,7 @@ def _tasks(template: Template, name: str) -> Workload:
     network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
     return Workload(
         name,
-        groups=names_of(network.get("SecurityGroups", [])),
+        security_groups=names_of(network.get("SecurityGroups", [])),
         subnets=tuple(name_of(subnet) for subnet in network["Subnets"]),
         public_address=network.get("AssignPublicIp") == "ENABLED",
         needs=_needs_of_task(template, properties(template, name_of(service["TaskDefinition"]))),
@@ -79,28 +82,28 @@ def _tasks(template: Template, name: str) -> Workload:
 
 
 def _instances(template: Template, name: str) -> Workload:
-    group = properties(template, name)
-    launch = properties(template, name_of(group.get("LaunchTemplate", {}).get("LaunchTemplateId")))
+    scaling_group = properties(template, name)
+    launch = properties(template, name_of(scaling_group.get("LaunchTemplate", {}).get("LaunchTemplateId")))
     data = launch.get("LaunchTemplateData", {})
-    subnets = tuple(name_of(subnet) for subnet in group["VPCZoneIdentifier"])
+    subnets = tuple(name_of(subnet) for subnet in scaling_group["VPCZoneIdentifier"])
     interfaces = data.get("NetworkInterfaces", [])
-    listed = [*data.get("SecurityGroupIds", []), *(one for found in interfaces for one in found.get("Groups", []))]
+    interface_groups = [group for interface in interfaces for group in interface.get("Groups", [])]
     needs = _needs_of_profile(template, data.get("IamInstanceProfile", {}).get("Arn"))
     for task in resources(template, "AWS::ECS::TaskDefinition").values():
         if "EC2" in task["Properties"]["RequiresCompatibilities"]:
             needs |= _needs_of_task(template, task["Properties"])
     return Workload(
         name,
-        groups=names_of(listed),
+        security_groups=names_of([*data.get("SecurityGroupIds", []), *interface_groups]),
         subnets=subnets,
-        public_address=gives_addresses(template, subnets)
+        public_address=assigns_public_addresses(template, subnets)
         or any(found.get("AssociatePublicIpAddress") for found in interfaces),
         needs=needs,
     )
 
 
 def _environment(template: Template, name: str) -> Workload:
-    # An unmanaged environment has no subnets in the template, which is a fault.
+    # An unmanaged environment has no subnets in the template, so `reachable` reports a fault.
     compute = properties(template, name).get("ComputeResources", {})
     subnets = tuple(name_of(subnet) for subnet in compute.get("Subnets", []))
     jobs = [job["Properties"] for job in resources(template, "AWS::Batch::JobDefinition").values()]
@@ -113,9 +116,9 @@ def _environment(template: Template, name: str) -> Workload:
     assigned = (one.get("NetworkConfiguration", {}).get("AssignPublicIp") == "ENABLED" for one in containers)
     return Workload(
         name,
-        groups=names_of(compute.get("SecurityGroupIds", [])),
+        security_groups=names_of(compute.get("SecurityGroupIds", [])),
         subnets=subnets,
-        public_address=all(assigned) if fargate else gives_addresses(template, subnets),
+        public_address=all(assigned) if fargate else assigns_public_addresses(template, subnets),
         needs=needs,
     )
 
@@ -124,9 +127,9 @@ def _function(template: Template, name: str) -> Workload:
     function = properties(template, name)
     return Workload(
         name,
-        groups=names_of(function["VpcConfig"].get("SecurityGroupIds", [])),
+        security_groups=names_of(function["VpcConfig"].get("SecurityGroupIds", [])),
         subnets=tuple(name_of(subnet) for subnet in function["VpcConfig"].get("SubnetIds", [])),
-        public_address=False,  # a function never has one, even in a public subnet
+        public_address=False,  # a function never has a public address, even in a public subnet
         needs=_needs_of_roles(template, function["Role"]) - CALLED_BY_LAMBDA,
     )
 
@@ -141,7 +144,7 @@ def _needs_of_profile(template: Template, profile: Any) -> frozenset[str]:
 
 
 def _needs_of_roles(template: Template, *roles: Any) -> frozenset[str]:
-    """Return the services of all actions that the roles allow. A workload is expected to call each of them."""
+    """Return the services of all actions that the roles allow. A workload should be able to call each service."""
     services = {
         action.partition(":")[0] for role in roles if role for action in allowed_actions(template, name_of(role))
     }
@@ -149,4 +152,4 @@ def _needs_of_roles(template: Template, *roles: Any) -> frozenset[str]:
 
 
 def _needs_of_image(image: Any) -> frozenset[str]:
-    return frozenset(ENDPOINTS["ecr"] if ".dkr.ecr." in str(image) or "RepositoryUri" in str(image) else {WORLD})
+    return frozenset(ENDPOINTS["ecr"] if ".dkr.ecr." in str(image) or "RepositoryUri" in str(image) else {ANY_IPV4})

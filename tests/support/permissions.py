@@ -1,4 +1,4 @@
-"""Permissions that the roles of the deployed stacks used, with the names of their templates."""
+"""The permissions that roles of deployed stacks used. Resources have the names of the templates."""
 
 import json
 import re
@@ -11,17 +11,17 @@ from localaws.environment import ACCOUNT, REGION
 from tests.support.folders import ROOT
 
 Used = dict[str, dict[str, dict[str, list[str]]]]
-"""The resources of each grant that was used, by example, role and action."""
+"""The resources of the used grants, by example, role and action."""
 
 USED_FILE = ROOT / "tests" / "contracts" / "used_permissions.json"
 """The permissions that the roles use, as the last `make permissions` recorded them."""
 
-_PSEUDO = {"arn:aws:": "arn:${AWS::Partition}:", ACCOUNT: "${AWS::AccountId}", REGION: "${AWS::Region}"}
+_PSEUDO_PARAMETERS = {"arn:aws:": "arn:${AWS::Partition}:", ACCOUNT: "${AWS::AccountId}", REGION: "${AWS::Region}"}
 
 
 @dataclass(frozen=True)
 class Stack:
-    """An example's stack, which translates the names that AWS gave into those of the template."""
+    """A deployed stack. It translates physical names, which AWS chose, into names of the template."""
 
     stem: str
     resources: Mapping[str, str]
@@ -37,35 +37,35 @@ class Stack:
 
     @classmethod
     def deployed(cls, cloudformation: Any, name: str) -> Self:
-        """Return one stack, as CloudFormation describes it."""
+        """Return the stack that CloudFormation describes under this name."""
         found = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-        # The physical id of a queue is its URL, and its ARN ends as the URL does.
-        names = {each["LogicalResourceId"]: re.sub(".*://.*/", "", each["PhysicalResourceId"]) for each in found}
+        # The physical id of a queue is a URL. Without its beginning, the URL is the name of the queue.
+        names = {one["LogicalResourceId"]: re.sub(".*://.*/", "", one["PhysicalResourceId"]) for one in found}
         return cls(
             stem=name.partition("-")[2].replace("-", "_"),
             resources={names[logical]: logical for logical in names},
             roles={
-                names[each["LogicalResourceId"]]: each["LogicalResourceId"]
-                for each in found
-                if each["ResourceType"] == "AWS::IAM::Role"
+                names[one["LogicalResourceId"]]: one["LogicalResourceId"]
+                for one in found
+                if one["ResourceType"] == "AWS::IAM::Role"
             },
         )
 
     def template_name(self, granted: str) -> str:
-        """Return a resource as the template names it: `${Uploads}/*` for `arn:aws:s3:::mine-uploads-1a2b/*`."""
+        """Return the template's name for an ARN: `${Uploads}/*` for `arn:aws:s3:::mine-uploads-1a2b/*`."""
         for name in sorted(self.resources, key=len, reverse=True):
-            # The ARN of a log group ends with `:*`, which stands for its streams.
+            # The ARN of a log group ends with `:*`, which means all its streams.
             arn = rf"(arn:[^*]*[:/])?(?<![\w-]){re.escape(name)}(?![\w-])((?<=log-group:{re.escape(name)}):\*)?"
             found = re.fullmatch(rf"{arn}(?P<rest>([:/].*)?)", granted)
             if found:
                 return f"${{{self.resources[name]}}}{found['rest']}"
-        for ours, templates in _PSEUDO.items():
-            granted = granted.replace(ours, templates)
+        for value, parameter in _PSEUDO_PARAMETERS.items():
+            granted = granted.replace(value, parameter)
         return granted
 
 
 def used_permissions(record: Path, stacks: Iterable[Stack]) -> Used:
-    """Return the permissions that the roles of these stacks used, as the local AWS recorded them."""
+    """Return the permissions that the roles of these stacks used, from the record that the local AWS wrote."""
     found: Used = {}
     for stack, role, action, granted, allowed in _recorded(record, stacks):
         if allowed:
@@ -75,9 +75,9 @@ def used_permissions(record: Path, stacks: Iterable[Stack]) -> Used:
 
 
 def missing_permissions(record: Path, stacks: Iterable[Stack]) -> list[str]:
-    """Return the permissions that the roles of these stacks were refused.
+    """Return the permissions that the local AWS refused to the roles of these stacks.
 
-    Call it before the stacks are destroyed, because that takes permissions away from functions that still run.
+    Call this before the stacks are destroyed, because that removes permissions of functions that still run.
     """
     return [
         f"{stack.stem}: {role} lacks {action} on {granted}"
@@ -94,21 +94,21 @@ def _recorded(record: Path, stacks: Iterable[Stack]) -> Iterator[tuple[Stack, st
 
 
 def differences(found: Used, stacks: Iterable[Stack], file: Path, *, complete: bool) -> list[str]:
-    """Return the permissions that the roles use and the file does not list.
+    """Return a sentence for each used permission that is missing in the file.
 
-    If the run was complete, the result also has those that the file lists and no role uses.
+    If the run was complete, there is also a sentence for each permission in the file that no role used.
     """
-    listed, now = _flat(json.loads(file.read_text())), _flat(found)
+    recorded, used = _flat(json.loads(file.read_text())), _flat(found)
     deployed = {(stack.stem, role) for stack in stacks for role in stack.roles.values()}
-    unused = {one for one in listed - now if one[:2] in deployed} if complete else set()
+    unused = {one for one in recorded - used if one[:2] in deployed} if complete else set()
     return [
-        *(f"new: {' '.join(one)}. If this is intended, record it: make permissions" for one in now - listed),
+        *(f"new: {' '.join(one)}. If this is intended, record it: make permissions" for one in used - recorded),
         *(f"no longer used: {' '.join(one)}. Narrow the grant, and record it: make permissions" for one in unused),
     ]
 
 
 def write_used(found: Used, stacks: Iterable[Stack], file: Path) -> None:
-    """Rewrite the file. Roles that are not deployed, because there is no container tool, keep their entries."""
+    """Rewrite the file. Without a container tool some roles are not deployed, and the file keeps their entries."""
     deployed = {(stack.stem, role) for stack in stacks for role in stack.roles.values()}
     written: Used = {}
     for stem, role, action, granted in sorted(
