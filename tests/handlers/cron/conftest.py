@@ -1,4 +1,4 @@
-"""Fixtures: the cron function in this process, on moto's DynamoDB, and local sites."""
+"""Fixtures: the cron function in this process, with a table of moto (a fake of AWS), and local sites."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -38,9 +37,6 @@ CONTEXT = SimpleNamespace(
     function_name="test", memory_limit_in_mb=512, invoked_function_arn="arn:test", aws_request_id="request"
 )
 SCHEDULED_AT = "2026-11-21T11:00:00Z"
-PUBLIC = "127.0.0.1"
-"""Counts as a public address in tests that use `public_localhost`."""
-PRIVATE = "127.0.0.2"
 
 Serve = Callable[..., Site]
 Resolve = Callable[[Mapping[str, Addresses]], None]
@@ -48,7 +44,7 @@ Resolve = Callable[[Mapping[str, Addresses]], None]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Start sites that end with the test."""
+    """Return a function that starts a site. All sites end with the test."""
     with ExitStack() as stack:
 
         def start(behaviour: Behaviour, context: ssl.SSLContext | None = None) -> Site:
@@ -59,20 +55,20 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
-    """Make these names resolve, and no others."""
+    """Return a function that makes the given names resolve, and no other names."""
     return lambda names: monkeypatch.setattr("socket.getaddrinfo", fake_getaddrinfo(names))
 
 
 @pytest.fixture
 def public_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make 127.0.0.1 count as public."""
+    """Make 127.0.0.1 count as a public address. All other addresses of this machine stay private."""
     is_public = addresses.is_public
-    monkeypatch.setattr(addresses, "is_public", lambda address: address == PUBLIC or is_public(address))
+    monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1" or is_public(address))
 
 
 @pytest.fixture
 def authority(monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
-    """A certificate authority that the function trusts."""
+    """Return a certificate authority that the function trusts."""
     authority = trustme.CA()
     context = connection.make_tls_context()
     authority.configure_trust(context)
@@ -82,67 +78,60 @@ def authority(monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
 
 @pytest.fixture(scope="module")
 def function() -> Iterator[ModuleType]:
-    """The handler's module, imported as Lambda imports it."""
+    """Return the handler's module, imported with the environment variables that the stack sets in Lambda."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
-        from cron import handler  # noqa: PLC0415 - it reads its environment when imported
+        from cron import handler  # noqa: PLC0415 - the module reads its environment when it is imported
 
         yield handler
 
 
 @cache
-def _dynamodb() -> Any:
+def _dynamodb_client() -> Any:
     return boto3.client("dynamodb")
 
 
-@dataclass
 class World:
-    """The table, and runs of the schedule."""
+    """The table, and a way to run the function."""
 
-    function: ModuleType
-    dynamodb: Any = field(default_factory=_dynamodb)
-
-    def __post_init__(self) -> None:
+    def __init__(self, function: ModuleType) -> None:
+        self.function = function
+        self.dynamodb = _dynamodb_client()
+        keys = {"url": "HASH", "scheduled_at": "RANGE"}
         self.dynamodb.create_table(
             TableName=TABLE,
-            KeySchema=[
-                {"AttributeName": "url", "KeyType": "HASH"},
-                {"AttributeName": "scheduled_at", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "url", "AttributeType": "S"},
-                {"AttributeName": "scheduled_at", "AttributeType": "S"},
-            ],
+            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
             BillingMode="PAY_PER_REQUEST",
         )
 
-    def run(self, *urls: str, at: str = SCHEDULED_AT) -> dict[str, int]:
-        """Run the function as the schedule does."""
-        counts: dict[str, int] = self.function.handler({"scheduled_at": at, "urls": list(urls)}, CONTEXT)
+    def run(self, *urls: str, scheduled_at: str = SCHEDULED_AT) -> dict[str, int]:
+        """Invoke the function as the schedule does."""
+        counts: dict[str, int] = self.function.handler({"scheduled_at": scheduled_at, "urls": list(urls)}, CONTEXT)
         return counts
 
     def items(self) -> list[dict[str, Any]]:
-        """Return every result with its attributes as plain values."""
-        found = self.dynamodb.scan(TableName=TABLE)["Items"]
-        return [{name: next(iter(value.values())) for name, value in item.items()} for item in found]
+        """Return all items of the table. Their attributes are plain values."""
+        items = self.dynamodb.scan(TableName=TABLE)["Items"]
+        return [{name: next(iter(value.values())) for name, value in item.items()} for item in items]
 
 
 @pytest.fixture
 def world(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     call_action, lock = DynamoHandler.call_action, threading.Lock()
 
-    def call_action_alone(handler: DynamoHandler) -> Any:
-        with lock:  # in DynamoDB, a condition and its write are atomic; in moto they are not
+    def call_one_action_at_a_time(handler: DynamoHandler) -> Any:
+        with lock:  # DynamoDB checks a condition and writes in one atomic step; moto does not
             return call_action(handler)
 
-    monkeypatch.setattr(DynamoHandler, "call_action", call_action_alone)
+    monkeypatch.setattr(DynamoHandler, "call_action", call_one_action_at_a_time)
     with mock_aws():
         yield World(function)
 
 
 def metrics_in(output: str) -> list[dict[str, Any]]:
-    """Return the lines of the function's output that CloudWatch turns into metrics."""
+    """Return the lines of the function's output that CloudWatch converts into metrics."""
     return [json.loads(line) for line in output.splitlines() if line.startswith('{"_aws"')]

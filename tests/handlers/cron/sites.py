@@ -1,4 +1,4 @@
-"""Local servers that behave badly, and a fake resolver for their names."""
+"""Local servers that answer well or badly, and a fake resolver for their names."""
 
 import contextlib
 import itertools
@@ -6,24 +6,22 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 Behaviour = Callable[[socket.socket], object]
+"""A function that answers on a connection, after the site has received the request."""
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-@dataclass
 class Site:
-    """A server on a port of 127.0.0.1 with the same behaviour for every connection."""
+    """A server on a port of 127.0.0.1 that behaves in the same way on every connection."""
 
-    behaviour: Behaviour
-    context: ssl.SSLContext | None = None
-    requests: list[bytes] = field(default_factory=list)
-    _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0), backlog=128))
-    _open: list[socket.socket] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(self, behaviour: Behaviour, context: ssl.SSLContext | None) -> None:
+        self.requests: list[bytes] = []
+        self._behaviour = behaviour
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._sockets = [self._listener]
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -35,30 +33,25 @@ class Site:
         return f"http://127.0.0.1:{self.port}/"
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # the listener is closed
+        with contextlib.suppress(OSError):  # raised when the listener is closed
             while True:
                 connection, _ = self._listener.accept()
-                self._open.append(connection)
+                self._sockets.append(connection)
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection:  # the client may close the connection at any time
-            if self.context:
-                with self.context.wrap_socket(connection, server_side=True) as tls:
-                    self._answer(tls)
-            else:
-                self._answer(connection)
-
-    def _answer(self, connection: socket.socket) -> None:
-        self.requests.append(connection.recv(4096))
-        self.behaviour(connection)
+        with contextlib.suppress(OSError), connection:  # raised when the client closes the connection
+            if self._context:
+                connection = self._context.wrap_socket(connection, server_side=True)
+            with connection:
+                self.requests.append(connection.recv(4096))
+                self._behaviour(connection)
 
     def close(self) -> None:
-        # Shutting down wakes a thread that waits in accept or recv; closing alone does not.
-        for each in (self._listener, *self._open):
+        for each_socket in self._sockets:
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+                each_socket.shutdown(socket.SHUT_RDWR)  # ends accept and recv in other threads; close() does not
+            each_socket.close()
 
 
 @contextlib.contextmanager
@@ -69,7 +62,7 @@ def run_site(behaviour: Behaviour, context: ssl.SSLContext | None = None) -> Ite
 
 
 def send(*parts: bytes) -> Behaviour:
-    """Send the parts and close the connection."""
+    """Return a behaviour that sends the parts and closes the connection."""
     return lambda connection: connection.sendall(b"".join(parts))
 
 
@@ -78,7 +71,7 @@ def redirect_to(location: str, status: int = 302) -> Behaviour:
 
 
 def send_forever(start: bytes, chunk: bytes, interval: float = 0) -> Behaviour:
-    """Send `start`, then a chunk every `interval` seconds."""
+    """Return a behaviour that sends `start` and then the chunk every `interval` seconds."""
 
     def behave(connection: socket.socket) -> None:
         connection.sendall(start)
@@ -90,21 +83,16 @@ def send_forever(start: bytes, chunk: bytes, interval: float = 0) -> Behaviour:
 
 
 def in_sequence(*behaviours: Behaviour) -> Behaviour:
-    """Run several behaviours one after the other on the same connection."""
-
-    def behave(connection: socket.socket) -> None:
-        for behaviour in behaviours:
-            behaviour(connection)
-
-    return behave
+    """Return a behaviour that runs several behaviours one after the other on the same connection."""
+    return lambda connection: [behaviour(connection) for behaviour in behaviours]
 
 
 def one_per_connection(*behaviours: Behaviour) -> Behaviour:
-    """Use the next behaviour for each new connection."""
-    left = iter(behaviours)
+    """Return a behaviour that uses the next of these behaviours for each new connection."""
+    unused = iter(behaviours)
 
     def behave(connection: socket.socket) -> None:
-        next(left)(connection)
+        next(unused)(connection)
 
     return behave
 
@@ -118,13 +106,13 @@ Addresses = Sequence[str] | Callable[[], Sequence[str]]
 
 
 def fake_getaddrinfo(names: Mapping[str, Addresses]) -> Callable[..., list[Any]]:
-    """Return a getaddrinfo that resolves these names and IP addresses only."""
-    real = socket.getaddrinfo
+    """Return a getaddrinfo that resolves only these names and IP addresses."""
+    real_getaddrinfo = socket.getaddrinfo
 
     def getaddrinfo(host: str, port: int, *arguments: Any, **options: Any) -> list[Any]:
         answer = names.get(host, [host])
         addresses = answer() if callable(answer) else answer
         options["flags"] = socket.AI_NUMERICHOST
-        return [info for address in addresses for info in real(address, port, *arguments, **options)]
+        return [info for address in addresses for info in real_getaddrinfo(address, port, *arguments, **options)]
 
     return getaddrinfo
