@@ -1,4 +1,4 @@
-"""Deploys all examples locally and shows them (`python -m local up`), or destroys them (`python -m local down`)."""
+"""Deploy all examples on this machine and show them at work (up), or destroy them (down)."""
 
 import argparse
 import shlex
@@ -30,16 +30,19 @@ EXERCISES: Mapping[str, Exercise] = {
     "batch": batch,
     "lightsail": lightsail,
 }
-PREFIX = "compute-"
-"""The names of the examples' stacks and of most of their resources begin with this."""
-TOOLKIT = "CDKToolkit"
-"""The stack of `cdk bootstrap`."""
-TOOLKIT_PREFIX = "cdk-hnb659fds-"
-"""The names of its bucket and roles begin with this, which contains CDK's default qualifier."""
+STACK_PREFIX = "compute-"
+"""The names of the stacks and of most resources begin with this prefix."""
+BOOTSTRAP_STACK = "CDKToolkit"
+"""The stack that `cdk bootstrap` deploys."""
+BOOTSTRAP_PREFIX = "cdk-hnb659fds-"
+"""The names of the bootstrap bucket and roles begin with this prefix. It contains the default qualifier of CDK."""
 
 
 def up(aws: LocalAws, photo: Path) -> None:
-    """Start the engine if it does not run, deploy, and show every example at work. Raises LocalError for a failure."""
+    """Start the engine if it does not run, deploy all stacks, and run the exercise of every example.
+
+    The engine is the process of the local AWS. Raises LocalError if a step fails.
+    """
     if not photo.is_file():
         raise LocalError(f"PHOTO={photo}: this file does not exist")
     started = time.monotonic()
@@ -48,7 +51,7 @@ def up(aws: LocalAws, photo: Path) -> None:
     with aws.deploying():
         step("synthesize and deploy with the CDK CLI")
         cdk.synth()
-        if TOOLKIT not in _outputs(aws, engine):
+        if BOOTSTRAP_STACK not in _outputs(aws, engine):
             cdk.bootstrap()
         cdk.deploy()
     outputs = _outputs(aws, engine)
@@ -57,7 +60,7 @@ def up(aws: LocalAws, photo: Path) -> None:
         step(f"the {stem} example: {exercise.TITLE}")
         exercise.exercise(deployment, outputs[_stack_name(stem)])
     seconds = time.monotonic() - started
-    step(f"ready after {seconds:.0f} s. The local AWS keeps running at {engine.endpoint}. To try next:")
+    step(f"ready after {seconds:.0f} s. The local AWS continues to run at {engine.endpoint}. To try next:")
     print(f"    . {shlex.quote(str(aws.env_file))}")
     for stem, exercise in EXERCISES.items():
         for command in exercise.suggestions(deployment, outputs[_stack_name(stem)]):
@@ -66,13 +69,15 @@ def up(aws: LocalAws, photo: Path) -> None:
 
 
 def down(aws: LocalAws) -> None:
-    """Destroy every stack with the CLI, check that nothing is left, and stop the engine in any case."""
+    """Destroy every stack with the CDK CLI, and check that nothing is left. Always stop the engine at the end."""
     engine = aws.running()
     try:
         if engine is None:
-            step("no local AWS is running; nothing is left")
+            step("no local AWS is running, so nothing is left")
         elif aws.half_done:
-            step("the last deployment was not completed: it ends with the engine, which keeps everything in memory")
+            step(
+                "the last deployment was not completed. The engine keeps it only in memory, so it ends with the engine"
+            )
         else:
             destroy(aws, engine)
     finally:
@@ -82,24 +87,29 @@ def down(aws: LocalAws) -> None:
 
 
 def destroy(aws: LocalAws, engine: Engine) -> None:
-    """Destroy every stack with the CLI, and the bootstrap stack. Raises LocalError if something is left."""
+    """Destroy every stack with the CDK CLI. Then delete the bootstrap stack.
+
+    Raises LocalError if a resource of the stacks is left.
+    """
     step("destroy with the CDK CLI")
     Cdk(aws, engine).destroy()
-    _unbootstrap(aws, engine)
-    left = inventory(aws, engine)
-    ours = sorted(found for found in left if any(mark in found for mark in (PREFIX, TOOLKIT, TOOLKIT_PREFIX)))
+    _delete_bootstrap(aws, engine)
+    remaining = inventory(aws, engine)
+    ours = sorted(
+        name for name in remaining if any(part in name for part in (STACK_PREFIX, BOOTSTRAP_STACK, BOOTSTRAP_PREFIX))
+    )
     if ours:
         raise LocalError(
-            f"the destruction left: {', '.join(ours)}. The engine has stopped, so it is gone now. "
-            f"The reason may be in {aws.log}"
+            f"these resources were not destroyed: {', '.join(ours)}. They disappeared when the engine stopped. "
+            f"Look for the reason in {aws.log}"
         )
-    step(f"nothing is left: no {', '.join(LISTINGS)}")
-    if left:
-        print("    only what you made yourself, which ends with the engine: " + ", ".join(sorted(left)))
+    step(f"no resource of the stacks is left: no {', '.join(LISTINGS)}")
+    if remaining:
+        print("    you made these resources yourself, and they end with the engine: " + ", ".join(sorted(remaining)))
 
 
 def _stack_name(stem: str) -> str:
-    return f"{PREFIX}{stem.replace('_', '-')}"
+    return f"{STACK_PREFIX}{stem.replace('_', '-')}"
 
 
 def step(text: str) -> None:
@@ -110,7 +120,7 @@ def step(text: str) -> None:
 def _engine(aws: LocalAws) -> Engine:
     engine = aws.running()
     if engine and aws.half_done:
-        step("the last deployment was not completed: starting again with a new engine")
+        step("the last deployment was not completed, so a new engine starts")
         engine = None
     if engine:
         step(f"the local AWS already runs at {engine.endpoint}")
@@ -131,36 +141,41 @@ def _outputs(aws: LocalAws, engine: Engine) -> dict[str, dict[str, str]]:
     }
 
 
-def _unbootstrap(aws: LocalAws, engine: Engine) -> None:
-    # The CLI has no command for this, because in an account other apps may use the bootstrap stack too.
+def _delete_bootstrap(aws: LocalAws, engine: Engine) -> None:
+    # The CDK CLI has no command that deletes the bootstrap stack, because other apps in an account may use the stack.
     cloudformation, s3 = aws.client("cloudformation", engine), aws.client("s3", engine)
-    toolkit = _outputs(aws, engine).get(TOOLKIT)
-    if toolkit is None:
+    bootstrap = _outputs(aws, engine).get(BOOTSTRAP_STACK)
+    if bootstrap is None:
         return
-    bucket = toolkit["BucketName"]
+    bucket = bootstrap["BucketName"]
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
             s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
     registry = aws.client("ecr", engine)
-    repository = toolkit["ImageRepositoryName"]
+    repository = bootstrap["ImageRepositoryName"]
     images = registry.list_images(repositoryName=repository)["imageIds"]
     if images:
         registry.batch_delete_image(repositoryName=repository, imageIds=images)
-    cloudformation.delete_stack(StackName=TOOLKIT)
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName=TOOLKIT, WaiterConfig={"Delay": 1})
-    s3.delete_bucket(Bucket=bucket)  # the bootstrap template retains it
+    cloudformation.delete_stack(StackName=BOOTSTRAP_STACK)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=BOOTSTRAP_STACK, WaiterConfig={"Delay": 1})
+    s3.delete_bucket(Bucket=bucket)  # CloudFormation retains the bucket, as the bootstrap template says
 
 
 def _lock(folder: Path) -> "AcquireReturnProxy[FileLock]":
-    """Lock the folder, and return the context manager that unlocks it. Raises LocalError if another run holds it."""
+    """Lock the folder, and return a context manager that unlocks it.
+
+    Raises LocalError if another `make local` has locked the folder.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     try:
         return FileLock(folder / "lock").acquire(timeout=0)
     except Timeout:
-        raise LocalError(f"another make local runs in {folder}: wait for it, or end it with Ctrl-C") from None
+        raise LocalError(
+            f"another make local runs in {folder}. Wait until it has ended, or stop it with Ctrl-C"
+        ) from None
 
 
-def _interrupt(*_: object) -> None:
+def _raise_keyboard_interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -168,11 +183,13 @@ def main() -> None:
     """Parse the command line and run the command."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=("up", "down"))
-    parser.add_argument("--photo", type=Path, default=thumbnail.PHOTO, help="your own picture to upload")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="the folder for all files that it writes")
+    parser.add_argument(
+        "--photo", type=Path, default=thumbnail.PHOTO, help="a picture to upload in place of the default one"
+    )
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="folder for all files that the local AWS writes")
     arguments = parser.parse_args()
     for sign in STOP_SIGNALS:
-        signal.signal(sign, _interrupt)
+        signal.signal(sign, _raise_keyboard_interrupt)
     aws = local_aws(arguments.folder.resolve())
     try:
         with _lock(aws.folder):

@@ -1,4 +1,4 @@
-"""Shows the batch example at work: a job over many pictures loses its host, and its second attempt completes it."""
+"""Shows the batch example at work. A job over many pictures loses its host, and its second attempt makes the rest."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from local.waiting import wait_for
 from localaws.aws import LocalError
 from scripts.manifests import show_manifests
 
-TITLE = "a job over 500 pictures loses its host half way"
+TITLE = "a job over 500 pictures is killed half way and continues in a second attempt"
 PICTURES = 500
 CHILDREN = 2
 FOLDER = "exercise/"
@@ -22,7 +22,10 @@ PATIENCE_SECONDS = 60
 
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
-    """Run the job, kill it half way, run it again, and count. Raises LocalError for a picture lost or done twice."""
+    """Run the job and kill it half way. Run it again, and count the thumbnails.
+
+    Raises LocalError if a thumbnail is missing or was made twice.
+    """
     s3 = deployment.client("s3")
     _put_pictures(s3, outputs)
     job = ArrayJob(
@@ -38,16 +41,16 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
             os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
     before = _thumbnails(s3, outputs)
-    print(f"    {CHILDREN} children shared {PICTURES} pictures. They were killed when {len(before)} were done")
+    print(f"    {CHILDREN} children shared {PICTURES} pictures. They were killed after {len(before)} thumbnails")
     started = time.monotonic()
     with job.running_children(attempt=2) as second:
         logs = [child.communicate(timeout=PATIENCE_SECONDS)[0] for child in second]
     if any(child.returncode for child in second):
         raise LocalError("the job failed:\n" + "".join(logs))
-    print(f"    a second attempt took {time.monotonic() - started:.1f} s. The report of its children:")
+    print(f"    the second attempt took {time.monotonic() - started:.1f} s. Its children report:")
     complete = show_manifests(s3, outputs["OutputBucketName"], job.id, CHILDREN)
     _check(before, _thumbnails(s3, outputs), complete=complete)
-    print(f"    {PICTURES} thumbnails: no picture was lost, and none was done twice")
+    print(f"    there are {PICTURES} thumbnails: each picture has one, and none was made twice")
 
 
 def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
@@ -60,19 +63,19 @@ def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[s
 
 
 def _put_pictures(s3: Any, outputs: dict[str, str]) -> None:
-    for key in _thumbnails(s3, outputs):  # left by an earlier `make local`
+    for key in _thumbnails(s3, outputs):  # an earlier `make local` made these
         s3.delete_object(Bucket=outputs["OutputBucketName"], Key=key)
     body = PHOTO.read_bytes()
     with ThreadPoolExecutor(4) as threads:
-        for put in [
+        for upload in [
             threads.submit(s3.put_object, Bucket=outputs["InputBucketName"], Key=f"{FOLDER}{number:04}.jpg", Body=body)
             for number in range(PICTURES)
         ]:
-            put.result()
+            upload.result()
 
 
 def _thumbnails(s3: Any, outputs: dict[str, str]) -> dict[str, Any]:
-    """Return the time of writing of each thumbnail of the exercise, by key."""
+    """Return for each thumbnail of the exercise its key and the time when it was written."""
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=outputs["OutputBucketName"], Prefix=f"thumbnails/256/{FOLDER}"
     )
@@ -83,10 +86,10 @@ def _wait_for_half(s3: Any, outputs: dict[str, str], children: list[subprocess.P
     def is_half_done() -> bool:
         return len(_thumbnails(s3, outputs)) >= PICTURES // 2
 
-    def look() -> bool:
+    def is_half_done_or_ended() -> bool:
         return is_half_done() or all(child.poll() is not None for child in children)
 
-    wait_for(look, seconds=PATIENCE_SECONDS, pause=0.02)
+    wait_for(is_half_done_or_ended, seconds=PATIENCE_SECONDS, pause=0.02)
     if not is_half_done():
         for child in children:
             child.kill()
@@ -96,9 +99,9 @@ def _wait_for_half(s3: Any, outputs: dict[str, str], children: list[subprocess.P
 
 def _check(before: dict[str, Any], after: dict[str, Any], *, complete: bool) -> None:
     if len(before) >= PICTURES:
-        raise LocalError("the job was done before it could be killed: raise PICTURES in local/batch.py")
+        raise LocalError("the job ended before it could be killed. Increase PICTURES in local/batch.py")
     if len(after) != PICTURES or not complete:
-        raise LocalError(f"{PICTURES} pictures have {len(after)} thumbnails")
-    twice = [key for key in before if after[key] != before[key]]
-    if twice:
-        raise LocalError(f"done twice: {', '.join(twice[:5])}")
+        raise LocalError(f"the job is not complete: {PICTURES} pictures have {len(after)} thumbnails")
+    made_twice = [key for key in before if after[key] != before[key]]
+    if made_twice:
+        raise LocalError(f"these thumbnails were made twice: {', '.join(made_twice[:5])}")

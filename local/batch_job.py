@@ -1,7 +1,8 @@
-"""Runs the batch example's job as processes of this machine, because the engine's own jobs succeed without running.
+"""Runs the job of the batch example as processes of this machine.
 
-Only the container is missing. The command, the environment and the role come from the deployed job definition, and the
-engine enforces the permissions of the role.
+The local AWS itself runs no jobs: a job that someone submits there succeeds at once and does nothing. The processes
+behave as on AWS, but without a container. The command, the environment and the role come from the deployed job
+definition, and the local AWS enforces the permissions of the role.
 
     python -m local.batch_job 'holiday/*' 4
 """
@@ -28,11 +29,11 @@ PROGRAM = os.pathsep.join([str(ROOT / "containers" / "batch"), str(ROOT / "lambd
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayJob:
-    """An array job. Each attempt starts all its children again."""
+    """An array job. Each attempt starts all children of the job."""
 
     client: Callable[[str], Any]
     environment: Mapping[str, str]
-    """The environment variables that lead to the local AWS."""
+    """The environment variables with which programs find the local AWS."""
     outputs: Mapping[str, str]
     """The outputs of the batch stack."""
     keys: str
@@ -41,8 +42,8 @@ class ArrayJob:
 
     @contextmanager
     def running_children(self, *, attempt: int = 1) -> Iterator[list[subprocess.Popen[str]]]:
-        """Start every child in its own process group. End those that still run at the end of the block."""
-        with tempfile.TemporaryDirectory() as temporary:  # a killed child leaves sockets in it
+        """Start every child in its own process group. At the end of the `with` block, end all children."""
+        with tempfile.TemporaryDirectory() as temporary:  # a killed child leaves sockets in this folder
             children = self._start(attempt, temporary)
             try:
                 yield children
@@ -95,10 +96,12 @@ class ArrayJob:
 
 
 def main() -> int:
-    """Run a job to its end. Return the exit code: 0 if every picture is settled."""
+    """Run a job, and wait until it ends. Return 0 if every picture was processed or rejected, otherwise 1."""
     keys, children = sys.argv[1], int(sys.argv[2])
     if "AWS_ENDPOINT_URL" not in os.environ:
-        sys.exit("error: this command is for the local AWS: . .local/env; for your account: make submit")
+        sys.exit(
+            "error: this command needs the local AWS. Run `. .local/env` before it. For your account, use make submit"
+        )
     stack = outputs("compute")
     job = ArrayJob(client=_client, environment=os.environ, outputs=stack, keys=keys, children=children)
     print(f"==> job {job.id}: {keys}, {children} children")
@@ -110,7 +113,7 @@ def main() -> int:
 
 
 def _client(service: str) -> Any:
-    return boto3.client(service)  # type: ignore[call-overload] # any service
+    return boto3.client(service)  # type: ignore[call-overload] # the types have one overload for each service
 
 
 if __name__ == "__main__":

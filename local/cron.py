@@ -1,4 +1,4 @@
-"""Shows the cron example at work: the schedule fires by itself and notices that a site goes down and comes back."""
+"""Shows the cron example at work. The schedule checks a site: first the site works, then it is stopped and started."""
 
 import shlex
 from typing import Any
@@ -13,12 +13,15 @@ PATIENCE_SECONDS = 30
 
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
-    """Wait for a result while the site is up, down, and up again. Raises LocalError if one does not come."""
+    """Wait for three results: while the site is up, while it is down, and when it is up again.
+
+    Raises LocalError if a result is missing after PATIENCE_SECONDS.
+    """
     site_down_file = deployment.aws.site_down_file
     site_down_file.unlink(missing_ok=True)
     latest = _latest(deployment, outputs)
     result = _next_result(deployment, outputs, after=latest, up=True)
-    print(f"    the schedule fired by itself: {_summary(result)}")
+    print(f"    the schedule ran by itself:   {_summary(result)}")
     site_down_file.touch()
     try:
         result = _next_result(deployment, outputs, after=result, up=False)
@@ -33,7 +36,7 @@ def suggestions(deployment: LocalDeployment, outputs: dict[str, str]) -> list[st
     """Return shell commands that the person may try next."""
     down = shlex.quote(str(deployment.aws.site_down_file))
     return [
-        f"touch {down}   # stops the site; rm starts it again; the checks go on until make local-down",
+        f"touch {down}   # stops the site; rm starts it again. The checks continue until make local-down",
         f"aws dynamodb scan --table-name {outputs['ResultsTableName']}",
         f"aws scheduler get-schedule --name {outputs['ScheduleName']}",
     ]
@@ -42,13 +45,13 @@ def suggestions(deployment: LocalDeployment, outputs: dict[str, str]) -> list[st
 def _next_result(
     deployment: LocalDeployment, outputs: dict[str, str], *, after: dict[str, Any], up: bool
 ) -> dict[str, Any]:
-    def look() -> dict[str, Any] | None:
-        # A run may overlap the change of the site, so a result with the old state is ignored.
+    def new_result() -> dict[str, Any] | None:
+        # A run that began before the site changed still stores the old state. Such a result is ignored.
         result = _latest(deployment, outputs)
         is_new = result.get("scheduled_at", "") > after.get("scheduled_at", "")
         return result if is_new and result["up"] is up else None
 
-    result = wait_for(look, seconds=PATIENCE_SECONDS)
+    result = wait_for(new_result, seconds=PATIENCE_SECONDS)
     if result is None:
         raise LocalError(
             f"the schedule stored no result with up={up} for {deployment.engine.site} within {PATIENCE_SECONDS} s. "

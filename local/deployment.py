@@ -1,4 +1,4 @@
-"""The local deployment, as the exercises of the examples use it."""
+"""The types that the exercises of all examples share. An exercise shows one example at work."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +22,13 @@ class LocalDeployment:
 
 
 class Exercise(Protocol):
-    """The interface of the modules in this package that show one example each."""
+    """The interface of the module of an example in this package."""
 
     TITLE: str
     """A short heading for the terminal."""
 
     def exercise(self, deployment: LocalDeployment, outputs: dict[str, str]) -> None:
-        """Show the example at work and print the results. Raises LocalError if it does not work."""
+        """Show the example at work and print the results. Raises LocalError if the example does not work."""
 
     def suggestions(self, deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
         """Return shell commands that the person may try next."""

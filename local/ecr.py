@@ -1,4 +1,4 @@
-"""Shows the ECR example at work: the repository holds the web image, and its tag cannot be overwritten."""
+"""Shows the ECR example at work. The repository contains the web image, and the tag cannot be overwritten."""
 
 import json
 
@@ -7,11 +7,11 @@ from botocore.exceptions import ClientError
 from local.deployment import LocalDeployment
 from localaws.aws import LocalError
 
-TITLE = "a private registry that holds the image of the web service"
+TITLE = "a private registry contains the image of the web service"
 
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
-    """List the image and try to overwrite its tag. Raises LocalError if that succeeds."""
+    """Print the image, and try to overwrite its tag. Raises LocalError if the tag can be overwritten."""
     if "WebImage" not in outputs:
         print(f"    {outputs['RepositoryUri']} is empty, because no image can be built ({deployment.engine.tool.why})")
         return
@@ -20,7 +20,7 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
     (image,) = registry.describe_images(repositoryName=name, imageIds=[{"imageTag": tag}])["imageDetails"]
     print(f"    image {tag[:12]}…: {image['imageDigest'][:19]}…, {image['imageSizeInBytes'] / 1e6:.0f} MB")
     manifest = registry.batch_get_image(repositoryName=name, imageIds=[{"imageTag": tag}])["images"][0]["imageManifest"]
-    other = json.dumps(json.loads(manifest))  # the same image; a space at the end changes its digest
+    other = json.dumps(json.loads(manifest))  # put_image adds a space at the end, so the same image gets another digest
     try:
         registry.put_image(repositoryName=name, imageManifest=f"{other} ", imageTag=tag)
     except ClientError as error:
@@ -28,7 +28,7 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
             raise
     else:
         raise LocalError(f"the tag {tag} of {name} could be overwritten")
-    print("    its tag cannot be overwritten. Only recorded here: scans and lifecycle rules")
+    print("    its tag cannot be overwritten. The local AWS does not scan images and does not apply lifecycle rules")
 
 
 def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:

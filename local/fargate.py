@@ -4,4 +4,4 @@ from local.web import exercise, suggestions
 
 __all__ = ["TITLE", "exercise", "suggestions"]
 
-TITLE = "the same web service without instances, behind a load balancer"
+TITLE = "the same web service behind a load balancer, but without instances"

@@ -1,4 +1,4 @@
-"""Lists the resources in the local AWS, to show that nothing is left after the destruction."""
+"""Lists the resources in the local AWS. So `make local-down` can check that no resource is left."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -53,11 +53,11 @@ LISTINGS: Mapping[str, tuple[str, str, str]] = {
     "job queue": ("batch", "describe_job_queues", "jobQueues[].jobQueueName"),
     "parameter": ("ssm", "describe_parameters", "Parameters[].Name"),
 }
-"""Each kind with its service, the operation that lists it, and a JMESPath for the names in the answer."""
+"""For each kind of resource: the service, the operation that lists the resources, and a JMESPath for their names."""
 
 
 def inventory(aws: LocalAws, engine: Engine) -> set[str]:
-    """Return every resource of a kind in LISTINGS, as `kind name`."""
+    """Return all resources of the kinds in LISTINGS. Each one is a string: its kind, a space and its name."""
     return {
         f"{kind} {name}"
         for kind, (service, operation, names) in LISTINGS.items()

@@ -1,4 +1,7 @@
-"""Shows the Lightsail example: its recorded resources, and its launch script in a folder. There is no server here."""
+"""Shows the Lightsail example. The local AWS only stores its resources and runs no server.
+
+So the exercise runs the launch script of the server in a folder of this machine.
+"""
 
 import shlex
 import shutil
@@ -6,46 +9,61 @@ from pathlib import Path
 from typing import Any
 
 from local.deployment import LocalDeployment
-from local.lightsail_launch import stand_in_server
+from local.lightsail_launch import fake_server
 from localaws.aws import LocalError
 
-TITLE = "its resources are only recorded here, and its launch script runs in a folder"
-EXPECTED = {"Server", "Address", "StatusCheckFailedAlarm", "BurstCapacityPercentageAlarm", "NetworkOutAlarm"}
+TITLE = "the local AWS only stores the resources, and the launch script runs in a folder"
+STACK = "compute-lightsail"
+EXPECTED_IDS = {"Server", "Address", "StatusCheckFailedAlarm", "BurstCapacityPercentageAlarm", "NetworkOutAlarm"}
+"""Logical ids of the resources that the stack must contain."""
 
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
-    """Compare the recorded resources with the template, and run the launch script. Raises LocalError if they fail."""
+    """Compare the stored resources with the template, and run the launch script.
+
+    Raises LocalError if a resource is missing or has a wrong name, or if the launch script fails.
+    """
     cloudformation = deployment.client("cloudformation")
-    recorded = {
-        found["LogicalResourceId"]: found["PhysicalResourceId"]
-        for found in cloudformation.describe_stack_resources(StackName="compute-lightsail")["StackResources"]
-        if found["ResourceStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-    }
-    if missing := EXPECTED - set(recorded):
-        raise LocalError(f"the local AWS has no record of {', '.join(sorted(missing))}")
-    server = _template(cloudformation)["Resources"]["Server"]["Properties"]
-    if recorded["Server"] != server["InstanceName"] or outputs["InstanceName"] != server["InstanceName"]:
-        raise LocalError(f"the server is recorded as {recorded['Server']} instead of {server['InstanceName']}")
+    names = _names_of_resources(cloudformation)
+    if missing := EXPECTED_IDS - set(names):
+        raise LocalError(f"these resources of the stack are missing in the local AWS: {', '.join(sorted(missing))}")
+    template = cloudformation.get_template(StackName=STACK)["TemplateBody"]
+    server = template["Resources"]["Server"]["Properties"]
+    expected_name = server["InstanceName"]
+    if names["Server"] != expected_name or outputs["InstanceName"] != expected_name:
+        raise LocalError(
+            f"the server must have the name {expected_name}, but its resource has the name {names['Server']} "
+            f"and the output has the name {outputs['InstanceName']}"
+        )
     ports = ", ".join(str(port["FromPort"]) for port in server["Networking"]["Ports"])
-    print(f"    only recorded, no server runs: {recorded['Server']}, open ports {ports}")
-    print(f"    on AWS it gets the address of the static IP {recorded['Address']}; here the address is invented")
+    print(f"    the local AWS stores the server {expected_name} with the open ports {ports}, but runs no server")
+    print(f"    on AWS the server has the address of the static IP {names['Address']}; here the address is invented")
     if shutil.which("curl") is None:
-        print("    its launch script cannot run, because this machine has no curl")
+        print("    the launch script cannot run, because this machine has no curl")
         return
-    print("    its launch script ran in a folder, installed nothing, and wrote this page:")
-    print(f"    {_launch(deployment, server['UserData'])}")
+    print("    the launch script ran in a folder. It installed nothing, and it wrote this page:")
+    print(f"    {_run_launch_script(deployment, server['UserData'])}")
 
 
 def suggestions(deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
     """Return shell commands that the person may try next."""
+    commands = shlex.quote(str(_folder(deployment) / "commands"))
     return [
-        f"aws cloudformation describe-stack-resources --stack-name compute-lightsail   # {outputs['InstanceName']}",
-        f"cat {shlex.quote(str(_folder(deployment) / 'commands'))}   # commands that the launch script would have run",
+        f"aws cloudformation describe-stack-resources --stack-name {STACK}   # {outputs['InstanceName']}",
+        f"cat {commands}   # apt-get and systemctl commands that the launch script runs on a real server",
     ]
 
 
-def _launch(deployment: LocalDeployment, script: str) -> Path:
-    with stand_in_server(_folder(deployment)) as server:
+def _names_of_resources(cloudformation: Any) -> dict[str, str]:
+    return {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        for resource in cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+        if resource["ResourceStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+    }
+
+
+def _run_launch_script(deployment: LocalDeployment, script: str) -> Path:
+    with fake_server(_folder(deployment)) as server:
         run = server.run(script)
     if run.returncode:
         raise LocalError(f"the launch script failed: {run.stderr}")
@@ -54,7 +72,3 @@ def _launch(deployment: LocalDeployment, script: str) -> Path:
 
 def _folder(deployment: LocalDeployment) -> Path:
     return deployment.aws.folder / "lightsail"
-
-
-def _template(cloudformation: Any) -> Any:
-    return cloudformation.get_template(StackName="compute-lightsail")["TemplateBody"]

@@ -1,7 +1,8 @@
-"""Runs the launch script of a Lightsail server in a folder instead of on a server.
+"""Runs the launch script of a Lightsail server in a folder of this machine instead of on a server.
 
-The shell, the script, its requests for metadata and its page are real. Calls of apt-get and systemctl would change this
-machine, so they are only recorded. /etc and /var are inside the folder.
+The shell and the script are real. The script reads its metadata from a fake metadata service and writes a real page.
+The real apt-get and systemctl would change this machine. So the script calls replacements, which only write each
+command into a file. The folder contains /etc and /var.
 """
 
 import contextlib
@@ -14,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 METADATA = {"placement/region": "us-east-1", "placement/availability-zone": "us-east-1a", "instance-type": "t3.nano"}
-TOKEN = "a-session-token"  # noqa: S105 - every IMDSv2 client gets it here
-_RECORD_CALL = '#!/bin/sh\necho "{name} $*" >> "$COMMANDS"\n'
+TOKEN = "a-session-token"  # noqa: S105 - the fake metadata service sends this value to every client
+_WRITE_COMMAND = '#!/bin/sh\necho "{name} $*" >> "$COMMANDS"\n'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StandInServer:
-    """A folder in which the script runs, with a metadata service and a web server."""
+class FakeServer:
+    """The folder in which the script runs, and the port of a metadata service and web server."""
 
     folder: Path
     port: int
@@ -32,7 +33,7 @@ class StandInServer:
 
     @property
     def updates(self) -> Path:
-        """The settings of automatic updates that the script writes."""
+        """The file with the settings of automatic updates. The script writes this file."""
         return self.folder / "etc" / "apt" / "apt.conf.d" / "52-launch"
 
     @property
@@ -41,24 +42,24 @@ class StandInServer:
         return f"http://127.0.0.1:{self.port}/"
 
     def commands(self) -> list[str]:
-        """Return the recorded calls of apt-get and systemctl."""
+        """Return the apt-get and systemctl commands of the script, in the order of their calls."""
         return (self.folder / "commands").read_text(encoding="utf-8").splitlines()
 
     def replace_command(self, name: str, script: str) -> None:
-        """Put a shell script in the place of a command."""
+        """Replace a command by a shell script. The launch script then calls the shell script."""
         path = self.folder / "bin" / name
         path.write_text(script, encoding="utf-8")
         path.chmod(0o755)
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Run the script with sh, as Lightsail does."""
-        for on_server, here in {
+        """Run the script with sh, as Lightsail does. Paths and URLs of the server are replaced by local ones."""
+        for server_path, local_path in {
             "/etc/": "./etc/",
             "/var/": "./var/",
             "http://169.254.169.254/": self.url,
             "http://127.0.0.1/": self.url,
         }.items():
-            script = script.replace(f" {on_server}", f" {here}").replace(f"={on_server}", f"={here}")
+            script = script.replace(f" {server_path}", f" {local_path}").replace(f"={server_path}", f"={local_path}")
         return subprocess.run(
             ["sh"],
             input=script,
@@ -76,15 +77,15 @@ class StandInServer:
 
 
 @contextlib.contextmanager
-def stand_in_server(folder: Path, metadata: Mapping[str, str] = METADATA) -> Iterator[StandInServer]:
-    """Prepare the folder, and serve it and the metadata until the end of the block."""
+def fake_server(folder: Path, metadata: Mapping[str, str] = METADATA) -> Iterator[FakeServer]:
+    """Prepare the folder. Run the metadata service and the web server until the end of the `with` block."""
     for path in ("bin", "etc/apt/apt.conf.d", "var/www/html"):
         (folder / path).mkdir(parents=True, exist_ok=True)
     (folder / "commands").write_text("", encoding="utf-8")
     with _server(folder / "var" / "www" / "html", metadata) as port:
-        server = StandInServer(folder=folder, port=port)
+        server = FakeServer(folder=folder, port=port)
         for name in ("apt-get", "systemctl"):
-            server.replace_command(name, _RECORD_CALL.format(name=name))
+            server.replace_command(name, _WRITE_COMMAND.format(name=name))
         yield server
 
 
@@ -92,7 +93,7 @@ def stand_in_server(folder: Path, metadata: Mapping[str, str] = METADATA) -> Ite
 def _server(pages: Path, metadata: Mapping[str, str]) -> Iterator[int]:
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments: object) -> None:
-            super().__init__(*arguments, directory=str(pages))  # type: ignore[arg-type] # the three arguments of the server
+            super().__init__(*arguments, directory=str(pages))  # type: ignore[arg-type] # the base class gets three arguments
 
         def do_PUT(self) -> None:
             if self.path == "/latest/api/token" and self.headers.get("X-aws-ec2-metadata-token-ttl-seconds"):
@@ -104,10 +105,10 @@ def _server(pages: Path, metadata: Mapping[str, str]) -> Iterator[int]:
             if not self.path.startswith("/latest/meta-data/"):
                 super().do_GET()
             elif self.headers.get("X-aws-ec2-metadata-token") != TOKEN:
-                self._answer(401, "")  # IMDSv1 is refused
+                self._answer(401, "")  # the token is missing, so the request uses IMDSv1, which is not allowed
             else:
-                fact = metadata.get(self.path.removeprefix("/latest/meta-data/"))
-                self._answer(404 if fact is None else 200, fact or "")
+                value = metadata.get(self.path.removeprefix("/latest/meta-data/"))
+                self._answer(404 if value is None else 200, value or "")
 
         def _answer(self, status: int, text: str) -> None:
             self.send_response(status)

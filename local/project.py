@@ -1,4 +1,4 @@
-"""The local AWS of this project: the images and their base, and the settings of the app on this machine."""
+"""The local AWS of this project: its container images, and the settings of the app on this machine."""
 
 import re
 import sys
@@ -9,19 +9,19 @@ from localaws import BaseImage, Engine, LocalAws, Settings, StandIn, container_t
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / "containers" / "web"
-"""The image that the container examples run."""
+"""The folder of the web image. The container examples run this image."""
 
 
 def base_image() -> str:
-    """Return the name of the image that the Dockerfile of the web image builds on."""
+    """Return the name of the base image in the Dockerfile of the web image."""
     found = re.search(r"^ARG BASE_IMAGE=(\S+)", (WEB / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert found is not None  # noqa: S101 - a test holds it
+    assert found is not None  # noqa: S101 - a test checks every Dockerfile
     return found[1]
 
 
 SETTINGS = Settings(
     project=str(ROOT),
-    # The local load balancer notices at once when a task leaves; AWS's takes seconds.
+    # The local load balancer notices at once when a task stops. The load balancer of AWS needs some seconds.
     task_environment={"DRAIN_QUIET_SECONDS": "0.5", "DRAIN_LIMIT_SECONDS": "5"},
     stand_ins=(
         StandIn(
@@ -39,20 +39,21 @@ SETTINGS = Settings(
 
 
 def local_aws(folder: Path) -> LocalAws:
-    """Return the local AWS of this project whose files are in `folder`."""
+    """Return a local AWS for this project. It writes its files into `folder`."""
     return LocalAws(folder, SETTINGS)
 
 
 def context(engine: Engine) -> Mapping[str, str]:
-    """Return the settings that differ from config.py here. Only settings differ: the templates are AWS's."""
+    """Return the settings that are different on this machine. All other settings are those of config.py."""
     return {
         "cron_urls": engine.site,
         "cron_schedule": "rate(1 minute)",
         "cron_allow_private": "true",
         "architecture": container_tool.architecture(),
-        "watch_closely": "true",  # it costs nothing here
-        # No job runs its image here, so no image is built: this names one that AWS has. The program itself is tested.
+        "watch_closely": "true",  # additional alarms cost nothing on this machine
+        # The local AWS runs no jobs, so it needs no batch image. This public image replaces it, so nothing is built.
         "batch_image": base_image(),
-        # Without a container tool no image can be built. This names one that AWS has; containers/web runs in its place.
+        # Without a container tool no image can be built. The template then names a public image, and each task runs the
+        # program in containers/web as a process.
         **({} if engine.tool else {"web_image": base_image(), "publish_web_image": "false"}),
     }

@@ -1,4 +1,4 @@
-"""Shows the thumbnail example at work: uploads a photo and waits for its thumbnail and its item."""
+"""Shows the thumbnail example at work: it uploads a photo and waits for the thumbnail and the item of the photo."""
 
 import shlex
 import time
@@ -10,13 +10,13 @@ from local.waiting import wait_for
 from localaws.aws import LocalError
 
 PHOTO = Path(__file__).with_name("photo.jpg")
-"""A coffee cup by Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0."""
+"""A photo of a coffee cup by Rachel Michetti, courtesy of Pikolo Espresso Bar, license CC0."""
 TITLE = "an uploaded photo becomes a thumbnail"
 PATIENCE_SECONDS = 30
 
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
-    """Upload the photo, wait for its item, and download the thumbnail. Raises LocalError if no item comes."""
+    """Upload the photo, wait for its item, and download the thumbnail. Raises LocalError if the item is missing."""
     s3, dynamodb, photo = deployment.client("s3"), deployment.client("dynamodb"), deployment.photo
     key = f"photos/{photo.name}"
     before = _item(dynamodb, outputs, key)
@@ -29,7 +29,7 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
 
     item = wait_for(changed_item, seconds=PATIENCE_SECONDS)
     if item is None:
-        raise LocalError(_no_item(deployment, outputs, key))
+        raise LocalError(_missing_item_message(deployment, outputs, key))
     print(f"    {photo.name} was processed in {time.monotonic() - started:.1f} s. Its item in the table:")
     for name, value in item.items():
         print(f"        {name:18} {value}")
@@ -58,10 +58,10 @@ def _item(dynamodb: Any, outputs: dict[str, str], key: str) -> dict[str, str]:
     return {name: next(iter(value.values())) for name, value in found.get("Item", {}).items()}
 
 
-def _no_item(deployment: LocalDeployment, outputs: dict[str, str], key: str) -> str:
+def _missing_item_message(deployment: LocalDeployment, outputs: dict[str, str], key: str) -> str:
     received = deployment.client("sqs").receive_message(QueueUrl=outputs["DeadLetterQueueUrl"])
-    letters = [message["Body"] for message in received.get("Messages", [])]
+    dead_letters = [message["Body"] for message in received.get("Messages", [])]
     return (
-        f"no item for {key} after {PATIENCE_SECONDS} s. Dead letters: {letters or 'none'}. "
+        f"the table has no item for {key} after {PATIENCE_SECONDS} s. Dead letters: {dead_letters or 'none'}. "
         f"The function's log is in {deployment.aws.log}"
     )

@@ -1,4 +1,4 @@
-"""Wait for something that AWS does later."""
+"""Wait until AWS has done something."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,7 +9,10 @@ Found = TypeVar("Found")
 
 
 def wait_for(look: Callable[[], Found | None], *, seconds: float, pause: float = 0.1) -> Found | None:
-    """Call `look` until it returns something true, and return that; None after `seconds`. Between calls it pauses."""
+    """Call `look` until it returns a true value, and return this value. Return None after `seconds`.
+
+    There is a pause of `pause` seconds between two calls.
+    """
     retrying = Retrying(
         retry=retry_if_result(lambda found: not found),
         stop=stop_after_delay(seconds),

@@ -1,8 +1,7 @@
-"""Shows the web service of both container examples at work, through its load balancer."""
+"""Shows the web service of both container examples at work. All requests go to the load balancer of the service."""
 
 import threading
 import urllib.request
-from collections import Counter
 from typing import Any
 
 from local.deployment import LocalDeployment
@@ -13,30 +12,30 @@ from localaws.urls import local_url
 
 PATIENCE_SECONDS = 60
 MIN_TASKS = 2
-"""The service runs at least so many tasks. The person may have asked for more."""
+"""The minimum number of tasks of the service. The person may have set a larger number."""
 
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
-    """Send requests to all tasks in turn, and stop a task under load. Raises LocalError if a request fails."""
+    """Check that all tasks answer. Then stop a task while requests continue. Raises LocalError if a request fails."""
     url = local_url(outputs["ServiceUrl"], deployment.engine.endpoint)
     print(f"    {_how_tasks_run(deployment)}")
-    before = _wait_for_tasks(deployment, outputs)
-    turns = Counter(_get(f"{url}api/whoami") for _ in range(2 * len(before)))
-    if len(turns) != len(before):
-        raise LocalError(f"only {len(turns)} of {len(before)} tasks answered at {url}")
-    zones = sorted({task["availabilityZone"] for task in before})
-    print(f"    {len(before)} tasks in {' and '.join(zones)} answer in turn at {url}")
-    answered = _stop_task_under_load(deployment, outputs, url, before)
-    print(f"    one task was stopped and replaced. None of {answered} requests failed during that time")
-    instances = "instances, " if any(task["launchType"] == "EC2" for task in before) else ""
-    print(f"    only recorded here: {instances}scaling by load, flow logs")
+    tasks = _wait_for_tasks(deployment, outputs)
+    answers = {_get(f"{url}api/whoami") for _ in range(2 * len(tasks))}
+    if len(answers) != len(tasks):
+        raise LocalError(f"{len(answers)} of {len(tasks)} tasks answered at {url}")
+    zones = sorted({task["availabilityZone"] for task in tasks})
+    print(f"    {len(tasks)} tasks in {' and '.join(zones)} answer one after the other at {url}")
+    answered = _stop_task_under_load(deployment, outputs, url, tasks)
+    print(f"    one task was stopped and replaced. All {answered} requests during this time succeeded")
+    instances = "instances, " if any(task["launchType"] == "EC2" for task in tasks) else ""
+    print(f"    the local AWS only stores these resources: {instances}rules for scaling by load, flow logs")
 
 
 def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
     """Return shell commands that the person may try next."""
     cluster, service = outputs["ClusterName"], outputs["ServiceName"]
     return [
-        f"curl {outputs['ServiceUrl']}api/whoami   # several times: the tasks answer in turn",
+        f"curl {outputs['ServiceUrl']}api/whoami   # run this several times: another task answers each time",
         f"aws ecs update-service --cluster {cluster} --service {service} --desired-count 3",
     ]
 
@@ -44,10 +43,14 @@ def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[s
 def _how_tasks_run(deployment: LocalDeployment) -> str:
     tool = deployment.engine.tool
     if not tool:
-        return f"each task is a process of this machine ({tool.why}); its image is only recorded"
-    base = ", on a base of this machine's Python" if docker_for_cdk.is_base_made_here(deployment.aws.folder) else ""
-    limits = "" if tool.limits else "; its limits are only recorded"
-    return f"each task is a {tool.name} container with an image built from containers/web{base}{limits}"
+        return f"each task is a process of this machine, because no container tool is used ({tool.why}). No image runs"
+    base_image = (
+        ". The base image contains the Python of this machine"
+        if docker_for_cdk.is_base_made_here(deployment.aws.folder)
+        else ""
+    )
+    limits = "" if tool.limits else ". The limits of the tasks have no effect"
+    return f"each task is a {tool.name} container with an image built from containers/web{base_image}{limits}"
 
 
 def _wait_for_tasks(deployment: LocalDeployment, outputs: dict[str, str], stopped: str | None = None) -> list[Any]:
@@ -82,14 +85,14 @@ def _are_healthy(deployment: LocalDeployment, outputs: dict[str, str], number: i
 
 
 def _stop_task_under_load(deployment: LocalDeployment, outputs: dict[str, str], url: str, tasks: list[Any]) -> int:
-    """Stop a task while requests go on, and wait for its successor. Return the number of requests."""
-    ended = threading.Event()
+    """Stop a task while requests continue, and wait for the new task. Return the number of answered requests."""
+    load_may_end = threading.Event()
     failures: list[str] = []
     answered = 0
 
     def send_requests() -> None:
         nonlocal answered
-        while not ended.is_set():
+        while not load_may_end.is_set():
             try:
                 _get(url)
                 answered += 1
@@ -103,7 +106,7 @@ def _stop_task_under_load(deployment: LocalDeployment, outputs: dict[str, str], 
         deployment.client("ecs").stop_task(cluster=outputs["ClusterName"], task=task)
         _wait_for_tasks(deployment, outputs, stopped=task)
     finally:
-        ended.set()
+        load_may_end.set()
         client.join()
     if failures:
         raise LocalError(f"{len(failures)} of {len(failures) + answered} requests failed: {failures[0]}")

@@ -1,4 +1,7 @@
-"""The deployed API: requests generated from openapi.json, many clients at once, and failures of AWS."""
+"""Tests of the API in the local AWS: generated requests, many clients at the same time, and failures of AWS.
+
+The local AWS is a program that imitates AWS on this machine. openapi.json describes the API.
+"""
 
 import json
 import uuid
@@ -19,6 +22,7 @@ from tests.support.deployment import Deployment
 
 STACK = "compute-api"
 NO_LIMIT = "1000000"
+"""A rate and burst limit that no test reaches."""
 
 
 def api_id(gateway: Any) -> str:
@@ -43,18 +47,18 @@ def new_key(deployment: Deployment, name: str, **limits: Any) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def call(deployment: Deployment) -> Iterator[Client]:
-    """A client with its own key and without a rate limit."""
+    """Return a client with its own key. While the tests of this file run, the API has no rate limit."""
     gateway = deployment.client("apigateway")
     stage = {"restApiId": api_id(gateway), "stageName": "live"}
-    before = gateway.get_stage(**stage)["methodSettings"]["*/*"]
-    gateway.update_stage(**stage, patchOperations=_limits(NO_LIMIT, NO_LIMIT))
+    original_limits = gateway.get_stage(**stage)["methodSettings"]["*/*"]
+    gateway.update_stage(**stage, patchOperations=_limit_operations(NO_LIMIT, NO_LIMIT))
     with new_key(deployment, "no-limit") as key:
         yield Client(deployment.url(deployment.outputs("api")["ApiUrl"]), key)
-    rate, burst = before["throttlingRateLimit"], before["throttlingBurstLimit"]
-    gateway.update_stage(**stage, patchOperations=_limits(str(rate), str(burst)))
+    rate, burst = original_limits["throttlingRateLimit"], original_limits["throttlingBurstLimit"]
+    gateway.update_stage(**stage, patchOperations=_limit_operations(str(rate), str(burst)))
 
 
-def _limits(rate: str, burst: str) -> list[dict[str, str]]:
+def _limit_operations(rate: str, burst: str) -> list[dict[str, str]]:
     return [
         {"op": "replace", "path": f"/*/*/throttling/{name}Limit", "value": value}
         for name, value in (("rate", rate), ("burst", burst))
@@ -63,7 +67,7 @@ def _limits(rate: str, burst: str) -> list[dict[str, str]]:
 
 # -- generated requests, valid and invalid
 
-# A generated cursor fits the schema, but no page has it, so the API refuses it.
+# This check would fail: a generated cursor fits the schema, but the API rejects a cursor that it did not send.
 SKIPPED_CHECKS = {"positive_data_acceptance"}
 CASES = [
     (path, method, mode)
@@ -71,7 +75,7 @@ CASES = [
     for method in item
     if method != "parameters"
     for mode in GenerationMode
-    if (path, mode) != ("/v1/health", GenerationMode.NEGATIVE)  # it has no parameter that could be invalid
+    if (path, mode) != ("/v1/health", GenerationMode.NEGATIVE)  # this operation has no parameter that could be invalid
 ]
 
 
@@ -92,28 +96,31 @@ def test_generated_requests_get_documented_answers(call: Client, path: str, meth
     answer_is_documented()
 
 
-# -- many clients at once
+# -- many clients at the same time
 
 
-@pytest.mark.timeout(300)  # fifty functions start, sometimes on two processors
-def test_fifty_patches_at_the_same_time_are_all_kept(call: Client) -> None:
-    call = Client(call.url, call.key["X-Api-Key"], at_once=50)
+@pytest.mark.timeout(300)  # fifty copies of the function start, sometimes on only two processors
+def test_fifty_simultaneous_patches_are_all_stored(call: Client) -> None:
+    call = Client(call.url, call.key["X-Api-Key"], max_requests=50)
     created = call.create(body={})
     note = f"/notes/{created.json()['id']}"
 
-    def add(number: int) -> str:
+    def add_member(number: int) -> str:
         etag = created.headers["ETag"]
         while (patched := _patch(call, note, number, etag)).status_code != 200:
             assert patched.status_code == 412
-            etag = patched.headers["ETag"]  # the patch adds a member, so it fits any version
+            etag = patched.headers[
+                "ETag"
+            ]  # the patch adds one member to the body, so the client can apply it to any version
         return patched.headers["ETag"]
 
     with ThreadPoolExecutor(50) as pool:
-        versions = list(pool.map(add, range(50)))
+        versions = list(pool.map(add_member, range(50)))
     patched = call("GET", note).json()
     assert patched["body"] == {str(number): number for number in range(50)}
-    # Each patch made its own version. There may be more versions: DynamoDB may answer too late for the function, and
-    # then botocore repeats the write. If another change came in between, the client gets 412 and sends its patch again.
+    # Each patch made its own version, but there may be more versions. If DynamoDB answers too late, botocore repeats a
+    # write that DynamoDB has already stored. If another client has then changed the note, the function answers 412, and
+    # the client sends its patch again.
     assert len({*versions}) == 50
     assert f'"{patched["version"]}"' in versions
     call("DELETE", note)
@@ -123,7 +130,7 @@ def _patch(call: Client, note: str, number: int, etag: str) -> requests.Response
     return call("PATCH", note, json={"body": {str(number): number}}, headers={"If-Match": etag})
 
 
-def test_fifty_creates_with_one_key_make_one_note(call: Client) -> None:
+def test_fifty_simultaneous_creates_with_one_idempotency_key_make_one_note(call: Client) -> None:
     key = {"Idempotency-Key": str(uuid.uuid4())}
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda _: call("POST", "/notes", json={"title": "smoke"}, headers=key), range(50)))
@@ -137,7 +144,7 @@ def test_fifty_creates_with_one_key_make_one_note(call: Client) -> None:
 
 @contextmanager
 def outage(deployment: Deployment) -> Iterator[None]:
-    """Take away the function's permissions for the table."""
+    """Deny the function all access to the table, until the end of the `with` block."""
     iam = deployment.client("iam")
     role = deployment.client("cloudformation").describe_stack_resource(
         StackName=STACK, LogicalResourceId="Role1ABCC5F0"
@@ -151,12 +158,12 @@ def outage(deployment: Deployment) -> Iterator[None]:
         iam.delete_role_policy(RoleName=name, PolicyName="Outage")
 
 
-def test_an_outage_gets_503_and_retry_after_until_it_ends(call: Client, deployment: Deployment) -> None:
+def test_during_an_outage_requests_get_503_and_retry_after(call: Client, deployment: Deployment) -> None:
     client = Client(call.url, call.key["X-Api-Key"], retry_429=False)
     with outage(deployment):
         answer = client("GET", "/notes")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-        assert "dynamodb" not in answer.text.lower(), "the answer names internals"
+        assert "dynamodb" not in answer.text.lower(), "the answer must not name the AWS service"
         assert client("GET", "/health").status_code == 200
     assert call("GET", "/notes").status_code == 200
 

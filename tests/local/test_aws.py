@@ -1,4 +1,7 @@
-"""Tests that need a local AWS, because they break the deployment or look inside it."""
+"""Tests that damage the deployment or read its internal state, so they run only in the local AWS.
+
+The local AWS is a program that imitates AWS on this machine.
+"""
 
 import json
 from pathlib import Path
@@ -12,8 +15,8 @@ from app import build_app
 from local.project import context
 from localaws.aws import Engine, LocalAws
 from tests.handlers.thumbnail import pictures
-from tests.smoke.test_cron import Example as Cron
-from tests.smoke.test_thumbnail import Example
+from tests.smoke.test_cron import CronExample
+from tests.smoke.test_thumbnail import ThumbnailExample
 from tests.support.apps import without_validation
 from tests.support.deployment import Deployment
 from tests.support.waiting import wait_for
@@ -31,41 +34,41 @@ def function(deployment: Deployment) -> dict[str, Any]:
     return dict(deployment.client("lambda").get_function_configuration(FunctionName=name))
 
 
-def test_a_failed_upload_is_retried_dead_lettered_and_can_be_replayed(
+def test_an_upload_that_fails_again_and_again_becomes_a_dead_letter_that_can_be_replayed(
     deployment: Deployment, function: dict[str, Any]
 ) -> None:
     iam, sqs = deployment.client("iam"), deployment.client("sqs")
-    example = Example.of(deployment)
+    example = ThumbnailExample.of(deployment)
     role = function["Role"].rsplit("/", 1)[-1]
     denial = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}
     iam.put_role_policy(RoleName=role, PolicyName="Outage", PolicyDocument=json.dumps(denial))
     key = example.upload("during-the-outage.jpg", pictures.jpeg())
     queue = example.outputs["DeadLetterQueueUrl"]
-    (letter,) = wait_for(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the dead letter")
+    (dead_letter,) = wait_for(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the dead letter")
     iam.delete_role_policy(RoleName=role, PolicyName="Outage")
     assert example.item(key) is None
 
-    # docs/thumbnail.md describes this replay: invoke the function with the payload of the letter.
-    failed = json.loads(letter["Body"])
-    assert failed["requestContext"]["condition"] == "RetriesExhausted"
-    assert failed["requestContext"]["functionArn"] == function["FunctionArn"]
+    # docs/thumbnail.md describes this replay: invoke the function with the payload in the dead letter.
+    failed_call = json.loads(dead_letter["Body"])
+    assert failed_call["requestContext"]["condition"] == "RetriesExhausted"
+    assert failed_call["requestContext"]["functionArn"] == function["FunctionArn"]
     deployment.client("lambda").invoke(
-        FunctionName=failed["requestContext"]["functionArn"],
+        FunctionName=failed_call["requestContext"]["functionArn"],
         InvocationType="Event",
-        Payload=json.dumps(failed["requestPayload"]),
+        Payload=json.dumps(failed_call["requestPayload"]),
     )
-    assert example.settled(key)["status"] == "made"
-    sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
+    assert example.wait_for_item(key)["status"] == "made"
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=dead_letter["ReceiptHandle"])
     example.remove(key)
     example.wait_until_deleted(key)
 
 
-def test_iam_is_enforced(deployment: Deployment, engine: Engine) -> None:
-    """A user without permissions is refused, so the functions work only because of their grants."""
+def test_the_local_aws_enforces_iam_permissions(deployment: Deployment, engine: Engine) -> None:
+    """A user without permissions gets an error. So the functions work only because they have permissions."""
     iam = deployment.client("iam")
     iam.create_user(UserName="nobody")
     key = iam.create_access_key(UserName="nobody")["AccessKey"]
-    tables = boto3.client(
+    dynamodb = boto3.client(
         "dynamodb",
         endpoint_url=engine.endpoint,
         region_name="us-east-1",
@@ -73,64 +76,66 @@ def test_iam_is_enforced(deployment: Deployment, engine: Engine) -> None:
         aws_secret_access_key=key["SecretAccessKey"],
     )
     with pytest.raises(ClientError, match="not authorized to perform: dynamodb:ListTables"):
-        tables.list_tables()
+        dynamodb.list_tables()
     iam.delete_access_key(UserName="nobody", AccessKeyId=key["AccessKeyId"])
     iam.delete_user(UserName="nobody")
 
 
 def test_the_function_logs_only_to_the_log_group_of_its_stack(deployment: Deployment, function: dict[str, Any]) -> None:
     logs = deployment.client("logs")
-    example = Example.of(deployment)
+    example = ThumbnailExample.of(deployment)
     key = example.upload("logged.jpg", pictures.jpeg())
-    example.settled(key)
+    example.wait_for_item(key)
 
-    def lines() -> list[dict[str, Any]]:
+    def log_lines() -> list[dict[str, Any]]:
         events = logs.filter_log_events(logGroupName=function["LoggingConfig"]["LogGroup"])["events"]
         texts = (line for event in events for line in event["message"].splitlines() if line.startswith("{"))
         return [line for line in map(json.loads, texts) if line.get("image_key") == key]
 
-    (made,) = wait_for(lines, "the function's log")
-    assert made["message"] == "made"
-    assert made["item"]["status"] == "made"
+    (log_line,) = wait_for(log_lines, "the log line of the function")
+    assert log_line["message"] == "made"
+    assert log_line["item"]["status"] == "made"
     names = {group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]}
     assert not [name for name in names if name.startswith("/aws/lambda/")]
     example.remove(key)
     example.wait_until_deleted(key)
 
 
-def test_a_failed_run_is_retried_dead_lettered_and_can_be_replayed(deployment: Deployment) -> None:
-    """The run comes from the schedule, which fires all the time."""
+def test_a_cron_run_that_fails_again_and_again_becomes_a_dead_letter_that_can_be_replayed(
+    deployment: Deployment,
+) -> None:
+    """The schedule starts the run. In the local AWS it starts a run every few seconds."""
     iam, sqs = deployment.client("iam"), deployment.client("sqs")
-    cron = Cron.of(deployment)
+    cron = CronExample.of(deployment)
     configuration = deployment.client("lambda").get_function_configuration(FunctionName=cron.outputs["FunctionName"])
     role = configuration["Role"].rsplit("/", 1)[-1]
     denial = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}
     iam.put_role_policy(RoleName=role, PolicyName="Outage", PolicyDocument=json.dumps(denial))
     queue = cron.outputs["DeadLetterQueueUrl"]
-    (letter,) = wait_for(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the dead letter")
+    (dead_letter,) = wait_for(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the dead letter")
     iam.delete_role_policy(RoleName=role, PolicyName="Outage")
 
-    failed = json.loads(letter["Body"])
-    assert failed["requestContext"]["condition"] == "RetriesExhausted"
-    assert failed["requestContext"]["approximateInvokeCount"] == 3
-    run = failed["requestPayload"]
+    failed_call = json.loads(dead_letter["Body"])
+    assert failed_call["requestContext"]["condition"] == "RetriesExhausted"
+    assert failed_call["requestContext"]["approximateInvokeCount"] == 3
+    run = failed_call["requestPayload"]
     assert run["urls"] == cron.urls()
-    assert cron.item(run["urls"][0], at=run["scheduled_at"]) is None
+    assert cron.item(run["urls"][0], scheduled_at=run["scheduled_at"]) is None
     deployment.client("lambda").invoke(
-        FunctionName=failed["requestContext"]["functionArn"], InvocationType="Event", Payload=json.dumps(run)
+        FunctionName=failed_call["requestContext"]["functionArn"], InvocationType="Event", Payload=json.dumps(run)
     )
-    item = wait_for(lambda: cron.item(run["urls"][0], at=run["scheduled_at"]), "the replayed run")
+    item = wait_for(lambda: cron.item(run["urls"][0], scheduled_at=run["scheduled_at"]), "the replayed run")
     assert item["up"] is True
-    # Letters of other runs during the outage may still arrive. No other test reads this queue.
+    # Dead letters of other runs during the outage may still arrive. No other test reads this queue.
     sqs.purge_queue(QueueUrl=queue)
 
 
 def test_a_late_event_of_an_overwritten_picture_changes_nothing(
     deployment: Deployment, function: dict[str, Any]
 ) -> None:
-    example = Example.of(deployment)
+    example = ThumbnailExample.of(deployment)
     key = example.upload("overwritten.jpg", pictures.jpeg())
-    item = example.settled(key)
+    item = example.wait_for_item(key)
     late = {
         "eventSource": "aws:s3",
         "eventName": "ObjectCreated:Put",
@@ -151,7 +156,7 @@ def test_a_late_event_of_an_overwritten_picture_changes_nothing(
 
 
 def test_publishing_an_existing_image_again_succeeds(deployment: Deployment) -> None:
-    """This happens at each deployment that changes the function but not the image."""
+    """CloudFormation publishes an existing image again if a deployment changes the function but not the image."""
     if "WebImage" not in deployment.outputs("ecr"):
         pytest.skip("no image can be built without a container tool")
     publisher = deployment.client("cloudformation").describe_stack_resource(

@@ -1,4 +1,4 @@
-"""The commands of the lessons work."""
+"""These tests run the commands of the lessons in the local AWS, a program that imitates AWS on this machine."""
 
 import os
 import re
@@ -18,9 +18,10 @@ from tests.support.deployment import Deployment
 from tests.support.documents import lesson, outputs_used_by_sh_blocks, section
 from tests.support.folders import ROOT
 
-AT_ONCE = 4
+MAX_LESSONS = 4
+"""Maximum number of lessons that run at the same time."""
 PATIENCE_SECONDS = 150
-"""Limit for one lesson, because the loops in the lessons have no limit."""
+"""Time limit for one lesson. The loops in the lessons have no limit themselves."""
 Run = subprocess.CompletedProcess[str]
 
 
@@ -28,17 +29,19 @@ Run = subprocess.CompletedProcess[str]
 def lesson_runs(
     request: pytest.FixtureRequest, deployment: Deployment, engine: Engine, local_aws: LocalAws
 ) -> Iterator[dict[str, Future[Run]]]:
-    """Start the selected lessons at the same time. Each uses its own stack and mostly waits."""
+    """Start the selected lessons at the same time. Each lesson uses its own stack, and waits most of the time."""
     assert local_aws.running() == engine
     items = cast("list[pytest.Function]", request.session.items)
     stems = [str(item.callspec.params["stem"]) for item in items if "lesson_runs" in item.fixturenames]
     (ROOT / ".build").mkdir(exist_ok=True)
-    possible = [stem for stem in stems if outputs_used_by_sh_blocks(lesson(stem)) <= set(deployment.outputs(stem))]
+    stems_with_outputs = [
+        stem for stem in stems if outputs_used_by_sh_blocks(lesson(stem)) <= set(deployment.outputs(stem))
+    ]
     started: list[subprocess.Popen[str]] = []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {stem: pool.submit(_run, lesson(stem), local_aws, started) for stem in possible}
-        pool.shutdown(wait=False, cancel_futures=True)  # after an interrupt the tests do not wait for the lessons
-        with ThreadPoolExecutor(AT_ONCE) as ending:
+    with ThreadPoolExecutor(MAX_LESSONS) as pool:
+        yield {stem: pool.submit(_run, lesson(stem), local_aws, started) for stem in stems_with_outputs}
+        pool.shutdown(wait=False, cancel_futures=True)  # if someone interrupts the tests, the lessons are not finished
+        with ThreadPoolExecutor(MAX_LESSONS) as ending:
             ending.map(_end, started)
 
 
@@ -48,14 +51,14 @@ def _end(script: subprocess.Popen[str]) -> None:
 
 
 def _run(text: str, local_aws: LocalAws, started: list[subprocess.Popen[str]]) -> Run:
-    # Runs all commands of `Try it` and `Break it` against the local AWS.
+    # Run all commands of the sections `Try it` and `Break it` in the local AWS.
     parts = section(text, "Try it") + section(text, "Break it")
     blocks = re.findall(r"```sh\n(.*?)```", parts, re.DOTALL)
     script = "\n".join([f". {shlex.quote(str(local_aws.env_file))}", "set -eux", *blocks])
     with subprocess.Popen(
         ["bash", "-c", script],
         cwd=ROOT,
-        # No validation, because the deployed templates are validated. HOME holds the unpacked CDK.
+        # The templates are not validated again. HOME contains the unpacked files of CDK.
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "CDK_VALIDATION": "false"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -70,17 +73,19 @@ def _run(text: str, local_aws: LocalAws, started: list[subprocess.Popen[str]]) -
     return Run(process.args, process.returncode, *output)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="the lessons use both")
+@pytest.mark.skipif(
+    shutil.which("curl") is None or shutil.which("bash") is None, reason="the lessons need curl and bash"
+)
 @pytest.mark.timeout(PATIENCE_SECONDS + 30)
 @pytest.mark.parametrize("stem", sorted(templates("sandbox")))
 def test_the_commands_of_the_lesson_work(stem: str, lesson_runs: dict[str, Future[Run]]) -> None:
     if stem not in lesson_runs:
-        pytest.skip("the stack lacks an output that needs a container tool")
+        pytest.skip("without a container tool, the stack does not have all outputs that the lesson uses")
     run = lesson_runs[stem].result()
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_no_two_lessons_write_the_same_file() -> None:
+def test_every_lesson_writes_its_own_files() -> None:
     """The lessons run at the same time in the same folder."""
     files = [set(re.findall(r"\.build/[\w.-]+", lesson(stem))) for stem in templates("sandbox")]
     assert sum(map(len, files)) == len(set.union(*files))

@@ -1,4 +1,4 @@
-"""The output of `make local`, and the commands that it suggests."""
+"""These tests check the output of `make local`, and run the commands that it suggests."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ from tests.support.deployment import Deployment
 from tests.support.folders import ROOT
 from tests.support.make_local import MakeLocalRun
 
-pytestmark = pytest.mark.timeout(300)  # the first of these tests runs `make local`
+pytestmark = pytest.mark.timeout(300)  # `make local` runs before the first of these tests
 
 
 def test_make_local_shows_every_example_at_work(
@@ -28,7 +28,7 @@ def test_make_local_shows_every_example_at_work(
 
 
 @pytest.mark.parametrize("stem", ["ecs_ec2", "fargate"])
-def test_make_local_says_whether_tasks_are_containers(
+def test_make_local_prints_whether_tasks_are_containers(
     stem: str, make_local_run: MakeLocalRun, deployment: Deployment, engine: Engine
 ) -> None:
     assert deployment.is_local
@@ -36,19 +36,19 @@ def test_make_local_says_whether_tasks_are_containers(
 
 
 def test_the_suggested_commands_work(make_local_run: MakeLocalRun, deployment: Deployment) -> None:
-    suggested = make_local_run.output.split("To try next:")[1]
+    suggestions = make_local_run.output.split("To try next:")[1]
     commands = [
         line.strip()
-        for line in suggested.replace("your-photo.jpg", shlex.quote(str(make_local_run.photo))).splitlines()
+        for line in suggestions.replace("your-photo.jpg", shlex.quote(str(make_local_run.photo))).splitlines()
     ]
     (note,) = re.findall(r"https?://\S+/v1/notes/[\w-]+", make_local_run.section("api"))
     script = "\n".join(
         [
             "set -e",
             *(line for line in commands if line.startswith((". ", "aws ", "KEY=", "curl ", "python "))),
-            # By its URL, because the notes of other tests fill the first page of the list.
+            # This reads the note by its URL, because the first page of the list contains notes of other tests.
             f'curl --fail -H "X-Api-Key: $KEY" {note}',
-            # The lesson counts the pictures in this folder.
+            # The folder must be empty, because the commands of the lesson count its pictures.
             f"aws s3 rm --recursive s3://{deployment.outputs('batch')['InputBucketName']}/holiday/",
         ]
     )

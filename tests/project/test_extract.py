@@ -1,4 +1,4 @@
-"""Each example stands alone: the extracted project synthesizes the same bytes."""
+"""`scripts.extract` copies one example into a project of its own. That project must synthesize the same templates."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from tools.templates import NO_BUNDLING
 
 @pytest.fixture(scope="module")
 def extracted(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """A synthesized project for each example, which could import nothing of this one."""
+    """Extract every example into an empty folder and synthesize it there. Return the folders by example."""
     folders = {stem: tmp_path_factory.mktemp("extracted") / stem for stem in STACKS}
     for stem, folder in folders.items():
         extract(stem, folder)
@@ -28,18 +28,18 @@ def extracted(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 def test_an_extracted_example_has_the_same_template_and_assets(
     extracted: Mapping[str, Path], profile: str, stem: str
 ) -> None:
-    """The assets' hashes are compared: an image without one of its files would have another."""
+    """The files with the assets contain hashes. If a file of an image were missing, the hash would be different."""
     folder = extracted[stem] / "cdk.out" / profile
     assert [file.name for file in folder.glob("*.template.json")] == [f"{stack_name(stem)}.template.json"]
     for kind in ("template", "assets"):
         name = f"{stack_name(stem)}.{kind}.json"
-        # An asset that is not bundled is named by its path.
+        # The path of the folder appears in the name of an asset that is not bundled.
         text = (folder / name).read_text().replace(str(extracted[stem]), str(ROOT))
         assert text == (assembly(profile) / name).read_text()
 
 
 @pytest.mark.parametrize("stem", STACKS)
-def test_an_example_has_what_all_need_and_nothing_of_another(stem: str) -> None:
+def test_an_extracted_example_has_the_common_files_and_only_its_own_stack(stem: str) -> None:
     files = files_of(stem)
     assert {*map(Path, ALWAYS), Path("config.py"), Path("settings_checks.py")} <= set(files)
     stacks = {file.stem for file in files if file.parts[0] == "stacks" and file.suffix == ".py"}
@@ -47,7 +47,7 @@ def test_an_example_has_what_all_need_and_nothing_of_another(stem: str) -> None:
     assert [other for other in STACKS if f"from stacks.{other} " in app_with(stem)] == [stem]
 
 
-def test_batch_takes_only_the_thumbnail_modules_of_its_image() -> None:
+def test_the_batch_example_contains_only_the_thumbnail_modules_of_its_image() -> None:
     modules = {file.name for file in files_of("batch") if file.is_relative_to("lambda_src/thumbnail")}
     assert "imaging.py" in modules
     assert "handler.py" not in modules
@@ -62,29 +62,29 @@ def test_batch_takes_only_the_thumbnail_modules_of_its_image() -> None:
         ("lightsail", {"alarm_settings"}),
     ],
 )
-def test_app_py_loses_the_variables_of_other_stacks(stem: str, variables: set[str]) -> None:
-    every = {"log_settings", "alarm_settings", "watch_settings", "processor", "web_settings"}
-    assert {name for name in every if f"    {name}:" in app_with(stem)} == variables
+def test_app_py_contains_only_the_variables_of_the_example(stem: str, variables: set[str]) -> None:
+    all_variables = {"log_settings", "alarm_settings", "watch_settings", "processor", "web_settings"}
+    assert {name for name in all_variables if f"    {name}:" in app_with(stem)} == variables
 
 
-def test_an_unknown_example_is_refused_with_a_list(tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_example_lists_all_examples(tmp_path: Path) -> None:
     with pytest.raises(ExtractionError, match=r"^'lambda' is not an example. Use one of: api, batch, .*thumbnail\.$"):
         extract("lambda", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
-def test_a_folder_with_files_is_left_unchanged(tmp_path: Path) -> None:
+def test_a_folder_with_files_is_an_error_and_stays_unchanged(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ExtractionError, match="is not an empty folder"):
         extract("cron", tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_the_command_lists_the_files_and_the_next_step(tmp_path: Path) -> None:
+def test_the_command_prints_the_files_and_the_next_step(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     command = [sys.executable, "-m", "scripts.extract", "cron", str(folder)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    listed = run.stdout.partition("\n\n")[0].splitlines()
-    assert listed == sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+    printed_files = run.stdout.partition("\n\n")[0].splitlines()
+    assert printed_files == sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
     assert "npx cdk synth" in run.stdout

@@ -1,4 +1,7 @@
-"""The inventory reads fields that AWS's answers have. A misspelt field would never find anything."""
+"""The inventory reads fields of AWS's answers. These tests check that the fields exist.
+
+A field with a wrong name would not cause an error: the inventory would always be empty.
+"""
 
 from typing import Any
 
@@ -13,9 +16,9 @@ def _client(service: str) -> Any:
     return boto3.client(service, "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")  # type: ignore[call-overload]
 
 
-@pytest.mark.slow  # the model of each service is large
+@pytest.mark.slow  # botocore loads a large description of each service
 @pytest.mark.parametrize(("service", "operation", "names"), LISTINGS.values(), ids=LISTINGS)
-def test_the_answer_has_the_field(service: str, operation: str, names: str) -> None:
+def test_the_answer_has_the_fields_of_the_listing(service: str, operation: str, names: str) -> None:
     client = _client(service)
     model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
     assert unknown_fields(names, model.output_shape) == []
@@ -24,5 +27,5 @@ def test_the_answer_has_the_field(service: str, operation: str, names: str) -> N
 @pytest.mark.slow
 def test_an_unknown_field_is_reported() -> None:
     model = _client("ec2").meta.service_model.operation_model("DescribeVpcs")
-    asked = LISTINGS["VPC"][2].replace("VpcId", "VpcName")
-    assert unknown_fields(asked, model.output_shape) == ["VpcName"]
+    wrong_listing = LISTINGS["VPC"][2].replace("VpcId", "VpcName")
+    assert unknown_fields(wrong_listing, model.output_shape) == ["VpcName"]

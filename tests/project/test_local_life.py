@@ -1,4 +1,7 @@
-"""The local AWS when things go wrong: a used port, an engine that dies, an interrupted deployment."""
+"""These tests check `make local` after failures: a used port, an engine that was killed, an interrupted deployment.
+
+The engine is the process of the local AWS, which imitates AWS on this machine.
+"""
 
 import contextlib
 import os
@@ -25,27 +28,29 @@ pytestmark = pytest.mark.local
 
 @pytest.fixture
 def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
-    # Tasks are processes in these tests. The smoke tests use containers where a tool exists.
+    # In these tests, ECS tasks run as processes. The smoke tests run them as containers if a container tool exists.
     monkeypatch.setenv("LOCAL_CONTAINERS", "none")
     aws = LocalAws(tmp_path / "it's here", SETTINGS)
     yield aws
     aws.stop()
 
 
-def test_a_free_port_is_used_if_the_usual_one_is_taken(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def test_if_another_process_uses_the_default_port_the_engine_uses_a_free_port(
+    aws: LocalAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as other_server:
+        other_server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            other.bind(("127.0.0.1", PORT))
-            other.listen()
+            other_server.bind(("127.0.0.1", PORT))
+            other_server.listen()
         except OSError:
-            print("another process uses the port already, which serves the test as well")
+            print("another process already uses the port, which is good enough for this test")
         engine = _engine(aws)
     assert engine.port != PORT
     assert f"another process uses port {PORT}, so the local AWS uses port {engine.port}" in capsys.readouterr().out
 
 
-def test_a_running_engine_is_used_again_and_a_killed_one_replaced(aws: LocalAws) -> None:
+def test_a_running_engine_is_used_again_and_a_killed_engine_is_replaced(aws: LocalAws) -> None:
     first = _engine(aws)
     assert _engine(aws) == first
     os.kill(first.pid, signal.SIGKILL)
@@ -55,7 +60,7 @@ def test_a_running_engine_is_used_again_and_a_killed_one_replaced(aws: LocalAws)
 
 
 def test_an_engine_of_an_older_version_is_replaced(aws: LocalAws) -> None:
-    """Such an engine has no site for the cron example."""
+    """An engine of an older version does not run the web site that the cron example checks."""
     first = _engine(aws)
     (aws.folder / "engine.json").write_text(f'{{"pid": {first.pid}, "port": {first.port}}}')
     second = _engine(aws)
@@ -63,7 +68,7 @@ def test_an_engine_of_an_older_version_is_replaced(aws: LocalAws) -> None:
     assert not psutil.pid_exists(first.pid)
 
 
-def test_an_incomplete_deployment_gets_a_new_engine(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+def test_after_an_incomplete_deployment_a_new_engine_starts(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
     first = _engine(aws)
     with pytest.raises(LocalError), aws.deploying():
         raise LocalError("interrupted")
@@ -74,7 +79,7 @@ def test_an_incomplete_deployment_gets_a_new_engine(aws: LocalAws, capsys: pytes
     assert "the last deployment was not completed" in capsys.readouterr().out
 
 
-def test_a_second_make_local_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+def test_a_second_make_local_in_the_same_folder_is_an_error(tmp_path: Path) -> None:
     with _lock(tmp_path):
         second = make_local("up", tmp_path)
     assert second.returncode == 1
@@ -89,29 +94,38 @@ def test_a_missing_photo_is_reported_before_anything_starts(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("bucket", ["compute-thumbnail-uploads", "cdk-hnb659fds-assets-000000000000-us-east-1"])
-def test_down_reports_what_the_destruction_left(aws: LocalAws, monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
+def test_down_reports_resources_that_were_not_destroyed(
+    aws: LocalAws, monkeypatch: pytest.MonkeyPatch, bucket: str
+) -> None:
     engine = aws.start()
     monkeypatch.setattr(Cdk, "destroy", lambda _: None)
     aws.client("s3", engine).create_bucket(Bucket=bucket)
-    with pytest.raises(LocalError, match=f"the destruction left: bucket {bucket}"):
+    with pytest.raises(LocalError, match=f"these resources were not destroyed: bucket {bucket}"):
         down(aws)
     assert not psutil.pid_exists(engine.pid)
 
 
-def test_down_drops_an_incomplete_deployment(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+def test_down_only_stops_the_engine_after_an_incomplete_deployment(
+    aws: LocalAws, capsys: pytest.CaptureFixture[str]
+) -> None:
     engine = aws.start()
     with pytest.raises(LocalError), aws.deploying():
         raise LocalError("interrupted")
     down(aws)
-    assert "was not completed: it ends with the engine" in capsys.readouterr().out
+    assert "was not completed. The engine keeps it only in memory" in capsys.readouterr().out
     assert not psutil.pid_exists(engine.pid)
 
 
-@pytest.mark.skipif(not Path("/proc").exists(), reason="reads Linux's list of processes")
-@pytest.mark.parametrize(
-    ("sign", "after"), [(signal.SIGINT, "    synthesizing: "), (signal.SIGHUP, "==> synthesize and deploy")]
+@pytest.mark.skipif(
+    not Path("/proc").exists(), reason="the test reads the list of processes that only Linux has in /proc"
 )
-def test_an_interrupted_deployment_leaves_nothing_running(aws: LocalAws, sign: signal.Signals, after: str) -> None:
+@pytest.mark.parametrize(
+    ("sign", "output_before_signal"),
+    [(signal.SIGINT, "    synthesizing: "), (signal.SIGHUP, "==> synthesize and deploy")],
+)
+def test_an_interrupted_deployment_leaves_nothing_running(
+    aws: LocalAws, sign: signal.Signals, output_before_signal: str
+) -> None:
     """The person presses Ctrl-C during the deployment, or closes the terminal during the synthesis."""
     with subprocess.Popen(
         [sys.executable, "-m", "local", "up", "--folder", str(aws.folder)],
@@ -124,10 +138,12 @@ def test_an_interrupted_deployment_leaves_nothing_running(aws: LocalAws, sign: s
         assert up.stdout is not None
         assert up.stderr is not None
         for line in up.stdout:
-            if line.startswith(after):
+            if line.startswith(output_before_signal):
                 break
         engine = aws.running()
-        wait_for(lambda: len(_processes_of(aws)) > 2, "the CLI to run beside the engine and the command")
+        wait_for(
+            lambda: len(_processes_of(aws)) > 2, "a process of the CDK CLI, in addition to the engine and the command"
+        )
         os.killpg(up.pid, sign)  # a terminal sends the signal to the process group
         assert "no process is left running" in up.stderr.read()
         assert up.wait() == 1
@@ -138,7 +154,7 @@ def test_an_interrupted_deployment_leaves_nothing_running(aws: LocalAws, sign: s
 
 
 def _processes_of(aws: LocalAws) -> list[str]:
-    # Every process has the folder in its arguments, or, if the CLI starts it, in its environment.
+    # The path of the folder is in the arguments or in the environment of every process that `make local` starts.
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # the process has ended

@@ -1,4 +1,4 @@
-"""`make submit`: its requests to Batch, its output and its exit code."""
+"""These tests check `make submit`: its requests to Batch, its output and its exit code."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from moto import mock_aws
 from scripts import submit
 from scripts.manifests import show_manifests
 
-DEPLOYED = {"JobQueueArn": "queue", "JobDefinitionArn": "definition", "OutputBucketName": "output"}
+OUTPUTS = {"JobQueueArn": "queue", "JobDefinitionArn": "definition", "OutputBucketName": "output"}
 
 
 @cache
@@ -39,23 +39,27 @@ def s3() -> Iterator[Any]:
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """`make submit CHILDREN=1`, with a deployed stack and a Batch that accepts the job."""
+    """Prepare `make submit CHILDREN=1`. The stack is deployed and Batch accepts the job."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(sys, "argv", ["submit", "--children", "1"])
-    monkeypatch.setattr(submit, "outputs", lambda _: DEPLOYED)
+    monkeypatch.setattr(submit, "outputs", lambda _: OUTPUTS)
     monkeypatch.setattr(submit, "submit", lambda *_: "id")
     return monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("children", "array"), [(4, {"arrayProperties": {"size": 4}}), (1, {})], ids=["array job", "job without an array"]
+    ("children", "array_properties"),
+    [(4, {"arrayProperties": {"size": 4}}), (1, {})],
+    ids=["array job", "job without an array"],
 )
-def test_array_size_and_parameters_agree(batch: tuple[Any, Stubber], children: int, array: dict[str, Any]) -> None:
+def test_the_request_has_the_number_of_children_as_array_size_and_as_parameter(
+    batch: tuple[Any, Stubber], children: int, array_properties: dict[str, Any]
+) -> None:
     client, stubber = batch
     parameters = {"keys": "a/*", "children": str(children)}
     request = {"jobName": "thumbnails", "jobQueue": "queue", "jobDefinition": "definition", "parameters": parameters}
-    stubber.add_response("submit_job", {"jobName": "thumbnails", "jobId": "id"}, {**request, **array})
-    assert submit.submit(client, DEPLOYED, "a/*", children) == "id"
+    stubber.add_response("submit_job", {"jobName": "thumbnails", "jobId": "id"}, {**request, **array_properties})
+    assert submit.submit(client, OUTPUTS, "a/*", children) == "id"
 
 
 def _job(status: str, **counts: int) -> dict[str, Any]:
@@ -63,30 +67,30 @@ def _job(status: str, **counts: int) -> dict[str, Any]:
     return {"jobs": [{**job, "arrayProperties": {"statusSummary": counts}}]}
 
 
-@pytest.mark.parametrize("end", ["SUCCEEDED", "FAILED"])
-def test_each_change_of_a_jobs_progress_is_printed(
-    batch: tuple[Any, Stubber], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], end: str
+@pytest.mark.parametrize("final_status", ["SUCCEEDED", "FAILED"])
+def test_the_command_prints_each_change_of_the_progress(
+    batch: tuple[Any, Stubber], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], final_status: str
 ) -> None:
     client, stubber = batch
     monkeypatch.setattr(submit, "POLL_SECONDS", 0)
-    not_registered: dict[str, Any] = {"jobs": []}
+    unknown_job: dict[str, Any] = {"jobs": []}  # Batch does not list a job immediately after its submission
     for response in (
-        not_registered,
+        unknown_job,
         _job("PENDING", RUNNABLE=2),
         _job("PENDING", RUNNABLE=2),
         _job("PENDING", RUNNING=1, SUCCEEDED=1),
-        _job(end, **{end: 2}),
+        _job(final_status, **{final_status: 2}),
     ):
         stubber.add_response("describe_jobs", response, {"jobs": ["id"]})
-    assert submit.follow(client, "id") is (end == "SUCCEEDED")
+    assert submit.follow(client, "id") is (final_status == "SUCCEEDED")
     printed = [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines()]
-    assert printed == ["2 runnable", "1 running, 1 succeeded", f"2 {end.lower()}"]
+    assert printed == ["2 runnable", "1 running, 1 succeeded", f"2 {final_status.lower()}"]
 
 
-def test_failed_children_are_printed_with_batchs_reason(
+def test_the_command_prints_the_reasons_of_batch_for_failed_children(
     batch: tuple[Any, Stubber], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A child whose image could not be pulled has no manifest and no log."""
+    """Batch's reason is necessary: a child whose image could not be pulled has no manifest and no log."""
     client, stubber = batch
     no_image = {"statusReason": "Task failed to start", "container": {"reason": "CannotPullContainerError: no"}}
     exited = {"statusReason": "Essential container in task exited", "container": {"exitCode": 1}}
@@ -98,9 +102,9 @@ def test_failed_children_are_printed_with_batchs_reason(
         "list_jobs", {"jobSummaryList": children}, {"arrayJobId": "id", "jobStatus": "FAILED", "maxResults": 5}
     )
     submit.explain(client, "id", 8)
-    alone = _job("FAILED")
-    alone["jobs"][0] |= exited
-    stubber.add_response("describe_jobs", alone, {"jobs": ["id"]})
+    job_without_array = _job("FAILED")
+    job_without_array["jobs"][0] |= exited
+    stubber.add_response("describe_jobs", job_without_array, {"jobs": ["id"]})
     submit.explain(client, "id", 1)
     assert capsys.readouterr().out.splitlines() == [
         "        child 0 failed: Task failed to start; CannotPullContainerError: no",
@@ -111,18 +115,18 @@ def test_failed_children_are_printed_with_batchs_reason(
 
 
 def write_manifest(s3: Any, child: int, attempt: int, *, complete: bool = True, **counts: int) -> None:
-    sums = {"complete": complete, **dict.fromkeys(("made", "skipped", "rejected", "failed"), 0), **counts}
+    totals = {"complete": complete, **dict.fromkeys(("made", "skipped", "rejected", "failed"), 0), **counts}
     lines = [
         json.dumps({"outcome": outcome, "key": f"{outcome} {number}", "reason": "why"})
         for outcome, count in counts.items()
         for number in range(count)
     ]
     name = f"manifests/id/{child:05}.{attempt}"
-    s3.put_object(Bucket="output", Key=f"{name}.json", Body=json.dumps(sums))
+    s3.put_object(Bucket="output", Key=f"{name}.json", Body=json.dumps(totals))
     s3.put_object(Bucket="output", Key=f"{name}.jsonl", Body="\n".join(lines))
 
 
-def test_the_last_attempt_of_each_child_counts(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_results_are_those_of_the_last_attempt_of_each_child(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
     write_manifest(s3, 0, 9, complete=False, made=3)
     write_manifest(s3, 0, 10, made=2, skipped=3)
     write_manifest(s3, 1, 1, made=4, rejected=1)
@@ -136,14 +140,14 @@ def test_the_last_attempt_of_each_child_counts(s3: Any, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("manifests", "line"),
     [
-        ({}, "unfinished: child 0, 1 of 2"),  # a job that "succeeded" without a run
+        ({}, "unfinished: child 0, 1 of 2"),  # no child of the job ran
         ({0: {"made": 1}}, "unfinished: child 1 of 2"),
         ({0: {"made": 1}, 1: {"made": 1, "complete": False}}, "unfinished: child 1 of 2"),
         ({0: {"made": 1}, 1: {"failed": 1}}, "failed: failed 0: why"),
     ],
     ids=["no manifest", "one manifest missing", "one child stopped early", "one picture failed"],
 )
-def test_an_incomplete_job_is_no_success(
+def test_the_result_of_an_incomplete_job_is_false_and_the_reason_is_printed(
     s3: Any, capsys: pytest.CaptureFixture[str], manifests: dict[int, dict[str, Any]], line: str
 ) -> None:
     for child, counts in manifests.items():
@@ -161,7 +165,7 @@ def test_at_most_ten_rejected_pictures_are_printed(s3: Any, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(("option", "value"), [("--keys", "*.jpg"), ("--keys", "holiday/"), ("--children", "0")])
-def test_a_bad_option_is_refused_before_anything_is_submitted(
+def test_a_wrong_option_is_an_error_and_no_job_is_submitted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["submit", option, value])
@@ -172,26 +176,26 @@ def test_a_bad_option_is_refused_before_anything_is_submitted(
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("error", "expected_output"),
     [(KeyboardInterrupt(), 130), (EndpointConnectionError(endpoint_url="https://batch"), "error: Could not connect")],
     ids=["ctrl-c", "network error"],
 )
-def test_when_following_stops_the_output_says_that_the_job_still_runs(
-    command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int | str
+def test_if_the_display_stops_the_output_contains_commands_for_the_running_job(
+    command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, expected_output: int | str
 ) -> None:
-    def follow(*_: Any) -> bool:
+    def raise_error(*_: Any) -> bool:
         raise error
 
-    command.setattr(submit, "follow", follow)
+    command.setattr(submit, "follow", raise_error)
     with pytest.raises(SystemExit) as ended:
         sys.exit(submit.main())
     output = capsys.readouterr().out + str(ended.value.code)
-    assert str(code) in output
+    assert str(expected_output) in output
     assert "aws batch describe-jobs --jobs id" in output
     assert "aws batch terminate-job --job-id id --reason" in output
 
 
-def test_a_failed_job_is_explained_and_returns_1(
+def test_after_a_failed_job_the_command_prints_reasons_and_returns_1(
     s3: Any, command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_manifest(s3, 0, 1, made=1)

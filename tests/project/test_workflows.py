@@ -1,4 +1,4 @@
-"""The workflows run existing commands, on the supported Pythons, and are safe."""
+"""These tests check the GitHub workflows: their commands exist, they test the supported Pythons, and they are safe."""
 
 import os
 import re
@@ -29,7 +29,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 
 @pytest.mark.parametrize("step", STEPS)
 def test_every_step_runs_a_make_target_or_a_script(step: dict[str, Any]) -> None:
-    command, argument = step["run"].split()  # longer commands belong in a script
+    command, argument = step["run"].split()  # a longer command must be moved into a script
     assert argument in TARGETS if command == "make" else (command in ("sh", "bash") and (ROOT / argument).is_file())
 
 
@@ -39,8 +39,11 @@ def test_pull_requests_are_tested_on_the_oldest_and_the_newest_python() -> None:
     assert WORKFLOWS["ci"]["jobs"]["test"]["strategy"]["matrix"]["python"] == [oldest, PYTHON_VERSION]
 
 
-def test_zizmor_reports_nothing() -> None:
-    """It reports actions without a hash, unused permissions, credentials that stay on disk, and injection."""
+def test_zizmor_has_no_findings_in_the_workflows() -> None:
+    """zizmor checks workflows for security problems.
+
+    It finds actions without a hash, unused permissions, credentials that stay on disk, and code injection.
+    """
     run = subprocess.run(
         [Path(sys.executable).with_name("zizmor"), "--offline", "--pedantic", "--no-progress", ROOT / ".github"],
         capture_output=True,
@@ -50,7 +53,7 @@ def test_zizmor_reports_nothing() -> None:
     assert run.returncode == 0, run.stdout
 
 
-# -- the scripts of the scheduled run
+# -- the scripts of the scheduled workflow
 
 
 @pytest.mark.parametrize(("open_issue", "command"), [("", "issue create --title"), ("7", "issue comment 7 --body")])
@@ -69,19 +72,19 @@ def test_a_failed_run_opens_an_issue_or_comments_on_the_open_one(tmp_path: Path,
     assert "https://example.com/runs/1" in run.stdout
 
 
-def test_a_raised_pin_keeps_its_extras_and_comment() -> None:
+def test_an_upgraded_version_keeps_its_extras_and_its_comment() -> None:
     text = 'a = ["boto3==1.1", "moto[s3,sts]==5.0", # why\n "kept==2"]'
     newest = {"boto3": "1.2", "moto": "6.0.1", "other": "3"}
     assert upgrade.raise_pins(text, newest) == 'a = ["boto3==1.2", "moto[s3,sts]==6.0.1", # why\n "kept==2"]'
 
 
-def test_checkov_does_not_limit_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    resolved = {frozenset({"checkov"}): {"checkov": "3", "boto3": "0.1"}, frozenset({"boto3"}): {"boto3": "1.2"}}
-    monkeypatch.setattr(upgrade, "resolve", lambda packages: resolved[frozenset(packages)])
+def test_checkov_does_not_limit_the_versions_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {frozenset({"checkov"}): {"checkov": "3", "boto3": "0.1"}, frozenset({"boto3"}): {"boto3": "1.2"}}
+    monkeypatch.setattr(upgrade, "resolve", lambda packages: versions[frozenset(packages)])
     assert upgrade.newest_versions({"checkov", "boto3"}) == {"checkov": "3", "boto3": "1.2"}
 
 
-def test_every_bound_belongs_to_a_package_in_use() -> None:
+def test_every_version_bound_belongs_to_a_used_package() -> None:
     assert set(upgrade.BOUNDS) <= set(re.findall(r'"([a-z0-9-]+)==', (ROOT / "pyproject.toml").read_text()))
 
 

@@ -1,4 +1,7 @@
-"""The deployed API, called over HTTP as clients call it: with and without a key."""
+"""These tests call the deployed API over HTTP, with and without a key.
+
+They run in an account, or in the local AWS, a program that imitates AWS on this machine.
+"""
 
 import json
 import uuid
@@ -22,19 +25,22 @@ pytestmark = pytest.mark.timeout(300)
 OPENAPI = json.loads((ROOT / "lambda_src" / "api" / "openapi.json").read_text())
 JSON = {"Content-Type": "application/json"}
 PROBLEM = validator_for({"$ref": "#/components/schemas/Problem", "components": OPENAPI["components"]})
-AT_ONCE = 10
-"""The most requests at the same time. A new account runs ten functions at once."""
+MAX_SIMULTANEOUS_REQUESTS = 10
+"""A new account runs at most ten Lambda functions at the same time."""
 TIMEOUT_SECONDS = 100
-"""The API answers within 29 s, but it takes longer when fifty functions start on one small machine."""
+"""The API of AWS answers within 29 seconds. The local AWS is slower if fifty functions start on a small machine."""
 
 
 class Client:
-    """An HTTP client with an API key. It checks the problem document of every error.
+    """An HTTP client with an API key. It checks that every error is a problem document, as RFC 9457 defines it.
 
-    `retry_429`: after a 429 the client waits as long as Retry-After says, and tries again.
+    With `retry_429`, the client repeats a request that gets 429, after the time in the header Retry-After.
+    `max_requests` is the maximum number of requests at the same time.
     """
 
-    def __init__(self, url: str, key: str, *, retry_429: bool = True, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self, url: str, key: str, *, retry_429: bool = True, max_requests: int = MAX_SIMULTANEOUS_REQUESTS
+    ) -> None:
         self.url = url
         self.key = {"X-Api-Key": key}
         self.created: set[str] = set()
@@ -43,7 +49,7 @@ class Client:
         self._session.headers.update({**self.key, "Origin": "https://notes.example.com"})
         retry = Retry(total=20, read=0, status_forcelist=[429], allowed_methods=None, raise_on_status=False)
         self._session.mount(
-            url, HTTPAdapter(pool_maxsize=at_once, pool_block=True, max_retries=retry if retry_429 else 0)
+            url, HTTPAdapter(pool_maxsize=max_requests, pool_block=True, max_retries=retry if retry_429 else 0)
         )
 
     def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
@@ -63,11 +69,11 @@ class Client:
 
 @pytest.fixture(scope="module")
 def call(deployment: Deployment) -> Iterator[Client]:
-    """A client with the key of the deployment. At the end it deletes the notes that it created."""
+    """Return a client with the key of the deployment. After the tests, delete all notes that the client created."""
     outputs = deployment.outputs("api")
     client = Client(deployment.url(outputs["ApiUrl"]), api_key(deployment.client("apigateway"), outputs))
-    # AWS needs some time until all its servers know a new key.
-    wait_for(lambda: client("GET", "/notes").status_code == 200, "the API to know its key")
+    # AWS needs some time until a new key works on all its servers.
+    wait_for(lambda: client("GET", "/notes").status_code == 200, "the API to accept the key")
     yield client
     for note_id in client.created:
         client("DELETE", f"/notes/{note_id}")
@@ -117,8 +123,8 @@ def test_a_note_is_created_read_changed_and_deleted(call: Client) -> None:
     first_version = {"If-Match": read.headers["ETag"]}
     patched = call("PATCH", note, json={"tags": ["smoke"]}, headers=first_version)
     assert (patched.status_code, patched.json()["tags"], patched.json()["title"]) == (200, ["smoke"], "smoke é")
-    refused = call("PUT", note, json={"title": "smoke late"}, headers=first_version)
-    assert (refused.status_code, refused.headers["ETag"]) == (412, patched.headers["ETag"])
+    rejected = call("PUT", note, json={"title": "smoke late"}, headers=first_version)
+    assert (rejected.status_code, rejected.headers["ETag"]) == (412, patched.headers["ETag"])
     assert call("PUT", note, json={"title": "smoke"}).status_code == 428
 
     assert call("DELETE", note, headers=first_version).status_code == 412
@@ -127,50 +133,57 @@ def test_a_note_is_created_read_changed_and_deleted(call: Client) -> None:
     assert call("GET", note).status_code == 404
 
 
-def test_a_repeated_create_makes_one_note(call: Client) -> None:
+def test_a_create_with_a_used_idempotency_key_makes_no_second_note(call: Client) -> None:
     key = {"Idempotency-Key": str(uuid.uuid4())}
-    first, again = (call("POST", "/notes", json={"title": "smoke once"}, headers=key) for _ in range(2))
-    assert (first.status_code, again.status_code) == (201, 201)
-    assert first.content == again.content
+    first, second = (call("POST", "/notes", json={"title": "smoke once"}, headers=key) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.content == second.content
     assert "Idempotency-Replayed" not in first.headers
-    assert again.headers["Idempotency-Replayed"] == "true"
+    assert second.headers["Idempotency-Replayed"] == "true"
     assert call("POST", "/notes", json={"title": "smoke other"}, headers=key).status_code == 409
 
 
 def test_the_pages_list_the_newest_notes_first(call: Client) -> None:
     created = [call.create(title=f"smoke {number}").json()["id"] for number in range(5)]
 
-    def listed() -> list[str]:
+    def listed_ids() -> list[str]:
         found = [summary["id"] for page in pages(call, limit=2) for summary in page["notes"]]
         return [note_id for note_id in found if note_id in created]
 
-    wait_for(lambda: len(listed()) == 5, "the index to have the notes")
-    assert listed() == created[::-1]
+    wait_for(lambda: len(listed_ids()) == 5, "all notes to appear in the list")
+    assert listed_ids() == created[::-1]
 
 
-UNKNOWN = f"/notes/{uuid.UUID(int=0)}"
-DEEP = '{"title": "smoke", "body": ' + "[" * 99 + "]" * 99 + "}"
+UNKNOWN_NOTE = f"/notes/{uuid.UUID(int=0)}"
+DEEPLY_NESTED = '{"title": "smoke", "body": ' + "[" * 99 + "]" * 99 + "}"
 BAD_REQUESTS: Mapping[str, tuple[str, str, dict[str, Any], int]] = {
     "not JSON": ("POST", "/notes", {"data": "{", "headers": JSON}, 422),
     "NaN": ("POST", "/notes", {"data": '{"title": "smoke", "body": NaN}', "headers": JSON}, 422),
     "no title": ("POST", "/notes", {"json": {}}, 422),
     "unknown member": ("POST", "/notes", {"json": {"title": "smoke", "colour": "red"}}, 422),
-    "too deep": ("POST", "/notes", {"data": DEEP, "headers": JSON}, 422),
+    "deeply nested body": ("POST", "/notes", {"data": DEEPLY_NESTED, "headers": JSON}, 422),
     "not UTF-8": ("POST", "/notes", {"data": b'{"title": "smoke \xff\xd8"', "headers": JSON}, 422),
-    "a form": ("POST", "/notes", {"data": {"title": "smoke"}}, 415),
-    "text/json": ("PATCH", UNKNOWN, {"data": "{}", "headers": {"Content-Type": "text/json", "If-Match": "*"}}, 415),
-    "too large": ("POST", "/notes", {"json": {"title": "smoke", "body": "x" * 410_000}}, 413),
+    "a form instead of JSON": ("POST", "/notes", {"data": {"title": "smoke"}}, 415),
+    "Content-Type text/json": (
+        "PATCH",
+        UNKNOWN_NOTE,
+        {"data": "{}", "headers": {"Content-Type": "text/json", "If-Match": "*"}},
+        415,
+    ),
+    "too large note": ("POST", "/notes", {"json": {"title": "smoke", "body": "x" * 410_000}}, 413),
     "unknown method": ("DELETE", "/notes", {}, 405),
     "unknown path": ("GET", "/nothing", {}, 404),
     "unknown note": ("GET", "/notes/1", {}, 404),
     "bad cursor": ("GET", "/notes", {"params": {"cursor": "x"}}, 400),
     "limit too large": ("GET", "/notes", {"params": {"limit": 1_000_000}}, 400),
-    "bad If-Match": ("PATCH", UNKNOWN, {"json": {}, "headers": {"If-Match": "1"}}, 400),
+    "bad If-Match": ("PATCH", UNKNOWN_NOTE, {"json": {}, "headers": {"If-Match": "1"}}, 400),
 }
 
 
 @pytest.mark.parametrize(("method", "path", "options", "status"), BAD_REQUESTS.values(), ids=BAD_REQUESTS)
-def test_a_bad_request_gets_its_4xx(call: Client, method: str, path: str, options: Any, status: int) -> None:
+def test_a_bad_request_gets_the_documented_status(
+    call: Client, method: str, path: str, options: Any, status: int
+) -> None:
     assert call(method, path, **options).status_code == status
 
 
@@ -182,7 +195,7 @@ def test_the_largest_note_is_stored_and_one_byte_more_gets_413(call: Client) -> 
     assert call.create(body=body + "x").status_code == 413
 
 
-def test_a_browser_may_call_the_api(call: Client) -> None:
+def test_browsers_are_allowed_to_call_the_api(call: Client) -> None:
     preflight = {"Origin": "https://example.com", "Access-Control-Request-Method": "PATCH"}
     with requests.Session() as browser:
         browser.trust_env = False
@@ -197,6 +210,6 @@ def test_requests_over_the_rate_get_429_and_retry_after(deployment: Deployment, 
     client = Client(call.url, api_key(deployment.client("apigateway"), deployment.outputs("api")), retry_429=False)
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: client("GET", "/notes/none"), range(80)))
-    # A new account runs ten functions at once. More requests fail with 500 or 503 if the gateway lets them through.
+    # A new account runs at most ten functions at the same time. Further requests may get 429, 500 or 503.
     assert {404, 429} <= {answer.status_code for answer in answers} <= {404, 429, 500, 503}
     assert {answer.headers["Retry-After"] for answer in answers if answer.status_code == 429} == {"1"}

@@ -1,4 +1,7 @@
-"""The deployed batch example, used as a person would: put pictures, run a job, get thumbnails."""
+"""These tests use the deployed batch example as a person does: they upload pictures, run a job, and read thumbnails.
+
+They run in an account, or in the local AWS, a program that imitates AWS on this machine.
+"""
 
 import io
 import os
@@ -18,19 +21,19 @@ from tests.handlers.thumbnail import hostile, pictures
 from tests.support.deployment import Deployment
 from tests.support.keys import ODD_KEYS
 
-pytestmark = pytest.mark.timeout(3600)  # in an account, an instance must start first
+pytestmark = pytest.mark.timeout(3600)  # in an account, AWS must start an instance first
 CHILDREN = 2
 REJECTED = {"letter.jpg": b"Dear Sir or Madam", "empty.jpg": b"", "folder/": b"", "bomb.png": hostile.bomb("PNG")}
-"""Objects that are no pictures, or too large."""
+"""Objects that are not pictures, or that have too many pixels."""
 
 
 @dataclass
 class Example:
-    """The buckets, under a prefix of this run, and a way to run jobs."""
+    """The buckets of the example, and methods that run jobs. All keys have a prefix that only this test uses."""
 
     deployment: Deployment
     environment: dict[str, str] | None
-    """The environment variables of the local AWS, which cannot run jobs by itself. None for AWS."""
+    """The environment variables for the local AWS, where the test runs the job as processes. None in an account."""
     prefix: str = field(default_factory=lambda: f"smoke-{uuid.uuid4()}/")
 
     def __post_init__(self) -> None:
@@ -41,7 +44,7 @@ class Example:
         self.s3.put_object(Bucket=self.outputs["InputBucketName"], Key=self.prefix + name, Body=body)
 
     def run_job(self) -> Counter[str]:
-        """Run a job to its end. Return the number of pictures by outcome."""
+        """Run a job, and wait until it ends. Return the number of pictures by outcome."""
         job_id = self._run_on_aws() if self.environment is None else self._run_locally(self.environment)
         assert show_manifests(self.s3, self.outputs["OutputBucketName"], job_id, CHILDREN)
         manifests = last_attempts(self.s3, self.outputs["OutputBucketName"], f"manifests/{job_id}/")
@@ -63,11 +66,12 @@ class Example:
         )
         with job.running_children() as children:
             for child in children:
-                assert (child.communicate()[0], child.returncode)[1] == 0
+                output = child.communicate()[0]
+                assert child.returncode == 0, output
         return job.id
 
     def thumbnails(self) -> dict[str, bytes]:
-        """Return the thumbnails of this run by their keys."""
+        """Return the thumbnails of this test. The keys of the dictionary are S3 keys."""
         bucket = self.outputs["OutputBucketName"]
         page = self.s3.list_objects_v2(Bucket=bucket, Prefix=f"thumbnails/256/{self.prefix}")
         keys = [one["Key"] for one in page.get("Contents", [])]
@@ -87,27 +91,27 @@ def example(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[
     environment: dict[str, str] | None = None
     if not request.config.getoption("--live"):
         environment = request.getfixturevalue("local_aws").environment(request.getfixturevalue("engine"))
-    elif "AWS_ENDPOINT_URL" in os.environ:  # the account is a local AWS
+    elif "AWS_ENDPOINT_URL" in os.environ:  # the tests run with --live, but the environment leads to a local AWS
         environment = dict(os.environ)
     example = Example(deployment, environment)
     yield example
     example.delete_objects()
 
 
-def test_job_makes_only_missing_and_outdated_thumbnails(example: Example) -> None:
+def test_a_job_makes_only_missing_and_outdated_thumbnails(example: Example) -> None:
     for key in ODD_KEYS:
         example.put(key, pictures.jpeg())
     example.put("coffee.jpg", PHOTO.read_bytes())
     for key, body in REJECTED.items():
         example.put(key, body)
-    made = len(ODD_KEYS) + 1
-    assert example.run_job() == {"made": made, "skipped": 0, "rejected": len(REJECTED), "failed": 0}
+    pictures_count = len(ODD_KEYS) + 1
+    assert example.run_job() == {"made": pictures_count, "skipped": 0, "rejected": len(REJECTED), "failed": 0}
     thumbnails = example.thumbnails()
-    assert len(thumbnails) == made
+    assert len(thumbnails) == pictures_count
     for body in thumbnails.values():
         thumbnail = Image.open(io.BytesIO(body))
         assert (thumbnail.format, max(thumbnail.size)) == ("WEBP", 256)
 
-    example.put("coffee.jpg", pictures.jpeg())  # this replaces the picture
-    assert example.run_job() == {"made": 1, "skipped": made - 1, "rejected": len(REJECTED), "failed": 0}
+    example.put("coffee.jpg", pictures.jpeg())  # this replaces the photo
+    assert example.run_job() == {"made": 1, "skipped": pictures_count - 1, "rejected": len(REJECTED), "failed": 0}
     assert thumbnails.items() <= example.thumbnails().items()

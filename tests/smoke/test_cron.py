@@ -1,4 +1,7 @@
-"""The deployed uptime check: runs of its schedule, and runs that the tests invoke."""
+"""These tests check the runs of the deployed cron example: runs of its schedule, and runs that the tests start.
+
+They run in an account, or in the local AWS, a program that imitates AWS on this machine.
+"""
 
 import json
 import random
@@ -13,20 +16,23 @@ import pytest
 from tests.support.deployment import Deployment
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(900)  # AWS may need minutes
+pytestmark = pytest.mark.timeout(900)  # AWS may need some minutes
 FIRST_RUN_SECONDS = 420
-"""A new rate schedule fires at once, within its flexible window of five minutes."""
+"""A new rate(...) schedule starts its first run at once, but within a flexible window of five minutes."""
 
 
 @dataclass
-class Example:
-    """The schedule, the function and its table. Runs of the tests use a time long ago, so that no other run has it."""
+class CronExample:
+    """The schedule, the function and its table.
+
+    Runs that the tests start have a random time in the past as `scheduled_at`, so no other run has the same time.
+    """
 
     lambda_: Any
     dynamodb: Any
     scheduler: Any
     outputs: dict[str, str]
-    at: str = field(
+    scheduled_at: str = field(
         default_factory=lambda: (
             (
                 datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=random.randrange(10**8))  # noqa: S311 - no secret
@@ -48,20 +54,20 @@ class Example:
         """Invoke the function as the schedule does, and return its answer."""
         answer = self.lambda_.invoke(
             FunctionName=self.outputs["FunctionName"],
-            Payload=json.dumps({"scheduled_at": self.at, "urls": list(urls)}),
+            Payload=json.dumps({"scheduled_at": self.scheduled_at, "urls": list(urls)}),
         )
         result = json.load(answer["Payload"])
         assert "FunctionError" not in answer, result
         return result
 
-    def item(self, url: str, at: str | None = None) -> dict[str, Any] | None:
-        """Return the item of a run."""
-        key = {"url": {"S": url}, "scheduled_at": {"S": at or self.at}}
+    def item(self, url: str, scheduled_at: str | None = None) -> dict[str, Any] | None:
+        """Return the item of a run, or None. Without `scheduled_at`, it is the run that this test started."""
+        key = {"url": {"S": url}, "scheduled_at": {"S": scheduled_at or self.scheduled_at}}
         found = self.dynamodb.get_item(TableName=self.outputs["ResultsTableName"], Key=key, ConsistentRead=True)
         return {name: next(iter(value.values())) for name, value in found.get("Item", {}).items()} or None
 
     def latest(self, url: str) -> dict[str, Any] | None:
-        """Return the item of the latest run."""
+        """Return the item of the latest run, or None."""
         found = self.dynamodb.query(
             TableName=self.outputs["ResultsTableName"],
             KeyConditionExpression="#url = :url",
@@ -73,29 +79,29 @@ class Example:
         return {name: next(iter(value.values())) for name, value in found[0].items()} if found else None
 
     def delete(self, url: str) -> None:
-        key = {"url": {"S": url}, "scheduled_at": {"S": self.at}}
+        key = {"url": {"S": url}, "scheduled_at": {"S": self.scheduled_at}}
         self.dynamodb.delete_item(TableName=self.outputs["ResultsTableName"], Key=key)
 
 
-BAD = {
-    f"http://{'a' * 64}.invalid/": "its name does not resolve",  # too long for a name, so no resolver is asked
+BAD_SITES = {
+    f"http://{'a' * 64}.invalid/": "its name does not resolve",  # this name is too long, so no DNS server is asked
     "ftp://example.com/": "only http and https are requested, not 'ftp'",
-    "http://127.0.0.1:1/": None,  # refused by the function, or by the machine if private addresses are allowed
+    "http://127.0.0.1:1/": None,  # if private addresses are allowed, the machine itself refuses the connection
 }
 
 
 @pytest.fixture
-def example(deployment: Deployment) -> Iterator[Example]:
-    example = Example.of(deployment)
+def example(deployment: Deployment) -> Iterator[CronExample]:
+    example = CronExample.of(deployment)
     yield example
-    for url in (*example.urls(), *BAD):
+    for url in (*example.urls(), *BAD_SITES):
         example.delete(url)
 
 
-def test_the_schedule_fires_by_itself(example: Example, deployment: Deployment) -> None:
+def test_the_schedule_starts_runs(example: CronExample, deployment: Deployment) -> None:
     schedule = deployment.client("scheduler").get_schedule(Name=example.outputs["ScheduleName"])
     if schedule["ScheduleExpression"].startswith("cron("):
-        pytest.skip("a cron(...) schedule fires later; only a rate fires at once")
+        pytest.skip("a cron(...) schedule starts its first run later; only a rate(...) schedule starts it at once")
     for url in example.urls():
         result = wait_for(partial(example.latest, url), f"a result for {url}", seconds=FIRST_RUN_SECONDS)
         assert result["url"] == url
@@ -103,7 +109,7 @@ def test_the_schedule_fires_by_itself(example: Example, deployment: Deployment) 
         assert result["up"] or result["error"], result
 
 
-def test_a_run_that_is_delivered_twice_is_stored_once(example: Example) -> None:
+def test_a_run_that_is_delivered_twice_is_stored_once(example: CronExample) -> None:
     urls = example.urls()
     assert example.run(*urls)["stored"] == len(urls)
     first = [example.item(url) for url in urls]
@@ -112,20 +118,22 @@ def test_a_run_that_is_delivered_twice_is_stored_once(example: Example) -> None:
     assert [example.item(url) for url in urls] == first
 
 
-def test_bad_sites_are_stored_as_down(example: Example, deployment: Deployment) -> None:
-    assert example.run(*BAD) == {"checked": len(BAD), "stored": len(BAD), "down": len(BAD)}
+def test_bad_sites_are_stored_as_down(example: CronExample, deployment: Deployment) -> None:
+    assert example.run(*BAD_SITES) == {"checked": len(BAD_SITES), "stored": len(BAD_SITES), "down": len(BAD_SITES)}
     configuration = deployment.client("lambda").get_function_configuration(FunctionName=example.outputs["FunctionName"])
-    refuses_private = configuration["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
-    private = "127.0.0.1 is at 127.0.0.1, and that is not a public address"
-    for url, error in BAD.items():
+    private_addresses_are_refused = configuration["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
+    private_address_error = "127.0.0.1 is at 127.0.0.1, and that is not a public address"
+    for url, error in BAD_SITES.items():
         item = example.item(url)
         assert item is not None
         assert item["up"] is False
-        assert item["error"] == (error or (private if refuses_private else "it refuses the connection"))
+        assert item["error"] == (
+            error or (private_address_error if private_addresses_are_refused else "it refuses the connection")
+        )
         assert int(item["expires_at"]) > datetime.now(UTC).timestamp()
 
 
-def test_an_event_without_urls_is_an_error(example: Example) -> None:
+def test_the_function_raises_an_error_for_an_event_without_urls(example: CronExample) -> None:
     answer = example.lambda_.invoke(FunctionName=example.outputs["FunctionName"], Payload="{}")
     assert answer["FunctionError"]
     assert json.load(answer["Payload"])["errorMessage"].startswith("urls: must be a list of 1 to 50 URLs")

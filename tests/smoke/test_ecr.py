@@ -1,4 +1,7 @@
-"""The deployed registry: it has the image with all layers, scans it, and does not overwrite its tag."""
+"""These tests check the deployed repository: it has all layers of the image, scans the image, and protects its tag.
+
+They run in an account, or in the local AWS, a program that imitates AWS on this machine.
+"""
 
 import json
 from typing import Any
@@ -18,10 +21,10 @@ def ecr(deployment: Deployment) -> Any:
 
 @pytest.fixture(scope="module")
 def image(deployment: Deployment) -> dict[str, str]:
-    """The repository and the tag of the web image, as parameters of ECR."""
+    """Return the repository and the tag of the web image, as parameters of ECR operations."""
     outputs = deployment.outputs("ecr")
     if "WebImage" not in outputs:
-        pytest.skip("deployed with publish_web_image=false, so the repository is empty")
+        pytest.skip("the repository is empty, because the setting publish_web_image is false")
     uri, _, tag = outputs["WebImage"].rpartition(":")
     assert uri == outputs["RepositoryUri"]
     return {"repositoryName": uri.partition("/")[2], "imageTag": tag}
@@ -35,14 +38,14 @@ def describe(ecr: Any, image: dict[str, str]) -> dict[str, Any]:
 
 
 def get_image(ecr: Any, image: dict[str, str]) -> dict[str, Any]:
-    """Return the image's manifest and id."""
+    """Return the manifest and the id of the image."""
     (found,) = ecr.batch_get_image(repositoryName=image["repositoryName"], imageIds=[{"imageTag": image["imageTag"]}])[
         "images"
     ]
     return dict(found)
 
 
-def test_image_has_all_its_layers(ecr: Any, image: dict[str, str]) -> None:
+def test_the_repository_has_all_layers_of_the_image(ecr: Any, image: dict[str, str]) -> None:
     assert describe(ecr, image)["imageSizeInBytes"] > 1_000_000
     layers = json.loads(get_image(ecr, image)["imageManifest"])["layers"]
     response = ecr.batch_check_layer_availability(
@@ -51,19 +54,19 @@ def test_image_has_all_its_layers(ecr: Any, image: dict[str, str]) -> None:
     assert {layer["layerAvailability"] for layer in response["layers"]} == {"AVAILABLE"}
 
 
-def test_image_is_scanned(ecr: Any, image: dict[str, str], deployment: Deployment) -> None:
+def test_ecr_scans_the_image(ecr: Any, image: dict[str, str], deployment: Deployment) -> None:
     def is_scanned() -> bool:
-        # An account with enhanced scanning reports ACTIVE, because it scans the image again and again.
+        # With enhanced scanning the status is ACTIVE, because Amazon Inspector scans the image again and again.
         return describe(ecr, image).get("imageScanStatus", {}).get("status") in ("COMPLETE", "ACTIVE")
 
     if deployment.is_local:
         pytest.skip("the local AWS does not scan images")
-    wait_for(is_scanned, "the image to be scanned")
+    wait_for(is_scanned, "the end of the scan")
 
 
-def test_tag_cannot_be_overwritten(ecr: Any, image: dict[str, str]) -> None:
+def test_the_tag_cannot_be_overwritten(ecr: Any, image: dict[str, str]) -> None:
     before = get_image(ecr, image)
-    other = json.dumps({**json.loads(before["imageManifest"]), "annotations": {"is": "another"}})
+    other_manifest = json.dumps({**json.loads(before["imageManifest"]), "annotations": {"is": "another"}})
     with pytest.raises(ecr.exceptions.ImageTagAlreadyExistsException):
-        ecr.put_image(**image, imageManifest=other, imageManifestMediaType=before["imageManifestMediaType"])
+        ecr.put_image(**image, imageManifest=other_manifest, imageManifestMediaType=before["imageManifestMediaType"])
     assert get_image(ecr, image)["imageId"] == before["imageId"]

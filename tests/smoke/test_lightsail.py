@@ -1,4 +1,7 @@
-"""The deployed server: its address, its firewall, its snapshots, and the page that its launch script wrote."""
+"""These tests check the deployed server: its address, its firewall, its snapshots, and its page.
+
+They run only in an account, because the local AWS runs no Lightsail server.
+"""
 
 import socket
 from dataclasses import dataclass
@@ -10,14 +13,15 @@ import requests
 from tests.support.deployment import Deployment
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(900)  # the server may be starting
+pytestmark = pytest.mark.timeout(900)  # the server may still be starting
 LAUNCH_SECONDS = 600
-"""The server starts within a minute. Then it installs packages, with 5 % of a processor once its burst is used up."""
+"""The server starts within a minute. Then it installs packages. This is slow after the burst capacity is used up,
+because the server then gets only 5 % of a processor."""
 
 
 @dataclass
-class Example:
-    """The server as Lightsail describes it."""
+class LightsailExample:
+    """The deployed server, and methods that read its state."""
 
     lightsail: Any
     outputs: dict[str, str]
@@ -26,19 +30,19 @@ class Example:
     def of(cls, deployment: Deployment) -> Self:
         client = deployment.client("lightsail")
         if not client.meta.endpoint_url.endswith(".amazonaws.com"):
-            pytest.skip("the local AWS only records Lightsail resources: there is no server")
+            pytest.skip("the local AWS only stores Lightsail resources and runs no server")
         return cls(client, deployment.outputs("lightsail"))
 
     def server(self) -> dict[str, Any]:
         return dict(self.lightsail.get_instance(instanceName=self.outputs["InstanceName"])["instance"])
 
     def allowed_sources(self) -> dict[int, set[str]]:
-        """Return the networks that may connect, by port."""
+        """Return for each open port the networks that are allowed to connect."""
         states = self.lightsail.get_instance_port_states(instanceName=self.outputs["InstanceName"])["portStates"]
         return {one["fromPort"]: {*one.get("cidrs", []), *one.get("ipv6Cidrs", [])} for one in states}
 
     def page(self) -> requests.Response | None:
-        """Return the server's page, or None as long as there is none."""
+        """Return the page of the server, or None if the server has no page yet."""
         try:
             response = requests.get(self.outputs["Url"], timeout=5)
         except requests.RequestException:
@@ -47,18 +51,18 @@ class Example:
 
 
 @pytest.fixture
-def example(deployment: Deployment) -> Example:
-    return Example.of(deployment)
+def example(deployment: Deployment) -> LightsailExample:
+    return LightsailExample.of(deployment)
 
 
-def test_address_is_static(example: Example) -> None:
+def test_the_server_has_a_static_address(example: LightsailExample) -> None:
     server = example.server()
     assert server["isStaticIp"] is True
     assert server["publicIpAddress"] == example.outputs["StaticIp"]
     assert example.outputs["Url"] == f"http://{example.outputs['StaticIp']}/"
 
 
-def test_server_serves_its_page(example: Example) -> None:
+def test_the_server_shows_its_page(example: LightsailExample) -> None:
     page = wait_for(example.page, f"a page at {example.outputs['Url']}", seconds=LAUNCH_SECONDS)
     server = example.server()
     if server["blueprintId"] == "ubuntu_24_04":
@@ -66,7 +70,7 @@ def test_server_serves_its_page(example: Example) -> None:
             assert f"<dd>{fact}</dd>" in page.text
 
 
-def test_only_http_and_https_are_open_to_everybody(example: Example) -> None:
+def test_only_http_and_https_are_open_to_everybody(example: LightsailExample) -> None:
     sources = example.allowed_sources()
     everybody = {"0.0.0.0/0", "::/0"}
     assert {port for port, networks in sources.items() if networks & everybody} == {80, 443}
@@ -76,15 +80,15 @@ def test_only_http_and_https_are_open_to_everybody(example: Example) -> None:
             pass
 
 
-def test_lightsail_makes_a_snapshot_every_day(example: Example) -> None:
+def test_lightsail_makes_a_snapshot_every_day(example: LightsailExample) -> None:
     (add_on,) = example.server()["addOns"]
     assert (add_on["name"], add_on["status"]) == ("AutoSnapshot", "Enabled")
 
 
-def test_blueprint_and_bundle_are_still_offered(example: Example) -> None:
-    """Lightsail retires them from time to time. Existing servers continue, but nobody can create a new one."""
+def test_lightsail_still_offers_the_blueprint_and_the_bundle(example: LightsailExample) -> None:
+    """Lightsail retires old blueprints and bundles. Existing servers continue, but no new server can be created."""
     server = example.server()
     blueprints = example.lightsail.get_paginator("get_blueprints").paginate().build_full_result()["blueprints"]
     bundles = example.lightsail.get_paginator("get_bundles").paginate().build_full_result()["bundles"]
-    assert server["blueprintId"] in {one["blueprintId"] for one in blueprints if one["isActive"]}
-    assert server["bundleId"] in {one["bundleId"] for one in bundles if one["isActive"]}
+    assert server["blueprintId"] in {blueprint["blueprintId"] for blueprint in blueprints if blueprint["isActive"]}
+    assert server["bundleId"] in {bundle["bundleId"] for bundle in bundles if bundle["isActive"]}

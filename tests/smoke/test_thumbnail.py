@@ -1,4 +1,7 @@
-"""The deployed thumbnail example, used as a person would: uploads become thumbnails and items."""
+"""These tests use the deployed thumbnail example as a person does: uploads become thumbnails and items.
+
+They run in an account, or in the local AWS, a program that imitates AWS on this machine.
+"""
 
 import io
 import time
@@ -16,16 +19,16 @@ from tests.support.deployment import Deployment
 from tests.support.keys import ODD_KEYS
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(900)  # AWS may need minutes
+pytestmark = pytest.mark.timeout(900)  # AWS may need some minutes
 NOTIFICATION_SECONDS = 360
-"""A new notification takes effect within five minutes. Earlier events are lost.
+"""A new notification begins to work within five minutes. S3 sends no events about earlier uploads.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-to-enable-disable-notification-intro.html"""
 MAX_BYTES = 50 * 1024**2
 
 
 @dataclass
-class Example:
-    """The buckets and the table, with a prefix that only this run uses."""
+class ThumbnailExample:
+    """The buckets and the table of the example. All keys have a prefix that only this test run uses."""
 
     s3: Any
     dynamodb: Any
@@ -36,17 +39,17 @@ class Example:
     def of(cls, deployment: Deployment) -> Self:
         return cls(deployment.client("s3"), deployment.client("dynamodb"), deployment.outputs("thumbnail"))
 
-    def wait_until_notified(self) -> None:
-        """Upload a probe again and again until the bucket sends notifications."""
+    def wait_for_notifications(self) -> None:
+        """Upload a file again and again, until an item shows that the bucket sends events."""
         deadline = time.monotonic() + NOTIFICATION_SECONDS
         while time.monotonic() < deadline:
-            key = self.upload("probe", b"")
-            again = time.monotonic() + 10
-            while time.monotonic() < again:
+            key = self.upload("notification-test", b"")
+            next_upload = time.monotonic() + 10
+            while time.monotonic() < next_upload:
                 if self.item(key):
                     return
                 time.sleep(0.1)
-        raise AssertionError(f"the bucket sent no event for {NOTIFICATION_SECONDS} s")
+        raise AssertionError(f"the bucket sent no event within {NOTIFICATION_SECONDS} s")
 
     def upload(self, name: str, body: bytes) -> str:
         key = self.prefix + name
@@ -62,7 +65,7 @@ class Example:
         ).get("Item")
         return found and {name: next(iter(value.values())) for name, value in found.items()}
 
-    def settled(self, key: str) -> dict[str, str]:
+    def wait_for_item(self, key: str) -> dict[str, str]:
         """Wait for the item of a key, and return it."""
         return wait_for(lambda: self.item(key), f"an item for {key!r}")
 
@@ -79,9 +82,9 @@ class Example:
 
 
 @pytest.fixture(scope="module")
-def example(deployment: Deployment) -> Iterator[Example]:
-    example = Example.of(deployment)
-    example.wait_until_notified()
+def example(deployment: Deployment) -> Iterator[ThumbnailExample]:
+    example = ThumbnailExample.of(deployment)
+    example.wait_for_notifications()
     yield example
     bucket = example.outputs["UploadsBucketName"]
     for page in example.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=example.prefix):
@@ -90,10 +93,10 @@ def example(deployment: Deployment) -> Iterator[Example]:
             example.wait_until_deleted(found["Key"])
 
 
-def test_a_real_photo_becomes_a_thumbnail_and_an_item(example: Example) -> None:
+def test_a_real_photo_becomes_a_thumbnail_and_an_item(example: ThumbnailExample) -> None:
     photo = PHOTO.read_bytes()
     key = example.upload("coffee.jpg", photo)
-    item = example.settled(key)
+    item = example.wait_for_item(key)
     assert item["status"] == "made"
     assert item["name"] == "coffee.jpg"
     assert item["size_bytes"] == str(len(photo))
@@ -104,23 +107,23 @@ def test_a_real_photo_becomes_a_thumbnail_and_an_item(example: Example) -> None:
     assert thumbnail.size == (int(item["thumbnail_width"]), int(item["thumbnail_height"]))
     assert max(thumbnail.size) == 256
     red, green, blue = thumbnail.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
-    assert red > green > blue, "coffee and wood are brown"
+    assert red > green > blue, "the photo shows coffee and wood, so its average colour must be brown"
 
 
-GOOD = {
+FILES_BY_FORMAT = {
     file_format: pictures.save(pictures.scene(), file_format)
     for file_format in ("PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
 }
 
 
-def test_every_format_is_recognized_by_its_content(example: Example) -> None:
-    keys = {file_format: example.upload(f"{file_format}.txt", body) for file_format, body in GOOD.items()}
+def test_the_content_of_a_file_determines_its_format(example: ThumbnailExample) -> None:
+    keys = {file_format: example.upload(f"{file_format}.txt", body) for file_format, body in FILES_BY_FORMAT.items()}
     for file_format, key in keys.items():
-        item = example.settled(key)
+        item = example.wait_for_item(key)
         assert (item["status"], item["format"]) == ("made", file_format), item
 
 
-KEYS = [
+UNUSUAL_KEYS = [
     *ODD_KEYS,
     "a.jpg",
     "a.png",
@@ -130,15 +133,15 @@ KEYS = [
 ]
 
 
-def test_odd_keys_work_and_do_not_collide(example: Example) -> None:
-    keys = [example.upload(name, pictures.jpeg()) for name in KEYS]
-    items = [example.settled(key) for key in keys]
-    assert [item["status"] for item in items] == ["made"] * len(KEYS)
+def test_unusual_keys_get_different_thumbnails(example: ThumbnailExample) -> None:
+    keys = [example.upload(name, pictures.jpeg()) for name in UNUSUAL_KEYS]
+    items = [example.wait_for_item(key) for key in keys]
+    assert [item["status"] for item in items] == ["made"] * len(UNUSUAL_KEYS)
     assert [item["image_key"] for item in items] == keys
-    assert len({item["thumbnail_key"] for item in items}) == len(KEYS)
+    assert len({item["thumbnail_key"] for item in items}) == len(UNUSUAL_KEYS)
 
 
-BAD = {
+BAD_FILES = {
     "empty.jpg": (b"", "The file is empty."),
     "folder/": (b"", "This is a folder, not a file."),
     "letter.jpg": (b"Dear Sir or Madam", "not a picture"),
@@ -148,33 +151,36 @@ BAD = {
 }
 
 
-def test_bad_pictures_are_rejected_with_a_reason_and_without_retries(example: Example, deployment: Deployment) -> None:
-    keys = {example.upload(name, body): reason for name, (body, reason) in BAD.items()}
+def test_bad_pictures_are_rejected_with_a_reason_and_without_retries(
+    example: ThumbnailExample, deployment: Deployment
+) -> None:
+    keys = {example.upload(name, body): reason for name, (body, reason) in BAD_FILES.items()}
     for key, reason in keys.items():
-        item = example.settled(key)
+        item = example.wait_for_item(key)
         assert item["status"] == "rejected", item
         assert reason in item["reason"]
         assert "thumbnail_key" not in item
-    letters = deployment.client("sqs").get_queue_attributes(
+    attributes = deployment.client("sqs").get_queue_attributes(
         QueueUrl=example.outputs["DeadLetterQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
     )
-    assert letters["Attributes"]["ApproximateNumberOfMessages"] == "0"
+    assert attributes["Attributes"]["ApproximateNumberOfMessages"] == "0"
 
 
-def test_a_replaced_picture_replaces_its_thumbnail(example: Example) -> None:
+def test_a_replaced_picture_replaces_its_thumbnail(example: ThumbnailExample) -> None:
     key = example.upload("replaced.jpg", pictures.jpeg((300, 100)))
-    first = example.settled(key)
+    first = example.wait_for_item(key)
     example.upload("replaced.jpg", pictures.jpeg((100, 300)))
     second = wait_for(
-        lambda: item if (item := example.settled(key))["etag"] != first["etag"] else None, "the replaced picture's item"
+        lambda: item if (item := example.wait_for_item(key))["etag"] != first["etag"] else None,
+        "the item of the replaced picture",
     )
     assert (second["width"], second["height"]) == ("100", "300")
     wait_for(lambda: not example.thumbnail_exists(first), "the deletion of the first thumbnail")
 
 
-def test_removing_a_picture_removes_its_thumbnail_and_item(example: Example) -> None:
+def test_removing_a_picture_removes_its_thumbnail_and_item(example: ThumbnailExample) -> None:
     key = example.upload("removed.jpg", pictures.jpeg())
-    item = example.settled(key)
+    item = example.wait_for_item(key)
     example.remove(key)
     example.wait_until_deleted(key)
     wait_for(lambda: not example.thumbnail_exists(item), "the deletion of the thumbnail")

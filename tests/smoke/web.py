@@ -1,4 +1,4 @@
-"""Checks of a deployed web service. Both examples that run the service share them."""
+"""Checks of a deployed web service. The tests of ECS on EC2 and of Fargate use these checks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from tests.support.deployment import Deployment
 from tests.support.waiting import wait_for
 
 PATIENCE_SECONDS = 900
-"""ECS pulls an image, starts a task and checks its health. On EC2, an instance may have to start before."""
+"""In this time ECS pulls an image, starts a task and checks its health. On EC2, an instance may have to start first."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Service:
         return cls(deployment.client("ecs"), url, outputs["ClusterName"], outputs["ServiceName"])
 
     def get(self, path: str = "") -> requests.Response:
-        """Send one request in a connection of its own."""
+        """Send one request on a new connection."""
         with requests.Session() as session:
             session.trust_env = False
             return session.get(f"{self.url}{path}", timeout=10)
@@ -55,11 +55,11 @@ class Service:
         return {task["taskArn"].rpartition("/")[2] for task in self.running_tasks()}
 
     def is_in_two_zones(self) -> bool:
-        """Whether tasks run in two zones."""
+        """Whether tasks run in at least two availability zones."""
         return len({task["availabilityZone"] for task in self.running_tasks()}) >= 2
 
     def answering_task_ids(self) -> set[str]:
-        """Send twenty requests, and return the tasks that answer them."""
+        """Send twenty requests. Return the ids of the tasks that answer them."""
         return {self.whoami()["task"] for _ in range(20)}
 
     def failure_events(self) -> set[str]:
@@ -67,46 +67,46 @@ class Service:
         return {event["id"] for event in self.describe()["events"] if "deployment failed" in event["message"]}
 
     def is_steady(self) -> bool:
-        """Whether the last deployment is complete, and as many tasks run as ECS wants."""
+        """Whether the last deployment is complete, and all desired tasks run."""
         service = self.describe()
-        deployments = {one["status"]: one for one in service["deployments"]}
+        deployments = {deployment["status"]: deployment for deployment in service["deployments"]}
         primary = deployments.pop("PRIMARY")
         return (
             primary["rolloutState"] == "COMPLETED"
-            and not any(one["desiredCount"] or one["runningCount"] for one in deployments.values())
+            and not any(old["desiredCount"] or old["runningCount"] for old in deployments.values())
             and service["runningCount"] == service["desiredCount"] >= 2
         )
 
     @contextmanager
-    def with_missing_image(self) -> Iterator[str]:
-        """Deploy an image that does not exist. Yield the former task definition, and restore it in the end."""
-        good: str = self.describe()["taskDefinition"]
-        bad = self._register_with_missing_image(good)
+    def deployment_with_missing_image(self) -> Iterator[str]:
+        """Deploy an image that does not exist. Yield the previous task definition, and restore it at the end."""
+        good_definition: str = self.describe()["taskDefinition"]
+        bad_definition = self._register_with_missing_image(good_definition)
         try:
-            self.ecs.update_service(cluster=self.cluster, service=self.name, taskDefinition=bad)
-            yield good
+            self.ecs.update_service(cluster=self.cluster, service=self.name, taskDefinition=bad_definition)
+            yield good_definition
         finally:
-            if self.describe()["taskDefinition"] != good:
-                self.ecs.update_service(cluster=self.cluster, service=self.name, taskDefinition=good)
-            self.ecs.deregister_task_definition(taskDefinition=bad)
+            if self.describe()["taskDefinition"] != good_definition:
+                self.ecs.update_service(cluster=self.cluster, service=self.name, taskDefinition=good_definition)
+            self.ecs.deregister_task_definition(taskDefinition=bad_definition)
 
-    def _register_with_missing_image(self, good: str) -> str:
-        task = self.ecs.describe_task_definition(taskDefinition=good)["taskDefinition"]
-        copied = (
+    def _register_with_missing_image(self, good_definition: str) -> str:
+        task = self.ecs.describe_task_definition(taskDefinition=good_definition)["taskDefinition"]
+        copied_fields = (
             *("family", "taskRoleArn", "executionRoleArn", "networkMode", "volumes", "placementConstraints"),
             *("requiresCompatibilities", "cpu", "memory", "runtimePlatform"),
         )
         (container,) = task["containerDefinitions"]
         container["image"] = f"{container['image'].rpartition(':')[0]}:no-such-tag"
         response = self.ecs.register_task_definition(
-            **{name: task[name] for name in copied if name in task}, containerDefinitions=[container]
+            **{name: task[name] for name in copied_fields if name in task}, containerDefinitions=[container]
         )
         return str(response["taskDefinition"]["taskDefinitionArn"])
 
 
 def check_page(service: Service, launch_type: str) -> None:
-    """Check that the page and the JSON show where the task runs."""
-    wait_for(service.is_steady, "the service to be steady", seconds=PATIENCE_SECONDS)
+    """Check the page, the description of the task as JSON, and the health checks."""
+    wait_for(service.is_steady, "the end of all deployments", seconds=PATIENCE_SECONDS)
     page = service.get()
     assert page.status_code == 200
     assert page.headers["Content-Type"].startswith("text/html")
@@ -118,21 +118,21 @@ def check_page(service: Service, launch_type: str) -> None:
 
 
 def check_two_zones(service: Service) -> None:
-    """Check that tasks run in two zones and take turns."""
+    """Check that tasks run in two availability zones, and that at least two tasks answer requests."""
     wait_for(service.is_in_two_zones, "tasks in two zones", seconds=PATIENCE_SECONDS)
     running = service.running_task_ids()
     wait_for(lambda: len(service.answering_task_ids() & running) >= 2, "two tasks to answer")
 
 
 def check_rollback(service: Service) -> None:
-    """Check that ECS rolls a missing image back, and that the page answers all the time."""
-    wait_for(service.is_steady, "the service to be steady", seconds=PATIENCE_SECONDS)
+    """Check that ECS rolls back a deployment whose image does not exist. The page must answer all the time."""
+    wait_for(service.is_steady, "the end of all deployments", seconds=PATIENCE_SECONDS)
     before = service.failure_events()
 
     def is_rolled_back() -> bool:
         assert service.get().status_code == 200
-        has_failed = bool(service.failure_events() - before)  # otherwise the deployment may not have started yet
-        return has_failed and service.describe()["taskDefinition"] == good and service.is_steady()
+        has_failed = bool(service.failure_events() - before)  # before this event, the deployment perhaps has not begun
+        return has_failed and service.describe()["taskDefinition"] == good_definition and service.is_steady()
 
-    with service.with_missing_image() as good:
+    with service.deployment_with_missing_image() as good_definition:
         wait_for(is_rolled_back, "the deployment to be rolled back", seconds=PATIENCE_SECONDS)

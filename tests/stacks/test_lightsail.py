@@ -15,7 +15,7 @@ from botocore.model import ServiceModel, StructureShape
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from config import CONTEXT_SETTINGS
-from local.lightsail_launch import StandInServer, stand_in_server
+from local.lightsail_launch import FakeServer, fake_server
 from settings_checks import LIGHTSAIL_SIZES
 from stacks import lightsail_watch
 from tests.support.apps import properties_of, template_with, templates
@@ -232,8 +232,8 @@ SCRIPT = str(lightsail_properties(SANDBOX, "Instance")["UserData"])
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[StandInServer]:
-    with stand_in_server(tmp_path) as server:
+def server(tmp_path: Path) -> Iterator[FakeServer]:
+    with fake_server(tmp_path) as server:
         yield server
 
 
@@ -252,7 +252,7 @@ def test_shellcheck_finds_nothing_in_the_launch_script(tmp_path: Path) -> None:
     assert len(SCRIPT.encode()) < 16 * 1024, "the limit of user data"
 
 
-def test_the_launch_script_writes_a_page_about_the_server(server: StandInServer) -> None:
+def test_the_launch_script_writes_a_page_about_the_server(server: FakeServer) -> None:
     run = server.run(SCRIPT)
     assert run.returncode == 0, run.stderr
     page = server.page.read_text()
@@ -274,7 +274,7 @@ def test_the_launch_script_writes_a_page_about_the_server(server: StandInServer)
     assert 'APT::Periodic::Unattended-Upgrade "1";' in server.updates.read_text()
 
 
-def test_the_launch_script_can_run_twice(server: StandInServer) -> None:
+def test_the_launch_script_can_run_twice(server: FakeServer) -> None:
     assert server.run(SCRIPT).returncode == 0
     first = (server.page.read_bytes(), server.updates.read_bytes())
     assert server.run(SCRIPT).returncode == 0
@@ -282,7 +282,7 @@ def test_the_launch_script_can_run_twice(server: StandInServer) -> None:
     assert [path.name for path in server.page.parent.iterdir()] == ["index.html"]
 
 
-def test_the_launch_script_waits_for_the_updates_of_the_first_start(server: StandInServer) -> None:
+def test_the_launch_script_waits_for_the_updates_of_the_first_start(server: FakeServer) -> None:
     server.replace_command("sleep", '#!/bin/sh\necho "sleep $*" >> "$COMMANDS"\n')
     server.replace_command(
         "apt-get",
@@ -297,7 +297,7 @@ def test_the_launch_script_waits_for_the_updates_of_the_first_start(server: Stan
     ("broken", "script"),
     [("apt-get", "#!/bin/sh\nexit 100\n"), ("systemctl", "#!/bin/sh\nexit 1\n"), ("curl", "#!/bin/sh\nexit 22\n")],
 )
-def test_a_failed_command_fails_the_launch_script(server: StandInServer, broken: str, script: str) -> None:
+def test_a_failed_command_fails_the_launch_script(server: FakeServer, broken: str, script: str) -> None:
     server.replace_command("sleep", "#!/bin/sh\n")
     server.replace_command(broken, script)
     run = server.run(SCRIPT)

@@ -108,11 +108,11 @@ def _destroy(aws: LocalAws, engine: Engine) -> None:
     aws.client("s3", engine).create_bucket(Bucket="mine")
     down = make_local("down", aws.folder)
     assert down.returncode == 0, down.stdout + down.stderr
-    assert "nothing is left: no stack, bucket, table, function" in down.stdout
+    assert "no resource of the stacks is left: no stack, bucket, table, function" in down.stdout
     assert "bucket mine\n" in down.stdout
     assert not psutil.pid_exists(engine.pid)
     again = make_local("down", aws.folder)
-    assert (again.returncode, again.stdout) == (0, "==> no local AWS is running; nothing is left\n")
+    assert (again.returncode, again.stdout) == (0, "==> no local AWS is running, so nothing is left\n")
 
 
 def _put_an_object_into_every_bucket(s3: Any) -> None:
