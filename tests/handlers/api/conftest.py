@@ -1,4 +1,4 @@
-"""The API's function in this process, on moto's DynamoDB."""
+"""Fixtures that run the API's function in the test process. moto imitates DynamoDB."""
 
 import os
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
 
 @pytest.fixture(scope="session")
 def function() -> Iterator[ModuleType]:
-    """The handler's module, imported as Lambda imports it."""
+    """The module api.handler, imported as Lambda imports it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
@@ -52,7 +52,7 @@ def function() -> Iterator[ModuleType]:
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[None]:
-    """moto, once for each module: it takes ten times as long to start as a table takes to create."""
+    """moto starts once for each module, because its start takes ten times as long as the creation of a table."""
     with mock_aws():
         yield
 
@@ -65,5 +65,5 @@ def client(function: ModuleType, aws: None) -> Iterator[Client]:  # noqa: ARG001
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore repeats a request at once."""
+    """botocore repeats a failed request immediately."""
     monkeypatch.setattr("time.sleep", lambda _: None)

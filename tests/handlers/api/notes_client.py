@@ -1,8 +1,7 @@
-"""A client that calls the function with API Gateway's events and checks every answer against openapi.json."""
+"""A client that sends events of API Gateway to the function, and checks that every answer fits openapi.json."""
 
 import itertools
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from moto.core.models import botocore_stubber
 
-from tests.handlers.api.documented import require_documented
+from tests.handlers.api.answer_checks import require_documented
 
 TABLE = "notes"
 CONTEXT = SimpleNamespace(
@@ -43,7 +42,7 @@ class Answer:
 
     @property
     def pointers(self) -> list[str]:
-        """The JSON pointers of a problem, one for each fault of the body."""
+        """The JSON pointer of each fault in a problem document."""
         return [error["pointer"] for error in self.json["errors"]]
 
 
@@ -64,7 +63,7 @@ def event(
     api_key: str | None = "key-1",
     base64: bool = False,
 ) -> dict[str, Any]:
-    """Return the proxy event (version 1.0) that API Gateway makes of a request."""
+    """Return the event (payload version 1.0) that API Gateway sends to the function for a request."""
     header_lists, query_lists = _as_lists(headers), _as_lists(query)
     return {
         "path": path,
@@ -88,7 +87,7 @@ def _dynamodb() -> Any:
 
 
 def _create_table() -> None:
-    # The same table as in stacks/api.py. The tests on the local deployment show that they agree.
+    # This table is the same as in stacks/api.py. The tests of the deployed API would fail if they were different.
     _dynamodb().create_table(
         TableName=TABLE,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -111,27 +110,31 @@ def _create_table() -> None:
 
 
 class Client:
-    """A client of the API. It also sees the table and the function's calls to DynamoDB."""
+    """A client of the API. It can also read the table and the function's calls to DynamoDB.
+
+    Headers are keyword arguments: If_Match="*" sends `If-Match: *`.
+    """
 
     def __init__(self, function: ModuleType) -> None:
         self.function = function
         self.store = function.routes.store
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
-        """The function's calls to DynamoDB: operation and parameters."""
+        """Operation and parameters of each call to DynamoDB."""
         self.expects_failure = False
-        """Whether an answer may be a 5xx."""
-        self._one_request = threading.RLock()  # a Lambda process handles one request at a time
+        """Whether an answer may have a 5xx status."""
 
     def send(self, method: str, path: str, body: Any = None, **request: Any) -> Answer:
-        """Send a request and return the answer. A body that is not text is sent as JSON."""
+        """Send a request and return the answer. A body that is not text is sent as JSON.
+
+        Fails if the answer is not documented, or if its status is an unexpected 5xx.
+        """
         text = body if body is None or isinstance(body, str) else json.dumps(body)
         request_event = event(method, path, text, **request)
-        with self._one_request:
-            response = self.function.handler(request_event, CONTEXT)
+        response = self.function.handler(request_event, CONTEXT)
         json.dumps(response).encode()  # Lambda does the same
         assert response["isBase64Encoded"] is False
         headers = {name.lower(): ", ".join(values) for name, values in response["multiValueHeaders"].items()}
-        assert len(headers) == len(response["multiValueHeaders"]), "a header was sent under two spellings"
+        assert len(headers) == len(response["multiValueHeaders"]), "a header has two spellings"
         answer = Answer(status=response["statusCode"], headers=headers, text=response["body"])
         if method != "OPTIONS":
             require_documented(method, path, answer.status, answer.headers, answer.text)
@@ -143,7 +146,7 @@ class Client:
         return answer
 
     def create(self, note: Any = None, *, key: str | None = None, **request: Any) -> Answer:
-        """Send a create; the default note has only a title. `key` is the Idempotency-Key."""
+        """Send a create. `key` is the Idempotency-Key. Without `note`, the note has only a title."""
         headers = {"Content-Type": "application/json", **({} if key is None else {"Idempotency-Key": key})}
         return self.send("POST", NOTES, {"title": "A"} if note is None else note, headers=headers, **request)
 
@@ -174,7 +177,7 @@ class Client:
         return self.send("GET", NOTES, query=query)
 
     def pages(self, limit: int) -> Iterator[list[str]]:
-        """Yield the ids of every page. The next page is requested only when it is needed."""
+        """Yield the ids of each page. The client requests the next page only when the test needs it."""
         cursor: dict[str, str] = {}
         while True:
             page = self.page(limit=str(limit), **cursor).json
@@ -195,22 +198,19 @@ class Client:
         """Return the ids of the notes in the table."""
         return {item["id"]["S"] for item in self.items() if "collection" in item}
 
-    def take_operations(self) -> list[str]:
-        """Return the DynamoDB operations since the last call of this method."""
-        names = [name for name, _ in self.calls]
-        self.calls.clear()
-        return names
-
     @contextmanager
     def dynamodb_answers(self, operation: str, answer: Callable[[Callable[[], Any]], Any]) -> Iterator[None]:
-        """Let `answer` answer an operation of DynamoDB. It gets a function that asks the real table."""
+        """Replace the answers to an operation of DynamoDB by those of `answer`.
+
+        `answer` gets a function that sends the request to the table and returns the real answer.
+        """
         events = self.store._dynamodb.meta.events
 
         def before_send(event_name: str, request: Any, **_: Any) -> Any:
-            def ask_table() -> Any:
+            def call_table() -> Any:
                 return botocore_stubber(event_name, request)
 
-            return answer(ask_table) if event_name.endswith(f".{operation}") else ask_table()
+            return answer(call_table) if event_name.endswith(f".{operation}") else call_table()
 
         events.unregister("before-send", botocore_stubber)
         events.register("before-send", before_send)
@@ -224,11 +224,11 @@ class Client:
 
 
 def _with_hyphens(headers: Headers) -> Headers:
-    return {name.replace("_", "-"): value for name, value in headers.items()}  # If_Match=... means If-Match
+    return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def aws_response(status: int, document: Mapping[str, Any]) -> AWSResponse:
-    """Return an answer as DynamoDB sends it."""
+    """Return an answer in the format of DynamoDB."""
     body: Any = SimpleNamespace(stream=lambda: iter([json.dumps(document).encode()]))
     headers: Any = {"content-type": "application/x-amz-json-1.0"}
     return AWSResponse("https://dynamodb", status, headers, body)
@@ -236,7 +236,7 @@ def aws_response(status: int, document: Mapping[str, Any]) -> AWSResponse:
 
 @contextmanager
 def new_client(function: ModuleType) -> Iterator[Client]:
-    """Yield a client with a new table. A hypothesis test may need one for each example."""
+    """Yield a client with a new table. Some hypothesis tests need a new table for each example."""
     client = Client(function)
     _create_table()
 

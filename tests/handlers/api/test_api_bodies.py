@@ -1,4 +1,4 @@
-"""The bodies of requests: JSON keeps every digit, and a body that is not JSON is refused before anything is written."""
+"""Tests of request bodies: JSON keeps every digit, and a body that is not JSON is refused before any write."""
 
 import base64
 from decimal import Decimal
@@ -13,8 +13,8 @@ from tests.handlers.api.conftest import JSON_VALUES, ONE_TABLE_FOR_ALL_EXAMPLES
 from tests.handlers.api.notes_client import NOTES, Client
 
 
-def stored(client: Client, body: str) -> str:
-    """Return the body's text after a create and a read."""
+def stored_text(client: Client, body: str) -> str:
+    """Create a note with this body, read the note, and return the text of its body."""
     created = client.create(f'{{"title":"A","body":{body}}}')
     assert created.status == 201, created.text
     read = client.read(created.json["id"])
@@ -26,7 +26,7 @@ def stored(client: Client, body: str) -> str:
 @given(value=JSON_VALUES)
 def test_any_json_is_returned_unchanged(client: Client, value: Any) -> None:
     text = jsontext.dump(value)
-    assert stored(client, text) == text
+    assert stored_text(client, text) == text
 
 
 UNCHANGED_NUMBERS = (
@@ -34,12 +34,12 @@ UNCHANGED_NUMBERS = (
     "1.00000000000000000000000000000000000000000000000001",
     "123456789012345678901234567890.123456789012345678901234567890",
 )
-REWRITTEN_NUMBERS = {"1e400": "1E+400", "1e-7": "1E-7", "0.0000001": "1E-7", "1E05": "1E+5", "-0": "0"}
+REWRITTEN_NUMBERS = {"1e400": "1E+400", "1e-7": "1E-7", "0.0000001": "1E-7", "1E2": "1E+2", "1E05": "1E+5", "-0": "0"}
 
 
 @pytest.mark.parametrize(("sent", "read"), [*((n, n) for n in UNCHANGED_NUMBERS), *REWRITTEN_NUMBERS.items()])
 def test_a_number_keeps_its_value_and_every_digit(client: Client, sent: str, read: str) -> None:
-    assert stored(client, sent) == read
+    assert stored_text(client, sent) == read
     assert Decimal(read) == Decimal(sent)
 
 
@@ -53,7 +53,7 @@ def test_a_number_keeps_its_value_and_every_digit(client: Client, sent: str, rea
 )
 def test_every_character_is_kept(client: Client, text: str) -> None:
     for body in (f'"{text}"', f'{{"{text}":1}}'):
-        assert jsontext.parse(stored(client, body)) == jsontext.parse(body)
+        assert jsontext.parse(stored_text(client, body)) == jsontext.parse(body)
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_every_character_is_kept(client: Client, text: str) -> None:
         (' {"z" : 1,\n"a":\t[ 2 , { } ]} ', '{"z":1,"a":[2,{}]}'),
         ("[" * 32 + "]" * 32, "[" * 32 + "]" * 32),
     ],
-    ids=["a pair of surrogates", "order of members, white space", "32 levels deep"],
+    ids=["a pair of surrogates", "order of members and white space", "32 levels"],
 )
 def test_a_body_is_stored_as_compact_json(client: Client, sent: str, read: str) -> None:
-    assert stored(client, sent) == read
+    assert stored_text(client, sent) == read
 
 
 @pytest.mark.parametrize("levels", [33, 200, 100_000])
@@ -113,7 +113,7 @@ def test_a_byte_order_mark_is_ignored(client: Client) -> None:
     assert client.create('\ufeff{"title":"A"}').status == 201
 
 
-# -- bodies in base64: the gateway encodes some
+# -- bodies in base64, because API Gateway encodes some bodies
 
 
 def in_base64(data: bytes) -> str:
@@ -163,7 +163,7 @@ OTHER_TYPES = (
 )
 OTHER_CHARSETS = (
     *("=utf-16", "=iso-8859-1", "=", "=none", "=é"),
-    # RFC 2231 allows these parameters, for mail.
+    # RFC 2231 allows these parameters in e-mail.
     *("*0=utf-8; charset*=x", "*0=utf; charset*1=-16", "*=a%00''x", "*=utf-8''utf-16", "*=punycode''é"),
     "*" + "9" * 4301 + "=x",
 )
@@ -180,7 +180,7 @@ def test_another_media_type_gets_415(client: Client, content_type: str) -> None:
     assert client.items() == []
 
 
-def test_put_takes_json_and_patch_takes_a_merge_patch_too(client: Client) -> None:
+def test_put_accepts_json_and_patch_also_accepts_a_merge_patch(client: Client) -> None:
     path = f"{NOTES}/{client.new_id()}"
     text, merge_patch, plain_json = (
         {"Content-Type": name, "If-Match": "*"}
@@ -195,13 +195,12 @@ def test_put_takes_json_and_patch_takes_a_merge_patch_too(client: Client) -> Non
     assert client.send("PATCH", path, {"title": "A"}, headers=plain_json).status == 200
 
 
-# -- random bytes
+# -- random bytes: Client.send fails if an answer is not documented or has a 5xx status
 
 
 @ONE_TABLE_FOR_ALL_EXAMPLES
 @given(data=st.binary(max_size=200) | JSON_VALUES.map(lambda value: jsontext.dump(value).encode()))
 def test_any_bytes_get_a_documented_answer(client: Client, data: bytes) -> None:
-    """Client.send fails for an answer that is not documented, and for every 5xx."""
     note_id = client.new_id()
     headers = {"If-Match": "*"}
     for method, path in (("POST", NOTES), ("PUT", f"{NOTES}/{note_id}"), ("PATCH", f"{NOTES}/{note_id}")):
