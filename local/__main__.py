@@ -70,11 +70,11 @@ def up(aws: LocalAws, photo: Path) -> None:
 
 def down(aws: LocalAws) -> None:
     """Destroy every stack with the CDK CLI, and check that nothing is left. Always stop the engine at the end."""
-    engine = aws.running()
+    engine = aws.running_engine()
     try:
         if engine is None:
             step("no local AWS is running, so nothing is left")
-        elif aws.half_done:
+        elif aws.is_incomplete:
             step(
                 "the last deployment was not completed. The engine keeps it only in memory, so it ends with the engine"
             )
@@ -101,7 +101,7 @@ def destroy(aws: LocalAws, engine: Engine) -> None:
     if ours:
         raise LocalError(
             f"these resources were not destroyed: {', '.join(ours)}. They disappeared when the engine stopped. "
-            f"Look for the reason in {aws.log}"
+            f"Look for the reason in {aws.log_file}"
         )
     step(f"no resource of the stacks is left: no {', '.join(LISTINGS)}")
     if remaining:
@@ -118,8 +118,8 @@ def step(text: str) -> None:
 
 
 def _engine(aws: LocalAws) -> Engine:
-    engine = aws.running()
-    if engine and aws.half_done:
+    engine = aws.running_engine()
+    if engine and aws.is_incomplete:
         step("the last deployment was not completed, so a new engine starts")
         engine = None
     if engine:
@@ -128,7 +128,7 @@ def _engine(aws: LocalAws) -> Engine:
     engine = aws.start()
     if engine.port != PORT:
         step(f"another process uses port {PORT}, so the local AWS uses port {engine.port}")
-    step(f"started the local AWS at {engine.endpoint} (log: {aws.log})")
+    step(f"started the local AWS at {engine.endpoint} (log: {aws.log_file})")
     print(f"    containers: {engine.tool.name} ({engine.tool.why})")
     return engine
 

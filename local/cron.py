@@ -8,7 +8,7 @@ from local.project import SETTINGS
 from local.waiting import wait_for
 from localaws.aws import LocalError
 
-TITLE = f"a schedule checks a site every minute (a minute lasts {SETTINGS.seconds_a_minute} s here)"
+TITLE = f"a schedule checks a site every minute (a minute lasts {SETTINGS.seconds_per_minute} s here)"
 PATIENCE_SECONDS = 30
 
 
@@ -56,7 +56,7 @@ def _next_result(
         raise LocalError(
             f"the schedule stored no result with up={up} for {deployment.engine.site} within {PATIENCE_SECONDS} s. "
             f"The last result is {_latest(deployment, outputs) or 'none'}. "
-            f"The function's log is in {deployment.aws.log}"
+            f"The function's log is in {deployment.aws.log_file}"
         )
     return result
 

@@ -63,5 +63,5 @@ def _missing_item_message(deployment: LocalDeployment, outputs: dict[str, str], 
     dead_letters = [message["Body"] for message in received.get("Messages", [])]
     return (
         f"the table has no item for {key} after {PATIENCE_SECONDS} s. Dead letters: {dead_letters or 'none'}. "
-        f"The function's log is in {deployment.aws.log}"
+        f"The function's log is in {deployment.aws.log_file}"
     )

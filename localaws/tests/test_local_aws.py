@@ -22,7 +22,7 @@ def test_a_free_port_is_used_if_the_port_is_taken(aws: LocalAws) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         engine = aws.start(other.getsockname()[1])
         assert engine.port != other.getsockname()[1]
-    assert aws.running() == engine
+    assert aws.running_engine() == engine
 
 
 def test_the_engine_listens_on_this_machine_alone(aws: LocalAws) -> None:
@@ -60,7 +60,7 @@ def test_a_stopped_engine_leaves_no_process_and_no_file_but_its_log(aws: LocalAw
     engine = aws.start()
     aws.stop()
     assert not psutil.pid_exists(engine.pid)
-    assert aws.running() is None
+    assert aws.running_engine() is None
     assert {path.name for path in aws.folder.iterdir()} == {"engine.log"}
 
 
@@ -69,11 +69,11 @@ def test_another_process_with_the_same_number_is_not_killed(aws: LocalAws) -> No
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
         aws.folder.mkdir()
         (aws.folder / "engine.json").write_text(f'{{"pid": {other.pid}, "port": 4566}}')
-        assert aws.running() is None
+        assert aws.running_engine() is None
         aws.stop()
         assert other.poll() is None
         (aws.folder / "engine.json").write_text("")  # as a write that was cut off leaves it
-        assert aws.running() is None
+        assert aws.running_engine() is None
         other.kill()
 
 
@@ -81,7 +81,7 @@ def test_an_engine_that_cannot_start_says_why(aws: LocalAws, monkeypatch: pytest
     monkeypatch.setattr(aws, "_command", [sys.executable, "-c", "raise SystemExit('no engine today')"])
     with pytest.raises(LocalError, match="no engine today"):
         aws.start()
-    assert aws.running() is None
+    assert aws.running_engine() is None
 
 
 def test_the_cli_ends_with_the_engine(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:

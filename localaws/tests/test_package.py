@@ -90,7 +90,7 @@ def test_every_patch_is_documented() -> None:
 def test_settings_survive_the_way_to_another_process() -> None:
     settings = Settings(
         project="/app",
-        seconds_a_minute=60,
+        seconds_per_minute=60,
         task_environment={"A": "1"},
         stand_ins=(StandIn(image="web:1", command=("python", "-m", "web"), environment={"B": "2"}),),
         base_image=BaseImage(image="python:3", requirements=("requirements.txt",), cache="/cache"),

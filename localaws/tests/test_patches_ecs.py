@@ -33,7 +33,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
         patch.setenv("LOCAL_CONTAINERS", "none")
         server = StandIn(image="web:1", command=(sys.executable, "-c", SERVER))
         crash = StandIn(image="crash:1", command=(sys.executable, "-c", "raise SystemExit(1)"))
-        settings = Settings(stand_ins=(server, crash), seconds_a_minute=1)
+        settings = Settings(stand_ins=(server, crash), seconds_per_minute=1)
         aws = LocalAws(tmp_path_factory.mktemp("ecs"), settings)
         aws.start()
         yield aws
@@ -42,7 +42,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="module")
 def client(aws: LocalAws) -> Client:
-    engine = aws.running()
+    engine = aws.running_engine()
     assert engine
     return lambda service: aws.client(service, engine)
 
@@ -120,7 +120,7 @@ def test_a_service_runs_behind_its_load_balancer(client: Client, aws: LocalAws) 
     assert definition["containerDefinitions"][0]["healthCheck"]["command"] == ["CMD", "true"]
 
     (balancer,) = elb.describe_load_balancers(LoadBalancerArns=[ids["Balancer"]])["LoadBalancers"]
-    engine = aws.running()
+    engine = aws.running_engine()
     assert engine
     url = local_url(f"http://{balancer['DNSName']}/", engine.endpoint)
     answers = [requests.get(url, timeout=10).text for _ in range(4)]

@@ -151,11 +151,11 @@ def test_s3_checks_permissions_as_aws_does_and_uses_are_recorded(aws: LocalAws, 
     stock = LocalAws(tmp_path / "stock", patched=False)
     try:
         assert outcomes(stock) == ["NoSuchKey", "404", "done", "done", "AccessDenied"]
-        assert not stock.permissions.exists()
+        assert not stock.permissions_file.exists()
     finally:
         stock.stop()
     assert outcomes(aws) == ["AccessDenied", "403", "done", "AccessDenied", "AccessDenied"]
-    uses = [json.loads(line) for line in aws.permissions.read_text().splitlines()]
+    uses = [json.loads(line) for line in aws.permissions_file.read_text().splitlines()]
     assert [use for use in uses if use[0] == "reader"] == [
         ["reader", "s3:GetObject", "arn:aws:s3:::things/*", True],
         ["reader", "s3:ListBucket", "arn:aws:s3:::things", False],

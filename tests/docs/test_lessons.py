@@ -51,7 +51,7 @@ FIGURES: Mapping[str, list[str]] = {
         f"{cron.TIMEOUT_SECONDS} seconds",
         f"{MAX_BODY_BYTES // 1024} KiB",
         f"{cron.KEEP_DAYS} days",
-        f"{SETTINGS.seconds_a_minute} seconds",
+        f"{SETTINGS.seconds_per_minute} seconds",
     ],
     "ecr": [f"the last {ecr.KEPT_IMAGES}"],
     "ecs_ec2": [

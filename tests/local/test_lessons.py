@@ -30,7 +30,7 @@ def lesson_runs(
     request: pytest.FixtureRequest, deployment: Deployment, engine: Engine, local_aws: LocalAws
 ) -> Iterator[dict[str, Future[Run]]]:
     """Start the selected lessons at the same time. Each lesson uses its own stack, and waits most of the time."""
-    assert local_aws.running() == engine
+    assert local_aws.running_engine() == engine
     items = cast("list[pytest.Function]", request.session.items)
     stems = [str(item.callspec.params["stem"]) for item in items if "lesson_runs" in item.fixturenames]
     (ROOT / ".build").mkdir(exist_ok=True)

@@ -56,7 +56,7 @@ def test_a_running_engine_is_used_again_and_a_killed_engine_is_replaced(aws: Loc
     os.kill(first.pid, signal.SIGKILL)
     second = _engine(aws)
     assert second.pid != first.pid
-    assert aws.running() == second
+    assert aws.running_engine() == second
 
 
 def test_an_engine_of_an_older_version_is_replaced(aws: LocalAws) -> None:
@@ -75,7 +75,7 @@ def test_after_an_incomplete_deployment_a_new_engine_starts(aws: LocalAws, capsy
     second = _engine(aws)
     assert second.pid != first.pid
     assert not psutil.pid_exists(first.pid)
-    assert not aws.half_done
+    assert not aws.is_incomplete
     assert "the last deployment was not completed" in capsys.readouterr().out
 
 
@@ -84,13 +84,13 @@ def test_a_second_make_local_in_the_same_folder_is_an_error(tmp_path: Path) -> N
         second = make_local("up", tmp_path)
     assert second.returncode == 1
     assert second.stderr.startswith("error: another make local runs in")
-    assert LocalAws(tmp_path).running() is None
+    assert LocalAws(tmp_path).running_engine() is None
 
 
 def test_a_missing_photo_is_reported_before_anything_starts(tmp_path: Path) -> None:
     run = make_local("up", tmp_path, "--photo", str(tmp_path / "none.jpg"))
     assert run.stderr == f"error: PHOTO={tmp_path / 'none.jpg'}: this file does not exist\n"
-    assert LocalAws(tmp_path).running() is None
+    assert LocalAws(tmp_path).running_engine() is None
 
 
 @pytest.mark.parametrize("bucket", ["compute-thumbnail-uploads", "cdk-hnb659fds-assets-000000000000-us-east-1"])
@@ -140,7 +140,7 @@ def test_an_interrupted_deployment_leaves_nothing_running(
         for line in up.stdout:
             if line.startswith(output_before_signal):
                 break
-        engine = aws.running()
+        engine = aws.running_engine()
         wait_for(
             lambda: len(_processes_of(aws)) > 2, "a process of the CDK CLI, in addition to the engine and the command"
         )
@@ -150,7 +150,7 @@ def test_an_interrupted_deployment_leaves_nothing_running(
     assert engine is not None
     assert not psutil.pid_exists(engine.pid)
     assert _processes_of(aws) == []
-    assert aws.running() is None
+    assert aws.running_engine() is None
 
 
 def _processes_of(aws: LocalAws) -> list[str]:

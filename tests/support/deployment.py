@@ -62,7 +62,7 @@ def make_local_run(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="session")
 def engine(local_aws: LocalAws, make_local_run: MakeLocalRun) -> Engine:
     """Return the engine that holds the deployment."""
-    engine = local_aws.running()
+    engine = local_aws.running_engine()
     assert engine, make_local_run.output
     return engine
 
@@ -88,9 +88,9 @@ def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
 def _check_destruction_and_permissions(request: pytest.FixtureRequest, aws: LocalAws, engine: Engine) -> None:
     stacks = Stack.all(aws.client("cloudformation", engine))
     # Before the destruction, because that takes permissions away from functions that still run.
-    faults = missing_permissions(aws.permissions, stacks)
+    faults = missing_permissions(aws.permissions_file, stacks)
     record = aws.folder / "permissions.jsonl"
-    record.hardlink_to(aws.permissions)  # the engine deletes its own file when it ends
+    record.hardlink_to(aws.permissions_file)  # the engine deletes its own file when it ends
     _put_an_object_into_every_bucket(aws.client("s3", engine))
     _destroy(aws, engine)
     used, complete = used_permissions(record, stacks), _is_complete(request.session)

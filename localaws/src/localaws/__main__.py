@@ -21,13 +21,13 @@ def main() -> None:
     parser.add_argument("--project", type=Path, default=Path.cwd(), help="folder of the CDK app (this folder)")
     parser.add_argument("--folder", type=Path, help="where logs and other files go (a temporary folder)")
     parser.add_argument(
-        "--seconds-a-minute",
+        "--seconds-per-minute",
         type=float,
-        default=Settings().seconds_a_minute,
+        default=Settings().seconds_per_minute,
         help="how long a minute lasts for rate(...) schedules and health checks (%(default)s)",
     )
     arguments = parser.parse_args()
-    settings = Settings(project=str(arguments.project.resolve()), seconds_a_minute=arguments.seconds_a_minute)
+    settings = Settings(project=str(arguments.project.resolve()), seconds_per_minute=arguments.seconds_per_minute)
     for sign in STOP_SIGNALS:
         signal.signal(sign, _interrupt)
     with tempfile.TemporaryDirectory(prefix="localaws-") as temporary:
@@ -60,7 +60,7 @@ def _run(aws: LocalAws, port: int) -> None:
     engine = aws.start(port)
     if port and engine.port != port:
         print(f"==> port {port} is taken by another process: using {engine.port}")
-    print(f"==> the local AWS answers at {engine.endpoint} (log: {aws.log})")
+    print(f"==> the local AWS answers at {engine.endpoint} (log: {aws.log_file})")
     print(f"    containers: {engine.tool.name} ({engine.tool.why})")
     print(_instructions(aws, engine), flush=True)
     while aws.alive_engine():

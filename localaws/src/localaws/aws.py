@@ -71,19 +71,19 @@ class LocalAws:
         self._project = Path(self.settings.project)
         self._command = [sys.executable, "-m", "localaws.engine", *([] if patched else ["--stock"])]
         self._process: subprocess.Popen[bytes] | None = None
-        self.log = folder / "engine.log"
+        self.log_file = folder / "engine.log"
         self.env_file = folder / "env"
         """A file for `sh` to source: afterwards aws, cdk, curl and the SDKs use the local AWS."""
         self.site_down_file = folder / "site-is-down"
         """The web site is down while this file exists."""
-        self.permissions = folder / "tmp" / "permissions.jsonl"
+        self.permissions_file = folder / "tmp" / "permissions.jsonl"
         """The permissions that roles have used, written by localaws/patches/iam.py. Deleted with the engine."""
-        self._state = folder / "engine.json"
-        self._unfinished = folder / "unfinished"
+        self._state_file = folder / "engine.json"
+        self._incomplete_mark = folder / "deployment-incomplete"
 
     # -- life
 
-    def running(self) -> Engine | None:
+    def running_engine(self) -> Engine | None:
         """Return the last engine if it answers and is of this version."""
         engine = self.alive_engine()
         return engine if engine and engine.site_port and _answers(engine) else None
@@ -95,7 +95,7 @@ class LocalAws:
         restart of the machine, another process may have the same number.
         """
         try:
-            with self._state.open() as state:
+            with self._state_file.open() as state:
                 fcntl.flock(state, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return None
@@ -106,7 +106,7 @@ class LocalAws:
     def _last_engine(self) -> Engine | None:
         # The process may have ended. None if the file does not exist or was cut off.
         try:
-            state = json.loads(self._state.read_text())
+            state = json.loads(self._state_file.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
         return Engine(**{**state, "tool": Tool.from_json(state["tool"])}) if "tool" in state else Engine(**state)
@@ -126,12 +126,12 @@ class LocalAws:
         free_port, site_port = _free_ports(2)
         engine_port = port if port and _is_free(port) else free_port
         tool = container_tool.find(self.folder)
-        with self.log.open("wb") as log, self._state.open("w") as state, delay_signals():
+        with self.log_file.open("wb") as log, self._state_file.open("w") as state, delay_signals():
             fcntl.flock(state, fcntl.LOCK_EX)
             self._process = subprocess.Popen(
                 [
                     *self._command,
-                    *("--folder", str(self.folder), "--permissions", str(self.permissions)),
+                    *("--folder", str(self.folder), "--permissions", str(self.permissions_file)),
                     *("--site-port", str(site_port), "--site-down", str(self.site_down_file)),
                     *("--tool", tool.to_json(), "--settings", self.settings.to_json()),
                 ],
@@ -158,12 +158,12 @@ class LocalAws:
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = self.log_tail()
                 self.stop()
-                raise LocalError(f"the local AWS did not start; the end of {self.log}:\n{tail}")
+                raise LocalError(f"the local AWS did not start; the end of {self.log_file}:\n{tail}")
             time.sleep(0.05)
 
     def log_tail(self) -> str:
         """Return the last lines of the engine's log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-15:])
 
     def stop(self) -> None:
         """End the engine and every process and container that it started, and delete its temporary files.
@@ -179,11 +179,11 @@ class LocalAws:
             self._process = None
         if last:
             container_tool.remove_all(last.tool, self.folder)
-        self._state.unlink(missing_ok=True)
+        self._state_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         self.env_file.unlink(missing_ok=True)
         self.site_down_file.unlink(missing_ok=True)
-        self._unfinished.unlink(missing_ok=True)
+        self._incomplete_mark.unlink(missing_ok=True)
 
     def _end(self, process_group: int) -> None:
         # The engine leads its own session, and the functions that it runs are in its process group.
@@ -196,16 +196,16 @@ class LocalAws:
     # -- a deployment that broke off
 
     @property
-    def half_done(self) -> bool:
+    def is_incomplete(self) -> bool:
         """Whether the last deployment into this engine began and did not end."""
-        return self._unfinished.exists()
+        return self._incomplete_mark.exists()
 
     @contextlib.contextmanager
     def deploying(self) -> Iterator[None]:
         """Mark the deployment as half done, until the block ends without an error."""
-        self._unfinished.touch()
+        self._incomplete_mark.touch()
         yield
-        self._unfinished.unlink()
+        self._incomplete_mark.unlink()
 
     # -- how to reach it
 

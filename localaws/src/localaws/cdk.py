@@ -72,7 +72,7 @@ class Cdk:
             process.wait()
         _show_progress(activity, "")
         if engine_ended.is_set():
-            raise LocalError(f"the local AWS ended while {activity}; its log: {self._aws.log}")
+            raise LocalError(f"the local AWS ended while {activity}; its log: {self._aws.log_file}")
         if process.returncode:
             raise LocalError(f"{activity} failed: cdk {' '.join(arguments)}\n{_tail(self._log)}")
         print(f"    {activity}: {time.monotonic() - started:.1f} s", flush=True)

@@ -35,7 +35,7 @@ def main() -> None:
             local_name=functools.partial(engine_image_name, port=int(os.environ["GATEWAY_PORT"])),
             digest=patches.image_digest,
         )
-        patches.apply(runner, arguments.settings.seconds_a_minute, arguments.permissions)
+        patches.apply(runner, arguments.settings.seconds_per_minute, arguments.permissions)
     site.serve(arguments.site_port, arguments.site_down)
     sys.argv = ["ministack"]  # its main() parses the command line too
     ministack.app.main()

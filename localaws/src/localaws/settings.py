@@ -37,7 +37,7 @@ class Settings:
 
     project: str = field(default_factory=lambda: str(Path.cwd()))
     """The folder of the CDK app. The CDK CLI is run there, from its `node_modules`."""
-    seconds_a_minute: float = 3
+    seconds_per_minute: float = 3
     """The length of a minute for `rate(...)` schedules and health checks, because nobody wants to wait an hour."""
     task_environment: Mapping[str, str] = field(default_factory=dict)
     """Variables for every ECS task, beside those of its definition."""

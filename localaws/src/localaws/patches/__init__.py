@@ -29,7 +29,7 @@ from localaws.task_runner import TaskRunner
 __all__ = ["apply", "image_digest"]
 
 
-def apply(runner: TaskRunner, seconds_a_minute: float, permissions_file: Path) -> None:
+def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path) -> None:
     """Apply every patch to the ministack of this process, before it serves.
 
     `permissions_file` gets the permissions that roles use. The patches of iam come last, because they wrap others.
@@ -43,7 +43,7 @@ def apply(runner: TaskRunner, seconds_a_minute: float, permissions_file: Path) -
     lambda_functions.never_recreate_log_groups()
     lambda_functions.keep_last_log_lines()
     lambda_functions.limit_environments()
-    scheduler.shorten_minutes(seconds_a_minute)
+    scheduler.shorten_minutes(seconds_per_minute)
     scheduler.replace_context_attributes()
     scheduler.retry_scheduled_invocations()
     ec2.add_network_types()
@@ -53,7 +53,7 @@ def apply(runner: TaskRunner, seconds_a_minute: float, permissions_file: Path) -
     ecs.keep_task_definition_properties()
     ecs.add_cluster_types()
     ecs.record_group_instances()
-    elb.check_target_health(seconds_a_minute)
+    elb.check_target_health(seconds_per_minute)
     batch.add_batch_types()
     cloudformation.add_recorded_types()
     iam.require_permission_to_log()

@@ -5,7 +5,7 @@ from typing import Any
 import ministack.app
 from ministack.services import apigateway_v1
 
-from localaws.patches.cloudformation import call_after
+from localaws.patches.cloudformation import call_after_provisioning
 
 
 def treat_loopback_as_tls() -> None:
@@ -28,15 +28,15 @@ def validate_request_bodies() -> None:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-request-validation.html
     Upstream issue: none known.
     """
-    call_after("AWS::ApiGateway::RequestValidator", _store_validator)
-    call_after("AWS::ApiGateway::Method", _store_validator_of_method)
+    call_after_provisioning("AWS::ApiGateway::RequestValidator", _store_validator)
+    call_after_provisioning("AWS::ApiGateway::Method", _store_validator_of_method)
     check = apigateway_v1._check_request_validation
     apigateway_v1._check_request_validation = lambda method, api, request, headers, *rest: check(
-        _with_models_of_content_type(method, headers), api, request, headers, *rest
+        _keep_models_of_content_type(method, headers), api, request, headers, *rest
     )
 
 
-def _with_models_of_content_type(method: Any, headers: Any) -> Any:
+def _keep_models_of_content_type(method: Any, headers: Any) -> Any:
     sent = (apigateway_v1._header_ci(headers, "content-type") or "application/json").split(";")[0].strip()
     models = method.get("requestModels") or {}
     return {**method, "requestModels": {kind: model for kind, model in models.items() if kind == sent}}

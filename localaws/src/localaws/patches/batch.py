@@ -19,19 +19,19 @@ def add_batch_types() -> None:
     add_type("AWS::Batch::JobDefinition", _create_definition, _delete_definition)
 
 
-def _request(properties: Properties) -> Properties:
+def _api_request(properties: Properties) -> Properties:
     return {**api_names(properties), "tags": properties.get("Tags", {})}
 
 
 def _create_environment(logical_id: str, properties: Properties, stack: str) -> tuple[str, Properties]:
     name = resource_name(properties, "ComputeEnvironmentName", logical_id, stack)
-    answer = batch._create_compute_environment({**_request(properties), "computeEnvironmentName": name})
+    answer = batch._create_compute_environment({**_api_request(properties), "computeEnvironmentName": name})
     arn = require_success(answer)["computeEnvironmentArn"]
     return arn, {"ComputeEnvironmentArn": arn}
 
 
 def _update_environment(arn: str, _old: Properties, new: Properties, _stack: str) -> tuple[str, Properties]:
-    require_success(batch._update_compute_environment({**_request(new), "computeEnvironment": arn}))
+    require_success(batch._update_compute_environment({**_api_request(new), "computeEnvironment": arn}))
     return arn, {"ComputeEnvironmentArn": arn}
 
 
@@ -41,13 +41,13 @@ def _delete_environment(arn: str, _properties: Properties) -> None:
 
 def _create_queue(logical_id: str, properties: Properties, stack: str) -> tuple[str, Properties]:
     name = resource_name(properties, "JobQueueName", logical_id, stack)
-    answer = batch._create_job_queue({**_request(properties), "jobQueueName": name})
+    answer = batch._create_job_queue({**_api_request(properties), "jobQueueName": name})
     arn = require_success(answer)["jobQueueArn"]
     return arn, {"JobQueueArn": arn}
 
 
 def _update_queue(arn: str, _old: Properties, new: Properties, _stack: str) -> tuple[str, Properties]:
-    batch._job_queues[arn.rsplit("/", 1)[-1]].update(_request(new))
+    batch._job_queues[arn.rsplit("/", 1)[-1]].update(_api_request(new))
     return arn, {"JobQueueArn": arn}
 
 
@@ -57,7 +57,7 @@ def _delete_queue(arn: str, _properties: Properties) -> None:
 
 def _create_definition(logical_id: str, properties: Properties, stack: str) -> tuple[str, Properties]:
     name = resource_name(properties, "JobDefinitionName", logical_id, stack)
-    request = {**_request(properties), "jobDefinitionName": name}
+    request = {**_api_request(properties), "jobDefinitionName": name}
     arn = require_success(batch._register_job_definition(request))["jobDefinitionArn"]
     # The engine's own registration keeps only the properties of the container.
     batch._job_definitions[name][-1].update(request)

@@ -106,7 +106,7 @@ def add_type(
     provisioners._RESOURCE_HANDLERS[resource_type] = {"create": create, "update": update or replace, "delete": delete}
 
 
-def call_after(resource_type: str, callback: Callback) -> None:
+def call_after_provisioning(resource_type: str, callback: Callback) -> None:
     """Call the callback after each creation and update of a type that the engine has."""
     handlers = provisioners._RESOURCE_HANDLERS[resource_type]
     for operation in ("create", "update"):

@@ -14,10 +14,10 @@ def accept_metric_math_alarms() -> None:
     Upstream issue: a deliberate limit, https://github.com/ministackorg/ministack/pull/265
     """
     alarm_record = provisioners._cw_metric_alarm_record
-    provisioners._cw_metric_alarm_record = lambda name, properties: alarm_record(name, _plain_alarm(properties))
+    provisioners._cw_metric_alarm_record = lambda name, properties: alarm_record(name, _single_metric_alarm(properties))
 
 
-def _plain_alarm(properties: Any) -> Any:
+def _single_metric_alarm(properties: Any) -> Any:
     metrics = [query["MetricStat"] for query in properties.get("Metrics", []) if "MetricStat" in query]
     if not metrics:
         return properties

@@ -35,7 +35,7 @@ def report_missing_images() -> None:
         "UploadLayerPart": _upload_part,
         "CompleteLayerUpload": _complete_upload,
     }.items():
-        setattr(ecr, _function_name(name), _in_repository(action))
+        setattr(ecr, _function_name(name), _require_repository(action))
 
 
 def evaluate_repository_arn() -> None:
@@ -73,7 +73,7 @@ def _function_name(action: str) -> str:
     return re.sub("([A-Z])", r"_\1", action).lower()
 
 
-def _in_repository(action: Any) -> Any:
+def _require_repository(action: Any) -> Any:
     def act(data: Any) -> Any:
         name = data.get("repositoryName", "")
         if name not in ecr._repositories:
@@ -109,7 +109,7 @@ def _put_image(name: str, data: Any) -> Any:
     tag = data.get("imageTag")
     if data.get("imageDigest", digest) != digest:
         return error_response_json("ImageDigestDoesNotMatchException", f"The digest is {digest}", 400)
-    missing = sorted(_layers_of(manifest) - set(ecr._layer_blobs.get(name, {})))
+    missing = sorted(_layer_digests(manifest) - set(ecr._layer_blobs.get(name, {})))
     if missing:
         return error_response_json("LayersNotFoundException", f"Layers {missing} do not exist in '{name}'", 400)
     existing = ecr._find_image(name, {"imageDigest": digest})
@@ -125,7 +125,7 @@ def _put_image(name: str, data: Any) -> Any:
     return answer
 
 
-def _layers_of(manifest: str) -> set[str]:
+def _layer_digests(manifest: str) -> set[str]:
     parsed = json.loads(manifest)
     return {layer["digest"] for layer in [parsed.get("config"), *parsed.get("layers", [])] if layer}
 

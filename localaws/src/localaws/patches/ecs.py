@@ -8,7 +8,7 @@ from localaws.patches.cloudformation import (
     Properties,
     add_type,
     api_names,
-    call_after,
+    call_after_provisioning,
     record_type,
     require_success,
     resource_name,
@@ -26,7 +26,7 @@ def add_cluster_types() -> None:
     add_type("AWS::ECS::ClusterCapacityProviderAssociations", _associate, _dissociate)
     target = "AWS::ApplicationAutoScaling::ScalableTarget"
     record_type(target, prefix="target-", attributes=("Id",))
-    call_after(target, lambda properties, _: _apply_bounds(properties))
+    call_after_provisioning(target, lambda properties, _: _apply_capacity_bounds(properties))
     record_type("AWS::ApplicationAutoScaling::ScalingPolicy", prefix="policy-", attributes=("Arn",))
 
 
@@ -37,8 +37,8 @@ def keep_task_definition_properties() -> None:
     AWS: keeps all of them, and describes them.
     Upstream issue: none known.
     """
-    call_after("AWS::ECS::TaskDefinition", _keep_definition_properties)
-    call_after("AWS::ECS::Service", _keep_service_properties)
+    call_after_provisioning("AWS::ECS::TaskDefinition", _keep_definition_properties)
+    call_after_provisioning("AWS::ECS::Service", _keep_service_properties)
 
 
 def record_group_instances() -> None:
@@ -48,10 +48,10 @@ def record_group_instances() -> None:
     AWS: starts the instances. No machine runs here.
     Upstream issue: none known.
     """
-    call_after("AWS::AutoScaling::AutoScalingGroup", _record_instances)
+    call_after_provisioning("AWS::AutoScaling::AutoScalingGroup", _record_instances)
 
 
-def instances_of(provider: str) -> list[Any]:
+def provider_instances(provider: str) -> list[Any]:
     """Return the instances on which a capacity provider places tasks."""
     group_arn = ecs._capacity_providers[provider]["autoScalingGroupProvider"]["autoScalingGroupArn"]
     return list(autoscaling._asgs[group_arn.rsplit("/", 1)[-1]]["Instances"])
@@ -83,7 +83,7 @@ def _dissociate(cluster: str, _properties: Properties) -> None:
         require_success(ecs._put_cluster_capacity_providers({"cluster": cluster, **empty}))
 
 
-def _apply_bounds(properties: Properties) -> None:
+def _apply_capacity_bounds(properties: Properties) -> None:
     # As on AWS, registering a target moves a count outside the bounds to the nearer bound.
     kind, cluster, service = properties["ResourceId"].split("/")
     current = ecs._services[f"{cluster}/{service}"]["desiredCount"]

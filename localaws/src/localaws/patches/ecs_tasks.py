@@ -13,15 +13,15 @@ from ministack.services import ec2, ecs, ecs_metadata
 from ministack.services.cloudformation import provisioners, stacks
 
 from localaws.patches import elb
-from localaws.patches.ecs import instances_of
+from localaws.patches.ecs import provider_instances
 from localaws.task_runner import TaskProcess, TaskRunner
 
 HEALTHY_SECONDS = 60
 """The time that a new task has to answer the load balancer, on a machine that is busy with a deployment."""
 STEADY_SECONDS = 90
 """The time that a service has to become steady."""
-_placing = threading.Lock()
-_addresses = itertools.count(10)
+_placement_lock = threading.Lock()
+_address_numbers = itertools.count(10)
 _STOP_THREAD = "stopping a task"
 
 
@@ -37,7 +37,7 @@ def run_tasks(runner: TaskRunner) -> None:
     """
     ecs._docker = runner
     for name, function in {
-        "_mark_task_pending": _place_first(ecs._mark_task_pending),
+        "_mark_task_pending": _place_before_pending(ecs._mark_task_pending),
         "_register_metadata": _register_place_and_limits(ecs._register_metadata),
         "_build_run_kwargs": _add_limits(ecs._build_run_kwargs),
         "_record_task_ip": _record_address,
@@ -62,9 +62,9 @@ def run_tasks(runner: TaskRunner) -> None:
 # -- the place of a task
 
 
-def _place_first(mark: Any) -> Any:
+def _place_before_pending(mark: Any) -> Any:
     def place_and_mark(arn: str, task: Any) -> Any:
-        with _placing:
+        with _placement_lock:
             _place(task)
         return mark(arn, task)
 
@@ -83,12 +83,12 @@ def _place(task: Any) -> None:
     ]
     zones = Counter(other["availabilityZone"] for other in others)
     if task["launchType"] == "FARGATE":
-        place = min(_subnets(task), key=lambda subnet: zones[subnet["AvailabilityZone"]], default=None)
+        place = min(_service_subnets(task), key=lambda subnet: zones[subnet["AvailabilityZone"]], default=None)
         if place:
             task["_subnet"] = place["SubnetId"]
-        _choose_provider(task, Counter(other["capacityProviderName"] for other in others))
+        _choose_capacity_provider(task, Counter(other["capacityProviderName"] for other in others))
     else:
-        instances = instances_of(task["capacityProviderName"]) if task["capacityProviderName"] else []
+        instances = provider_instances(task["capacityProviderName"]) if task["capacityProviderName"] else []
         place = min(instances, key=lambda instance: zones[instance["AvailabilityZone"]], default=None)
         task["_instance"] = place and place["InstanceId"]
     if place:
@@ -96,27 +96,27 @@ def _place(task: Any) -> None:
     task["_placed"] = True
 
 
-def _service_of(task: Any) -> Any:
+def _service_of_task(task: Any) -> Any:
     cluster = task["clusterArn"].rsplit("/", 1)[-1]
     return ecs._services.get(f"{cluster}/{task['group'].removeprefix('service:')}")
 
 
-def _subnets(task: Any) -> list[Any]:
-    network = ((_service_of(task) or {}).get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+def _service_subnets(task: Any) -> list[Any]:
+    network = ((_service_of_task(task) or {}).get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
     return [ec2._subnets[subnet] for subnet in network.get("subnets", []) if subnet in ec2._subnets]
 
 
-def _choose_provider(task: Any, used: Counter[str]) -> None:
+def _choose_capacity_provider(task: Any, used: Counter[str]) -> None:
     # First the base of each capacity provider, then by weight.
-    strategy = (_service_of(task) or {}).get("capacityProviderStrategy") or []
+    strategy = (_service_of_task(task) or {}).get("capacityProviderStrategy") or []
     below_base = [item for item in strategy if used[item["capacityProvider"]] < item.get("base", 0)]
     weighted = [item for item in strategy if item.get("weight")]
     if below_base or weighted:
-        chosen = (below_base or sorted(weighted, key=lambda item: _load(item, used)))[0]
+        chosen = (below_base or sorted(weighted, key=lambda item: _tasks_per_weight(item, used)))[0]
         task["capacityProviderName"] = chosen["capacityProvider"]
 
 
-def _load(item: Any, used: Counter[str]) -> float:
+def _tasks_per_weight(item: Any, used: Counter[str]) -> float:
     return float((used[item["capacityProvider"]] - item.get("base", 0) + 1) / item["weight"])
 
 
@@ -157,7 +157,7 @@ def _record_address(task: Any, container: TaskProcess, _network: Any) -> None:
     if task["_network_mode"] == "awsvpc":
         block = ec2._subnets.get(task["_subnet"] or "", {}).get("CidrBlock", "10.0.0.0/24")
         network = ipaddress.ip_network(block)
-        private = str(network[next(_addresses) % (network.num_addresses - 16) + 10])
+        private = str(network[next(_address_numbers) % (network.num_addresses - 16) + 10])
         details = {"subnetId": task["_subnet"], "privateIPv4Address": private}
         task["attachments"] = [
             {
@@ -194,11 +194,11 @@ def _register_targets(_cluster_name: str, service: Any) -> None:
         and task.get("_address")
     ]
     for balancer in service["loadBalancers"] or []:
-        targets = {_target(task, balancer["containerPort"]): task["_address"] for task in running}
+        targets = {_target_of_task(task, balancer["containerPort"]): task["_address"] for task in running}
         elb.register(balancer["targetGroupArn"], targets if service["status"] == "ACTIVE" else {})
 
 
-def _target(task: Any, port: int) -> elb.Target:
+def _target_of_task(task: Any, port: int) -> elb.Target:
     if task["_network_mode"] == "awsvpc":
         return ecs._task_ip(task), port
     return task["_instance"] or "instance", task["_address"][1]
@@ -207,12 +207,12 @@ def _target(task: Any, port: int) -> elb.Target:
 def _wait_until_healthy(record: Any) -> Any:
     def wait_and_record(key: str, task: Any) -> None:
         deadline = time.monotonic() + HEALTHY_SECONDS
-        balanced = bool((_service_of(task) or {}).get("loadBalancers"))
-        while balanced and elb.state_of(task["_address"]) != "healthy":
+        balanced = bool((_service_of_task(task) or {}).get("loadBalancers"))
+        while balanced and elb.target_state(task["_address"]) != "healthy":
             if not ecs._task_is_active(task["taskArn"], task):
                 return
             if time.monotonic() > deadline:
-                _fail(task)
+                _fail_task(task)
                 return
             time.sleep(0.05)
         record(key, task)
@@ -220,7 +220,7 @@ def _wait_until_healthy(record: Any) -> Any:
     return wait_and_record
 
 
-def _fail(task: Any) -> None:
+def _fail_task(task: Any) -> None:
     reason = f"Task failed ELB health checks in ({task['group'].replace(':', ' ')})"
     container = ecs._docker.containers.get(task["_docker_ids"][0])
     ecs._mark_task_stopped(task["taskArn"], task, reason, "ServiceSchedulerInitiated")
@@ -246,7 +246,7 @@ def _stop_with_replacement(stop: Any) -> Any:
         reason = data.get("reason", "Task stopped by user")
         arguments = (task, reason, get_account_id(), get_region())
         threading.Thread(target=_end_task, args=arguments, name=_STOP_THREAD).start()
-        service = _service_of(task)
+        service = _service_of_task(task)
         if service and service["status"] == "ACTIVE" and data.get("by_request"):
             ecs._reconcile_service_tasks(cluster, f"{cluster}/{service['serviceName']}")
         return ecs.json_response({"task": ecs._sanitize({**task, "desiredStatus": "STOPPED"})})
@@ -295,7 +295,7 @@ def _await_update(update: Any) -> Any:
     def update_and_wait(arn: str, old: Any, new: Any, *rest: Any) -> Any:
         updated = update(arn, old, new, *rest)
         _wait_until_steady(updated[0])
-        if _record_of(updated[0])["taskDefinition"] != new["TaskDefinition"]:
+        if _service_record(updated[0])["taskDefinition"] != new["TaskDefinition"]:
             raise ValueError("ECS Deployment Circuit Breaker was triggered")
         return updated
 
@@ -312,14 +312,14 @@ def _await_deletion(delete: Any) -> Any:
     return delete_and_wait
 
 
-def _record_of(arn: str) -> Any:
+def _service_record(arn: str) -> Any:
     return ecs._services["/".join(arn.split("/")[-2:])]
 
 
 def _wait_until_steady(arn: str) -> None:
     deadline = time.monotonic() + STEADY_SECONDS
     while True:
-        record = _record_of(arn)
+        record = _service_record(arn)
         primary = ecs._primary_deployment(record)
         if primary["rolloutState"] == "COMPLETED":
             return

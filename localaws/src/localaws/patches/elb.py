@@ -29,13 +29,13 @@ class Health:
 
 _health: dict[str, dict[Target, Health]] = {}
 """The targets of ECS services, by the ARN of their target group."""
-_turns = itertools.count()
+_request_numbers = itertools.count()
 _lock = threading.Lock()
 _check_factor = 1.0
 """The time between two health checks, as a part of the time that the target group says."""
 
 
-def check_target_health(seconds_a_minute: float) -> None:
+def check_target_health(seconds_per_minute: float) -> None:
     """Check the health of ECS tasks as their target group says, and forward requests to the healthy ones in turn.
 
     Stock engine: reports every target as healthy, and forwards each request to a random one.
@@ -46,7 +46,7 @@ def check_target_health(seconds_a_minute: float) -> None:
     https://github.com/ministackorg/ministack/issues/1547
     """
     global _check_factor  # noqa: PLW0603 - the engine calls these functions, and passes no state
-    _check_factor = seconds_a_minute / 60
+    _check_factor = seconds_per_minute / 60
     forward, describe = alb._forward_to_tg, alb._describe_target_health
 
     async def forward_in_turn(
@@ -89,7 +89,7 @@ def register(arn: str, targets: Mapping[Target, Address]) -> None:
         alb._targets[arn] = [{"Id": name, "Port": port} for name, port in known]
 
 
-def state_of(address: Address) -> str:
+def target_state(address: Address) -> str:
     """Return the state of the target at that address, or `unused` if none is registered."""
     all_health = [health for targets in list(_health.values()) for health in targets.values()]
     return next((health.state for health in all_health if health.address == address), "unused")
@@ -99,7 +99,7 @@ def _next_address(arn: str) -> Address | None:
     for state in ("healthy", "unhealthy"):
         addresses = [health.address for health in list(_health[arn].values()) if health.state == state]
         if addresses:
-            return addresses[next(_turns) % len(addresses)]
+            return addresses[next(_request_numbers) % len(addresses)]
     return None
 
 
@@ -107,7 +107,7 @@ def _check(target_group: Mapping[str, Any], health: Health, account: str, region
     successes = failures = 0
     with request_scope(account, region):
         while not health.deregistered.is_set():
-            fault = _fault(target_group, health.address)
+            fault = _failure_reason(target_group, health.address)
             successes, failures = (successes + 1, 0) if fault is None else (0, failures + 1)
             # A new target is healthy after one success, as on AWS.
             if successes >= (1 if health.state == "initial" else target_group["HealthyThresholdCount"]):
@@ -117,7 +117,7 @@ def _check(target_group: Mapping[str, Any], health: Health, account: str, region
             health.deregistered.wait(target_group["HealthCheckIntervalSeconds"] * _check_factor)
 
 
-def _fault(target_group: Mapping[str, Any], address: Address) -> str | None:
+def _failure_reason(target_group: Mapping[str, Any], address: Address) -> str | None:
     connection = http.client.HTTPConnection(*address, timeout=target_group["HealthCheckTimeoutSeconds"])
     try:
         connection.request("GET", target_group["HealthCheckPath"], headers={"User-Agent": "ELB-HealthChecker/2.0"})

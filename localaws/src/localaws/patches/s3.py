@@ -5,7 +5,7 @@ from typing import Any
 from ministack.services import s3
 from ministack.services.cloudformation import provisioners
 
-from localaws.patches.cloudformation import call_after
+from localaws.patches.cloudformation import call_after_provisioning
 
 
 def store_bucket_tags() -> None:
@@ -17,7 +17,7 @@ def store_bucket_tags() -> None:
     Upstream issue: none known.
     """
     provisioners._STACK_TAG_PROPERTY["AWS::S3::Bucket"] = ("Tags", "list")
-    call_after("AWS::S3::Bucket", _store_tags)
+    call_after_provisioning("AWS::S3::Bucket", _store_tags)
 
 
 def _store_tags(properties: Any, bucket: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from ministack.services import eventbridge, lambda_svc, scheduler
 
 
-def shorten_minutes(seconds_a_minute: float) -> None:
+def shorten_minutes(seconds_per_minute: float) -> None:
     """Make time pass faster for rate(...) schedules, and look for due schedules several times a second.
 
     Stock engine: a minute lasts a minute, and it looks for due schedules every 10 s.
@@ -19,7 +19,7 @@ def shorten_minutes(seconds_a_minute: float) -> None:
 
     def parse_shortened(expression: str) -> float | None:
         seconds = parse(expression)
-        return None if seconds is None else seconds * seconds_a_minute / 60
+        return None if seconds is None else seconds * seconds_per_minute / 60
 
     eventbridge._parse_rate_seconds = parse_shortened
     scheduler._SCHEDULE_TICK_INTERVAL = 0.2
@@ -37,13 +37,13 @@ def replace_context_attributes() -> None:
 
     def invoke_with_values(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], *rest: Any) -> None:
         if event.get("Source") == "aws.scheduler" and "Input" in target:
-            target = {**target, "Input": _with_values(target["Input"], event, rule)}
+            target = {**target, "Input": _replace_attributes(target["Input"], event, rule)}
         invoke(target, event, rule, *rest)
 
     eventbridge._invoke_target = invoke_with_values
 
 
-def _with_values(text: str, event: dict[str, Any], rule: dict[str, Any]) -> str:
+def _replace_attributes(text: str, event: dict[str, Any], rule: dict[str, Any]) -> str:
     for attribute, value in {
         "scheduled-time": datetime.fromtimestamp(event["Time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "schedule-arn": rule["Arn"],
