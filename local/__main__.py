@@ -31,7 +31,7 @@ EXERCISES: Mapping[str, Exercise] = {
     "lightsail": lightsail,
 }
 STACK_PREFIX = "compute-"
-"""The names of the stacks and of most resources begin with this prefix."""
+"""The names of all example stacks and of most of their resources begin with this prefix."""
 BOOTSTRAP_STACK = "CDKToolkit"
 """The stack that `cdk bootstrap` deploys."""
 BOOTSTRAP_PREFIX = "cdk-hnb659fds-"

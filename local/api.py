@@ -9,7 +9,7 @@ from local.deployment import LocalDeployment
 from localaws.aws import LocalError
 from localaws.urls import local_url
 
-TITLE = "clients write, change and list a note"
+TITLE = "a client writes, changes and lists a note"
 PATIENCE_SECONDS = 30
 
 

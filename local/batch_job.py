@@ -1,6 +1,6 @@
 """Runs the job of the batch example as processes of this machine.
 
-The local AWS itself runs no jobs: a job that someone submits there succeeds at once and does nothing. The processes
+The local AWS itself runs no jobs: a job that someone submits there succeeds immediately and does nothing. The processes
 behave as on AWS, but without a container. The command, the environment and the role come from the deployed job
 definition, and the local AWS enforces the permissions of the role.
 

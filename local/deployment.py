@@ -9,7 +9,7 @@ from localaws.aws import Engine, LocalAws
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalDeployment:
-    """The local AWS with every example deployed, and the person's photo."""
+    """The local AWS with all deployed examples, and the photo of the person who runs `make local`."""
 
     aws: LocalAws
     engine: Engine
@@ -22,7 +22,7 @@ class LocalDeployment:
 
 
 class Exercise(Protocol):
-    """The interface of the module of an example in this package."""
+    """The interface that the module of every example in this package has, such as local/cron.py."""
 
     TITLE: str
     """A short heading for the terminal."""

@@ -21,7 +21,7 @@ def base_image() -> str:
 
 SETTINGS = Settings(
     project=str(ROOT),
-    # The local load balancer notices at once when a task stops. The load balancer of AWS needs some seconds.
+    # The local load balancer notices immediately when a task stops. The load balancer of AWS needs some seconds.
     task_environment={"DRAIN_QUIET_SECONDS": "0.5", "DRAIN_LIMIT_SECONDS": "5"},
     stand_ins=(
         StandIn(
@@ -51,7 +51,8 @@ def context(engine: Engine) -> Mapping[str, str]:
         "cron_allow_private": "true",
         "architecture": container_tool.architecture(),
         "watch_closely": "true",  # additional alarms cost nothing on this machine
-        # The local AWS runs no jobs, so it needs no batch image. This public image replaces it, so nothing is built.
+        # The local AWS runs no jobs, so this public image replaces the batch image, and nothing is built.
+        # local/batch_job.py runs the program of the job.
         "batch_image": base_image(),
         # Without a container tool no image can be built. The template then names a public image, and each task runs the
         # program in containers/web as a process.

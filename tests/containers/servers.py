@@ -1,6 +1,6 @@
 """Helpers that run the web service as a process, and fake servers and clients around it.
 
-There is a task metadata endpoint, a load balancer, and clients that send requests all the time.
+The fake servers are a task metadata endpoint and a load balancer. The clients send requests without a pause.
 """
 
 import http.client

@@ -39,7 +39,7 @@ def image(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> str:
     if not container_tool.is_reachable(SETTINGS.base_image.image):
         base_image.import_into(tool, SETTINGS.base_image, "localhost/batch-test-base:1")
         base = ("--build-arg", "BASE_IMAGE=localhost/batch-test-base:1")
-    # The build context is a copy with the same files as CDK's asset: CDK does not read Dockerfile.dockerignore.
+    # CDK copies the files of the image into a folder, which is then the build context. This test does the same.
     context = tmp_path_factory.mktemp("context")
     for folder in ("containers/batch", "lambda_src/thumbnail"):
         shutil.copytree(ROOT / folder, context / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -75,7 +75,7 @@ def test_the_image_makes_a_thumbnail_without_root_and_with_a_read_only_disk(
         "AWS_BATCH_JOB_ATTEMPT": "1",
     }
     variables = [part for name, value in environment.items() for part in ("--env", f"{name}={value}")]
-    restrictions = ("--read-only", "--tmpfs", "/tmp:size=64m", "--cap-drop", "all", "--network", "host")  # noqa: S108
+    restrictions = ("--read-only", "--tmpfs", "/tmp:size=64m", "--cap-drop", "all", "--network", "host")  # noqa: S108 - this is /tmp in the container
     output = _checked_output(
         tool("run", "--rm", *tool.run, *restrictions, *variables, image, "--keys", "*", "--children", "1")
     )

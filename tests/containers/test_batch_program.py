@@ -155,7 +155,7 @@ def test_a_second_attempt_makes_only_the_missing_thumbnails(world: World, sign: 
 
 
 def test_a_stopped_child_exits_with_143_even_if_it_cannot_write_its_manifest(world: World) -> None:
-    """Batch retries a child only after exit code 143."""
+    """143 is the only exit code after which Batch retries a child."""
     world.put_pictures(PICTURES)
     run = world.start()
     world.pause_midway(run)

@@ -76,6 +76,7 @@ print(json.dumps({
     "user": os.getuid(),
 }))
 """
+"""A program that runs in the container. It prints its user and facts about the files of the image as JSON."""
 
 
 def test_the_image_contains_only_the_packages_in_requirements_txt(tool: container_tool.Tool, image: str) -> None:

@@ -28,7 +28,7 @@ PROBLEM = validator_for({"$ref": "#/components/schemas/Problem", "components": O
 MAX_SIMULTANEOUS_REQUESTS = 10
 """A new account runs at most ten Lambda functions at the same time."""
 TIMEOUT_SECONDS = 100
-"""The API of AWS answers within 29 seconds. The local AWS is slower if fifty functions start on a small machine."""
+"""The API of AWS answers within 29 seconds. The local AWS is slower when fifty copies of the function start."""
 
 
 class Client:
@@ -79,7 +79,7 @@ def call(deployment: Deployment) -> Iterator[Client]:
         client("DELETE", f"/notes/{note_id}")
 
 
-def pages(call: Client, limit: int) -> Iterator[Any]:
+def list_pages(call: Client, limit: int) -> Iterator[Any]:
     parameters: dict[str, Any] = {"limit": limit}
     while True:
         page = call("GET", "/notes", params=parameters).json()
@@ -147,7 +147,7 @@ def test_the_pages_list_the_newest_notes_first(call: Client) -> None:
     created = [call.create(title=f"smoke {number}").json()["id"] for number in range(5)]
 
     def listed_ids() -> list[str]:
-        found = [summary["id"] for page in pages(call, limit=2) for summary in page["notes"]]
+        found = [summary["id"] for page in list_pages(call, limit=2) for summary in page["notes"]]
         return [note_id for note_id in found if note_id in created]
 
     wait_for(lambda: len(listed_ids()) == 5, "all notes to appear in the list")

@@ -28,7 +28,7 @@ REJECTED = {"letter.jpg": b"Dear Sir or Madam", "empty.jpg": b"", "folder/": b""
 
 
 @dataclass
-class Example:
+class BatchExample:
     """The buckets of the example, and methods that run jobs. All keys have a prefix that only this test uses."""
 
     deployment: Deployment
@@ -87,18 +87,18 @@ class Example:
 
 
 @pytest.fixture
-def example(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[Example]:
+def example(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[BatchExample]:
     environment: dict[str, str] | None = None
     if not request.config.getoption("--live"):
         environment = request.getfixturevalue("local_aws").environment(request.getfixturevalue("engine"))
     elif "AWS_ENDPOINT_URL" in os.environ:  # the tests run with --live, but the environment leads to a local AWS
         environment = dict(os.environ)
-    example = Example(deployment, environment)
+    example = BatchExample(deployment, environment)
     yield example
     example.delete_objects()
 
 
-def test_a_job_makes_only_missing_and_outdated_thumbnails(example: Example) -> None:
+def test_a_job_makes_only_missing_and_outdated_thumbnails(example: BatchExample) -> None:
     for key in ODD_KEYS:
         example.put(key, pictures.jpeg())
     example.put("coffee.jpg", PHOTO.read_bytes())

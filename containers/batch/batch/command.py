@@ -92,7 +92,7 @@ def _arguments(environment: Mapping[str, str]) -> argparse.Namespace:
         "--keys", required=True, help="holiday/* selects the keys that begin with holiday/; * selects all keys"
     )
     parser.add_argument(
-        "--children", type=int, required=True, help="number of children in the array; 1 if the job is no array"
+        "--children", type=int, required=True, help="number of children; 1 if the job is not an array job"
     )
     arguments = parser.parse_args()
     try:

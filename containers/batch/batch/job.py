@@ -61,7 +61,7 @@ class Child:
     def run(self) -> bool:
         """Process every picture of the share. Return whether the child began all pictures.
 
-        The child begins fewer pictures if a list fails, after MAX_FAILURES failures, or if the job has to stop.
+        The child ends earlier if it cannot list a bucket, after MAX_FAILURES failures, or if the job has to stop.
         """
         threads = ThreadPoolExecutor(THREADS * self.vcpus)
         try:

@@ -35,6 +35,8 @@ ERROR_HUE = 215
 
 @dataclass(frozen=True, kw_only=True)
 class _Content:
+    """The texts of a page, and the hue of its header and button."""
+
     title: str
     kind: str
     name: str

@@ -23,8 +23,8 @@ FINISH_SECONDS = 8
 """At the end of the drain, the requests in progress have this time to finish.
 Together with LIMIT_SECONDS this is 23 seconds. ECS kills the task after 30 seconds."""
 KEEP_ALIVE_SECONDS = 75
-"""An Application Load Balancer closes an idle connection after 60 seconds. The server must wait longer. If the server
-closed a connection just when the load balancer sends a request on it, the client would get a 502."""
+"""The server closes a connection that is idle for this time. An Application Load Balancer closes it earlier, after 60
+seconds. If the server closed it first, just when the load balancer sends a request, the client would get a 502."""
 MAX_CONNECTIONS = 900
 """Less than 1024, the default limit of open files in a container. Each connection is an open file."""
 
@@ -39,7 +39,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
         """Begin to drain at the first signal, and stop at the second signal.
 
-        The method of uvicorn closes at once. It also raises the signal again, so the exit status would not be 0.
+        The method of uvicorn stops immediately. It also raises the signal again, so the exit status would not be 0.
         """
         if self._drain.has_begun:
             self.should_exit = True
