@@ -1,4 +1,4 @@
-"""A versioned REST API for notes: API Gateway invokes a function, which reads and writes a table."""
+"""A versioned REST API for notes. API Gateway invokes a function, and the function reads and writes a table."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ from stacks.api_problems import add_problems
 from stacks.api_watch import add_alarms, add_dashboard
 
 MEMORY_MB = 512
-"""A third of a vCPU, because a request waits for DynamoDB more than it computes."""
+"""This gives the function 0.29 of a vCPU, which is enough, because a request mostly waits for DynamoDB."""
 
 
 class ApiStack(Stack):
-    """API Gateway (keys, rates, schema, access log) -> function -> table; alarms and a dashboard watch them."""
+    """API Gateway (with an API key, limits and an access log), a function, a table, alarms and a dashboard."""
 
-    def __init__(  # noqa: PLR0913 - every choice of the example, by name
+    def __init__(  # noqa: PLR0913 - each setting is a keyword argument
         self,
         scope: Construct,
         id: str,  # noqa: A002 - CDK's name
@@ -34,11 +34,11 @@ class ApiStack(Stack):
         allowed_origin: str,
         watch_closely: bool = False,
         alarm_email: str | None = None,
-        **stack: Any,
+        **stack_parameters: Any,
     ) -> None:
-        """Deploy the example. `watch_closely` adds alarms on latency and throttles, and the dashboard."""
+        """Add the resources of the example. `watch_closely` adds alarms on latency and throttles, and the dashboard."""
         description = "API Gateway: a REST API for notes, with keys, throttling and a dashboard, on Lambda and DynamoDB"
-        super().__init__(scope, id, description=description, **stack)
+        super().__init__(scope, id, description=description, **stack_parameters)
         removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
 
         notes = self._table("Notes", retain_data=retain_data)
@@ -47,7 +47,8 @@ class ApiStack(Stack):
             "Function",
             "api",
             memory_size=MEMORY_MB,
-            timeout=Duration.seconds(20),  # two calls of two tries each; API Gateway waits for 29 seconds
+            # Enough for two DynamoDB calls with two tries each. API Gateway waits for 29 seconds.
+            timeout=Duration.seconds(20),
             initial_policy=_table_access(notes),
             environment={"NOTES_TABLE": notes.table_name, "ALLOWED_ORIGIN": allowed_origin},
             log_retention=log_retention,
@@ -59,7 +60,7 @@ class ApiStack(Stack):
         add_problems(api, allowed_origin)
         key = add_key(api)
 
-        alarms = add_alarms(self, api, function, early=watch_closely)
+        alarms = add_alarms(self, api, function, early_warnings=watch_closely)
         notify(alarms, alarm_topic(self, alarm_email))
         if watch_closely:
             add_dashboard(self, "Dashboard", api, function, notes, alarms)
@@ -73,13 +74,15 @@ class ApiStack(Stack):
         table = on_demand_table(
             self,
             id_,
-            partition_key="id",  # random, so DynamoDB spreads the notes over all its partitions
-            time_to_live_attribute="expires_at",  # only the idempotency keys have it, not the notes
+            partition_key="id",  # ids are random, so DynamoDB spreads the notes over all partitions
+            # DynamoDB deletes an idempotency key at this time. Notes do not have this attribute.
+            time_to_live_attribute="expires_at",
             retain_data=retain_data,
-            why_no_recovery="The sandbox's notes are for trying out.",
+            why_no_recovery="The notes in a sandbox are only experiments, so nobody needs to restore them.",
         )
-        # This index holds all notes in one partition, in the order of their creation: one query reads a page. The
-        # partition takes 1,000 write units a second. A note needs one of them, because the index has no bodies.
+        # This index contains all notes in one partition, in the order of their creation. So one query reads one page. A
+        # partition accepts 1,000 write units a second. The index needs only one unit for a note, because it does not
+        # contain the bodies of notes.
         table.add_global_secondary_index(
             index_name="newest",
             partition_key=dynamodb.Attribute(name="collection", type=dynamodb.AttributeType.STRING),
@@ -91,7 +94,7 @@ class ApiStack(Stack):
 
 
 def _table_access(notes: dynamodb.Table) -> list[iam.PolicyStatement]:
-    # CDK's grant_read_write_data would also allow to scan the table.
+    # CDK's grant_read_write_data() would also allow the function to scan the whole table.
     return [
         iam.PolicyStatement(
             actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],

@@ -1,4 +1,4 @@
-"""The access log of API Gateway: one line for each request, which Firehose stores in a bucket."""
+"""The access log of API Gateway. It has one line for each request, and Firehose stores it in a bucket."""
 
 import json
 from typing import cast
@@ -16,22 +16,22 @@ from stacks._stores import set_policy_removal
 def add_access_logs(
     stack: Stack, id_: str, *, same_retention_as: logs.ILogGroup, removal: RemovalPolicy
 ) -> firehose.CfnDeliveryStream:
-    """Return a delivery stream that API Gateway may write to. It fills a bucket, whose objects expire.
+    """Return a delivery stream of Firehose. API Gateway writes the access log to it, and it writes to a bucket.
 
-    They expire when the events in the log group `same_retention_as` do.
+    The objects in the bucket expire after the same time as the events in the log group `same_retention_as`.
     """
-    # A log group would need a role in API Gateway's account settings. All APIs of a region share this role, and each
-    # stack that sets it overwrites it. Firehose needs no such role.
+    # The access log does not go to a log group, because API Gateway would need a role in the account's settings. All
+    # APIs of a region share this role, and each stack that sets the role overwrites it. Firehose needs no such role.
     bucket = _bucket(stack, f"{id_}Bucket", expiration=_expiration(same_retention_as), removal=removal)
     role = _firehose_role(stack, f"{id_}Role", bucket)
     stream = firehose.CfnDeliveryStream(
         stack,
         id_,
-        delivery_stream_name=f"amazon-apigateway-{stack.stack_name}",  # API Gateway may write to no other name
+        delivery_stream_name=f"amazon-apigateway-{stack.stack_name}",  # API Gateway only writes to such names
         delivery_stream_type="DirectPut",
         delivery_stream_encryption_configuration_input=(
             firehose.CfnDeliveryStream.DeliveryStreamEncryptionConfigurationInputProperty(
-                key_type="AWS_OWNED_CMK"  # the only key without a charge
+                key_type="AWS_OWNED_CMK"  # other keys are not free
             )
         ),
         extended_s3_destination_configuration=firehose.CfnDeliveryStream.ExtendedS3DestinationConfigurationProperty(
@@ -44,16 +44,18 @@ def add_access_logs(
             compression_format="GZIP",
         ),
     )
-    # Firehose checks its grants when the stream is created. And CloudFormation must delete the stream before it empties
-    # the bucket, because otherwise Firehose could write there again.
+    # Firehose checks its permissions when the stream is created, so the role must be complete by then. CloudFormation
+    # deletes resources in the reverse order, so it deletes the stream before it empties the bucket. If it emptied the
+    # bucket first, Firehose could write to the bucket again.
     stream.node.add_dependency(role, bucket)
     return stream
 
 
 def access_log_format() -> str:
-    """Return the format of a line: JSON."""
-    # API Gateway does not escape values. A quote in a value that a client chooses, such as the User-Agent, would break
-    # the line, so there is no such value. Numbers are quoted, because a missing value is a hyphen.
+    """Return the format of a line, which is a JSON object."""
+    # API Gateway does not escape quotes. A client could put quotes into the User-Agent, for example, and the line would
+    # not be valid JSON. So the line contains no such value. Numbers are in quotes, because API Gateway writes a hyphen
+    # for a missing value.
     fields = {
         "time": "requestTimeEpoch",
         "request_id": "requestId",
@@ -87,7 +89,9 @@ def _bucket(stack: Stack, id_: str, *, expiration: Duration | None, removal: Rem
         auto_delete_objects=removal is RemovalPolicy.DESTROY,
     )
     set_policy_removal(bucket, removal)
-    acknowledge(bucket, "AwsSolutions-S1", "This bucket holds access logs. CloudTrail can log who reads them.")
+    acknowledge(
+        bucket, "AwsSolutions-S1", "This bucket contains access logs itself. CloudTrail can record who reads them."
+    )
     return bucket
 
 
@@ -109,11 +113,11 @@ def _firehose_role(stack: Stack, id_: str, bucket: s3.Bucket) -> iam.Role:
     acknowledge(
         role,
         f"AwsSolutions-IAM5[Resource::<{stack.get_logical_id(cfn_bucket)}.Arn>/*]",
-        "Firehose names each object after the time when it writes it.",
+        "Firehose puts the time of writing into the key of each object, so the keys are not known in advance.",
     )
     return role
 
 
-def _expiration(group: logs.ILogGroup) -> Duration | None:
-    days = cast("logs.CfnLogGroup", group.node.default_child).retention_in_days
-    return None if days is None else Duration.days(days)  # None: the log group never expires
+def _expiration(log_group: logs.ILogGroup) -> Duration | None:
+    days = cast("logs.CfnLogGroup", log_group.node.default_child).retention_in_days
+    return None if days is None else Duration.days(days)  # None: the events never expire

@@ -1,4 +1,4 @@
-"""The REST API in API Gateway: its stage, its routes after the OpenAPI document, and the API key with its limits."""
+"""The REST API in API Gateway: its stage, its routes from the OpenAPI document, and an API key with limits."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,27 +15,29 @@ from stacks.api_access_logs import access_log_format
 
 STAGE = "live"
 KEY_RATE, KEY_BURST = 10, 10
-"""Requests a second of one API key, on average and at once. This is one person's program. A new account runs ten
-functions at once, so one more request would get a 500 or 503 instead of a 429."""
+"""Limits of one API key: requests a second on average, and requests at once. One person's program needs no more. A new
+account can run only ten functions at once. With higher limits, a client could get a 500 or 503 instead of a 429."""
 KEY_QUOTA = 10_000
-"""Requests a day of one API key. docs/api.md has the cost of a stolen key."""
+"""Limit of one API key: requests a day. docs/api.md has the cost of a stolen key."""
 STAGE_RATE, STAGE_BURST = 50, 100
-"""Requests a second of all keys together, for each method: five busy clients. At 20 ms each they use one function."""
+"""Limits of one method, for all API keys together: requests a second on average, and requests at once. They allow five
+busy clients. A request takes 20 ms, so a single instance of the function can answer 50 requests a second."""
 KEYLESS_RATE, KEYLESS_BURST = 0.2, 20
-"""Requests a second of everybody, for each method that needs no key. This serves a monitor that asks every five
-seconds, and a page that asks before its first request. docs/api.md has the cost of a stranger who uses all four."""
+"""Limits of one method without an API key, for all clients together: requests a second on average, and at once. They
+allow a monitor to call /v1/health every five seconds, and browsers to send OPTIONS requests before their first call.
+docs/api.md has the cost if strangers always use all four of these methods up to the limit."""
 OPENAPI: Mapping[str, Any] = json.loads((LAMBDA_SRC / "api" / "openapi.json").read_text(encoding="utf-8"))
 
 
 def rest_api(stack: Stack, id_: str, access_logs: firehose.CfnDeliveryStream) -> apigateway.RestApi:
-    """Return the API, without routes, and its stage with rates, traces and the access log."""
+    """Return the API without routes. Its stage has limits, traces and the access log."""
     api = apigateway.RestApi(
         stack,
         id_,
-        rest_api_name=stack.stack_name,  # the metrics have this name, so two deployments must not share it
+        rest_api_name=stack.stack_name,  # CloudWatch stores the metrics by this name, so each deployment needs its own
         description=OPENAPI["info"]["title"],
-        endpoint_types=[apigateway.EndpointType.REGIONAL],  # EDGE adds a CDN, which would cache nothing here
-        cloud_watch_role=False,  # see add_access_logs
+        endpoint_types=[apigateway.EndpointType.REGIONAL],  # EDGE would add a CDN, which has nothing to cache here
+        cloud_watch_role=False,  # add_access_logs() explains why
         deploy_options=apigateway.StageOptions(
             stage_name=STAGE,
             throttling_rate_limit=STAGE_RATE,
@@ -54,14 +56,22 @@ def rest_api(stack: Stack, id_: str, access_logs: firehose.CfnDeliveryStream) ->
             access_log_format=apigateway.AccessLogFormat.custom(access_log_format()),
         ),
     )
-    api.node.try_remove_child("Endpoint")  # CDK adds an output, with a name of its own
+    api.node.try_remove_child("Endpoint")  # CDK adds this output, but the stack has an output of its own
     stage = api.deployment_stage
     acknowledge(
-        api, "AwsSolutions-APIG2", "The methods that take a body validate it. The others have nothing to validate."
+        api,
+        "AwsSolutions-APIG2",
+        "The methods with a request body validate it. The other methods have nothing to validate.",
     )
-    acknowledge(stage, "AwsSolutions-APIG3", "A WAF costs at least $5 a month. docs/api.md says when it is worth it.")
     acknowledge(
-        stage, "AwsSolutions-APIG6", "Execution logs need a role in the account's settings. Traces show the same."
+        stage,
+        "AwsSolutions-APIG3",
+        "A web application firewall costs at least $5 a month. docs/api.md says when to add it.",
+    )
+    acknowledge(
+        stage,
+        "AwsSolutions-APIG6",
+        "Execution logs need a role in the account's settings. Traces contain the same facts.",
     )
     return api
 
@@ -70,8 +80,8 @@ def add_routes(api: apigateway.RestApi, function: lambda_.Function, allowed_orig
     """Add every path and method of the OpenAPI document. The function answers all other methods with 405."""
     integration = apigateway.LambdaIntegration(
         function,
-        scope_permission_to_method=False,  # one permission for the API instead of a dozen
-        timeout=Duration.seconds(29),  # the maximum without a quota increase; the function ends sooner
+        scope_permission_to_method=False,  # one permission for the API, not one for each method
+        timeout=Duration.seconds(29),  # the maximum without a quota increase; the function's own timeout is shorter
     )
     models = {name: _add_model(api, name) for name in ("NoteInput", "NotePatch")}
     validator = api.add_request_validator("Body", validate_request_body=True)
@@ -92,8 +102,8 @@ def add_routes(api: apigateway.RestApi, function: lambda_.Function, allowed_orig
             )
         resource.add_method("ANY", integration, api_key_required=True)
     for endpoint in api.methods:
-        reason = "An API key only tells clients apart. Authentication needs an authorizer (docs/api.md)."
-        if endpoint.http_method != "OPTIONS":  # cdk-nag does not check these methods
+        reason = "An API key only identifies a client for its limits. Authentication needs an authorizer (docs/api.md)."
+        if endpoint.http_method != "OPTIONS":  # cdk-nag does not check OPTIONS methods
             acknowledge(endpoint, "AwsSolutions-APIG4", reason)
             acknowledge(endpoint, "AwsSolutions-COG4", reason)
 
@@ -106,7 +116,7 @@ def add_key(api: apigateway.RestApi) -> apigateway.ApiKey:
         quota=apigateway.QuotaSettings(limit=KEY_QUOTA, period=apigateway.Period.DAY),
     )
     plan.add_api_stage(stage=api.deployment_stage)
-    # api.add_api_key would tie the key to the stage, in the pre-usage-plan way.
+    # api.add_api_key() would connect the key directly with the stage, as API Gateway did before it had usage plans.
     key = apigateway.ApiKey(Stack.of(api), "Key")
     plan.add_api_key(key)
     return key
@@ -117,10 +127,11 @@ def _add_preflight(resource: apigateway.IResource, methods: list[str], allowed_o
         allow_origins=[allowed_origin],
         allow_methods=methods,
         allow_headers=["Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Api-Key"],
-        max_age=Duration.hours(2),  # the longest time that a browser keeps the answer
+        max_age=Duration.hours(2),  # browsers keep the answer for at most two hours
     )
-    # CDK's mock integration only supports JSON, and a browser sends no body. Another type would cause a 500 without
-    # this line. With it, API Gateway answers 415.
+    # API Gateway itself answers an OPTIONS request, with a "mock integration" that only supports JSON bodies. Browsers
+    # send no body here. If a client sends a body of another type, API Gateway answers 415. Without this line, it would
+    # answer 500.
     cast("apigateway.CfnMethod", preflight.node.default_child).add_property_override(
         "Integration.PassthroughBehavior", "NEVER"
     )
@@ -134,12 +145,12 @@ def _add_model(api: apigateway.RestApi, name: str) -> apigateway.IModel:
     )
     deployment = cast("apigateway.Deployment", api.latest_deployment)
     deployment.node.add_dependency(model)
-    deployment.add_to_logical_id(schema)  # a changed schema makes a new deployment, which brings it to the stage
+    deployment.add_to_logical_id(schema)  # only a new deployment brings a changed schema to the stage
     return apigateway.Model.from_model_name(stack, f"{name}Model", model.ref)
 
 
 def _keyless_methods() -> Iterator[tuple[str, bool]]:
-    """Yield the path of each method that needs no key, and whether its metrics are worth their price."""
+    """Yield the path of each method that needs no API key, and whether to pay for its metrics."""
     for path, item in OPENAPI["paths"].items():
         yield f"{path}/OPTIONS", False
         for name, operation in _operations(item):

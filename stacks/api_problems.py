@@ -1,4 +1,4 @@
-"""The errors that API Gateway sends without the function, as RFC 9457 problems like those of the function."""
+"""Errors that API Gateway sends itself. They are RFC 9457 problems, like the errors that the function sends."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,10 @@ from aws_cdk import aws_apigateway as apigateway
 
 @dataclass(frozen=True, slots=True)
 class GatewayError:
-    """A response that API Gateway sends without the function.
+    """An error response that API Gateway sends itself, without calling the function.
 
-    All types: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+    AWS lists all types of these responses:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
     """
 
     response: apigateway.ResponseType
@@ -18,17 +19,17 @@ class GatewayError:
     title: str
     detail: str
     retry_after: int | None = None
-    """Seconds."""
+    """The client may try again after this number of seconds."""
 
 
 _TYPE = apigateway.ResponseType
 GATEWAY_ERRORS = (
-    # API Gateway answers 403 for a resource that does not exist. A client would then look for a credential problem.
+    # By default, API Gateway answers 403 for a path that does not exist. Users would then suspect their API key.
     GatewayError(_TYPE.MISSING_AUTHENTICATION_TOKEN, 404, "Not Found", "There is no such resource."),
     GatewayError(_TYPE.RESOURCE_NOT_FOUND, 404, "Not Found", "There is no such resource."),
     GatewayError(_TYPE.INVALID_API_KEY, 403, "Forbidden", "Send a valid API key in the header X-Api-Key."),
     GatewayError(_TYPE.ACCESS_DENIED, 403, "Forbidden", "Send a valid API key in the header X-Api-Key."),
-    # These two answer requests with an Authorization header, which this API does not need.
+    # API Gateway sends these two errors for requests with an Authorization header, which this API does not use.
     GatewayError(_TYPE.INVALID_SIGNATURE, 403, "Forbidden", "The signature of the request is not valid."),
     GatewayError(_TYPE.EXPIRED_TOKEN, 403, "Forbidden", "The signature of the request has expired."),
     GatewayError(_TYPE.WAF_FILTERED, 403, "Forbidden", "The firewall refuses this request."),
@@ -39,7 +40,7 @@ GATEWAY_ERRORS = (
     GatewayError(_TYPE.REQUEST_TOO_LARGE, 413, "Content Too Large", "The body is larger than any note can be."),
     GatewayError(_TYPE.UNSUPPORTED_MEDIA_TYPE, 415, "Unsupported Media Type", "This method takes no such body."),
     GatewayError(_TYPE.INTEGRATION_TIMEOUT, 504, "Gateway Timeout", "The service did not answer in time.", 1),
-    # One cause: the account already runs the maximum number of functions.
+    # This happens, for example, if the account already runs its maximum number of functions.
     GatewayError(_TYPE.INTEGRATION_FAILURE, 503, "Service Unavailable", "The service could not be reached.", 1),
     GatewayError(_TYPE.DEFAULT_4_XX, None, "Client Error", "The request cannot be carried out."),
     GatewayError(_TYPE.DEFAULT_5_XX, None, "Server Error", "The service failed; nothing is wrong with the request."),
@@ -48,24 +49,25 @@ GATEWAY_ERRORS = (
 
 def add_problems(api: apigateway.RestApi, allowed_origin: str) -> None:
     """Give the errors of API Gateway the form and the headers of the function's problems."""
-    problem = {
+    headers = {
         "Content-Type": "'application/problem+json'",
-        "Access-Control-Allow-Origin": f"'{allowed_origin}'",  # otherwise the page cannot read them
+        "Access-Control-Allow-Origin": f"'{allowed_origin}'",  # without it, a web page cannot read the error
         "Access-Control-Expose-Headers": "'Retry-After'",
     }
     for error in GATEWAY_ERRORS:
-        retry = {"Retry-After": f"'{error.retry_after}'"} if error.retry_after else {}
+        retry_header = {"Retry-After": f"'{error.retry_after}'"} if error.retry_after else {}
         api.add_gateway_response(
             error.response.response_type.title().replace("_", ""),
             type=error.response,
             status_code=str(error.status) if error.status else None,
-            response_headers={**problem, **retry},
+            response_headers={**headers, **retry_header},
             templates={"application/json": _template(error)},
         )
 
 
 def _template(error: GatewayError) -> str:
-    # The message of API Gateway may repeat quotes of the client, and a template cannot escape them. So it is left out.
+    # The template does not contain API Gateway's own message. The message may repeat quotes that the client has sent,
+    # and a template cannot escape quotes.
     status = f'"status":{error.status},' if error.status else ""
     return (
         f'{{"type":"about:blank","title":"{error.title}",{status}"detail":"{error.detail}",'

@@ -14,22 +14,24 @@ FIVE_MINUTES = Duration.minutes(5)
 
 
 def add_alarms(
-    stack: Stack, api: apigateway.RestApi, function: lambda_.Function, *, early: bool
+    stack: Stack, api: apigateway.RestApi, function: lambda_.Function, *, early_warnings: bool
 ) -> list[cloudwatch.Alarm]:
-    """Return an alarm on server errors. `early` adds two on latency and throttles, which may lead to errors."""
+    """Return an alarm on server errors. `early_warnings` adds alarms on latency and throttles, which come earlier."""
     stage = api.deployment_stage
     server_errors = stage.metric_server_error(period=FIVE_MINUTES, statistic="Sum")
     alarms = [metric_alarm(stack, "ServerErrors", server_errors, stem="api")]
-    if early:
+    if early_warnings:
         latency = metric_alarm(
             stack,
             "Latency",
             stage.metric_latency(period=FIVE_MINUTES, statistic="p99"),
             stem="api",
-            # Milliseconds. A cold start takes two seconds, too, but cold starts do not last a quarter of an hour.
+            # Milliseconds. A cold start also takes two seconds. But three periods are a quarter of an hour, and cold
+            # starts end sooner.
             threshold=2000,
             periods=3,
-            # The 99th percentile of a few requests is the slowest of them, which usually had a cold start.
+            # If there are few requests, the 99th percentile is the slowest one, which usually had a cold start. This
+            # option ignores such a period.
             evaluate_low_sample_count_percentile="ignore",
         )
         throttles = function.metric_throttles(period=FIVE_MINUTES, statistic="Sum")
@@ -37,7 +39,7 @@ def add_alarms(
     return alarms
 
 
-def add_dashboard(  # noqa: PLR0913, PLR0917 - everything that it shows
+def add_dashboard(  # noqa: PLR0913, PLR0917 - the resources that the dashboard shows
     stack: Stack,
     id_: str,
     api: apigateway.RestApi,
@@ -45,9 +47,9 @@ def add_dashboard(  # noqa: PLR0913, PLR0917 - everything that it shows
     notes: dynamodb.Table,
     alarms: Sequence[cloudwatch.Alarm],
 ) -> None:
-    """Add a dashboard: the alarms first, then requests and latency, then the function and the table."""
+    """Add a dashboard. It shows the alarms first, then requests and latency, then the function and the table."""
     stage = api.deployment_stage
-    state = cloudwatch.AlarmStatusWidget(alarms=list(alarms), title="Alarms", width=24, height=3)
+    alarm_states = cloudwatch.AlarmStatusWidget(alarms=list(alarms), title="Alarms", width=24, height=3)
     requests = _graph(
         "Requests",
         stage.metric_count(statistic="Sum", label="all"),
@@ -75,7 +77,7 @@ def add_dashboard(  # noqa: PLR0913, PLR0917 - everything that it shows
         stack,
         id_,
         default_interval=Duration.hours(3),
-        widgets=[[state], [requests, latency], [invocations, capacity]],
+        widgets=[[alarm_states], [requests, latency], [invocations, capacity]],
     )
 
 

@@ -1,4 +1,4 @@
-"""An array job makes the thumbnails of a whole bucket, on EC2 instances that AWS Batch starts and ends."""
+"""An array job makes the thumbnails of a whole bucket, on EC2 instances that AWS Batch starts and terminates."""
 
 from typing import Any
 
@@ -23,9 +23,9 @@ from stacks.batch_watch import add_budget, collect_failures, failure_alarm
 
 
 class BatchStack(Stack):
-    """Input bucket -> array job on Spot or on-demand instances -> output bucket; failed jobs -> queue -> alarm."""
+    """An input bucket, an output bucket, a job that makes the thumbnails, instances, and a queue for failed jobs."""
 
-    def __init__(  # noqa: PLR0913 - every choice of the example, by name
+    def __init__(  # noqa: PLR0913 - each setting is a keyword argument
         self,
         scope: Construct,
         id: str,  # noqa: A002 - CDK's name
@@ -39,20 +39,21 @@ class BatchStack(Stack):
         image: str | None = None,
         schedule: str | None = None,
         alarm_email: str | None = None,
-        **stack: Any,
+        **stack_parameters: Any,
     ) -> None:
-        """Deploy the example.
+        """Add the resources of the example.
 
-        `schedule` is a rate(...) or cron(...) expression: a job over the whole bucket starts then. Without it, jobs
-        start only by hand. `monthly_budget` is in dollars, for the whole account.
+        `schedule` is a rate(...) or cron(...) expression for a job that processes the whole bucket. With None, only a
+        person starts jobs. `monthly_budget` is in dollars, for the whole account.
         """
         description = "Batch: an array job makes the thumbnails of a whole bucket, on Spot instances"
-        super().__init__(scope, id, description=description, **stack)
+        super().__init__(scope, id, description=description, **stack_parameters)
         removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
+        private_subnets = retain_data  # only production pays for a NAT gateway
 
         pictures = private_bucket(self, "Input", removal=removal, keep_versions=retain_data)
         thumbnails = private_bucket(self, "Output", removal=removal)
-        vpc = small_vpc(self, private=retain_data, log_retention=log_retention)
+        vpc = small_vpc(self, private=private_subnets, log_retention=log_retention)
         environments = compute_environments(self, vpc, architecture, max_vcpus)
         queue = job_queue(self, environments)
         job = job_definition(
@@ -65,7 +66,7 @@ class BatchStack(Stack):
             log_group=logs.LogGroup(self, "Logs", retention=log_retention, removal_policy=removal),
         )
         if not retain_data:
-            _empty_after_jobs([pictures, thumbnails], environments)
+            _empty_buckets_after_jobs([pictures, thumbnails], environments)
         failed = dead_letter_queue(self, "FailedJobs", removal=removal)
         collect_failures(self, queue, failed)
         if schedule is not None:
@@ -108,12 +109,14 @@ class BatchStack(Stack):
                 ),
             ),
         )
-        timer.node.add_dependency(role)  # a rate(...) schedule starts its first job at once
+        timer.node.add_dependency(role)  # a rate(...) schedule submits its first job immediately
 
 
-def _empty_after_jobs(buckets: list[s3.Bucket], environments: list[batch.ManagedEc2EcsComputeEnvironment]) -> None:
-    # CloudFormation deletes a stack in the reverse order of its dependencies. These dependencies end the jobs first.
-    # Otherwise a running job could write into a bucket that has just been emptied.
+def _empty_buckets_after_jobs(
+    buckets: list[s3.Bucket], environments: list[batch.ManagedEc2EcsComputeEnvironment]
+) -> None:
+    # CloudFormation deletes a stack in the reverse order of its dependencies. Because of these dependencies, it ends
+    # all jobs before it empties the buckets. If it emptied a bucket first, a job could write to the bucket again.
     for environment in environments:
         environment.node.add_dependency(
             *(bucket.node.find_child("AutoDeleteObjectsCustomResource") for bucket in buckets)

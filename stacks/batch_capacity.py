@@ -1,4 +1,4 @@
-"""The instances that run the jobs of the batch example, and the queue in which the jobs wait for them."""
+"""The EC2 instances that run the jobs of the batch example, and the queue in which the jobs wait for an instance."""
 
 from typing import cast
 
@@ -11,10 +11,11 @@ from stacks._nag import acknowledge
 from stacks._network import serving_subnets
 
 DISK_GB = 30
-"""The smallest size that the AMI allows."""
-FAMILIES = {"arm64": batch.DefaultInstanceClass.ARM64, "x86_64": batch.DefaultInstanceClass.X86_64}
-"""Batch chooses from the instance families of the region: today c6g, m6g, r6g and c7g, or c6i, m6i, r6i and c7i. Batch
-rejects a list of families if the region lacks one of them. Many regions lack some, for example c7g, c5 or m6i.
+"""The smallest disk that the machine image (AMI) allows."""
+INSTANCE_CLASSES = {"arm64": batch.DefaultInstanceClass.ARM64, "x86_64": batch.DefaultInstanceClass.X86_64}
+"""With these classes, Batch itself chooses among the instance families of the region. Today it uses c6g, m6g, r6g and
+c7g for arm64, and c6i, m6i, r6i and c7i for x86_64. A list of families would not work in every region: Batch rejects
+the list if the region does not have one of them. Many regions do not have c7g, c5 or m6i, for example.
 https://docs.aws.amazon.com/batch/latest/userguide/instance-type-compute-table.html"""
 ECS_AGENT_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
 
@@ -22,36 +23,36 @@ ECS_AGENT_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
 def compute_environments(
     stack: Stack, vpc: ec2.Vpc, architecture: str, max_vcpus: int
 ) -> list[batch.ManagedEc2EcsComputeEnvironment]:
-    """Return two compute environments, which start instances when jobs need them: Spot, and on-demand."""
+    """Return the compute environments for Spot and on-demand instances. Instances start only when jobs need them."""
     subnets = serving_subnets(vpc)
     template = _launch_template(stack)
     role = _instance_role(stack)
-    group = ec2.SecurityGroup(
+    security_group = ec2.SecurityGroup(
         stack, "InstancesGroup", vpc=vpc, description="The instances: nobody gets in", allow_all_outbound=False
     )
-    group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.HTTPS, "AWS: ECS, ECR, S3, CloudWatch Logs")
+    security_group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.HTTPS, "AWS: ECS, ECR, S3, CloudWatch Logs")
     environments = [
         batch.ManagedEc2EcsComputeEnvironment(
             stack,
             id_,
             vpc=vpc,
             vpc_subnets=ec2.SubnetSelection(subnets=subnets),
-            security_groups=[group],
+            security_groups=[security_group],
             spot=spot,
             allocation_strategy=strategy,
-            default_instance_classes=[FAMILIES[architecture]],
+            default_instance_classes=[INSTANCE_CLASSES[architecture]],
             images=[batch.EcsMachineImage(image_type=batch.EcsMachineImageType.ECS_AL2023)],
             launch_template=template,
             instance_role=role,
             minv_cpus=0,  # no instance runs without a job
             maxv_cpus=max_vcpus,
-            # With these settings, Batch updates an environment in place. For that it needs its own service-linked role,
-            # so there is no service role here.
+            # With these settings, Batch updates an environment without replacing it. This works only with Batch's own
+            # service-linked role, so the environment has no other service role.
             # https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments.html
             replace_compute_environment=False,
             update_to_latest_image_version=True,
             terminate_on_update=False,
-            update_timeout=Duration.minutes(30),  # Batch then stops a child, whose next attempt continues its work
+            update_timeout=Duration.minutes(30),  # then Batch stops the job, and its next attempt continues
         )
         for id_, spot, strategy in (
             ("Spot", True, batch.AllocationStrategy.SPOT_PRICE_CAPACITY_OPTIMIZED),
@@ -59,24 +60,25 @@ def compute_environments(
         )
     ]
     for environment in environments:
-        # CDK leaves the version out. Batch would then use the first version of the launch template for ever.
+        # CDK does not set the version. Batch would then always use the first version of the launch template.
         cast("batch.CfnComputeEnvironment", environment.node.default_child).add_property_override(
             "ComputeResources.LaunchTemplate.Version", template.latest_version_number
         )
-        # An instance needs its cluster, and so the way to the internet, until it ends.
+        # Until an instance ends, it must reach its ECS cluster through the internet. So CloudFormation must delete the
+        # instances before the routes to the internet.
         environment.node.add_dependency(*(subnet.internet_connectivity_established for subnet in subnets))
     return environments
 
 
 def job_queue(stack: Stack, environments: list[batch.ManagedEc2EcsComputeEnvironment]) -> batch.JobQueue:
-    """Return a queue that uses the first environment as long as it has instances, and then the next one."""
+    """Return a queue for jobs. It uses the first environment, or the next one if the first has no more instances."""
 
-    def cancel(reason: batch.JobStateTimeLimitActionsReason, after: Duration) -> batch.JobStateTimeLimitAction:
+    def cancel_after(reason: batch.JobStateTimeLimitActionsReason, duration: Duration) -> batch.JobStateTimeLimitAction:
         return batch.JobStateTimeLimitAction(
             action=batch.JobStateTimeLimitActionsAction.CANCEL,
             state=batch.JobStateTimeLimitActionsState.RUNNABLE,
             reason=reason,
-            max_time=after,
+            max_time=duration,
         )
 
     return batch.JobQueue(
@@ -87,11 +89,11 @@ def job_queue(stack: Stack, environments: list[batch.ManagedEc2EcsComputeEnviron
             for order, environment in enumerate(environments, start=1)
         ],
         job_state_time_limit_actions=[
-            # A job that needs more than any instance has would block all jobs behind it for ever.
-            cancel(batch.JobStateTimeLimitActionsReason.JOB_RESOURCE_REQUIREMENT, Duration.minutes(10)),
-            cancel(batch.JobStateTimeLimitActionsReason.COMPUTE_ENVIRONMENT_MAX_RESOURCE, Duration.minutes(10)),
-            # A whole day without Spot or on-demand instances, in two zones and several families.
-            cancel(batch.JobStateTimeLimitActionsReason.INSUFFICIENT_INSTANCE_CAPACITY, Duration.hours(24)),
+            # If no instance is large enough for a job, the job would block all jobs behind it for ever.
+            cancel_after(batch.JobStateTimeLimitActionsReason.JOB_RESOURCE_REQUIREMENT, Duration.minutes(10)),
+            cancel_after(batch.JobStateTimeLimitActionsReason.COMPUTE_ENVIRONMENT_MAX_RESOURCE, Duration.minutes(10)),
+            # AWS had no instance for a whole day: neither Spot nor on-demand, in two zones and several families.
+            cancel_after(batch.JobStateTimeLimitActionsReason.INSUFFICIENT_INSTANCE_CAPACITY, Duration.hours(24)),
         ],
     )
 
@@ -101,7 +103,8 @@ def _launch_template(stack: Stack) -> ec2.LaunchTemplate:
         stack,
         "Machines",
         require_imdsv2=True,
-        # One hop is the minimum. Jobs still reach the metadata, because Batch's containers share the host's network.
+        # One network hop is the minimum. Jobs can still reach the instance's metadata, because Batch's containers share
+        # the network of the instance.
         http_put_response_hop_limit=1,
         block_devices=[
             ec2.BlockDevice(

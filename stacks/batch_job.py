@@ -1,4 +1,4 @@
-"""The job definition of the batch example: image, size, permissions and retries of every child."""
+"""The job definition of the batch example: image, size, permissions and retries. Each job of an array is a child."""
 
 from typing import cast
 
@@ -16,19 +16,19 @@ from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
 
 DOCKERFILE = "containers/batch/Dockerfile"
 VCPUS = 2
-"""Of each child: as many as a `large` instance of any family has. More children are as good as larger children."""
+"""vCPUs of each child. A `large` instance of any family has two. A larger child is not better than more children."""
 MEMORY_MIB = 3584
-"""Of each child: two decoders with MAX_DECODING_BYTES and 160 MiB around each, and 850 MiB for lists and pictures in
-transit. It fits into the 4 GiB of an instance, of which the instance needs a part for itself."""
+"""Memory of each child. Each of its two decoders needs MAX_DECODING_BYTES and 160 MiB. Lists, and pictures that wait,
+need 850 MiB. An instance has 4 GiB, and needs a part of them for itself. The child fits into the rest."""
 ATTEMPTS = 5
-"""A child may lose its host four times. It keeps the thumbnails that it has made."""
+"""Attempts of each child. If AWS takes its instance away, the next attempt keeps the thumbnails that exist."""
 MAX_DURATION = Duration.hours(24)
-"""A child that takes longer hangs, or needs more siblings. Batch itself has no limit."""
-STOPPED = "143"
-"""The job's exit code after SIGTERM. The job gets this signal as the first sign that its host ends."""
+"""Time limit of each child. A child that takes longer hangs, or the job needs more children. Batch has no limit."""
+STOP_EXIT_CODE = "143"
+"""Exit code of a child that got SIGTERM. This signal is the first sign that its instance ends."""
 
 
-def job_definition(  # noqa: PLR0913 - named parameters
+def job_definition(  # noqa: PLR0913 - keyword arguments
     stack: Stack,
     pictures: s3.Bucket,
     thumbnails: s3.Bucket,
@@ -40,7 +40,7 @@ def job_definition(  # noqa: PLR0913 - named parameters
 ) -> batch.EcsJobDefinition:
     """Return the definition of a job that reads `pictures` and writes to `thumbnails`."""
     linux = batch.LinuxParameters(stack, "Linux")
-    # It holds the sockets between the job and its decoders. The job writes nothing else to a disk.
+    # /tmp contains the sockets between the job and its decoders. The job writes no other files.
     linux.add_tmpfs(batch.Tmpfs(container_path="/tmp", size=Size.mebibytes(64)))  # noqa: S108
     container = batch.EcsEc2ContainerDefinition(
         stack,
@@ -56,7 +56,7 @@ def job_definition(  # noqa: PLR0913 - named parameters
             "MAX_BYTES": str(MAX_BYTES),
             "MAX_PIXELS": str(MAX_PIXELS),
             "MAX_DECODING_BYTES": str(MAX_DECODING_BYTES),
-            "VCPUS": str(VCPUS),  # a container cannot see its share of the instance's CPUs
+            "VCPUS": str(VCPUS),  # a container cannot find out how many CPUs it may use
         },
         job_role=_job_role(stack, pictures, thumbnails),
         execution_role=_execution_role(stack),
@@ -65,7 +65,7 @@ def job_definition(  # noqa: PLR0913 - named parameters
         logging=ecs.LogDriver.aws_logs(
             stream_prefix="job",
             log_group=log_group,
-            # When CloudWatch is slow, the job loses log lines. A blocking driver would delay pictures instead.
+            # If CloudWatch is slow, log lines are lost. In blocking mode, pictures would be delayed instead.
             mode=ecs.AwsLogDriverMode.NON_BLOCKING,
         ),
     )
@@ -80,10 +80,10 @@ def job_definition(  # noqa: PLR0913 - named parameters
         retry_attempts=ATTEMPTS,
         retry_strategies=[
             batch.RetryStrategy.of(retry, batch.Reason.SPOT_INSTANCE_RECLAIMED),
-            # The job gets SIGTERM and ends before Batch knows that the host ends. Batch never retries a job that a
-            # person has terminated, or that took too long.
-            batch.RetryStrategy.of(retry, batch.Reason.custom(on_exit_code=STOPPED)),
-            # Without this line, Batch would retry everything else too, even bugs.
+            # When an instance ends, the job gets SIGTERM and stops before Batch reports the end of the instance. So the
+            # exit code causes the retry. Batch never retries a job that a person has terminated, or that took too long.
+            batch.RetryStrategy.of(retry, batch.Reason.custom(on_exit_code=STOP_EXIT_CODE)),
+            # Without this line, Batch would also retry after every other failure, even a bug.
             batch.RetryStrategy.of(stop, batch.Reason.custom(on_reason="*")),
         ],
     )
@@ -98,7 +98,7 @@ def _image(stack: Stack, image: str | None, architecture: str) -> ecs.ContainerI
         ecr_assets.DockerImageAsset(
             stack,
             "Image",
-            # The image needs the function's imaging module, which is outside of containers/batch.
+            # The image needs imaging.py of the thumbnail function, which is outside of containers/batch.
             directory=str(ROOT),
             file=DOCKERFILE,
             exclude=[line for line in ignored if not line.startswith("#")],
@@ -110,13 +110,16 @@ def _image(stack: Stack, image: str | None, architecture: str) -> ecs.ContainerI
 
 def _execution_role(stack: Stack) -> iam.Role:
     role = iam.Role(stack, "ExecutionRole", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
-    acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "ecr:GetAuthorizationToken does not support resources.")
+    acknowledge(
+        role, "AwsSolutions-IAM5[Resource::*]", "The action ecr:GetAuthorizationToken cannot be limited to a resource."
+    )
     return role
 
 
 def _job_role(stack: Stack, pictures: s3.Bucket, thumbnails: s3.Bucket) -> iam.Role:
     role = iam.Role(stack, "JobRole", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
-    # grant_read and grant_put would add a dozen more actions, by wildcard. The job may not delete anything.
+    # CDK's grant_read() and grant_put() would allow a dozen more actions, by wildcard. The job needs no permission to
+    # delete objects.
     for actions, resources in (
         (["s3:GetObject"], [pictures.arn_for_objects("*")]),
         (["s3:ListBucket"], [pictures.bucket_arn, thumbnails.bucket_arn]),
@@ -128,6 +131,6 @@ def _job_role(stack: Stack, pictures: s3.Bucket, thumbnails: s3.Bucket) -> iam.R
         acknowledge(
             role,
             f"AwsSolutions-IAM5[Resource::<{name}.Arn>/{keys}]",
-            "The keys of pictures are known only when the job runs. The keys of its files depend on them.",
+            "The keys of the pictures are known only when the job runs. The keys of the thumbnails depend on them.",
         )
     return role

@@ -1,4 +1,4 @@
-"""Failed jobs and cost of the batch example: a queue with an alarm, and a budget."""
+"""Events and an alarm for failed jobs of the batch example, and a budget for its cost."""
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_batch as batch
@@ -15,7 +15,7 @@ def collect_failures(stack: Stack, queue: batch.JobQueue, failed: sqs.Queue) -> 
     """Send an event to `failed` for each job of the queue that fails, and when a job blocks the queue."""
     for id_, kind, detail in (
         ("Failed", "Batch Job State Change", {"status": ["FAILED"]}),
-        ("Blocked", "Batch Job Queue Blocked", {}),  # a job stays RUNNABLE, and all jobs behind it wait
+        ("Blocked", "Batch Job Queue Blocked", {}),  # the first job cannot start, so all other jobs wait
     ):
         events.Rule(
             stack,
@@ -28,15 +28,15 @@ def collect_failures(stack: Stack, queue: batch.JobQueue, failed: sqs.Queue) -> 
 
 
 def failure_alarm(stack: Stack, failed: sqs.Queue) -> cloudwatch.Alarm:
-    """Return an alarm that lasts as long as there is a message in `failed`."""
+    """Return an alarm that lasts as long as the queue `failed` contains a message."""
     messages = failed.metric_approximate_number_of_messages_visible(period=Duration.minutes(5), statistic="Maximum")
     return metric_alarm(stack, "FailedJobs", messages, stem="batch")
 
 
 def add_budget(stack: Stack, dollars: int, email: str) -> None:
-    """Send mail when the account's cost of a month will be above 80 % of the budget, and when it is above 100 %."""
-    # The budget is the whole account's. A budget by tag works only after somebody activates the tag in the billing
-    # console.
+    """Send a mail when the forecast for a month exceeds 80 % of the budget, and when the actual cost exceeds 100 %."""
+    # The budget includes all costs of the account. A budget for this example would need a tag that somebody has
+    # activated in the billing console.
     subscriber = budgets.CfnBudget.SubscriberProperty(subscription_type="EMAIL", address=email)
     budgets.CfnBudget(
         stack,

@@ -1,4 +1,4 @@
-"""A schedule invokes a function, which checks web sites and writes one result for each to DynamoDB."""
+"""A schedule invokes a function. The function checks web sites and writes a result for each of them to DynamoDB."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,22 +19,24 @@ from stacks._stores import dead_letter_queue, on_demand_table
 from stacks.cron_watch import METRICS, add_alarms
 
 TIMEOUT_SECONDS = 10
-"""A site that takes longer for its first page has lost its visitors."""
+"""Time limit for the check of one site. Visitors do not wait longer for a page."""
 FUNCTION_SECONDS = 60
-"""The sum of TIMEOUT_SECONDS, because the function checks all sites at once; 18 seconds for three tries to write to a
-table that does not answer; and as much again for a slow start."""
+"""Time limit of the function. It checks all sites at the same time, which needs TIMEOUT_SECONDS at most. It then tries
+three times to write to the table. If the table does not answer, this needs 18 seconds. The limit is twice the sum of
+these times, because a slow start needs some time too."""
 MEMORY_MB = 512
-"""The function waits most of the time. But 50 sites at once need 50 TLS handshakes and 50 connections to DynamoDB:
-a second of work for a whole vCPU, as measured. 512 MB give 0.29 of a vCPU. With much less, a slow handshake would look
-like a slow site. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
+"""The function waits most of the time. But for 50 sites at once, it needs 50 TLS handshakes and 50 connections to
+DynamoDB. We measured that one vCPU needs a second for them. 512 MB give 0.29 of a vCPU. With much less, the function
+itself would be slow, and its results would show slow sites.
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 KEEP_DAYS = 90
-"""A quarter of a year, which answers how often a site was down last month. CloudWatch keeps metrics for 15 months."""
+"""Days for which the table keeps a result, so that you can examine the last months. CloudWatch keeps metrics for 15."""
 
 
 class CronStack(Stack):
-    """Schedule -> function -> results table; failed events -> dead-letter queue."""
+    """A schedule, a function, a table for its results, a dead-letter queue for failed runs, and alarms."""
 
-    def __init__(  # noqa: PLR0913 - every choice of the example, by name
+    def __init__(  # noqa: PLR0913 - each setting is a keyword argument
         self,
         scope: Construct,
         id: str,  # noqa: A002 - CDK's name
@@ -48,15 +50,15 @@ class CronStack(Stack):
         allow_private: bool = False,
         watch_closely: bool = False,
         alarm_email: str | None = None,
-        **stack: Any,
+        **stack_parameters: Any,
     ) -> None:
-        """Deploy the example.
+        """Add the resources of the example.
 
-        `schedule` is a rate(...) or cron(...) expression. `longest_gap` is the longest time between two of its runs.
-        `watch_closely` adds two metrics for each URL to the one that its alarm needs.
+        `schedule` is a rate(...) or cron(...) expression. `longest_gap` is the longest time between two runs.
+        `watch_closely` adds two metrics for each URL, which no alarm needs.
         """
         description = "Lambda: a schedule checks web sites and writes the results to DynamoDB"
-        super().__init__(scope, id, description=description, **stack)
+        super().__init__(scope, id, description=description, **stack_parameters)
         removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
         max_age = _max_age(schedule, longest_gap)
 
@@ -67,7 +69,7 @@ class CronStack(Stack):
             sort_key="scheduled_at",
             time_to_live_attribute="expires_at",
             retain_data=retain_data,
-            why_no_recovery="Nobody needs the sandbox's results after it is deleted.",
+            why_no_recovery="The results in a sandbox are only experiments, so nobody needs to restore them.",
         )
         dead_letters = dead_letter_queue(self, "DeadLetters", removal=removal)
         function = python_function(
@@ -76,8 +78,10 @@ class CronStack(Stack):
             "cron",
             memory_size=MEMORY_MB,
             timeout=Duration.seconds(FUNCTION_SECONDS),
-            retry_attempts=2,  # after one minute, then two: past a throttle or a short outage
-            max_event_age=_clamp(max_age, Duration.minutes(6), Duration.hours(6)),  # six minutes leave time to retry
+            # Lambda retries a failed run after one minute, and again after two more minutes. So a short outage of
+            # DynamoDB loses no result. For both retries, Lambda must keep the run for at least six minutes.
+            retry_attempts=2,
+            max_event_age=_clamp(max_age, Duration.minutes(6), Duration.hours(6)),
             on_failure=QueueDestination(dead_letters),
             environment={
                 "RESULTS_TABLE": results.table_name,
@@ -103,7 +107,8 @@ class CronStack(Stack):
             time_window=_window(schedule, longest_gap),
             target=_invocation(function, urls, role, dead_letters, max_age),
         )
-        # A rate(...) schedule runs at once. The role must have its grants by then, and the function its queue.
+        # A rate(...) schedule runs as soon as it exists. So the role must have its permissions before, and the function
+        # must have its dead-letter queue.
         timer.node.add_dependency(role, function)
         notify(add_alarms(self, function, dead_letters, urls, longest_gap), alarm_topic(self, alarm_email))
 
@@ -118,12 +123,13 @@ def _invocation(
 ) -> targets.LambdaInvoke:
     return targets.LambdaInvoke(
         function,
-        role=role.without_policy_updates(),  # otherwise CDK would also allow every version and alias
+        role=role.without_policy_updates(),  # CDK would also allow every version and alias
         dead_letter_queue=dead_letters,
         max_event_age=max_age,
-        retry_attempts=185,  # the maximum: max_event_age ends the retries first
+        retry_attempts=185,  # the maximum; max_event_age ends the retries earlier
         input=scheduler.ScheduleTargetInput.from_object(
-            # Every delivery of a run has the same scheduled time, but each attempt has its own execution id.
+            # Scheduler may deliver a run twice. The function can detect this by the scheduled time, which is the same.
+            # The execution id would be different.
             {"scheduled_at": scheduler.ContextAttribute.scheduled_time, "urls": list(urls)}
         ),
     )
@@ -133,19 +139,20 @@ def _is_cron(schedule: str) -> bool:
     return schedule.startswith("cron(")
 
 
-def _max_age(schedule: str, period: Duration) -> Duration:
-    """Return how long a run is worth a retry: until the next run, which makes an older one pointless."""
-    # A cron(...) schedule may run every hour by day and pause at night. Its longest pause is then too long a time.
-    return _clamp(period, Duration.minutes(1), Duration.hours(1) if _is_cron(schedule) else Duration.days(1))
+def _max_age(schedule: str, longest_gap: Duration) -> Duration:
+    """Return the time for which a run may be retried. It ends when the next run makes the older run pointless."""
+    # A cron(...) schedule may run every hour by day, and not at night. Its longest gap is the night. Retries must not
+    # continue for so long during the day, so the maximum is one hour.
+    return _clamp(longest_gap, Duration.minutes(1), Duration.hours(1) if _is_cron(schedule) else Duration.days(1))
 
 
 def _clamp(duration: Duration, shortest: Duration, longest: Duration) -> Duration:
     return Duration.seconds(max(shortest.to_seconds(), min(duration.to_seconds(), longest.to_seconds())))
 
 
-def _window(schedule: str, period: Duration) -> scheduler.TimeWindow:
-    # Most schedules run at the full hour. A rate(...) schedule may start later, by a twelfth of its period and at most
-    # five minutes, because this spreads the load on AWS and on the sites. A cron(...) schedule names an exact time, so
-    # there is no flexible window.
-    minutes = 0 if _is_cron(schedule) else min(5, int(period.to_minutes()) // 12)
+def _window(schedule: str, longest_gap: Duration) -> scheduler.TimeWindow:
+    # Many schedules in the world run at the full hour. So each run of a rate(...) schedule may start a little later,
+    # which spreads the load on AWS and on the sites. The window is a twelfth of the time between two runs, and at most
+    # five minutes. A cron(...) schedule names an exact time, so there is no flexible window.
+    minutes = 0 if _is_cron(schedule) else min(5, int(longest_gap.to_minutes()) // 12)
     return scheduler.TimeWindow.flexible(Duration.minutes(minutes)) if minutes else scheduler.TimeWindow.off()

@@ -11,16 +11,16 @@ from stacks._alarms import metric_alarm
 from stacks._functions import METRICS_NAMESPACE
 
 METRICS = ("Up", "Milliseconds", "CertificateDaysLeft")
-"""The metrics that the function can write for a URL, at $0.30 a month each. The alarms need the first. The results
-table has all three values in any case."""
+"""Metrics that the function can write for a URL. Each costs $0.30 a month. The alarms only need `Up`. The results table
+always contains all three values."""
 FIVE_MINUTES = Duration.minutes(5)
-BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+LESS_THAN = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 
 
 def add_alarms(
-    stack: Stack, function: lambda_.Function, dead_letters: sqs.Queue, urls: Sequence[str], period: Duration
+    stack: Stack, function: lambda_.Function, dead_letters: sqs.Queue, urls: Sequence[str], longest_gap: Duration
 ) -> list[cloudwatch.Alarm]:
-    """Return alarms on each site that is down, on errors, on dead letters, and on runs that do not happen."""
+    """Return an alarm for each site that is down, and alarms on errors, on dead letters and on missed runs."""
     return [
         *(_site_down(stack, url) for url in urls),
         metric_alarm(stack, "Errors", function.metric_errors(period=FIVE_MINUTES, statistic="Sum"), stem="cron"),
@@ -30,11 +30,11 @@ def add_alarms(
             dead_letters.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum"),
             stem="cron",
         ),
-        _missed_run(stack, urls[0], period),
+        _missed_run(stack, urls[0], longest_gap),
     ]
 
 
-def _up(stack: Stack, url: str, statistic: str, period: Duration) -> cloudwatch.Metric:
+def _up_metric(stack: Stack, url: str, statistic: str, period: Duration) -> cloudwatch.Metric:
     return cloudwatch.Metric(
         namespace=METRICS_NAMESPACE,
         metric_name=METRICS[0],
@@ -45,25 +45,26 @@ def _up(stack: Stack, url: str, statistic: str, period: Duration) -> cloudwatch.
 
 
 def _site_down(stack: Stack, url: str) -> cloudwatch.Alarm:
-    # Each site has its own alarm, which names it. One alarm for all sites would need another metric, and cost more.
+    # Each site has its own alarm, so the alarm contains the URL. A single alarm for all sites would need an additional
+    # metric and cost more.
     return cloudwatch.Alarm(
         stack,
         f"SiteDown {url}",
-        metric=_up(stack, url, "Minimum", FIVE_MINUTES),
+        metric=_up_metric(stack, url, "Minimum", FIVE_MINUTES),
         threshold=1,
-        comparison_operator=BELOW,
+        comparison_operator=LESS_THAN,
         evaluation_periods=1,
-        # There are no data between two runs: the alarm stays as the last run left it.
+        # There are no data between two runs. The alarm keeps its state until the next run.
         treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
         alarm_description=f"{url} is down. {stack.stack_name}: SiteDown. What to do: docs/cron.md, 'Watch it'.",
     )
 
 
-def _missed_run(stack: Stack, url: str, period: Duration) -> cloudwatch.Alarm:
-    # A run either stores a result for every URL or is an error. So the results of one URL show whether a run happened.
-    runs = _up(stack, url, "SampleCount", Duration.seconds(max(period.to_seconds(), 300)))
-    # FILL turns missing data into zeros. Without it the alarm would stay silent for too long: for missing data,
-    # CloudWatch also looks at periods before the last two, and treats them as breaching only when all are empty.
+def _missed_run(stack: Stack, url: str, longest_gap: Duration) -> cloudwatch.Alarm:
+    # A run stores a result for every URL, or it fails. So the results of a single URL show whether a run happened.
+    runs = _up_metric(stack, url, "SampleCount", Duration.seconds(max(longest_gap.to_seconds(), 300)))
+    # FILL replaces missing data with zeros. Without FILL, the alarm would start too late. If data are missing,
+    # CloudWatch also examines earlier periods, and the alarm starts only when all of these periods are empty.
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     filled = cloudwatch.MathExpression(
         expression="FILL(runs, 0)",
@@ -76,7 +77,7 @@ def _missed_run(stack: Stack, url: str, period: Duration) -> cloudwatch.Alarm:
         "MissedRun",
         filled,
         stem="cron",
-        comparison_operator=BELOW,
-        periods=2,  # one may be empty: a run that starts late in its window leaves such a gap
-        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,  # before the first run there is nothing to fill
+        comparison_operator=LESS_THAN,
+        periods=2,  # one period may be empty, because a run may start late in its window
+        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,  # before the first run, FILL has no effect
     )

@@ -1,4 +1,4 @@
-"""A private registry for the web image. The deployment itself copies the image into it."""
+"""A private repository for the web image. The deployment itself copies the image into the repository."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ from stacks._functions import python_function
 from stacks._web_image import web_asset
 
 KEPT_IMAGES = 10
-"""Ten versions to go back to. At 50 MB each, most of it shared, they cost five cents a month."""
+"""Older versions remain, so that you can deploy them again. Ten images with 50 MB cost five cents a month at most."""
 MEMORY_MB = 512
-"""The function sends a layer in parts of up to 20 MB, as base64 in JSON. More memory also gives a faster network."""
+"""The function sends each layer in parts of up to 20 MB, as base64 in JSON. With more memory, the network is faster."""
 COPY_TIMEOUT = Duration.minutes(5)
-"""An image has 50 MB, and even a slow copy needs one minute for each 100 MB."""
+"""The image has 50 MB. Even a slow copy needs only one minute for 100 MB."""
 
 
 class EcrStack(Stack):
-    """CDK's own repository with the web image -> function that copies the image -> the example's repository."""
+    """A repository, and a function that copies the web image into it. The source is the repository of the CDK CLI."""
 
-    def __init__(  # noqa: PLR0913 - every choice of the example, by name
+    def __init__(  # noqa: PLR0913 - each setting is a keyword argument
         self,
         scope: Construct,
         id: str,  # noqa: A002 - CDK's name
@@ -33,11 +33,11 @@ class EcrStack(Stack):
         log_retention: logs.RetentionDays,
         architecture: str,
         publish: bool = True,
-        **stack: Any,
+        **stack_parameters: Any,
     ) -> None:
-        """Deploy the example. Without `publish` the repository stays empty."""
+        """Add the resources of the example. Without `publish` the repository stays empty."""
         description = "ECR: a private registry, with the image of the web service in it"
-        super().__init__(scope, id, description=description, **stack)
+        super().__init__(scope, id, description=description, **stack_parameters)
 
         repository = self._repository("Web", retain_data=retain_data)
         CfnOutput(self, "RepositoryUri", value=repository.repository_uri)
@@ -45,7 +45,7 @@ class EcrStack(Stack):
             image = web_asset(self, architecture)
             publisher = self._publisher("Publisher", image, repository, log_retention)
             # The trigger invokes the function when the stack is deployed, and again after each change of the function.
-            # The function's environment has the image's tag, so a new image is such a change.
+            # A new image changes the function, because the image's tag is in the function's environment.
             triggers.Trigger(publisher, "Trigger", handler=publisher, timeout=COPY_TIMEOUT, execute_after=[repository])
             add_helper_log_groups(self, retention=log_retention)
             CfnOutput(self, "WebImage", value=repository.repository_uri_for_tag(image.image_tag))
@@ -106,6 +106,6 @@ class EcrStack(Stack):
             "ecr:UploadLayerPart",
             "ecr:CompleteLayerUpload",
             "ecr:PutImage",
-            "ecr:BatchGetImage",  # tells which image has a tag that exists already
+            "ecr:BatchGetImage",  # to find out which image already has the tag
         )
         return function

@@ -1,4 +1,4 @@
-"""The web service on ECS with EC2 instances: the same containers, on machines that you run and pay for."""
+"""The web service on ECS with EC2 instances. The containers are the same as on Fargate, but you run the machines."""
 
 from typing import Any
 
@@ -16,17 +16,17 @@ from stacks._web_service import ROLLING_UPDATE, add_web_container, web_cluster
 from stacks.ecs_ec2_capacity import capacity_provider, instance_group
 
 CPU_UNITS = 256
-"""Of each task: a quarter of a vCPU, as on Fargate. On a busy instance it is the task's share. On an idle instance, a
-task may use all of the CPU."""
+"""CPU units of each task: a quarter of a vCPU, as on Fargate. On a busy instance, a task gets this share. On an idle
+instance, a task may use the whole CPU."""
 MEMORY_MIB = 256
-"""Of each task. The server needs 30 MiB, and three tasks fit into an instance's 900 MiB. ECS kills a task that uses
-more."""
+"""Memory limit of each task. ECS kills a task that uses more. The server needs 30 MiB. Three tasks fit into the 900 MiB
+of an instance."""
 
 
 class EcsEc2Stack(Stack):
-    """Load balancer -> tasks on an Auto Scaling group of instances, whose size follows the tasks, in a VPC."""
+    """A load balancer, tasks, and an Auto Scaling group with as many instances as the tasks need, in a VPC."""
 
-    def __init__(  # noqa: PLR0913 - every choice of the example, by name
+    def __init__(  # noqa: PLR0913 - each setting is a keyword argument
         self,
         scope: Construct,
         id: str,  # noqa: A002 - CDK's name
@@ -38,18 +38,19 @@ class EcsEc2Stack(Stack):
         image: str | None = None,
         certificate_arn: str | None = None,
         alarm_email: str | None = None,
-        **stack: Any,
+        **stack_parameters: Any,
     ) -> None:
         description = "ECS on EC2: a web service in containers on an Auto Scaling group, behind a load balancer"
-        super().__init__(scope, id, description=description, **stack)
+        super().__init__(scope, id, description=description, **stack_parameters)
 
-        vpc = small_vpc(self, private=retain_data, log_retention=log_retention)
+        private_subnets = retain_data  # only production pays for a NAT gateway
+        vpc = small_vpc(self, private=private_subnets, log_retention=log_retention)
         cluster = web_cluster(self, vpc, container_insights=container_insights)
         instances = instance_group(self, vpc, cluster, architecture)
         capacity = capacity_provider(self, cluster, instances)
         # In bridge mode, each task gets a port of its instance. In awsvpc mode, each task would need a network
-        # interface of the instance. The smallest instances have one to spare. In a public subnet that interface gets no
-        # public address, so the task could not reach the internet.
+        # interface of its own, and the smallest instances support only one of them. In a public subnet, this interface
+        # would have no public address, so the task could not reach the internet.
         task = ecs.Ec2TaskDefinition(self, "Task", network_mode=ecs.NetworkMode.BRIDGE)
         container_image = web_image(self, image, architecture)
         add_web_container(
@@ -61,8 +62,9 @@ class EcsEc2Stack(Stack):
             memory_mib=MEMORY_MIB,
         )
         service = self._service(cluster, task, capacity)
-        # Bridged tasks use the security group of their instance. CDK does not add it when a service has a capacity
-        # provider. Without this line, the load balancer reaches no task, and no task ever becomes healthy.
+        # Tasks in bridge mode use the security group of their instance. If a service has a capacity provider, CDK does
+        # not add this group to the connections of the service. Without this line, the load balancer could not reach the
+        # tasks, and no task would ever become healthy.
         service.connections.add_security_group(*instances.connections.security_groups)
 
         balancer = load_balancer(self, vpc, retain_data=retain_data)
@@ -81,15 +83,18 @@ class EcsEc2Stack(Stack):
                 ecs.CapacityProviderStrategy(capacity_provider=capacity.capacity_provider_name, weight=1)
             ],
             placement_strategies=[
-                # First spread the tasks, so that a zone may fail. Then pack them, so that empty instances can go.
+                # ECS spreads the tasks over the zones, because one zone may fail. In each zone it fills one instance
+                # after another, so that an instance without tasks can be terminated.
                 ecs.PlacementStrategy.spread_across(ecs.BuiltInAttributes.AVAILABILITY_ZONE),
                 ecs.PlacementStrategy.packed_by_memory(),
             ],
             **ROLLING_UPDATE,
         )
-        # CloudFormation deletes in the reverse order. Otherwise it would take the capacity provider from the cluster
-        # while the service still uses it, and the deletion of the stack would never end.
+        # CloudFormation deletes resources in the reverse order of their dependencies, so it deletes the service before
+        # it removes the capacity provider from the cluster. In the other order, the service would still use the
+        # capacity provider, and the deletion of the stack would never end.
         service.node.add_dependency(cluster)
-        # Another image also changes the role, and a task pulls its image as soon as it starts.
+        # A task pulls its image as soon as it starts, and the role needs the permission by then. A deployment that
+        # changes the image may also change this permission.
         service.node.add_dependency(task.obtain_execution_role())
         return service

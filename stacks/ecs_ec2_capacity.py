@@ -1,4 +1,4 @@
-"""The EC2 instances of the ecs_ec2 example, and the capacity provider by which ECS uses them."""
+"""The EC2 instances of the ecs_ec2 example, and the capacity provider through which ECS uses them."""
 
 from aws_cdk import Duration, Stack, Tags
 from aws_cdk import aws_autoscaling as autoscaling
@@ -10,9 +10,9 @@ from stacks._nag import acknowledge
 from stacks._network import ZONES, serving_subnets
 
 MAX_INSTANCES = 7
-"""Four instances run ten tasks, three on each. A deployment needs three more for the new tasks."""
+"""An instance runs three tasks, so ten tasks need four instances. A deployment needs three more for the new tasks."""
 DISK_GB = 30
-"""The smallest size that the AMI allows."""
+"""The smallest disk that the machine image (AMI) allows."""
 
 
 def instance_group(stack: Stack, vpc: ec2.Vpc, cluster: ecs.Cluster, architecture: str) -> autoscaling.AutoScalingGroup:
@@ -24,25 +24,27 @@ def instance_group(stack: Stack, vpc: ec2.Vpc, cluster: ecs.Cluster, architectur
         vpc=vpc,
         vpc_subnets=ec2.SubnetSelection(subnets=subnets),
         launch_template=_launch_template(stack, vpc, cluster, arm=architecture == "arm64"),
-        min_capacity=ZONES,  # one in each zone. They start before any task, because the first deployment needs them.
+        min_capacity=ZONES,  # one in each zone, even before the first task, because the first deployment needs them
         max_capacity=MAX_INSTANCES,
         new_instances_protected_from_scale_in=False,
         update_policy=autoscaling.UpdatePolicy.rolling_update(
-            # With a new AMI, one new instance starts, then an old one goes. Its tasks move before it goes.
+            # With a new AMI, CloudFormation starts one new instance and then terminates an old one. Before the old
+            # instance is terminated, its tasks move to another instance.
             max_batch_size=1,
             min_instances_in_service=ZONES,
             pause_time=Duration.minutes(3),
         ),
     )
-    # An instance pulls images as soon as it starts, and needs its cluster until it ends.
+    # An instance needs the internet from its start, because it pulls images, until its end, because it must reach its
+    # cluster.
     instances.node.add_dependency(*(subnet.internet_connectivity_established for subnet in subnets))
-    # ECS sets this tag together with the capacity provider. By then the first instances have started without it, and
-    # managed scaling miscounts instances without the tag (terraform-provider-aws #12582).
+    # ECS sets this tag when the capacity provider is created. But the first instances start earlier, so they would not
+    # have the tag. Managed scaling does not count instances without the tag correctly (terraform-provider-aws #12582).
     Tags.of(instances).add("AmazonECSManaged", "true")
     acknowledge(
         instances,
         "AwsSolutions-AS3",
-        "Instances start and stop every day, and nobody needs to know. The alarms report the important events.",
+        "It is normal that instances start and stop every day. The alarms report the important events.",
     )
     return instances
 
@@ -56,10 +58,10 @@ def capacity_provider(
         "Capacity",
         auto_scaling_group=instances,
         enable_managed_scaling=True,
-        target_capacity_percent=100,  # no spare instance waits for tasks
+        target_capacity_percent=100,  # no empty instance runs as a reserve
         enable_managed_draining=True,
         # CloudFormation cannot terminate protected instances, so the deletion of the stack would never end
-        # (aws-cdk #18179). No instance needs protection, because draining moves its tasks before it goes.
+        # (aws-cdk #18179). Instances need no protection, because draining moves their tasks before they are terminated.
         enable_managed_termination_protection=False,
     )
     cluster.add_asg_capacity_provider(capacity)
@@ -77,13 +79,15 @@ def _launch_template(stack: Stack, vpc: ec2.Vpc, cluster: ecs.Cluster, *, arm: b
             ecs.AmiHardwareType.ARM if arm else ecs.AmiHardwareType.STANDARD
         ),
         user_data=ec2.UserData.for_linux(),
-        role=role.without_policy_updates(),  # CDK would also allow it to log and to pull for the tasks
+        role=role.without_policy_updates(),  # CDK would also grant the permissions of the tasks to it
         security_group=group,
         require_imdsv2=True,
-        # A second hop would lead into a container, and tasks do not need the role of the instance.
+        # A container is one network hop behind its instance. With a limit of one hop, no task can use the instance's
+        # role, and no task needs it.
         http_put_response_hop_limit=1,
-        # An instance starts without CPU credits. Without `unlimited`, it would start and pull images on a fifth of a
-        # vCPU. It earns the borrowed credits back when it is idle. Only days of load cost more: $0.04 an hour and vCPU.
+        # A new instance has no CPU credits, so it would start and pull images with a fifth of a vCPU. With UNLIMITED,
+        # it may borrow credits. It earns these credits again when it is idle. Only a high load for days costs more:
+        # $0.04 an hour and vCPU.
         cpu_credits=ec2.CpuCredits.UNLIMITED,
         block_devices=[
             ec2.BlockDevice(
@@ -98,8 +102,8 @@ def _launch_template(stack: Stack, vpc: ec2.Vpc, cluster: ecs.Cluster, *, arm: b
 
 def _instance_role(stack: Stack, cluster: ecs.Cluster) -> iam.Role:
     role = iam.Role(stack, "InstanceRole", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
-    # These are the ECS agent's actions for the instance. For a task, the agent pulls and logs with the task's execution
-    # role, by default in AWS's AMIs (ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE).
+    # The ECS agent of the instance needs these actions. To pull a task's image and to write its logs, the agent uses
+    # the task's execution role. This is the default in AWS's AMIs (ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE).
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/instance_IAM_role.html
     in_cluster = {"ArnEquals": {"ecs:cluster": cluster.cluster_arn}}
     for actions, resource, conditions in (
@@ -117,7 +121,8 @@ def _instance_role(stack: Stack, cluster: ecs.Cluster) -> iam.Role:
                 actions=[f"ecs:{action}" for action in actions], resources=[resource], conditions=conditions
             )
         )
-    # These allow `aws ssm start-session`: a shell without SSH, a key or an open port, for users with that permission.
+    # With these actions, `aws ssm start-session` works: it opens a shell on the instance without SSH, a key or an open
+    # port. Users need the permission for this command.
     # The managed policy AmazonSSMManagedInstanceCore would also let the instance read every parameter of the account.
     # https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html
     role.add_to_policy(
@@ -135,6 +140,6 @@ def _instance_role(stack: Stack, cluster: ecs.Cluster) -> iam.Role:
     acknowledge(
         role,
         "AwsSolutions-IAM5[Resource::*]",
-        "The agents of SSM and ECS use actions that do not support resources.",
+        "The agents of SSM and ECS need actions that cannot be limited to a resource.",
     )
     return role

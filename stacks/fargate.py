@@ -15,17 +15,18 @@ from stacks._web_balancer import load_balancer
 from stacks._web_image import web_image
 from stacks._web_service import ROLLING_UPDATE, add_web_container, web_cluster
 
-CPU = {"arm64": ecs.CpuArchitecture.ARM64, "x86_64": ecs.CpuArchitecture.X86_64}
+CPU_ARCHITECTURES = {"arm64": ecs.CpuArchitecture.ARM64, "x86_64": ecs.CpuArchitecture.X86_64}
 CPU_UNITS = 256
-"""A quarter of a vCPU, the smallest size. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html"""
+"""A quarter of a vCPU, the smallest size on Fargate.
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html"""
 MEMORY_MIB = 512
-"""The smallest size for this CPU. The server needs 30 MiB."""
+"""The smallest memory for this CPU size. The server needs 30 MiB."""
 
 
 class FargateStack(Stack):
-    """Load balancer -> tasks on Fargate and Fargate Spot, whose number follows the load, in a VPC."""
+    """A load balancer, and tasks on Fargate and Fargate Spot, in a VPC. The number of tasks follows the load."""
 
-    def __init__(  # noqa: PLR0913 - every choice of the example, by name
+    def __init__(  # noqa: PLR0913 - each setting is a keyword argument
         self,
         scope: Construct,
         id: str,  # noqa: A002 - CDK's name
@@ -37,19 +38,20 @@ class FargateStack(Stack):
         image: str | None = None,
         certificate_arn: str | None = None,
         alarm_email: str | None = None,
-        **stack: Any,
+        **stack_parameters: Any,
     ) -> None:
         description = "Fargate: the same web service in containers without instances, behind a load balancer"
-        super().__init__(scope, id, description=description, **stack)
+        super().__init__(scope, id, description=description, **stack_parameters)
 
-        vpc = small_vpc(self, private=retain_data, log_retention=log_retention)
+        private_subnets = retain_data  # only production pays for a NAT gateway
+        vpc = small_vpc(self, private=private_subnets, log_retention=log_retention)
         cluster = web_cluster(self, vpc, container_insights=container_insights)
         balancer = load_balancer(self, vpc, retain_data=retain_data)
         capacity = self._capacity(cluster, after=balancer)
         task = self._task(architecture)
         container_image = web_image(self, image, architecture)
         add_web_container(task, container_image, retain_logs=retain_data, log_retention=log_retention)
-        service = self._service(vpc, cluster, capacity, task, private=retain_data)
+        service = self._service(vpc, cluster, capacity, task, private=private_subnets)
         expose_service(balancer, service, stem="fargate", certificate_arn=certificate_arn, alarm_email=alarm_email)
         add_helper_log_groups(self, retention=log_retention)
 
@@ -61,9 +63,9 @@ class FargateStack(Stack):
             capacity_providers=["FARGATE", "FARGATE_SPOT"],
             default_capacity_provider_strategy=[],
         )
-        # CDK would create this right after the cluster. With the first cluster of an account, ECS creates its role, and
-        # the role does not work at once: this would fail with "Unable to assume the service linked role". Creating the
-        # load balancer takes long enough, and the service waits for it anyway.
+        # For the first cluster in an account, ECS creates a service-linked role, which does not work immediately. If
+        # CloudFormation created this resource right after the cluster, it would fail with "Unable to assume the service
+        # linked role". So it waits for the load balancer, which takes long enough. The service waits for it anyway.
         capacity.node.add_dependency(after)
         return capacity
 
@@ -74,7 +76,8 @@ class FargateStack(Stack):
             cpu=CPU_UNITS,
             memory_limit_mib=MEMORY_MIB,
             runtime_platform=ecs.RuntimePlatform(
-                cpu_architecture=CPU[architecture], operating_system_family=ecs.OperatingSystemFamily.LINUX
+                cpu_architecture=CPU_ARCHITECTURES[architecture],
+                operating_system_family=ecs.OperatingSystemFamily.LINUX,
             ),
         )
 
@@ -94,21 +97,23 @@ class FargateStack(Stack):
             cluster=cluster,
             task_definition=task,
             capacity_provider_strategies=[
-                # AWS never takes the first task back. Three in four of the others cost a third of the price.
+                # AWS never interrupts the first task. Three in four of the other tasks run on Spot capacity. They cost
+                # a third of the price, and AWS may interrupt them.
                 ecs.CapacityProviderStrategy(capacity_provider="FARGATE", base=1, weight=1),
                 ecs.CapacityProviderStrategy(capacity_provider="FARGATE_SPOT", weight=3),
             ],
             vpc_subnets=ec2.SubnetSelection(subnets=subnets),
-            # Without a NAT gateway, a task reaches the registry by its public address. Its security group lets only
-            # the load balancer in.
+            # Without a NAT gateway, a task needs a public address to reach the registry. But only the load balancer can
+            # connect to the task, because of the task's security group.
             assign_public_ip=not private,
             security_groups=[ec2.SecurityGroup(self, "TasksGroup", vpc=vpc, description="The tasks")],
             **ROLLING_UPDATE,
         )
-        # CloudFormation deletes in the reverse order. Otherwise it would take the capacity providers from the cluster
-        # while the service still uses them, and the deletion of the stack would never end.
+        # CloudFormation deletes resources in the reverse order of their dependencies, so it deletes the service before
+        # it removes the capacity providers from the cluster. In the other order, the service would still use the
+        # capacity providers, and the deletion of the stack would never end.
         service.node.add_dependency(capacity)
-        # A task pulls its image as soon as it starts. It needs the permission and the way to the internet by then.
+        # A task pulls its image as soon as it starts. By then, it needs the permission and the route to the internet.
         service.node.add_dependency(task.obtain_execution_role())
         service.node.add_dependency(*(subnet.internet_connectivity_established for subnet in subnets))
         return service

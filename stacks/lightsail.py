@@ -1,4 +1,4 @@
-"""A virtual server with a static address, a firewall, snapshots and alarms. Lightsail only has L1 constructs."""
+"""A virtual server with a static address, a firewall, snapshots and alarms. Lightsail only has L1 constructs in CDK."""
 
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,21 @@ from stacks.lightsail_firewall import open_ports
 from stacks.lightsail_watch import add_alarms
 
 DISK_GB = 8
-"""The smallest disk: $0.10 a GB and month."""
+"""Size of the smallest disk. It costs $0.10 a GB and month."""
 DISK_PATH = "/dev/xvdf"
 DATABASE_BUNDLE = "micro_2_0"
-"""The smallest bundle: 1 GB of memory, 40 GB of disk, encrypted; $15 a month."""
+"""The smallest bundle for a database: 1 GB of memory and 40 GB of encrypted disk. It costs $15 a month."""
 BUCKET_BUNDLE = "small_1_0"
-"""The smallest bundle: 5 GB, and 25 GB of transfer; $1 a month."""
-SNAPSHOT_AT = "03:00"
-"""UTC. Updates restart the server one hour later, so the snapshot can undo a bad update."""
+"""The smallest bundle for a bucket: 5 GB of storage and 25 GB of transfer a month. It costs $1 a month."""
+SNAPSHOT_TIME = "03:00"
+"""Time of the daily snapshots, in UTC. Updates restart the server one hour later. A snapshot can undo a bad update."""
 LAUNCH_SCRIPT = Path(__file__).with_name("lightsail_launch.sh")
 
 
 class LightsailStack(Stack):
-    """Server <- static address, firewall, daily snapshots, three alarms. Optional: a disk, a database, a bucket."""
+    """A server, a static address, a firewall, daily snapshots, alarms. Optional: a disk, a database and a bucket."""
 
-    def __init__(  # noqa: PLR0913 - every choice of the example, by name
+    def __init__(  # noqa: PLR0913 - each setting is a keyword argument
         self,
         scope: Construct,
         id: str,  # noqa: A002 - CDK's name
@@ -38,14 +38,15 @@ class LightsailStack(Stack):
         database: str | None = None,
         bucket: bool = False,
         alarm_email: str | None = None,
-        **stack: Any,
+        **stack_parameters: Any,
     ) -> None:
-        """Deploy the example.
+        """Add the resources of the example.
 
-        With an `alarm_email` the alarms mail, but to the address that Lightsail itself stores for the region.
+        With an `alarm_email`, Lightsail sends mails about alarms. The receiver is not `alarm_email`, but the contact
+        address that a user has registered in Lightsail for this region (docs/lightsail.md).
         """
         description = "Lightsail: a virtual server with a static address, a firewall, snapshots and alarms"
-        super().__init__(scope, id, description=description, **stack)
+        super().__init__(scope, id, description=description, **stack_parameters)
 
         extra_disk = self._disk("Disk") if disk else None
         server = self._server("Server", blueprint, bundle, ssh_cidr, extra_disk)
@@ -54,13 +55,15 @@ class LightsailStack(Stack):
         app_database = self._database("Database", database) if database else None
         app_bucket = self._bucket("Bucket", server, keep_versions=retain_data) if bucket else None
 
-        # RETAIN would also keep resources of a first deployment that failed: AWS bills them, and their names are taken.
-        # The address has the same policy as the server. Otherwise a retained server would get another address.
+        # RETAIN would also keep the resources of a first deployment that failed. AWS would bill them, and the next
+        # deployment could not use their names. The address has the same policy as the server, because a server that
+        # remains must keep its address.
         removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain_data else RemovalPolicy.DESTROY
         for resource in filter(None, (server, address, extra_disk, app_database, app_bucket)):
             resource.apply_removal_policy(removal)
 
-        # The server's own PublicIpAddress is the one that it had before the static address was attached.
+        # The server also has an attribute PublicIpAddress. But this is its address before the static address was
+        # attached.
         CfnOutput(self, "StaticIp", value=address.attr_ip_address)
         CfnOutput(self, "InstanceName", value=server.ref)
         CfnOutput(self, "Url", value=f"http://{address.attr_ip_address}/")
@@ -76,8 +79,8 @@ class LightsailStack(Stack):
             self,
             id_,
             instance_name=self._name("server"),
-            # CloudFormation chooses the first availability zone of Lightsail's list, for the server and for the disk.
-            # Fn.get_azs() would return EC2's list, which is another one.
+            # Without an availability zone, CloudFormation chooses the first zone in Lightsail's list. The server and
+            # the disk are then in the same zone. Fn.get_azs() would return EC2's list of zones, which is different.
             blueprint_id=blueprint,
             bundle_id=bundle,
             user_data=_launch_script(blueprint, bundle),
@@ -87,7 +90,7 @@ class LightsailStack(Stack):
                 lightsail.CfnInstance.AddOnProperty(
                     add_on_type="AutoSnapshot",
                     auto_snapshot_add_on_request=lightsail.CfnInstance.AutoSnapshotAddOnProperty(
-                        snapshot_time_of_day=SNAPSHOT_AT
+                        snapshot_time_of_day=SNAPSHOT_TIME
                     ),
                 )
             ],
@@ -103,7 +106,7 @@ class LightsailStack(Stack):
                 lightsail.CfnDisk.AddOnProperty(
                     add_on_type="AutoSnapshot",
                     auto_snapshot_add_on_request=lightsail.CfnDisk.AutoSnapshotAddOnProperty(
-                        snapshot_time_of_day=SNAPSHOT_AT
+                        snapshot_time_of_day=SNAPSHOT_TIME
                     ),
                 )
             ],
@@ -118,9 +121,9 @@ class LightsailStack(Stack):
             relational_database_bundle_id=DATABASE_BUNDLE,
             master_database_name="app",
             master_username="app",
-            # Lightsail generates the password, and returns it to users who have the permission.
+            # Lightsail generates the password. Users with the permission can read it.
             publicly_accessible=False,  # only servers in Lightsail can connect
-            backup_retention=True,  # a restore to any second of the last seven days
+            backup_retention=True,  # it can be restored to any second of the last seven days
         )
 
     def _bucket(self, id_: str, server: lightsail.CfnInstance, *, keep_versions: bool) -> lightsail.CfnBucket:
@@ -137,9 +140,9 @@ class LightsailStack(Stack):
         )
 
     def _name(self, suffix: str) -> str:
-        # Lightsail needs a name for each resource, unique in the account and region across all types. The stack's name
-        # differs for each prefix. CloudFormation cannot replace a resource with a fixed name. So it refuses a change
-        # that would replace the server and lose its data: docs/lightsail.md, "What is deployed".
+        # Each Lightsail resource needs a name that no other Lightsail resource in the account and region has. The
+        # stack's name is different for each prefix. CloudFormation cannot replace a resource with a fixed name. So it
+        # refuses a change that would replace the server and lose its data: docs/lightsail.md, "What is deployed".
         return f"{self.stack_name}-{suffix}"
 
 

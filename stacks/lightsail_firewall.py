@@ -8,7 +8,7 @@ Port = lightsail.CfnInstance.PortProperty
 
 
 def open_ports(ssh_cidr: str | None) -> list[Port]:
-    """Return HTTP and HTTPS for everybody, and SSH for one network, if there is one.
+    """Return the open ports: HTTP and HTTPS for everybody, and SSH for the network `ssh_cidr` (None: for nobody).
 
     The list replaces Lightsail's default, which opens port 22 to everybody.
     """
@@ -17,7 +17,7 @@ def open_ports(ssh_cidr: str | None) -> list[Port]:
 
 
 def _port(number: int, *sources: str) -> Port:
-    # Lightsail has one firewall for each version of IP.
+    # Lightsail has separate firewalls for IPv4 and IPv6.
     by_version: dict[int, list[str]] = {4: [], 6: []}
     for source in sources:
         by_version[ipaddress.ip_network(source).version].append(source)

@@ -1,23 +1,23 @@
-"""The server's alarms, in Lightsail itself."""
+"""The alarms of the server. They are part of Lightsail, not of CloudWatch."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_lightsail as lightsail
 
 TRANSFER_GB = {"nano": 1024, "micro": 2048, "small": 3072}
-"""The GB a month that a size can transfer before AWS bills each GB. Some regions, Mumbai and Sydney, have half of it.
+"""GB a month that the price of each size includes. AWS bills each additional GB. Mumbai and Sydney only include half.
 https://docs.aws.amazon.com/cli/latest/reference/lightsail/get-bundles.html"""
 FIVE_MINUTES_IN_THREE_DAYS = 3 * 24 * 12
 
 
 def add_alarms(stack: Stack, server: lightsail.CfnInstance, bundle: str, *, mail: bool) -> None:
-    """Add alarms on a server that is down, on an exhausted processor, and on much outgoing traffic."""
+    """Add alarms on a server that is down, on a processor that is busy for too long, and on much outgoing traffic."""
     transfer = TRANSFER_GB[bundle.partition("_")[0]] * 1024**3
     alarms = {
         # metric: comparison, threshold, five-minute periods in a row, treatment of missing data
-        "StatusCheckFailed": ("GreaterThanOrEqualToThreshold", 1, 2, "breaching"),  # a stopped server has no data
-        # At 0 a server has only its plan's share of the processors: 5 % of each for the smallest.
+        "StatusCheckFailed": ("GreaterThanOrEqualToThreshold", 1, 2, "breaching"),  # a stopped server sends no data
+        # At 0 %, a server may use only a small share of its processors: 5 % of each processor in the smallest bundle.
         "BurstCapacityPercentage": ("LessThanThreshold", 20, 3, "notBreaching"),
-        # An hour at a rate that would use up the transfer of a month in three days.
+        # The alarm starts after an hour with so much traffic that three such days would use up the transfer of a month.
         "NetworkOut": ("GreaterThanThreshold", transfer // FIVE_MINUTES_IN_THREE_DAYS, 12, "notBreaching"),
     }
     for metric, (comparison, threshold, periods, missing) in alarms.items():

@@ -21,15 +21,16 @@ from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
 from stacks._stores import dead_letter_queue, on_demand_table, private_bucket
 
 MEMORY_MB = 1769
-"""One whole vCPU. One thread decodes a picture: less memory is slower for the same price, and more CPU stays idle.
-It also holds MAX_DECODING_BYTES, MAX_BYTES and the 90 MB of the runtime, with 400 MB to spare.
+"""This gives the function one whole vCPU. A picture is decoded by a single thread. With less memory, the function would
+be slower and cost the same. With more memory, it would not use the additional CPU. The memory is enough for
+MAX_DECODING_BYTES, MAX_BYTES and the 90 MB of the runtime, and 400 MB remain free.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 
 
 class ThumbnailStack(Stack):
-    """Uploads bucket -> function -> thumbnails bucket and metadata table; failed events -> dead-letter queue."""
+    """A bucket for uploads, a function, a bucket and a table for its results, and a queue for failed events."""
 
-    def __init__(  # noqa: PLR0913 - every choice of the example, by name
+    def __init__(  # noqa: PLR0913 - each setting is a keyword argument
         self,
         scope: Construct,
         id: str,  # noqa: A002 - CDK's name
@@ -40,11 +41,11 @@ class ThumbnailStack(Stack):
         concurrency: int | None = None,
         watch_closely: bool = False,
         alarm_email: str | None = None,
-        **stack: Any,
+        **stack_parameters: Any,
     ) -> None:
-        """Deploy the example. `watch_closely` adds alarms on events that Lambda still retries, so nothing is lost."""
+        """Add the resources of the example. `watch_closely` adds alarms on events that Lambda will try again."""
         description = "Lambda: a picture put into S3 becomes a thumbnail in S3 and an item in DynamoDB"
-        super().__init__(scope, id, description=description, **stack)
+        super().__init__(scope, id, description=description, **stack_parameters)
         removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
 
         uploads = private_bucket(self, "Uploads", removal=removal, keep_versions=retain_data)
@@ -62,10 +63,13 @@ class ThumbnailStack(Stack):
             "Function",
             "thumbnail",
             memory_size=MEMORY_MB,
-            timeout=Duration.seconds(30),  # ten times the slowest picture measured
+            timeout=Duration.seconds(30),  # ten times as long as our slowest measurement
             reserved_concurrent_executions=concurrency,
-            retry_attempts=2,  # after one minute, then two: past a throttle or a short outage
-            max_event_age=Duration.hours(6),  # the maximum, because an outage of AWS may last
+            # Lambda retries a failed event after one minute, and again after two more minutes. So a short outage of S3
+            # or DynamoDB loses no event.
+            retry_attempts=2,
+            # If too many functions run at once, Lambda keeps an event and tries again later. Six hours are the maximum.
+            max_event_age=Duration.hours(6),
             on_failure=QueueDestination(dead_letters),
             environment={
                 "THUMBNAILS_BUCKET": thumbnails.bucket_name,
@@ -83,7 +87,7 @@ class ThumbnailStack(Stack):
         self._invoke_for_each_event(uploads, function)
         if not retain_data:
             self._empty_buckets_last(uploads, thumbnails, function)
-        alarms = self._alarms(function, dead_letters, early=watch_closely)
+        alarms = self._alarms(function, dead_letters, early_warnings=watch_closely)
         notify(alarms, alarm_topic(self, alarm_email))
         add_helper_log_groups(self, retention=log_retention)
 
@@ -95,7 +99,7 @@ class ThumbnailStack(Stack):
     def _grant_access(
         self, function: lambda_.Function, uploads: s3.Bucket, thumbnails: s3.Bucket, metadata: dynamodb.Table
     ) -> None:
-        # CDK's grant_read and grant_put give a dozen more actions, by wildcard, so these grants are written here.
+        # CDK's grant_read() and grant_put() would allow a dozen more actions, by wildcard.
         # With ListBucket, S3 answers 404 for an object that does not exist. Without it, S3 answers 403.
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
         for actions, resource in (
@@ -111,7 +115,7 @@ class ThumbnailStack(Stack):
             acknowledge(
                 cast("iam.Role", function.role),
                 f"AwsSolutions-IAM5[Resource::<{bucket_id}.Arn>/*]",
-                "Users choose the keys of the uploads, and a thumbnail has the key of its upload.",
+                "Users choose the keys of the uploads, and the keys of the thumbnails are computed from them.",
             )
 
     def _invoke_for_each_event(self, uploads: s3.Bucket, function: lambda_.Function) -> None:
@@ -121,26 +125,30 @@ class ThumbnailStack(Stack):
             s3.EventType.OBJECT_RESTORE_COMPLETED,
         ):
             uploads.add_event_notification(event, notifications.LambdaDestination(function))
-        # S3 sends events only after the function has its dead-letter queue. An earlier event that failed would be lost.
+        # S3 must not send events before the function has its dead-letter queue, because a failed event would be lost.
         uploads.node.find_child("Notifications").node.add_dependency(function)
 
     def _empty_buckets_last(self, uploads: s3.Bucket, thumbnails: s3.Bucket, function: lambda_.Function) -> None:
-        # CloudFormation deletes a stack in the reverse order of its dependencies. Without these two, emptying the
-        # uploads would invoke the function, which could write a thumbnail into the bucket that was just emptied.
+        # CloudFormation deletes a stack in the reverse order of its dependencies. Because of the next two dependencies,
+        # it deletes the notifications and the function before it empties the buckets. If the function still existed,
+        # each deleted upload would invoke it, and it could write a thumbnail into a bucket that is already empty.
         uploads.node.find_child("Notifications").node.add_dependency(
             uploads.node.find_child("AutoDeleteObjectsCustomResource")
         )
         function.node.add_dependency(thumbnails.node.find_child("AutoDeleteObjectsCustomResource"))
 
-    def _alarms(self, function: lambda_.Function, dead_letters: sqs.Queue, *, early: bool) -> list[cloudwatch.Alarm]:
+    def _alarms(
+        self, function: lambda_.Function, dead_letters: sqs.Queue, *, early_warnings: bool
+    ) -> list[cloudwatch.Alarm]:
         five_minutes = Duration.minutes(5)
         metrics = {
             "DeadLettersVisible": dead_letters.metric_approximate_number_of_messages_visible(
                 period=five_minutes, statistic="Maximum"
             ),
         }
-        if early:  # an event that fails or is throttled three times becomes a dead letter some minutes later
+        if early_warnings:
+            # A failed event becomes a dead letter only after three attempts, and a throttled event after six hours.
             metrics["Errors"] = function.metric_errors(period=five_minutes, statistic="Sum")
             metrics["Throttles"] = function.metric_throttles(period=five_minutes, statistic="Sum")
-        # One failed event is one too many. A bad picture is no error: the function rejects it.
+        # Each alarm starts after a single event. A bad picture is not an error, because the function rejects it.
         return [metric_alarm(self, name, metric, stem="thumbnail") for name, metric in metrics.items()]
