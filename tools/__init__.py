@@ -1,1 +1,1 @@
-"""Commands for maintainers: costs, documents, checkov, upgrades."""
+"""Programs that maintainers run: for costs, documents, checkov and upgrades."""

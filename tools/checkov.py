@@ -14,7 +14,7 @@ from tools.templates import synthesize
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "security.md"
-CHECKOV = ROOT / ".build" / "checkov" / "bin" / "checkov"
+CHECKOV_PROGRAM = ROOT / ".build" / "checkov" / "bin" / "checkov"
 _ROW = re.compile(
     r"^\| (?P<check>CKV2?_AWS_\d+) \| [^|]+ \| (?P<resources>[^|]+) \| (?P<reason>[^|]+) \|$", re.MULTILINE
 )
@@ -22,7 +22,7 @@ _RESOURCE = re.compile(r"`(?P<stem>[a-z0-9_]+)/(?P<name>[A-Za-z0-9]+)`(?: \((?P<
 
 
 class Finding(NamedTuple):
-    """A check that a resource does not pass."""
+    """A check of checkov that a resource does not pass."""
 
     check: str
     stem: str
@@ -32,12 +32,12 @@ class Finding(NamedTuple):
 
 
 def without_hash(logical_id: str) -> str:
-    """Return a logical id without CDK's hashes, which change with the construct path."""
+    """Return a logical id without CDK's hashes. A hash changes when a construct is moved or renamed."""
     return re.sub(r"[0-9a-f]{32}|[0-9A-F]{8}$", "", logical_id)
 
 
 def acknowledged(document: str) -> Iterator[tuple[Finding, str]]:
-    """Yield each finding in the table, with its reason. A resource without a profile stands for both profiles."""
+    """Yield each finding in the table, with its reason. If a resource has no profile, yield one for each profile."""
     for row in _ROW.finditer(document):
         for resource in _RESOURCE.finditer(row["resources"]):
             for profile in [resource["profile"]] if resource["profile"] else PROFILES:
@@ -51,7 +51,11 @@ def current_findings() -> set[Finding]:
             synthesize(Path(folder, profile), profile=profile)
         options = ("--framework", "cloudformation", "--compact", "--output", "json", "--skip-download", "--soft-fail")
         run = subprocess.run(
-            [CHECKOV, "--directory", folder, *options], stdout=subprocess.PIPE, text=True, check=True, cwd=folder
+            [CHECKOV_PROGRAM, "--directory", folder, *options],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            cwd=folder,
         )
     report: dict[str, Any] = json.loads(run.stdout)
     if report["summary"]["parsing_errors"]:
@@ -66,13 +70,17 @@ def _finding(failed: Any) -> Finding:
 
 
 def main() -> None:
-    """Exit with a line for each finding without a reason, and for each reason without a finding."""
-    table = {finding for finding, _ in acknowledged(DOCUMENT.read_text(encoding="utf-8"))}
+    """Exit with an error if a finding is not in the table, or if a row of the table has no finding."""
+    in_table = {finding for finding, _ in acknowledged(DOCUMENT.read_text(encoding="utf-8"))}
     current = current_findings()
-    new = [f"not in the table: {' '.join(finding)}" for finding in sorted(current - table)]
-    old = [f"no longer found: {' '.join(finding)}" for finding in sorted(table - current)]
-    if new or old:
-        sys.exit("\n".join([*new, *old, "Change the stack, or the table in docs/security.md."]))
+    missing_in_table = [f"not in the table: {' '.join(finding)}" for finding in sorted(current - in_table)]
+    outdated_in_table = [
+        f"in the table, but checkov no longer reports it: {' '.join(finding)}" for finding in sorted(in_table - current)
+    ]
+    if missing_in_table or outdated_in_table:
+        sys.exit(
+            "\n".join([*missing_in_table, *outdated_in_table, "Change the stack, or the table in docs/security.md."])
+        )
     print(f"{len(current)} findings, each with its reason in docs/security.md")
 
 

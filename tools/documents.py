@@ -1,6 +1,6 @@
 """Write the computed parts of README.md and docs/*.md with cog: `python -m tools.documents`, as `make docs`.
 
-Such a part stands between the markers `[[[cog ...]]]` and `[[[end]]]`: a cost table, or a lesson's diagram.
+A computed part is a cost table or the diagram of a lesson. It is between the markers `[[[cog ...]]]` and `[[[end]]]`.
 """
 
 import sys
@@ -18,19 +18,19 @@ from tools.templates import synthesize, templates_in
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PROLOGUE = "from tools.documents import blocks; cost, diagram = blocks(sandbox, production)"
-"""Code before that of each block. `sandbox` and `production` are the folders of the cloud assemblies."""
+PROLOGUE = "from tools.documents import printers; cost, diagram = printers(sandbox, production)"
+"""cog runs this line before the code of each marker. `sandbox` and `production` are folders of cloud assemblies."""
 
 
 @cache
-def blocks(sandbox: str, production: str) -> tuple[Costs, Callable[[str], None]]:
-    """Return what a block can call: the cost tables, and a function that prints the diagram of an example."""
-    drawn = diagrams(Path(sandbox))
-    return Costs(templates_in(Path(sandbox)), templates_in(Path(production))), lambda stem: print(drawn[stem])
+def printers(sandbox: str, production: str) -> tuple[Costs, Callable[[str], None]]:
+    """Return the object that prints the cost tables, and the function that prints the diagram of an example."""
+    by_stem = diagrams(Path(sandbox))
+    return Costs(templates_in(Path(sandbox)), templates_in(Path(production))), lambda stem: print(by_stem[stem])
 
 
 def run_cog(sandbox: Path, production: Path, *options: str) -> int:
-    """Run cog on every document: `-r` writes them, `--check` compares them. Return its exit code."""
+    """Run cog on every document: the option `-r` writes them, `--check` compares them. Return the exit code."""
     folders = ("-D", f"sandbox={sandbox}", "-D", f"production={production}")
     exit_code: int = Cog().main(
         ["cog", "-P", "-p", PROLOGUE, "--verbosity=1", *folders, *options, *map(str, DOCUMENTS)]

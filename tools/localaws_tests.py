@@ -1,4 +1,7 @@
-"""Run the tests of localaws/, unless they have passed before with the same files, pins, Python and container tool."""
+"""Run the tests of localaws/ (the local AWS), unless they have already passed with the present files.
+
+They also run again if the pinned packages, Python or the container tool (docker or podman) have changed.
+"""
 
 import argparse
 import hashlib
@@ -12,11 +15,11 @@ from localaws import container_tool
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "localaws"
 OTHER_FILES = ("pyproject.toml", "requirements-dev.txt", "tools/localaws_tests.py")
-"""The options of pytest, the pinned packages, and this program."""
+"""Other files that can change the result: the options of pytest, the pinned packages, and this program."""
 
 
 def fingerprint() -> str:
-    """Return a hash of everything that can change the result of the tests. It does not depend on git."""
+    """Return a hash of everything that can change the result of the tests. The hash does not depend on git."""
     with tempfile.TemporaryDirectory() as folder:
         tool = container_tool.find(Path(folder))
     digest = hashlib.sha256(f"{sys.version}\n{tool.name}, limits: {tool.limits}\n".encode())
@@ -28,21 +31,23 @@ def fingerprint() -> str:
 
 
 def main() -> int:
-    """Run the tests if necessary, and return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--always", action="store_true", help="run the tests in any case, as in CI")
+    """Run the tests if necessary. Return the exit status."""
+    parser = argparse.ArgumentParser(description="Run the tests of localaws/.")
+    parser.add_argument(
+        "--always", action="store_true", help="run the tests even if they have passed before (CI uses this option)"
+    )
     always = parser.parse_args().always
-    mark = ROOT / ".build" / f"localaws-tested-{fingerprint()}"
-    if mark.exists() and not always:
+    success_file = ROOT / ".build" / f"localaws-tested-{fingerprint()}"
+    if success_file.exists() and not always:
         print("the tests of localaws/ have passed with these files (to run them again: pytest localaws/tests)")
         return 0
-    pytest = [sys.executable, "-m", "pytest", "localaws/tests", "--numprocesses", "3", "--dist", "loadfile"]
-    status = subprocess.run(pytest, cwd=ROOT, check=False).returncode
+    command = [sys.executable, "-m", "pytest", "localaws/tests", "--numprocesses", "3", "--dist", "loadfile"]
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
     if status == 0:
-        mark.parent.mkdir(exist_ok=True)
-        for old in mark.parent.glob("localaws-tested-*"):
-            old.unlink()
-        mark.touch()
+        success_file.parent.mkdir(exist_ok=True)
+        for old_file in success_file.parent.glob("localaws-tested-*"):
+            old_file.unlink()
+        success_file.touch()
     return status
 
 

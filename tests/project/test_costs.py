@@ -267,16 +267,16 @@ def test_the_table_contains_all_stacks_all_units_of_work_and_the_sums() -> None:
         assert all(
             any(unit.name in line for line in lines) for unit in work.units(stem, TEMPLATES_BY_PROFILE["sandbox"][stem])
         )
-    (together,) = [line.split() for line in lines if line.startswith("together")]
-    assert together[1] == f"{total(idle_parts('sandbox')):.2f}"
-    assert together[4] == f"{after_free_tiers(idle_parts('production')):.2f}"
+    (totals,) = [line.split() for line in lines if line.startswith("total")]
+    assert totals[1] == f"{total(idle_parts('sandbox')):.2f}"
+    assert totals[4] == f"{after_free_tiers(idle_parts('production')):.2f}"
 
 
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
 def test_the_sum_of_the_details_is_the_monthly_cost(profile: str, stem: str) -> None:
     lines = list(report.details(stem, {profile: templates(profile)}))
     assert lines[1].startswith(f"{stem}, {profile}")
-    (first, *_) = [line for line in lines if line.startswith("  together")]
+    (first, *_) = [line for line in lines if line.startswith("  total")]
     usd = monthly_cost(templates(profile)[stem])
     assert float(first.split()[1]) == pytest.approx(usd, abs=0.005)
     assert max(map(len, lines)) <= 100
@@ -302,7 +302,7 @@ def test_the_command_prints_the_table_or_the_details_of_one_stack(
 ) -> None:
     monkeypatch.setattr(command, "_templates", lambda settings: templates(settings["profile"]))
     command.main(["--all"])
-    assert "together" in capsys.readouterr().out
+    assert "total" in capsys.readouterr().out
     command.main(["compute-ecs-ec2"])
     assert "ecs_ec2, production: a month without use" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="'compute-none' is not a stack"):

@@ -1,4 +1,4 @@
-"""Print the costs of the stacks: `python -m tools.costs`, as `make cost`. It needs no credentials and no network."""
+"""Print the costs of the stacks. `make cost` runs this program. It needs no credentials and no network."""
 
 import argparse
 import sys
@@ -14,11 +14,18 @@ from tools.templates import Template, synthesize, templates_in
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Synthesize both profiles and print their costs. Exit with one line when a setting or a price is wrong."""
+    """Synthesize both profiles, and print their costs. Exit with one line if a setting or a price is wrong."""
     parser = argparse.ArgumentParser(prog="make cost", description="Print the costs of the stacks.")
     parser.add_argument("stack", nargs="?", help="print the parts of this stack, such as compute-fargate")
-    parser.add_argument("--all", action="store_true", help="print all stacks, which is the default")
-    parser.add_argument("-c", dest="context", action="append", default=[], metavar="SETTING=VALUE", help="as for cdk")
+    parser.add_argument("--all", action="store_true", help="print all stacks (the default)")
+    parser.add_argument(
+        "-c",
+        dest="context",
+        action="append",
+        default=[],
+        metavar="SETTING=VALUE",
+        help="a setting of the app, as for cdk deploy",
+    )
     options = parser.parse_args(arguments)
     context = {name: value for name, _, value in (setting.partition("=") for setting in options.context)}
     try:

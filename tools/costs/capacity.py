@@ -1,4 +1,4 @@
-"""Parts that AWS bills by the hour: tasks, instances and addresses."""
+"""The parts of a bill that AWS counts by the hour: tasks, instances and addresses."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,18 +8,18 @@ from tools.costs.reading import logical_id
 from tools.templates import Template
 
 FARGATE_SPOT = 0.3
-"""A Spot task costs about 70 % less than a regular one. The price varies. https://aws.amazon.com/fargate/pricing/"""
+"""The price of a Spot task, as a part of the regular price. It varies. https://aws.amazon.com/fargate/pricing/"""
 
 Properties = dict[str, Any]
 
 
-def hours(label: str, price: str, count: float = 1, share: float = 1) -> Part:
-    """Return a month of `count` things that are billed by the hour."""
+def hourly_part(label: str, price: str, count: float = 1, share: float = 1) -> Part:
+    """Return the cost of `count` resources for a month. AWS bills each of them by the hour."""
     return Part(label, count * HOURS, price, share)
 
 
-def tasks(template: Template, service: Properties, count: int) -> Iterator[Part]:
-    """Yield a month of a service with `count` tasks. Only Fargate bills tasks; elsewhere EC2 bills the instances."""
+def task_parts(template: Template, service: Properties, count: int) -> Iterator[Part]:
+    """Yield the cost of `count` tasks for a month. On EC2 tasks are free, because AWS bills the instances."""
     task = template["Resources"][logical_id(service["TaskDefinition"])]["Properties"]
     if task["RequiresCompatibilities"] != ["FARGATE"]:
         return
@@ -27,10 +27,10 @@ def tasks(template: Template, service: Properties, count: int) -> Iterator[Part]
     spot = _spot_tasks(service.get("CapacityProviderStrategy", []), count)
     for kind, number, share in (("regular", count - spot, 1), ("Spot", spot, FARGATE_SPOT)):
         label = f"{kind} task{'s' if number > 1 else ''}"
-        yield hours(f"{label}: vCPU", f"fargate-cpu-{processor}", number * int(task["Cpu"]) / 1024, share)
-        yield hours(f"{label}: memory", f"fargate-gb-{processor}", number * int(task["Memory"]) / 1024, share)
+        yield hourly_part(f"{label}: vCPU", f"fargate-cpu-{processor}", number * int(task["Cpu"]) / 1024, share)
+        yield hourly_part(f"{label}: memory", f"fargate-gb-{processor}", number * int(task["Memory"]) / 1024, share)
     if service["NetworkConfiguration"]["AwsvpcConfiguration"].get("AssignPublicIp") == "ENABLED":
-        yield hours("addresses of tasks", "address", count)
+        yield hourly_part("addresses of tasks", "address", count)
 
 
 def _spot_tasks(strategy: list[Properties], count: int) -> int:
@@ -39,18 +39,18 @@ def _spot_tasks(strategy: list[Properties], count: int) -> int:
     return round(max(0, count - base) * weights.get("FARGATE_SPOT", 0) / (sum(weights.values()) or 1))
 
 
-def instances(template: Template, group: Properties, count: int) -> Iterator[Part]:
-    """Yield a month of `count` instances of an Auto Scaling group, with disks and public addresses."""
+def instance_parts(template: Template, group: Properties, count: int) -> Iterator[Part]:
+    """Yield the cost of `count` instances of an Auto Scaling group for a month, with disks and public addresses."""
     launch_template = template["Resources"][logical_id(group["LaunchTemplate"]["LaunchTemplateId"])]["Properties"]
     data = launch_template["LaunchTemplateData"]
-    yield from machines(template, data["InstanceType"], data, group["VPCZoneIdentifier"], count)
+    yield from machine_parts(template, data["InstanceType"], data, group["VPCZoneIdentifier"], count)
 
 
-def machines(template: Template, price: str, launch: Properties, subnets: list[Any], count: int) -> Iterator[Part]:
-    """Yield a month of `count` machines of this price in these subnets, with the disks of the launch template."""
-    yield hours("instances", price, count)
+def machine_parts(template: Template, price: str, launch: Properties, subnets: list[Any], count: int) -> Iterator[Part]:
+    """Yield the cost of `count` machines for a month, with the disks of the launch template and public addresses."""
+    yield hourly_part("instances", price, count)
     for device in launch["BlockDeviceMappings"]:
         disk = device["Ebs"]
         yield Part("disks of instances", count * disk["VolumeSize"], disk["VolumeType"])
     if any(template["Resources"][logical_id(subnet)]["Properties"]["MapPublicIpOnLaunch"] for subnet in subnets):
-        yield hours("addresses of instances", "address", count)
+        yield hourly_part("addresses of instances", "address", count)

@@ -13,7 +13,7 @@ CENT = 0.01
 BASELINE_VCPU = 0.2
 """The CPU that a t4g.micro may use all the time, without credits."""
 TASKS_PER_INSTANCE = work.INSTANCE_MIB["t4g.micro"] // ecs_ec2.MEMORY_MIB
-BUSY_INSTANCES = -(-_web_service.MAX_TASKS // TASKS_PER_INSTANCE)
+INSTANCES_FOR_MAX_TASKS = -(-_web_service.MAX_TASKS // TASKS_PER_INSTANCE)
 """The number of instances for the largest number of tasks."""
 SPOT_TASKS = 7
 """The number of Spot tasks among ten: the first task is regular, and three of four others are Spot."""
@@ -81,7 +81,7 @@ def _ecr(_: Sums) -> Table:
 def _ec2_or_fargate(sums: Sums) -> Table:
     most = _web_service.MAX_TASKS
     vcpus, gigabytes = fargate.CPU_UNITS / 1024, fargate.MEMORY_MIB / 1024
-    borrowed = (most * vcpus - BUSY_INSTANCES * BASELINE_VCPU) * _monthly("t4g-surplus")
+    borrowed = (most * vcpus - INSTANCES_FOR_MAX_TASKS * BASELINE_VCPU) * _monthly("t4g-surplus")
     return ("a month of", "ECS on EC2", "Fargate"), [
         (
             "one task",
@@ -90,12 +90,12 @@ def _ec2_or_fargate(sums: Sums) -> Table:
         ),
         (
             f"{most} tasks",
-            f"${sums.instances(BUSY_INSTANCES):.2f}: {BUSY_INSTANCES} instances",
+            f"${sums.instances(INSTANCES_FOR_MAX_TASKS):.2f}: {INSTANCES_FOR_MAX_TASKS} instances",
             f"${sums.tasks(most):.2f}, or ${sums.tasks(most, SPOT_TASKS):.2f} with {SPOT_TASKS} of them on Spot",
         ),
         (
             f"{most} tasks that are busy day and night",
-            f"${sums.instances(BUSY_INSTANCES) + borrowed:.2f}: the instances borrow CPU, which is billed",
+            f"${sums.instances(INSTANCES_FOR_MAX_TASKS) + borrowed:.2f}: the instances borrow CPU, which is billed",
             "the same cost as in the row above",
         ),
     ]

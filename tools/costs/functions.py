@@ -1,4 +1,4 @@
-"""Parts that functions and schedules add."""
+"""The parts of a bill for functions and schedules."""
 
 import json
 from collections.abc import Iterator
@@ -9,29 +9,29 @@ from tools.costs.reading import logical_id
 from tools.templates import Template
 
 CHECK_SECONDS = 0.5
-"""The duration of a check of web sites, an estimate: the function waits for the slowest site."""
+"""The estimated duration of a run of the cron function, which waits for the slowest site."""
 CHECK_LOG_GB = 2e-6
 """The size of the log lines for one site."""
 
 
-def schedule(template: Template, properties: Properties) -> Iterator[Part]:
-    """Yield a month of a schedule's runs. The runs are the idle cost of the target."""
+def schedule_parts(template: Template, properties: Properties) -> Iterator[Part]:
+    """Yield the cost of a schedule's runs in a month, with the function that it invokes."""
     runs = runs_a_month(properties["ScheduleExpression"])
     target = properties["Target"]
     function = template["Resources"].get(logical_id(target["Arn"]) if "Fn::GetAtt" in target["Arn"] else "", {})
     yield Part("runs of the schedule", runs, "schedule-run")
     if function.get("Type") != "AWS::Lambda::Function":
         return
-    yield from calls(function["Properties"], runs, CHECK_SECONDS)
+    yield from call_parts(function["Properties"], runs, CHECK_SECONDS)
     sites = len(json.loads(target.get("Input", "{}")).get("urls", []))
-    yield from check_results(runs * sites)
+    yield from check_result_parts(runs * sites)
     variables = function["Properties"].get("Environment", {}).get("Variables", {})
     metrics = [name for name in variables.get("METRICS", "").split(",") if name]
     yield Part("metrics", sites * len(metrics) * min(1, runs / HOURS), "metric")
 
 
 def runs_a_month(expression: str) -> float:
-    """Return how often a rate(...) or cron(...) starts in a month. A cron(...) counts as if it ran every day.
+    """Return how often a rate(...) or cron(...) starts in a month. A cron(...) counts as if it ran on every day.
 
     Raises UnpricedError for another expression.
     """
@@ -41,7 +41,9 @@ def runs_a_month(expression: str) -> float:
         return HOURS * 60 / (int(fields[0]) * {"minute": 1, "hour": 60, "day": 1440}[fields[1].rstrip("s")])
     if kind == "cron":
         return HOURS / 24 * _values(fields[0], 60) * _values(fields[1], 24)
-    raise UnpricedError(f"{expression}: its runs a month are not known. Add it to tools/costs/functions.py.")
+    raise UnpricedError(
+        f"{expression}: tools/costs/functions.py cannot count the runs of such an expression. Add it there."
+    )
 
 
 def _values(field: str, possible: int) -> int:
@@ -55,8 +57,8 @@ def _values(field: str, possible: int) -> int:
     return count
 
 
-def calls(function: Properties, count: float, seconds: float) -> Iterator[Part]:
-    """Yield `count` calls of a function, each of this duration."""
+def call_parts(function: Properties, count: float, seconds: float) -> Iterator[Part]:
+    """Yield the cost of `count` calls of a function. Each call takes this many seconds."""
     gigabytes = function.get("MemorySize", 128) / 1024
     processor = function.get("Architectures", ["x86_64"])[0]
     yield Part("Lambda, compute", count * seconds * gigabytes, f"lambda-{processor}")
@@ -65,7 +67,7 @@ def calls(function: Properties, count: float, seconds: float) -> Iterator[Part]:
         yield Part("X-Ray traces, at most", count, "trace")
 
 
-def check_results(checks: float) -> Iterator[Part]:
-    """Yield the table items and log lines of `checks` checks of one site."""
+def check_result_parts(checks: float) -> Iterator[Part]:
+    """Yield the cost of the table items and log lines for this number of checks of one site."""
     yield Part("DynamoDB, write requests", checks, "dynamodb-write")
     yield Part("CloudWatch Logs", checks * CHECK_LOG_GB, "logs")

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from tools.costs.capacity import Properties, hours, instances, tasks
-from tools.costs.functions import schedule
+from tools.costs.capacity import Properties, hourly_part, instance_parts, task_parts
+from tools.costs.functions import schedule_parts
 from tools.costs.prices import FREE_TYPES, Part, UnpricedError
 from tools.templates import Template, resources
 
 INSIGHTS_METRICS = 8 * 3 + 3 + 5
-"""The metrics of Container Insights for a cluster with one service: eight each for cluster, service and task family,
-three for the cluster alone, and five for the service alone.
+"""The number of metrics of Container Insights for a cluster with one service. The cluster, the service and the task
+family have eight metrics each. The cluster has three more, and the service has five more.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-metrics-ECS.html"""
 INSIGHTS_METRICS_OF_FARGATE = 2 * 3
-"""More metrics on Fargate: the used and the total disk space of tasks, for all three."""
+"""The number of additional metrics on Fargate: used and total disk space, for cluster, service and task family."""
 SNAPSHOTS_GB = 3
-"""The snapshots of a Lightsail server's seven days, an estimate: each later one stores only the changes."""
+"""The estimated size of a Lightsail server's snapshots. There are seven, and each later one stores only the changes."""
 IMAGE_GB = 0.05
 """The size of the image that a deployment puts into the registry."""
 MINUTE = 60
@@ -24,8 +24,8 @@ MINUTE = 60
 def parts(template: Template) -> list[Part]:
     """Return the bill of a month in which only the stack's own schedules run.
 
-    No template tells which metrics a function writes. The metrics named in its variable METRICS are counted.
-    Raises UnpricedError for a type, or a setting of one, that has no known price.
+    A template does not say which metrics a function writes. The bill counts the metrics in its variable METRICS.
+    Raises UnpricedError if a resource type, or a setting of a resource, has no known price.
     """
     found: list[Part] = []
     for name, resource in template["Resources"].items():
@@ -39,7 +39,7 @@ def parts(template: Template) -> list[Part]:
         elif kind not in FREE_TYPES:
             raise UnpricedError(
                 f"{name}: {kind} has no price. If AWS bills it by the hour or month, add a function to BILLED in "
-                "tools/costs/idle.py, and its price to tools/costs/prices.toml. If it costs nothing without use, "
+                "tools/costs/idle.py, and the price to tools/costs/prices.toml. If it costs nothing without use, "
                 "add the reason to [free] in tools/costs/prices.toml."
             )
     return [part for part in found if part.quantity]
@@ -58,7 +58,7 @@ def _dashboard(_template: Template, _dashboard: Properties) -> Iterator[Part]:
 
 def _scaling_policy(_template: Template, policy: Properties) -> Iterator[Part]:
     if policy["PolicyType"] == "TargetTrackingScaling":
-        yield Part("alarms: of scaling", 2, "alarm")  # one to add tasks or instances, one to remove them
+        yield Part("alarms: of scaling", 2, "alarm")  # one alarm adds tasks or instances, the other removes them
 
 
 def _capacity_provider(_template: Template, provider: Properties) -> Iterator[Part]:
@@ -67,8 +67,8 @@ def _capacity_provider(_template: Template, provider: Properties) -> Iterator[Pa
 
 
 def _cluster(template: Template, cluster: Properties) -> Iterator[Part]:
-    families = resources(template, "AWS::ECS::TaskDefinition").values()
-    fargate = any("FARGATE" in family["Properties"]["RequiresCompatibilities"] for family in families)
+    task_definitions = resources(template, "AWS::ECS::TaskDefinition").values()
+    fargate = any("FARGATE" in task["Properties"]["RequiresCompatibilities"] for task in task_definitions)
     for setting in cluster.get("ClusterSettings", []):
         if setting == {"Name": "containerInsights", "Value": "enabled"}:
             metrics = INSIGHTS_METRICS + (INSIGHTS_METRICS_OF_FARGATE if fargate else 0)
@@ -83,24 +83,24 @@ def _service(template: Template, service: Properties) -> Iterator[Part]:
         for target in resources(template, "AWS::ApplicationAutoScaling::ScalableTarget").values()
         if target["Properties"]["ServiceNamespace"] == "ecs"
     ]
-    yield from tasks(template, service, service.get("DesiredCount", minimums[0] if minimums else 1))
+    yield from task_parts(template, service, service.get("DesiredCount", minimums[0] if minimums else 1))
 
 
-def _group(template: Template, group: Properties) -> Iterator[Part]:
-    yield from instances(template, group, int(group.get("DesiredCapacity") or group["MinSize"]))
+def _auto_scaling_group(template: Template, group: Properties) -> Iterator[Part]:
+    yield from instance_parts(template, group, int(group.get("DesiredCapacity") or group["MinSize"]))
 
 
 def _load_balancer(_template: Template, balancer: Properties) -> Iterator[Part]:
     if balancer["Type"] != "application":
         raise UnpricedError(f"a {balancer['Type']} load balancer has no price. Add it to tools/costs/idle.py.")
-    yield hours("load balancer", "load-balancer")
+    yield hourly_part("load balancer", "load-balancer")
     if balancer["Scheme"] == "internet-facing":
-        yield hours("addresses of the load balancer", "address", len(balancer["Subnets"]))
+        yield hourly_part("addresses of the load balancer", "address", len(balancer["Subnets"]))
 
 
 def _endpoint(_template: Template, endpoint: Properties) -> Iterator[Part]:
     if endpoint.get("VpcEndpointType", "Gateway") != "Gateway":
-        yield hours("interface endpoint", "interface-endpoint", len(endpoint["SubnetIds"]))
+        yield hourly_part("interface endpoint", "interface-endpoint", len(endpoint["SubnetIds"]))
 
 
 def _compute_environment(_template: Template, environment: Properties) -> Iterator[Part]:
@@ -138,25 +138,25 @@ def _lightsail_server(_template: Template, server: Properties) -> Iterator[Part]
 
 
 def _lightsail(kind: str, bundle: str) -> Part:
-    size = bundle.partition("_")[0]  # the rest of the name differs between regions
+    size = bundle.partition("_")[0]  # the other parts of the name differ between regions
     return Part(kind, 1, f"lightsail-{kind}-{size}")
 
 
 def _static_address(_template: Template, address: Properties) -> Iterator[Part]:
     if "AttachedTo" not in address:
-        yield hours("address without a server", "address")
+        yield hourly_part("address without a server", "address")
 
 
 BILLED: Mapping[str, Callable[[Template, Properties], Iterator[Part]]] = {
     "AWS::ApiGateway::Stage": _stage,
     "AWS::ApplicationAutoScaling::ScalingPolicy": _scaling_policy,
-    "AWS::AutoScaling::AutoScalingGroup": _group,
+    "AWS::AutoScaling::AutoScalingGroup": _auto_scaling_group,
     "AWS::Batch::ComputeEnvironment": _compute_environment,
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::Dashboard": _dashboard,
     "AWS::DynamoDB::Table": _table,
-    "AWS::EC2::EIP": lambda _template, _address: iter([hours("address of the NAT gateway", "address")]),
-    "AWS::EC2::NatGateway": lambda _template, _gateway: iter([hours("NAT gateway", "nat-gateway")]),
+    "AWS::EC2::EIP": lambda _template, _address: iter([hourly_part("address of the NAT gateway", "address")]),
+    "AWS::EC2::NatGateway": lambda _template, _gateway: iter([hourly_part("NAT gateway", "nat-gateway")]),
     "AWS::EC2::VPCEndpoint": _endpoint,
     "AWS::ECR::Repository": _repository,
     "AWS::ECS::CapacityProvider": _capacity_provider,
@@ -172,6 +172,6 @@ BILLED: Mapping[str, Callable[[Template, Properties], Iterator[Part]]] = {
     "AWS::Lightsail::Disk": lambda _template, disk: iter([Part("disk", disk["SizeInGb"], "lightsail-disk")]),
     "AWS::Lightsail::Instance": _lightsail_server,
     "AWS::Lightsail::StaticIp": _static_address,
-    "AWS::Scheduler::Schedule": schedule,
+    "AWS::Scheduler::Schedule": schedule_parts,
 }
-"""By resource type: a function that returns its parts of a month's bill."""
+"""For each resource type, the function that returns the parts of a month's bill."""

@@ -13,7 +13,7 @@ HOURS: int = _TABLE["hours"]
 
 
 class UnpricedError(ValueError):
-    """A resource has no known price. The message says what to add, and where."""
+    """A resource has no known price. The message says which file needs the price."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,22 +25,21 @@ class Price:
     source: str
     """The address of AWS's page."""
     checked: dt.date | bool
-    """The day of the last check. False for a list price that nobody checked again."""
+    """The day of the last check. False if nobody has checked the price."""
     free: float = 0
-    """Units a month that are free in every account."""
+    """The number of units a month that are free in every account."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a bill: a quantity of something that has a price. Raises UnpricedError for an unknown price."""
+    """One part of a bill: a price, and a quantity in units of this price. Raises UnpricedError for an unknown price."""
 
     label: str
     quantity: float
-    """In units of the price."""
     price: str
     """A key of PRICES."""
     share: float = 1
-    """The share of the price that is paid: less than 1 for Spot."""
+    """The paid part of the list price. It is less than 1 for Spot, and 1 for everything else."""
 
     def __post_init__(self) -> None:
         if self.price not in PRICES:
@@ -48,7 +47,7 @@ class Part:
 
     @property
     def row(self) -> str:
-        """The name of its table row: `regular task` for the label `regular task: vCPU`."""
+        """The name of the table row: `regular task` for the label `regular task: vCPU`."""
         return self.label.partition(":")[0]
 
     @property
@@ -59,7 +58,7 @@ class Part:
 
 PRICES: dict[str, Price] = {name: Price(**row) for name, row in _TABLE["price"].items()}
 FREE_TYPES: Mapping[str, str] = _TABLE["free"]
-"""Resource types that cost nothing without use, and the reason."""
+"""Resource types that cost nothing without use. The values are the reasons."""
 
 
 def total(parts: Iterable[Part]) -> float:
@@ -68,7 +67,7 @@ def total(parts: Iterable[Part]) -> float:
 
 
 def after_free_tiers(parts: Iterable[Part]) -> float:
-    """Return the sum in dollars for an account that uses its free units of each month for these parts alone."""
+    """Return the sum in dollars, if the account uses its free units of a month only for these parts."""
     used: dict[str, float] = {}
     for part in parts:
         used[part.price] = used.get(part.price, 0) + part.quantity * part.share

@@ -1,4 +1,4 @@
-"""Read single values from a template."""
+"""Functions that read single values from a template."""
 
 from typing import Any
 

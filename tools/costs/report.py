@@ -10,20 +10,20 @@ Stacks = Mapping[str, Template]
 """Templates by stem."""
 WIDTH = 88
 HEAD = """\
-US dollars in us-east-1, without taxes and traffic. "list": AWS's list price. "free": the
-price for an account that uses its monthly free tiers, which never end, for this alone.
-For all stacks together the free tiers count once. Sources: tools/costs/prices.toml"""
+US dollars in us-east-1, without taxes and traffic. "list" is AWS's list price. "free" is
+the price after the monthly free tiers, if the account uses them only for this row. The
+row "total" counts each free tier once. Sources: tools/costs/prices.toml"""
 
 
 def table(profiles: Mapping[str, Stacks]) -> Iterator[str]:
-    """Yield a table of the idle costs by stack and profile, and of the units of work in the first profile."""
+    """Yield the lines of two tables: idle costs in all profiles, and units of work in the first profile."""
     yield from HEAD.splitlines()
     yield from ("", _row("A month without use", *[_pair(profile, "") for profile in profiles]))
     yield _row("", *[_pair("list", "free") for _ in profiles])
     months = {name: {stem: idle.parts(found) for stem, found in stacks.items()} for name, stacks in profiles.items()}
     for stem in next(iter(months.values())):
         yield _row(stem, *[_sums(stacks[stem]) for stacks in months.values()])
-    yield _row("together", *[_sums(_flatten(stacks.values())) for stacks in months.values()])
+    yield _row("total", *[_sums(_flatten(stacks.values())) for stacks in months.values()])
     first, stacks = next(iter(profiles.items()))
     yield from ("", _row(f"Work, in the profile {first}", "", _pair("list", "free")))
     for stem, template in stacks.items():
@@ -33,7 +33,7 @@ def table(profiles: Mapping[str, Stacks]) -> Iterator[str]:
 
 
 def details(stem: str, profiles: Mapping[str, Stacks]) -> Iterator[str]:
-    """Yield the parts of one stack's idle cost and of its units of work."""
+    """Yield the lines about one stack: the parts of its idle cost and of its units of work."""
     for profile, stacks in profiles.items():
         yield from ("", f"{stem}, {profile}: a month without use")
         yield from _lines(idle.parts(stacks[stem]))
@@ -53,7 +53,7 @@ def _lines(parts: Iterable[Part]) -> Iterator[str]:
         yield (
             f"  {part.label:<30}{part.quantity:>15,.4f} x {price:<13}{_dollars(part.usd):>8}  {PRICES[part.price].unit}"
         )
-    yield f"  {'together':<61}{_dollars(total(merged)):>8}"
+    yield f"  {'total':<61}{_dollars(total(merged)):>8}"
 
 
 def _flatten(stacks: Iterable[list[Part]]) -> list[Part]:

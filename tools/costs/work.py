@@ -1,34 +1,38 @@
-"""The cost of a unit of work, by example: the parts that AWS bills in addition to the idle cost.
+"""The cost of each example's units of work: the parts that AWS bills in addition to the idle cost.
 
-The durations and sizes of the work are estimates, written here. The template has the sizes of functions and machines.
+The durations and sizes in this file are estimates. The sizes of functions and machines come from the template.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from tools.costs.capacity import FARGATE_SPOT, instances, machines
-from tools.costs.functions import CHECK_SECONDS, calls, check_results
+from tools.costs.capacity import FARGATE_SPOT, instance_parts, machine_parts
+from tools.costs.functions import CHECK_SECONDS, call_parts, check_result_parts
 from tools.costs.prices import HOURS, Part
 from tools.costs.reading import function_with_handler, logical_id
 from tools.templates import Template, resources
 
 THOUSAND, MILLION = 1_000, 1_000_000
 THUMBNAIL_SECONDS = 0.3
-"""The duration for a picture of 12 megapixels: 50 ms of work on a whole vCPU, and five calls to S3 and DynamoDB."""
+"""The function's duration for a picture of 12 megapixels: 50 ms on a whole vCPU, and five calls to S3 and DynamoDB."""
 THUMBNAIL_METRICS = 4
+"""The number of metrics that the function writes."""
 REQUEST_SECONDS = 0.020
+"""The duration of a request to the API."""
 COPY_SECONDS = 30
+"""The time that the function needs to copy an image into the repository."""
 DECODING_SECONDS = 0.050
 """The CPU time for a picture of 12 megapixels."""
 START_AND_END_HOURS = 5 / 60
-"""The time that a child's instance is billed for while it does no work."""
+"""The time in which the instance of a child starts and ends. AWS bills this time, although the child does no work."""
 CHILDREN = 8
-PAGE = 1_000
+"""The number of children of the Batch job."""
+KEYS_PER_PAGE = 1_000
 """The number of keys in one answer to a list request."""
 RECORD_GB = 5 / MILLION
-"""The size that Firehose bills for a line of the access log."""
+"""The size that AWS bills for one line of the access log in Firehose."""
 BATCH_MACHINES = {"default_arm64": "c6g.large", "default_x86_64": "c6i.large"}
-"""The instance type that Batch may choose for a child of two vCPUs, by the type in the compute environment."""
+"""The instance type that Batch may choose for a child of two vCPUs. The keys are types in the compute environment."""
 INSTANCE_MIB = {"t4g.micro": 900, "t3.micro": 900}
 """The memory for tasks on an instance of 1 GiB."""
 
@@ -48,7 +52,7 @@ def units(stem: str, template: Template) -> list[Work]:
 
 def _thumbnail(template: Template) -> Iterator[Work]:
     parts = [
-        *calls(function_with_handler(template, "thumbnail.handler.handler"), THOUSAND, THUMBNAIL_SECONDS),
+        *call_parts(function_with_handler(template, "thumbnail.handler.handler"), THOUSAND, THUMBNAIL_SECONDS),
         Part("S3, 2 PUT and 1 LIST per thumbnail", 3 * THOUSAND, "s3-put"),
         Part("S3, 1 GET and 1 HEAD per thumbnail", 2 * THOUSAND, "s3-get"),
         Part("DynamoDB, write requests", THOUSAND, "dynamodb-write"),
@@ -59,14 +63,15 @@ def _thumbnail(template: Template) -> Iterator[Work]:
 
 
 def _cron(template: Template) -> Iterator[Work]:
-    called = calls(function_with_handler(template, "cron.handler.handler"), THOUSAND, CHECK_SECONDS)
+    called = call_parts(function_with_handler(template, "cron.handler.handler"), THOUSAND, CHECK_SECONDS)
     yield Work(
-        "1,000 checks of one site", [Part("Scheduler", THOUSAND, "schedule-run"), *called, *check_results(THOUSAND)]
+        "1,000 checks of one site",
+        [Part("Scheduler", THOUSAND, "schedule-run"), *called, *check_result_parts(THOUSAND)],
     )
 
 
 def _api(template: Template) -> Iterator[Work]:
-    called = list(calls(function_with_handler(template, "api.handler.handler"), MILLION, REQUEST_SECONDS))
+    called = list(call_parts(function_with_handler(template, "api.handler.handler"), MILLION, REQUEST_SECONDS))
     logs = [
         Part("access log", MILLION * RECORD_GB, "firehose"),
         Part("logs", 400 * MILLION / 1e9, "logs"),
@@ -78,7 +83,7 @@ def _api(template: Template) -> Iterator[Work]:
 
 
 def _ecr(template: Template) -> Iterator[Work]:
-    copied = calls(function_with_handler(template, "ecr.handler.handler"), 1, COPY_SECONDS)
+    copied = call_parts(function_with_handler(template, "ecr.handler.handler"), 1, COPY_SECONDS)
     yield Work("copying 1 image into ECR", list(copied))
     yield Work("storing 1 GB for a month", [Part("ECR", 1, "ecr-storage")])
 
@@ -86,11 +91,13 @@ def _ecr(template: Template) -> Iterator[Work]:
 def _ecs_ec2(template: Template) -> Iterator[Work]:
     (group,) = resources(template, "AWS::AutoScaling::AutoScalingGroup").values()
     (task,) = resources(template, "AWS::ECS::TaskDefinition").values()
-    machine = list(instances(template, group["Properties"], 1))
+    machine = list(instance_parts(template, group["Properties"], 1))
     memory = sum(container["Memory"] for container in task["Properties"]["ContainerDefinitions"])
-    room = INSTANCE_MIB[machine[0].price] // memory
-    yield Work("1 instance hour", list(_hours_of(1, machine)))
-    yield Work(f"1 task hour, {room} tasks per instance", list(_hours_of(1 / room, machine)))
+    tasks_per_instance = INSTANCE_MIB[machine[0].price] // memory
+    yield Work("1 instance hour", list(_cost_of_hours(1, machine)))
+    yield Work(
+        f"1 task hour, {tasks_per_instance} tasks per instance", list(_cost_of_hours(1 / tasks_per_instance, machine))
+    )
 
 
 def _fargate(template: Template) -> Iterator[Work]:
@@ -114,13 +121,13 @@ def _batch(template: Template) -> Iterator[Work]:
     requests = [
         Part("S3, 1 PUT per thumbnail", MILLION, "s3-put"),
         Part("S3, 1 GET per picture", MILLION, "s3-get"),
-        Part("S3, LIST requests", CHILDREN * 2 * MILLION / PAGE, "s3-put"),
+        Part("S3, LIST requests", CHILDREN * 2 * MILLION / KEYS_PER_PAGE, "s3-put"),
     ]
     for kind, suffix in (("on Spot", "-spot"), ("on demand", "")):
         month = list(_machine(template, suffix))
-        billed = _hours_of(working_hours + CHILDREN * START_AND_END_HOURS, month)
+        billed = _cost_of_hours(working_hours + CHILDREN * START_AND_END_HOURS, month)
         yield Work(f"1,000,000 thumbnails {kind}", [*billed, *requests])
-        yield Work(f"1 instance hour {kind}", list(_hours_of(1, month)))
+        yield Work(f"1 instance hour {kind}", list(_cost_of_hours(1, month)))
 
 
 def _machine(template: Template, suffix: str) -> Iterator[Part]:
@@ -128,14 +135,17 @@ def _machine(template: Template, suffix: str) -> Iterator[Part]:
     compute = environment["Properties"]["ComputeResources"]
     launch_template = template["Resources"][logical_id(compute["LaunchTemplate"]["LaunchTemplateId"])]["Properties"]
     instance_type = BATCH_MACHINES[compute["InstanceTypes"][0]]
-    return machines(template, f"{instance_type}{suffix}", launch_template["LaunchTemplateData"], compute["Subnets"], 1)
+    return machine_parts(
+        template, f"{instance_type}{suffix}", launch_template["LaunchTemplateData"], compute["Subnets"], 1
+    )
 
 
 def _lightsail(_template: Template) -> Iterator[Work]:
     yield Work("1 GB above the included transfer", [Part("transfer", 1, "traffic-out")])
 
 
-def _hours_of(hours: float, month: Iterable[Part]) -> Iterator[Part]:
+def _cost_of_hours(hours: float, month: Iterable[Part]) -> Iterator[Part]:
+    """Yield the cost of some hours of a resource. `month` has the cost of its whole month."""
     return (replace(part, quantity=part.quantity * hours / HOURS) for part in month)
 
 
@@ -149,4 +159,4 @@ UNITS: Mapping[str, Callable[[Template], Iterator[Work]]] = {
     "batch": _batch,
     "lightsail": _lightsail,
 }
-"""The units of work by example. A new example needs no line here for its idle cost."""
+"""The function that yields the units of work of each example. An example without units of work needs no entry."""

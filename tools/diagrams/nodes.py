@@ -1,4 +1,4 @@
-"""The shape and text of a diagram's nodes: name, type, and the numbers that matter, from the template."""
+"""The shape and text of a diagram's nodes: the name, the type, and important numbers from the template."""
 
 import json
 import re
@@ -12,7 +12,7 @@ SHAPES = {
     '[("{}")]': r".*(Bucket|Table|Repository|Database|Disk|FileSystem|Volume)",
     '[["{}"]]': r".*(Queue|Topic|Stream)",
 }
-"""Mermaid's shapes of nodes, by type. The default is a rectangle."""
+"""Mermaid's shapes of nodes, with patterns of resource types. Other types are rectangles."""
 TYPE_NAMES = {
     "AWS::ApiGateway::RestApi": "API Gateway",
     "AWS::ApiGateway::ApiKey": "API key",
@@ -27,42 +27,42 @@ TYPE_NAMES = {
     "AWS::Lightsail::StaticIp": "static IP",
     "AWS::Scheduler::Schedule": "EventBridge Scheduler",
 }
-"""The usual name of a type, if it differs from the name in CloudFormation."""
+"""The usual name of a resource type, if it differs from the name in CloudFormation."""
 
 
-def node(name: str, shown: str, resources: Resources) -> str:
-    """Return the line that draws a resource under the name `shown`."""
+def node(name: str, label: str, resources: Resources) -> str:
+    """Return the mermaid line of a resource. `label` is the name in the diagram."""
     kind = resources[name]["Type"]
     shape = next((shape for shape, types in SHAPES.items() if re.fullmatch(types, kind)), '["{}"]')
     service, _, own = kind.removeprefix("AWS::").partition("::")
     type_name = TYPE_NAMES.get(kind, f"{service} {re.sub('(?<=[a-z])(?=[A-Z])', ' ', own).lower()}")
     details = DETAILS[kind](name, resources) if kind in DETAILS else ""
-    return shown + shape.format("<br>".join(part for part in (shown, type_name, details) if part))
+    return label + shape.format("<br>".join(part for part in (label, type_name, details) if part))
 
 
-def frame(resources: Resources) -> str:
-    """Return the text of the VPC's frame."""
+def vpc_frame_text(resources: Resources) -> str:
+    """Return the text of the frame around the nodes in a VPC."""
     open_tables = {
         table
-        for route in _all(resources, "AWS::EC2::Route")
+        for route in _properties_list(resources, "AWS::EC2::Route")
         if "GatewayId" in route
         for _, table in references(route["RouteTableId"])
     }
     public = {
         subnet
-        for one in _all(resources, "AWS::EC2::SubnetRouteTableAssociation")
+        for one in _properties_list(resources, "AWS::EC2::SubnetRouteTableAssociation")
         if open_tables & {table for _, table in references(one["RouteTableId"])}
         for _, subnet in references(one["SubnetId"])
     }
-    subnets = _of(resources, "AWS::EC2::Subnet")
+    subnets = _properties_by_id(resources, "AWS::EC2::Subnet")
     access = " and ".join(sorted({"public" if name in public else "private" for name in subnets}, reverse=True))
     zones = len({json.dumps(subnet["AvailabilityZone"]) for subnet in subnets.values()})
-    gateways = len(_all(resources, "AWS::EC2::NatGateway"))
+    gateways = len(_properties_list(resources, "AWS::EC2::NatGateway"))
     return f"VPC: {access} subnets in {zones} zones, {gateways or 'no'} NAT gateway"
 
 
-def watch(kinds: list[str]) -> str:
-    """Return the text of the node for logs, alarms and dashboards of these types."""
+def monitoring_text(kinds: list[str]) -> str:
+    """Return the text of the node for monitoring. `kinds` has the type of each log group, alarm and dashboard."""
     services = dict.fromkeys(kind.split("::")[1].replace("Logs", "CloudWatch") for kind in kinds)
     alarms = sum(kind.endswith("::Alarm") for kind in kinds)
     texts = {
@@ -73,12 +73,12 @@ def watch(kinds: list[str]) -> str:
     return f"{' and '.join(services)}<br>{', '.join(text for text, exists in texts.items() if exists)}"
 
 
-def _of(resources: Resources, kind: str) -> dict[str, Mapping[str, Any]]:
-    return {name: found["Properties"] for name, found in resources.items() if found["Type"] == kind}
+def _properties_by_id(resources: Resources, kind: str) -> dict[str, Mapping[str, Any]]:
+    return {name: resource["Properties"] for name, resource in resources.items() if resource["Type"] == kind}
 
 
-def _all(resources: Resources, kind: str) -> list[Mapping[str, Any]]:
-    return list(_of(resources, kind).values())
+def _properties_list(resources: Resources, kind: str) -> list[Mapping[str, Any]]:
+    return list(_properties_by_id(resources, kind).values())
 
 
 # -- details of a node, by type
@@ -100,8 +100,8 @@ def _repository(name: str, resources: Resources) -> str:
     return f"{resources[name]['Properties'].get('ImageTagMutability', 'mutable').lower()} tags"
 
 
-def _key(_: str, resources: Resources) -> str:
-    plans = _all(resources, "AWS::ApiGateway::UsagePlan")
+def _api_key(_: str, resources: Resources) -> str:
+    plans = _properties_list(resources, "AWS::ApiGateway::UsagePlan")
     return "<br>".join(
         f"{plan['Throttle']['RateLimit']} requests a second,<br>{plan['Quota']['Limit']:,} a {plan['Quota']['Period']}"
         for plan in plans
@@ -111,7 +111,7 @@ def _key(_: str, resources: Resources) -> str:
 def _service(name: str, resources: Resources) -> str:
     scaling = [
         f"{target['MinCapacity']} to {target['MaxCapacity']} tasks"
-        for target in _all(resources, "AWS::ApplicationAutoScaling::ScalableTarget")
+        for target in _properties_list(resources, "AWS::ApplicationAutoScaling::ScalableTarget")
         if name in {service for _, service in references(target)}
     ]
     providers = resources[name]["Properties"].get("CapacityProviderStrategy", [])
@@ -119,11 +119,11 @@ def _service(name: str, resources: Resources) -> str:
     return ",<br>".join(part for part in [*scaling, " and ".join(named)] if part)
 
 
-def _group(name: str, resources: Resources) -> str:
+def _auto_scaling_group(name: str, resources: Resources) -> str:
     group = resources[name]["Properties"]
     machines = [
         template["LaunchTemplateData"].get("InstanceType", "")
-        for template_id, template in _of(resources, "AWS::EC2::LaunchTemplate").items()
+        for template_id, template in _properties_by_id(resources, "AWS::EC2::LaunchTemplate").items()
         if template_id in {machine for _, machine in references(group)}
     ]
     return ",<br>".join([f"{group['MinSize']} to {group['MaxSize']} instances", *machines])
@@ -151,8 +151,8 @@ def _schedule(name: str, resources: Resources) -> str:
 
 
 DETAILS: Mapping[str, Callable[[str, Resources], str]] = {
-    "AWS::ApiGateway::ApiKey": _key,
-    "AWS::AutoScaling::AutoScalingGroup": _group,
+    "AWS::ApiGateway::ApiKey": _api_key,
+    "AWS::AutoScaling::AutoScalingGroup": _auto_scaling_group,
     "AWS::Batch::ComputeEnvironment": _environment,
     "AWS::Batch::JobDefinition": _job,
     "AWS::DynamoDB::Table": _table,
