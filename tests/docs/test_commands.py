@@ -1,6 +1,6 @@
-"""The commands in the documents are real: each one's tool, options, targets, settings, stacks and outputs exist.
+"""Commands in the documents name only tools, options, targets, settings, stacks and outputs that exist.
 
-tests/local/test_lessons.py runs the commands of the lessons that need no account.
+These tests run no command. tests/local/test_lessons.py runs the commands that need no AWS account.
 """
 
 import re
@@ -17,70 +17,70 @@ from tests.support.shell import Command, Script
 from tools.templates import resources
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
-NOT_REQUIRED_HERE = {"docker", "podman", "finch", "curl", "ssh", "apt-get", "certbot", "sudo", "git", "pip", "npm"}
-"""Commands that need not be installed where the tests run."""
-FROM_ENVIRONMENT = {"AWS_ENDPOINT_URL", "HOME"}
-"""Variables that no document sets."""
-INLINE = re.compile(rf"(?:[A-Z_]+=\S+ )*({'|'.join(TOOLS)}) \S.*", re.DOTALL)
-SETTING = re.compile(r"(?:CONTEXT|STACK|PROFILE|PREFIX)=.*|-c [a-z_]+=.*")
+TOOLS_OF_READERS = {"docker", "podman", "finch", "curl", "ssh", "apt-get", "certbot", "sudo", "git", "pip", "npm"}
+"""Commands that the tests accept, although this machine may not have them."""
+ENVIRONMENT_VARIABLES = {"AWS_ENDPOINT_URL", "HOME"}
+"""Variables that documents read but do not set."""
+INLINE_COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )*({'|'.join(TOOLS)}) \S.*", re.DOTALL)
+INLINE_SETTING = re.compile(r"(?:CONTEXT|STACK|PROFILE|PREFIX)=.*|-c [a-z_]+=.*")
 
 
 def _inline_commands(document: Document) -> list[str]:
-    """Return the commands in the text, with `$_` for placeholders. A setting becomes a command that takes it."""
-    commands = [code for code in document.code if INLINE.fullmatch(code)]
-    settings = [code for code in document.code if SETTING.fullmatch(code)]
+    """Return the commands in the text, with `$_` for placeholders. A setting becomes a command with this setting."""
+    commands = [code for code in document.code if INLINE_COMMAND.fullmatch(code)]
+    settings = [code for code in document.code if INLINE_SETTING.fullmatch(code)]
     commands += [f"make deploy {code}" if code[0] != "-" else f"cdk deploy {code}" for code in settings]
     return [re.sub(r"<[\w-]+>|…", "$_", code) for code in commands]
 
 
 @every_document
-def test_commands_in_blocks_have_no_faults(document: Document) -> None:
+def test_commands_in_code_blocks_are_correct(document: Document) -> None:
     for script in document.scripts:
         assert script_faults(script) == []
 
 
 @every_document
-def test_commands_in_the_text_have_no_faults(document: Document) -> None:
+def test_commands_in_the_text_are_correct(document: Document) -> None:
     for command in _inline_commands(document):
         assert script_faults(command, whole=False) == [], command
 
 
 @every_document
-def test_every_command_is_installed_or_defined(document: Document) -> None:
+def test_every_command_is_a_program_or_a_function_of_the_document(document: Document) -> None:
     run = subprocess.run(["bash", "-c", "compgen -b -k"], capture_output=True, text=True, check=True)
     scripts = [Script(script) for script in document.scripts]
-    known = {*run.stdout.split(), *TOOLS, *NOT_REQUIRED_HERE}.union(*(script.functions() for script in scripts))
+    known = {*run.stdout.split(), *TOOLS, *TOOLS_OF_READERS}.union(*(script.functions() for script in scripts))
     named = {command.words[0] for script in scripts for command in script.commands()} - {""}
     assert {name for name in named - known if shutil.which(name) is None} == set()
 
 
 @every_document
-def test_every_variable_has_a_value(document: Document) -> None:
+def test_every_variable_gets_a_value_in_the_document(document: Document) -> None:
     scripts = [Script(script) for script in document.scripts]
-    assigned = FROM_ENVIRONMENT.union(*(script.assigned() for script in scripts))
+    assigned = ENVIRONMENT_VARIABLES.union(*(script.assigned() for script in scripts))
     assert {name for script in scripts for name in script.used() if not name.isdigit()} - assigned == set()
 
 
 @pytest.mark.parametrize("stem", templates("sandbox"))
-def test_every_output_that_commands_read_exists(stem: str) -> None:
+def test_the_outputs_that_commands_read_exist(stem: str) -> None:
     commands = [
         command for script in Document(ROOT / "docs" / f"{stem}.md").scripts for command in Script(script).commands()
     ]
     outputs = {command.words[1] for command in commands if command.words[0] == "output"}
     source = (ROOT / "stacks" / f"{stem}.py").read_text()
-    with_some_setting = set(re.findall(r'CfnOutput\(\s*\w+,\s*"(\w+)"', source))
+    all_outputs = set(re.findall(r'CfnOutput\(\s*\w+,\s*"(\w+)"', source))
     assert outputs
-    assert outputs <= set(templates("sandbox")[stem]["Outputs"]) | with_some_setting
+    assert outputs <= set(templates("sandbox")[stem]["Outputs"]) | all_outputs
 
 
 @every_document
-def test_lists_of_files_name_existing_files(document: Document) -> None:
+def test_the_files_in_lists_of_files_exist(document: Document) -> None:
     for line in "".join(document.file_lists).splitlines():
         *names, _ = re.split(r" {2,}", line)
         assert [name for name in names if not (ROOT / name).exists()] == []
 
 
-def test_alarms_name_a_section_that_exists() -> None:
+def test_descriptions_of_alarms_name_a_section_of_a_document() -> None:
     descriptions = [
         alarm["Properties"]["AlarmDescription"]
         for template in templates("production").values()
@@ -88,15 +88,15 @@ def test_alarms_name_a_section_that_exists() -> None:
     ]
     assert descriptions
     for description in descriptions:
-        place = re.search(r"docs/(\w+)\.md, '(.*?)'", description)
-        assert place, description
-        assert f"\n## {place[2]}\n" in lesson(place[1])
+        reference = re.search(r"docs/(\w+)\.md, '(.*?)'", description)
+        assert reference, description
+        assert f"\n## {reference[2]}\n" in lesson(reference[1])
 
 
-# -- the checks themselves
+# -- tests of the checks
 
 
-def test_commands_in_the_text_are_found() -> None:
+def test_inline_commands_are_read_from_the_documents() -> None:
     found = {command for document in DOCUMENTS for command in _inline_commands(document)}
     assert {"make deploy PREFIX=mine", "npx cdk synth", 'aws ec2 terminate-instances --instance-ids "$ID"'} <= found
 
@@ -154,11 +154,11 @@ def test_a_wrong_command_is_reported(command: str, fault: str) -> None:
         "python -c 'import json'",
     ],
 )
-def test_a_right_command_is_not_reported(command: str) -> None:
+def test_a_correct_command_is_not_reported(command: str) -> None:
     assert script_faults(command) == []
 
 
-def test_words_are_split_as_in_bash() -> None:
+def test_scripts_are_split_into_words_as_bash_does() -> None:
     (command,) = Script('tool \'a b\' "c d" e\\ f --g="h i" "$J"k << \'END\'\ntext\nEND\n').commands()
     assert command == Command(("tool", "a b", "c d", "e f", "--g=h i", "\0k"), stdin="text\n")
     assert faults(command) == []

@@ -1,4 +1,4 @@
-"""The lessons' diagrams show what the templates have. tests/docs/test_generated.py checks that they are current."""
+"""The diagrams in the lessons show the resources of the templates. test_generated.py checks that they are current."""
 
 import copy
 import json
@@ -15,12 +15,12 @@ from tools.diagrams.mermaid import diagram, diagrams
 from tools.diagrams.model import architecture
 from tools.templates import Template, resources
 
-MOST_NODES = 15
+MAX_NODES = 15
 Change = Callable[[Template], Any]
 
 
 @pytest.mark.parametrize("stem", templates("sandbox"))
-def test_lines_added_by_hand_name_nodes_of_the_diagram(stem: str) -> None:
+def test_arrows_added_by_hand_connect_nodes_of_the_diagram(stem: str) -> None:
     text = (ROOT / "docs" / f"{stem}.md").read_text()
     block = re.search(rf'%% \[\[\[cog diagram\("{stem}"\) \]\]\]\n(.*?)%% \[\[\[end\]\]\]\n(.*?)```', text, re.DOTALL)
     assert block, f"docs/{stem}.md has no diagram"
@@ -34,7 +34,7 @@ def test_lines_added_by_hand_name_nodes_of_the_diagram(stem: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_every_line_is_mermaid_and_every_node_has_its_own_name(profile: str) -> None:
+def test_every_line_is_valid_mermaid_and_every_node_has_its_own_name(profile: str) -> None:
     text = r'"[^"`#;]+"'
     node = rf"(\w+)(?:\[{text}\]|\(\[{text}\]\)|\[\({text}\)\]|\[\[{text}\]\]|\{{\{{{text}\}}\}})"
     arrow = r"\w+ (?:-- [\w, ]+ -->|-\. [\w, ]+ \.->|-->|-\.->) \w+"
@@ -47,7 +47,7 @@ def test_every_line_is_mermaid_and_every_node_has_its_own_name(profile: str) -> 
 
 
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
-def test_a_diagram_has_few_nodes_and_every_store_and_computer_among_them(profile: str, stem: str) -> None:
+def test_a_diagram_has_all_stores_and_services_and_at_most_15_nodes(profile: str, stem: str) -> None:
     template = templates(profile)[stem]
     kinds = (
         r".*(S3::Bucket|::Table|SQS::Queue|Repository|ECS::Service|JobQueue|JobDefinition|AutoScalingGroup|Instance)"
@@ -55,10 +55,10 @@ def test_a_diagram_has_few_nodes_and_every_store_and_computer_among_them(profile
     wanted = {name for name, found in template["Resources"].items() if re.fullmatch(kinds, found["Type"])}
     nodes = set(architecture(template).nodes)
     assert wanted <= nodes
-    assert 0 < len(nodes) <= MOST_NODES
+    assert 0 < len(nodes) <= MAX_NODES
 
 
-# -- the template changes, and so does the diagram
+# -- a change of the template changes the diagram
 
 
 def diagram_after(change: Change, stem: str) -> str:
@@ -72,54 +72,54 @@ def _policies(template: Template) -> list[dict[str, Any]]:
     return [policy["Properties"]["PolicyDocument"] for policy in resources(template, "AWS::IAM::Policy").values()]
 
 
-def _without(kind: str) -> Change:
+def _remove(kind: str) -> Change:
     return lambda template: [template["Resources"].pop(name) for name in resources(template, kind)]
 
 
-def _read_only(template: Template) -> None:
+def _remove_write_permissions(template: Template) -> None:
     for policy in _policies(template):
         policy["Statement"] = [one for one in policy["Statement"] if not re.search("Put|Delete", json.dumps(one))]
 
 
-def _deny(template: Template) -> None:
+def _deny_all_permissions(template: Template) -> None:
     for policy in _policies(template):
         for statement in policy["Statement"]:
             statement["Effect"] = "Deny"
 
 
-def _each(kind: str, **properties: Any) -> Change:
+def _update(kind: str, **properties: Any) -> Change:
     return lambda template: [found["Properties"].update(properties) for found in resources(template, kind).values()]
 
 
-def _something_new(template: Template) -> None:
+def _add_unknown_type(template: Template) -> None:
     queue = min(resources(template, "AWS::SQS::Queue"))
     template["Resources"]["Board"] = {"Type": "AWS::NewService::BigThing", "Properties": {"Arn": {"Ref": queue}}}
 
 
 CHANGES: dict[str, tuple[str, Change, str, bool]] = {
-    "no queue": ("thumbnail", _without("AWS::SQS::Queue"), "SQS queue", False),
-    "no table": ("cron", _without("AWS::DynamoDB::Table"), "DynamoDB table", False),
-    "no notification": ("thumbnail", _without("Custom::S3BucketNotifications"), "-- created, removed", False),
-    "no failure destination": ("cron", _without("AWS::Lambda::EventInvokeConfig"), "when it fails", False),
-    "a function that may only read": ("thumbnail", _read_only, "writes", False),
-    "denied permissions": ("thumbnail", _deny, "reads", False),
+    "no queue": ("thumbnail", _remove("AWS::SQS::Queue"), "SQS queue", False),
+    "no table": ("cron", _remove("AWS::DynamoDB::Table"), "DynamoDB table", False),
+    "no notification": ("thumbnail", _remove("Custom::S3BucketNotifications"), "-- created, removed", False),
+    "no failure destination": ("cron", _remove("AWS::Lambda::EventInvokeConfig"), "when it fails", False),
+    "no permission to write": ("thumbnail", _remove_write_permissions, "writes", False),
+    "denied permissions": ("thumbnail", _deny_all_permissions, "reads", False),
     "another schedule": (
         "cron",
-        _each("AWS::Scheduler::Schedule", ScheduleExpression="rate(5 minutes)"),
+        _update("AWS::Scheduler::Schedule", ScheduleExpression="rate(5 minutes)"),
         "rate(5 minutes)",
         True,
     ),
     "an internal load balancer": (
         "fargate",
-        _each("AWS::ElasticLoadBalancingV2::LoadBalancer", Scheme="internal"),
+        _update("AWS::ElasticLoadBalancingV2::LoadBalancer", Scheme="internal"),
         "internet",
         False,
     ),
-    "no route to the internet": ("batch", _without("AWS::EC2::Route"), "VPC: private subnets", True),
-    "no alarms": ("lightsail", _without("AWS::Lightsail::Alarm"), "watch", False),
+    "no route to the internet": ("batch", _remove("AWS::EC2::Route"), "VPC: private subnets", True),
+    "no alarms": ("lightsail", _remove("AWS::Lightsail::Alarm"), "watch", False),
     "an unknown resource type": (
         "cron",
-        _something_new,
+        _add_unknown_type,
         'Board["Board<br>NewService big thing"]',
         True,
     ),

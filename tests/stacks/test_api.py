@@ -1,4 +1,4 @@
-"""The guarantees of the API stack. The snapshot has all its details."""
+"""These tests check the most important properties of the api stack. test_snapshots.py compares its whole template."""
 
 import json
 import re
@@ -42,11 +42,11 @@ OPERATIONS = {
 }
 
 
-# -- the contract
+# -- the OpenAPI document
 
 
 @in_both_profiles
-def test_exactly_the_operations_of_the_document_are_deployed(template: Template) -> None:
+def test_the_deployed_methods_are_the_operations_of_the_openapi_document(template: Template) -> None:
     deployed = {key: method for key, method in methods(template).items() if key[1] not in ("ANY", "OPTIONS")}
     assert {key: method["OperationName"] for key, method in deployed.items()} == {
         key: operation["operationId"] for key, operation in OPERATIONS.items()
@@ -54,11 +54,13 @@ def test_exactly_the_operations_of_the_document_are_deployed(template: Template)
 
 
 @in_both_profiles
-def test_every_path_answers_unsupported_methods_and_preflights(template: Template) -> None:
+def test_every_path_answers_preflights_and_methods_that_it_does_not_support(template: Template) -> None:
     for path in OPENAPI["paths"]:
-        assert methods(template)[path, "ANY"]["ApiKeyRequired"] is True  # the function answers 405 with Allow
+        assert (
+            methods(template)[path, "ANY"]["ApiKeyRequired"] is True
+        )  # the function answers with 405 and an Allow header
         preflight = methods(template)[path, "OPTIONS"]
-        assert preflight["Integration"]["PassthroughBehavior"] == "NEVER", "a body other than JSON must not cause a 500"
+        assert preflight["Integration"]["PassthroughBehavior"] == "NEVER", "a body that is not JSON would cause a 500"
         assert not preflight["ApiKeyRequired"], "a browser sends no key with a preflight"
         (answer,) = preflight["Integration"]["IntegrationResponses"]
         headers = answer["ResponseParameters"]
@@ -66,7 +68,7 @@ def test_every_path_answers_unsupported_methods_and_preflights(template: Templat
         expected = {"OPTIONS", *(method for operation_path, method in OPERATIONS if operation_path == path)}
         assert {*methods_header.strip("'").split(",")} == expected
         assert headers["method.response.header.Access-Control-Allow-Origin"] == "'*'"
-    assert "PATCH" in methods_header, "the last path is that of one note"
+    assert "PATCH" in methods_header, "the last path of the loop is that of a single note"
 
 
 @in_both_profiles
@@ -100,7 +102,7 @@ DRAFT_4 = {
 
 
 @in_both_profiles
-def test_schemas_only_use_keywords_of_json_schema_draft_4(template: Template) -> None:
+def test_schemas_have_only_keywords_of_json_schema_draft_4(template: Template) -> None:
     """API Gateway does not support other keywords, and OpenAPI 3.1 has many of them."""
 
     def keywords(schema: Any) -> set[str]:
@@ -112,12 +114,14 @@ def test_schemas_only_use_keywords_of_json_schema_draft_4(template: Template) ->
 
 
 @in_both_profiles
-def test_errors_of_api_gateway_are_problems(template: Template) -> None:
+def test_api_gateway_sends_its_errors_as_problems(template: Template) -> None:
     statuses = {}
     for response in resources(template, "AWS::ApiGateway::GatewayResponse").values():
         properties = response["Properties"]
         text = properties["ResponseTemplates"]["application/json"]
-        assert "$context.error" not in text, "the message of API Gateway may repeat quotes of the client"
+        assert "$context.error" not in text, (
+            "API Gateway's message may repeat a quote from the request, and this would break the JSON"
+        )
         problem = json.loads(text)
         assert problem["type"] == "about:blank"
         assert problem["request_id"] == "$context.requestId"
@@ -149,7 +153,7 @@ def test_errors_of_api_gateway_are_problems(template: Template) -> None:
 
 
 @in_both_profiles
-def test_keys_methods_and_keyless_methods_have_their_limits(template: Template) -> None:
+def test_keys_and_methods_have_rate_limits(template: Template) -> None:
     plan = properties_of(template, "AWS::ApiGateway::UsagePlan")
     assert plan["Throttle"] == {"RateLimit": 10, "BurstLimit": 10}
     assert plan["Quota"] == {"Limit": 10_000, "Period": "DAY"}
@@ -165,12 +169,12 @@ def test_keys_methods_and_keyless_methods_have_their_limits(template: Template) 
         if not method["ApiKeyRequired"]:
             setting = settings.pop((f"/{path.replace('/', '~1')}", name))
             limits = setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]
-            assert limits == (0.2, 20), f"AWS bills calls of {name} {path}, and anybody may make them"
+            assert limits == (0.2, 20), f"anybody can call {name} {path} without a key, and AWS bills each call"
     assert settings == {}
 
 
 @in_both_profiles
-def test_the_function_times_out_before_api_gateway(template: Template) -> None:
+def test_the_timeout_of_the_function_is_shorter_than_that_of_api_gateway(template: Template) -> None:
     function = properties_of(template, "AWS::Lambda::Function", "Function")
     for key, method in methods(template).items():
         if key[1] != "OPTIONS":
@@ -181,7 +185,7 @@ def test_the_function_times_out_before_api_gateway(template: Template) -> None:
 
 
 @in_both_profiles
-def test_only_this_api_may_invoke_the_function(template: Template) -> None:
+def test_only_this_api_can_invoke_the_function(template: Template) -> None:
     permission = properties_of(template, "AWS::Lambda::Permission")
     assert permission["Principal"] == "apigateway.amazonaws.com"
     parts = permission["SourceArn"]["Fn::Join"][1]
@@ -189,27 +193,29 @@ def test_only_this_api_may_invoke_the_function(template: Template) -> None:
     assert parts[-1] == "/*/*/*"
 
 
-# -- watching
+# -- logs, metrics and alarms
 
 
 @in_both_profiles
-def test_the_access_log_has_a_line_of_json_for_each_request(template: Template) -> None:
+def test_the_access_log_has_one_line_of_json_for_each_request(template: Template) -> None:
     setting = properties_of(template, "AWS::ApiGateway::Stage")["AccessLogSetting"]
     stream = properties_of(template, "AWS::KinesisFirehose::DeliveryStream")
     assert setting["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
-    assert stream["DeliveryStreamName"].startswith("amazon-apigateway-"), "API Gateway may write to no other name"
+    assert stream["DeliveryStreamName"].startswith("amazon-apigateway-"), (
+        "API Gateway writes only to streams with this prefix"
+    )
     line = setting["Format"]
     assert line.endswith("}\n"), "Firehose adds no line breaks"
-    assert line.count("\n") == 1, "API Gateway supports one line"
+    assert line.count("\n") == 1, "API Gateway supports only one line"
     record = json.loads(re.sub(r"\$context\.[A-Za-z.]+", "-", line))
     assert {"request_id", "status", "api_key_id", "milliseconds", "error"} <= {*record}
     for field in ("userAgent", "path", "protocol", "caller", "requestOverride", "queryString"):
-        assert f"$context.{field}" not in line, f"{field} may contain a quote"
-        assert f"$context.identity.{field}" not in line, f"{field} may contain a quote"
+        assert f"$context.{field}" not in line, f"{field} may contain a quote, which would break the JSON"
+        assert f"$context.identity.{field}" not in line, f"{field} may contain a quote, which would break the JSON"
 
 
 @in_both_profiles
-def test_access_logs_are_private_and_expire_with_the_other_logs(template: Template) -> None:
+def test_access_logs_are_private_and_expire_when_other_logs_expire(template: Template) -> None:
     bucket = properties_of(template, "AWS::S3::Bucket")
     retention = properties_of(template, "AWS::Logs::LogGroup", "Logs")["RetentionInDays"]
     assert [rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"]] == [retention]
@@ -219,10 +225,10 @@ def test_access_logs_are_private_and_expire_with_the_other_logs(template: Templa
     assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
-def test_access_logs_do_not_expire_if_the_other_logs_do_not() -> None:
+def test_access_logs_never_expire_if_other_logs_never_expire() -> None:
     stack = ApiStack(
         cdk.App(context=NO_BUNDLING),
-        "endless",
+        "InfiniteLogs",
         retain_data=False,
         log_retention=RetentionDays.INFINITE,
         allowed_origin="*",
@@ -232,21 +238,21 @@ def test_access_logs_do_not_expire_if_the_other_logs_do_not() -> None:
     assert "ExpirationInDays" not in rule
 
 
-def test_deletion_empties_the_access_log_bucket_after_the_stream_is_gone() -> None:
-    (emptying,) = resources(SANDBOX, "Custom::S3AutoDeleteObjects")
+def test_cloudformation_deletes_the_stream_before_it_empties_the_access_log_bucket() -> None:
+    (emptier,) = resources(SANDBOX, "Custom::S3AutoDeleteObjects")
     (stream,) = resources(SANDBOX, "AWS::KinesisFirehose::DeliveryStream").values()
-    assert emptying in stream["DependsOn"]
+    assert emptier in stream["DependsOn"]
 
 
 @in_both_profiles
-def test_the_stream_waits_for_its_grants(template: Template) -> None:
+def test_cloudformation_creates_the_grants_of_the_stream_before_the_stream(template: Template) -> None:
     (stream,) = resources(template, "AWS::KinesisFirehose::DeliveryStream").values()
     (policy,) = [name for name in resources(template, "AWS::IAM::Policy") if name.startswith("AccessLogsRole")]
     assert policy in stream["DependsOn"]
 
 
 @in_both_profiles
-def test_requests_have_traces_and_metrics(template: Template) -> None:
+def test_api_gateway_and_the_function_write_traces_and_metrics(template: Template) -> None:
     stage = properties_of(template, "AWS::ApiGateway::Stage")
     assert stage["TracingEnabled"] is True
     without_metrics = {
@@ -259,13 +265,13 @@ def test_requests_have_traces_and_metrics(template: Template) -> None:
 @pytest.mark.parametrize(
     ("template", "metrics"),
     [
-        # Clients get errors from throttled functions, too. More alarms would cost more than the rest of the example.
+        # Clients also get a 5xx error if the function is throttled. More alarms would cost more than the whole example.
         (SANDBOX, {"5XXError"}),
         (PRODUCTION, {"5XXError", "Latency", "Throttles"}),
     ],
     ids=["sandbox", "production"],
 )
-def test_alarms_watch_this_stage(template: Template, metrics: set[str]) -> None:
+def test_alarms_watch_the_stage_of_this_deployment(template: Template, metrics: set[str]) -> None:
     alarms = {
         alarm["Properties"]["MetricName"]: alarm["Properties"]
         for alarm in resources(template, "AWS::CloudWatch::Alarm").values()
@@ -275,7 +281,7 @@ def test_alarms_watch_this_stage(template: Template, metrics: set[str]) -> None:
     assert name == "compute-api", "with the same name, two deployments would mix their metrics"
     (stage,) = resources(template, "AWS::ApiGateway::Stage")
     for metric in metrics - {"Throttles"}:
-        assert {each["Name"]: each["Value"] for each in alarms[metric]["Dimensions"]} == {
+        assert {one["Name"]: one["Value"] for one in alarms[metric]["Dimensions"]} == {
             "ApiName": name,
             "Stage": {"Ref": stage},
         }
@@ -283,22 +289,25 @@ def test_alarms_watch_this_stage(template: Template, metrics: set[str]) -> None:
         assert alarms["Latency"]["ExtendedStatistic"] == "p99"
 
 
-def test_the_sandbox_has_no_dashboard() -> None:
+def test_only_production_has_a_dashboard() -> None:
     assert resources(SANDBOX, "AWS::CloudWatch::Dashboard") == {}
-
-
-def test_the_production_dashboard_shows_alarms_requests_function_and_table() -> None:
     body = properties_of(PRODUCTION, "AWS::CloudWatch::Dashboard")["DashboardBody"]["Fn::Join"][1]
     text = "".join(part if isinstance(part, str) else "x" for part in body)
     titles = [widget["properties"]["title"] for widget in json.loads(text)["widgets"]]
     assert titles == ["Alarms", "Requests", "Milliseconds", "Function", "Table"]
 
 
+def test_the_ids_of_api_and_key_never_change() -> None:
+    """Another logical id means another URL or another key, and every client has the old one."""
+    assert set(resources(PRODUCTION, "AWS::ApiGateway::RestApi")) == {"ApiF70053CD"}
+    assert set(resources(PRODUCTION, "AWS::ApiGateway::ApiKey")) == {"Key961B73FD"}
+
+
 # -- the table
 
 
 @in_both_profiles
-def test_the_table_and_its_index_have_the_keys_of_the_queries(template: Template) -> None:
+def test_the_table_and_its_index_have_the_keys_that_queries_need(template: Template) -> None:
     table = properties_of(template, "AWS::DynamoDB::Table")
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
@@ -308,4 +317,6 @@ def test_the_table_and_its_index_have_the_keys_of_the_queries(template: Template
         {"AttributeName": "collection", "KeyType": "HASH"},
         {"AttributeName": "created", "KeyType": "RANGE"},
     ]
-    assert "body" not in index["Projection"]["NonKeyAttributes"], "a page with bodies may exceed the size of a response"
+    assert "body" not in index["Projection"]["NonKeyAttributes"], (
+        "with bodies, a page of notes could be larger than a response may be"
+    )

@@ -1,4 +1,4 @@
-"""The app as a whole, and the rules for every stack."""
+"""These tests check the app as a whole, and properties of every stack that are not in its template."""
 
 import json
 from collections.abc import Callable
@@ -17,26 +17,26 @@ from tests.support.folders import ROOT
 from tools.templates import NO_BUNDLING, Template
 
 
-def test_cdk_json_has_no_key_that_the_cli_warns_about() -> None:
+def test_cdk_json_has_no_key_for_which_the_cli_shows_a_warning() -> None:
     keys = json.loads((ROOT / "cdk.json").read_text())["context"]
     assert [key for key in keys if key.startswith("aws:")] == [], "move it to stacks/_app.py"
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_the_app_has_every_stack(profile: str) -> None:
+def test_the_app_contains_every_stack(profile: str) -> None:
     assert sorted(templates(profile)) == sorted(STACKS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stem", STACKS)
-def test_a_stack_is_the_same_without_the_others(stem: str) -> None:
+def test_a_template_is_the_same_if_the_app_has_only_this_stack(stem: str) -> None:
     assert template_with(stem) == templates("sandbox")[stem]
 
 
 @pytest.mark.slow  # `make test-fast` synthesizes without validation
 @pytest.mark.parametrize("profile", PROFILES)
 def test_validation_and_cdk_nag_find_nothing(profile: str) -> None:
-    # An error would have stopped the synthesis. The report also has warnings.
+    # An error stops the synthesis. The report also contains warnings.
     report = json.loads((assembly(profile) / "validation-report.json").read_text())
     assert [violation for plugin in report["pluginReports"] for violation in plugin["violations"]] == []
 
@@ -54,7 +54,7 @@ def _add_queue_without_tls(stack: IConstruct) -> None:
     ("add_fault", "plugin"),
     [(_add_unknown_property, "CloudFormation Validate"), (_add_queue_without_tls, "AwsSolutions")],
 )
-def test_validation_and_cdk_nag_stop_a_bad_template(
+def test_validation_and_cdk_nag_stop_the_synthesis_of_a_bad_template(
     tmp_path: Path, add_fault: Callable[[IConstruct], None], plugin: str
 ) -> None:
     app = build_app(NO_BUNDLING, outdir=str(tmp_path))
@@ -62,12 +62,12 @@ def test_validation_and_cdk_nag_stop_a_bad_template(
     with pytest.raises(RuntimeError, match="ValidationFailed"):
         app.synth()
     report = json.loads((tmp_path / "validation-report.json").read_text())
-    assert [each["pluginName"] for each in report["pluginReports"]] == [plugin]
+    assert [one["pluginName"] for one in report["pluginReports"]] == [plugin]
 
 
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
 def test_a_stack_has_tags_and_protection_and_no_dependencies(profile: str, stem: str) -> None:
-    """Only the assembly shows these; tests/contracts checks the templates."""
+    """Templates do not contain these properties, so this test reads them in the assembly."""
     expected = {"project": "aws-compute-examples", "example": stem, "profile": profile}
     manifest = json.loads((assembly(profile) / "manifest.json").read_text())
     stack = manifest["artifacts"][stack_name(stem)]

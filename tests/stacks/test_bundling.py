@@ -1,4 +1,7 @@
-"""The functions' bundles: for Lambda's processor and Python, with exactly the locked requirements."""
+"""A function's bundle fits Lambda's processor and Python, and has exactly the locked requirements.
+
+A lock is a requirements.txt with exact versions and hashes. CDK uploads a bundle as the code of a function.
+"""
 
 import ast
 import re
@@ -16,32 +19,33 @@ from tests.support.folders import ROOT
 
 PACKAGES = sorted(lock.parent.name for lock in LAMBDA_SRC.glob("*/requirements.txt"))
 AARCH64 = 0xB7
-"""e_machine of an ELF file for 64-bit ARM. https://github.com/ARM-software/abi-aa/blob/main/aaelf64/aaelf64.rst"""
+"""The field e_machine of an ELF file for 64-bit ARM.
+https://github.com/ARM-software/abi-aa/blob/main/aaelf64/aaelf64.rst"""
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
-"""The packages that Lambda's Python runtime has."""
+"""The packages that Lambda's Python runtime contains."""
 every_package = pytest.mark.parametrize("package", PACKAGES)
 
 
-def bundle(package: str, target: Path) -> Path:
+def build_bundle(package: str, target: Path) -> Path:
     assert _bundling._PipBundling(LAMBDA_SRC / package).try_bundle(str(target))
     return target
 
 
-def locked(package: str) -> dict[str, str]:
+def requirements(package: str) -> dict[str, str]:
     return locked_versions(LAMBDA_SRC / package / "requirements.txt")
 
 
 @pytest.fixture
 def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty project, so that pip's cache is empty."""
+    """Return an empty project. Its cache of installed requirements is empty, too."""
     monkeypatch.setattr(_bundling, "ROOT", tmp_path)
     monkeypatch.setattr(_bundling, "CACHE", tmp_path / "cache")
     return tmp_path
 
 
 @every_package
-def test_compiled_code_is_for_lambdas_processor_and_python(package: str, tmp_path: Path) -> None:
-    objects = [path for path in bundle(package, tmp_path).rglob("*") if ".so" in path.name]
+def test_compiled_code_fits_the_processor_and_the_python_of_lambda(package: str, tmp_path: Path) -> None:
+    objects = [path for path in build_bundle(package, tmp_path).rglob("*") if ".so" in path.name]
     assert bool(objects) is bool(BUNDLES[package].compiled)
     for path in objects:
         header = path.read_bytes()[:20]
@@ -51,15 +55,15 @@ def test_compiled_code_is_for_lambdas_processor_and_python(package: str, tmp_pat
         assert tag is None or tag[1] in ("cpython-314-aarch64-linux-gnu", "abi3"), path
 
 
-def test_pillow_has_the_codecs_of_the_lesson(tmp_path: Path) -> None:
-    names = {path.name.split("-")[0].split(".")[0] for path in bundle("thumbnail", tmp_path).rglob("*.so*")}
+def test_pillow_has_the_codecs_that_the_lesson_names(tmp_path: Path) -> None:
+    names = {path.name.split("-")[0].split(".")[0] for path in build_bundle("thumbnail", tmp_path).rglob("*.so*")}
     assert {"_imaging", "_imagingcms", "_webp", "_avif", "libjpeg", "libtiff", "libwebp", "libavif"} <= names
 
 
 @every_package
 def test_a_bundle_has_only_the_package_and_its_locked_requirements(package: str, tmp_path: Path) -> None:
-    names = {path.name for path in bundle(package, tmp_path).iterdir()}
-    metadata = {f"{name.replace('-', '_')}-{version}.dist-info" for name, version in locked(package).items()}
+    names = {path.name for path in build_bundle(package, tmp_path).iterdir()}
+    metadata = {f"{name.replace('-', '_')}-{version}.dist-info" for name, version in requirements(package).items()}
     assert names == {package} | BUNDLES[package].from_wheels | metadata
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pyc", ".pyi")]
     machine_dependent = {"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"}
@@ -76,19 +80,21 @@ def test_every_requirement_is_locked_by_hash(package: str) -> None:
 
 
 @every_package
-def test_the_tests_run_the_versions_of_the_bundle(package: str) -> None:
+def test_the_tests_use_the_versions_of_the_bundle(package: str) -> None:
     installed = locked_versions(ROOT / "requirements-dev.txt")
-    assert {name: installed[name] for name in locked(package)} == locked(package), "`make lock` makes them equal"
+    assert {name: installed[name] for name in requirements(package)} == requirements(package), (
+        "`make lock` makes them equal"
+    )
 
 
 @pytest.mark.slow
 @every_package
-def test_the_handler_can_import_everything_in_lambda(package: str, tmp_path: Path) -> None:
-    """An interpreter imports the handler with the standard library, the bundle and the runtime's packages alone."""
-    folder = bundle(package, tmp_path)
+def test_lambda_can_import_the_handler(package: str, tmp_path: Path) -> None:
+    """Python imports the handler here with only the standard library, the bundle and the runtime's packages."""
+    folder = build_bundle(package, tmp_path)
     library = Path(ast.__file__).parent
     for compiled in BUNDLES[package].compiled:  # this machine cannot run the code in the bundle
-        (folder / compiled).rename(folder / f"{compiled}.lambda")
+        (folder / compiled).rename(folder / f"{compiled}.of_lambda")
         (folder / compiled).symlink_to(_installed(compiled))
     runtime = tmp_path / "runtime"
     runtime.mkdir()
@@ -106,13 +112,13 @@ def _installed(name: str) -> Path:
     return found.resolve()
 
 
-def test_pip_runs_once_for_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = install_requirements(LAMBDA_SRC / "thumbnail")
+def test_pip_runs_only_once_for_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = install_requirements(LAMBDA_SRC / "thumbnail")
     monkeypatch.setattr(_bundling, "_pip_install", lambda *_: pytest.fail("pip ran again"))
-    assert install_requirements(LAMBDA_SRC / "thumbnail") == first
+    assert install_requirements(LAMBDA_SRC / "thumbnail") == folder
 
 
-def test_pip_runs_again_for_an_edited_lock(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+def test_pip_runs_again_for_a_changed_lock(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
     targets = []
 
     def install(_lock: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""The guarantees of the cron stack. The snapshot has all its details."""
+"""These tests check the most important properties of the cron stack. test_snapshots.py compares its whole template."""
 
 import json
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ ACCOUNT = {"Ref": "AWS::AccountId"}
 
 
 @in_both_profiles
-def test_it_runs_every_hour_within_five_minutes(template: Template) -> None:
+def test_the_schedule_runs_every_hour_with_a_delay_of_at_most_five_minutes(template: Template) -> None:
     schedule = properties_of(template, "AWS::Scheduler::Schedule")
     assert schedule["State"] == "ENABLED"
     assert schedule["ScheduleExpression"] == "rate(1 hour)"
     assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}
     assert json.loads(schedule["Target"]["Input"]) == {
-        "scheduled_at": "<aws.scheduler.scheduled-time>",  # every delivery of a run has the same time
+        "scheduled_at": "<aws.scheduler.scheduled-time>",  # identifies a run, which Scheduler may deliver twice
         "urls": ["https://example.com/"],
     }
 
@@ -50,17 +50,17 @@ def test_lambda_retries_until_the_next_run_and_then_sends_a_dead_letter(template
 
 
 @in_both_profiles
-def test_the_schedule_waits_for_its_grants_and_for_the_functions_queue(template: Template) -> None:
-    needed = {
+def test_the_schedule_starts_after_its_grants_and_the_dead_letter_queue_exist(template: Template) -> None:
+    dependencies = {
         *resources(template, "AWS::Lambda::EventInvokeConfig"),
         *(name for name in resources(template, "AWS::IAM::Policy") if name.startswith("SchedulerRole")),
     }
-    assert len(needed) == 2
-    assert needed <= set(only_resource(template, "AWS::Scheduler::Schedule")["DependsOn"])
+    assert len(dependencies) == 2
+    assert dependencies <= set(only_resource(template, "AWS::Scheduler::Schedule")["DependsOn"])
 
 
 @in_both_profiles
-def test_only_schedules_of_this_account_may_use_the_role(template: Template) -> None:
+def test_only_schedules_of_this_account_can_use_the_role(template: Template) -> None:
     role = properties_of(template, "AWS::IAM::Role", "SchedulerRole")
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
@@ -79,12 +79,14 @@ def test_only_schedules_of_this_account_may_use_the_role(template: Template) -> 
                 "cron_time_zone": "Europe/Vienna",
                 "cron_longest_gap": "3780",
             },
-            {"window": None, "max_age": 3600, "period": 226_800},  # the next run may follow after an hour
+            {"window": None, "max_age": 3600, "period": 226_800},  # 3,600: by day, the next run follows after an hour
         ),
     ],
     ids=lambda value: value.get("cron_schedule", ""),
 )
-def test_window_retries_and_alarm_fit_the_period(settings: Mapping[str, str], expected: Mapping[str, Any]) -> None:
+def test_the_settings_determine_flexible_window_retries_and_alarm(
+    settings: Mapping[str, str], expected: Mapping[str, Any]
+) -> None:
     template = template_with("cron", **settings)
     schedule = properties_of(template, "AWS::Scheduler::Schedule")
     assert schedule["ScheduleExpression"] == settings["cron_schedule"]
@@ -92,7 +94,7 @@ def test_window_retries_and_alarm_fit_the_period(settings: Mapping[str, str], ex
     assert schedule["FlexibleTimeWindow"].get("MaximumWindowInMinutes") == expected["window"]
     assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == expected["max_age"]
     lambda_max_age = properties_of(template, "AWS::Lambda::EventInvokeConfig")["MaximumEventAgeInSeconds"]
-    assert lambda_max_age == max(360, min(expected["max_age"], 6 * 3600)), "three tries take more than three minutes"
+    assert lambda_max_age == max(360, min(expected["max_age"], 6 * 3600)), "the second retry comes after three minutes"
     (runs, filled) = properties_of(template, "AWS::CloudWatch::Alarm", "MissedRun")["Metrics"][::-1]
     assert runs["MetricStat"]["Period"] == expected["period"]
     assert filled["Expression"] == "FILL(runs, 0)"
@@ -109,22 +111,22 @@ def test_settings_reach_the_schedule_and_the_function() -> None:
 
 
 @in_both_profiles
-def test_private_addresses_are_not_allowed_by_default(template: Template) -> None:
+def test_the_function_rejects_private_addresses_by_default(template: Template) -> None:
     assert properties_of(template, "AWS::Lambda::Function")["Environment"]["Variables"]["ALLOW_PRIVATE"] == "false"
 
 
-def test_a_run_needs_at_most_half_of_the_functions_timeout() -> None:
-    """The function checks all URLs at once. It writes a result in three tries of 5 s, with pauses of 1 and 2 s."""
+def test_a_run_takes_less_than_half_of_the_timeout_of_the_function() -> None:
+    """The function checks all URLs at once. A write to DynamoDB has three tries of 5 s, with pauses of 1 and 2 s."""
     assert TIMEOUT_SECONDS + 3 * 5 + 3 < FUNCTION_SECONDS / 2
 
 
-def test_the_settings_allow_no_more_urls_than_the_function() -> None:
+def test_the_function_accepts_every_list_of_urls_that_the_settings_allow() -> None:
     assert settings_checks.MAX_URLS == events.MAX_URLS
     assert settings_checks.MAX_URL_LENGTH <= events.MAX_URL_LENGTH
 
 
 @in_both_profiles
-def test_results_have_the_key_url_and_time_and_they_expire(template: Template) -> None:
+def test_the_key_of_a_result_is_its_url_and_time_and_results_expire(template: Template) -> None:
     table = properties_of(template, "AWS::DynamoDB::Table")
     assert table["KeySchema"] == [
         {"AttributeName": "url", "KeyType": "HASH"},
@@ -137,37 +139,33 @@ def test_results_have_the_key_url_and_time_and_they_expire(template: Template) -
 
 
 def alarms_of(template: Template) -> dict[str, Any]:
-    """Return the properties of the alarms by the names in the lesson, such as `SiteDownhttpsexamplecom`."""
+    """Return the properties of each alarm by its construct id, such as `SiteDownhttpsexamplecom`."""
     alarms = resources(template, "AWS::CloudWatch::Alarm").items()
     return {name[:-8].removesuffix("Alarm"): alarm["Properties"] for name, alarm in alarms}
 
 
 @in_both_profiles
-def test_the_conditions_of_the_alarms(template: Template) -> None:
+def test_alarms_have_the_right_metrics_and_thresholds(template: Template) -> None:
     alarms = alarms_of(template)
     missed = alarms.pop("MissedRun")
     assert {
         name: (alarm["MetricName"], alarm["Statistic"], alarm["TreatMissingData"]) for name, alarm in alarms.items()
     } == {
-        "SiteDownhttpsexamplecom": (
-            "Up",
-            "Minimum",
-            "ignore",
-        ),  # keeps the alarm's state between two runs
+        "SiteDownhttpsexamplecom": ("Up", "Minimum", "ignore"),  # between two runs, the alarm keeps its state
         "Errors": ("Errors", "Sum", "notBreaching"),
         "DeadLettersVisible": ("ApproximateNumberOfMessagesVisible", "Maximum", "notBreaching"),
     }
-    site = alarms["SiteDownhttpsexamplecom"]
-    assert (site["ComparisonOperator"], site["Threshold"]) == ("LessThanThreshold", 1)
+    site_down = alarms["SiteDownhttpsexamplecom"]
+    assert (site_down["ComparisonOperator"], site_down["Threshold"]) == ("LessThanThreshold", 1)
     (filled, runs) = missed["Metrics"]
-    # Without FILL, CloudWatch looks at more than two periods before it treats data as missing.
+    # Without FILL, CloudWatch also looks at older periods, and the alarm starts too late.
     assert (filled["Expression"], filled.get("ReturnData", True)) == ("FILL(runs, 0)", True)
     assert (runs["Id"], runs["ReturnData"]) == ("runs", False)
     assert (runs["MetricStat"]["Stat"], runs["MetricStat"]["Period"]) == ("SampleCount", 3600)
     assert (missed["ComparisonOperator"], missed["Threshold"]) == ("LessThanThreshold", 1)
     assert (missed["EvaluationPeriods"], missed["TreatMissingData"]) == (2, "breaching")
     environment = properties_of(template, "AWS::Lambda::Function")["Environment"]["Variables"]
-    for metric in (runs["MetricStat"]["Metric"], site):
+    for metric in (runs["MetricStat"]["Metric"], site_down):
         assert (metric["Namespace"], metric["MetricName"]) == ("ComputeExamples", "Up")
         assert {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]} == {
             "service": environment["POWERTOOLS_SERVICE_NAME"],
@@ -177,8 +175,8 @@ def test_the_conditions_of_the_alarms(template: Template) -> None:
         assert "Up" in environment["METRICS"].split(",")
 
 
-def test_each_site_has_an_alarm_with_its_url() -> None:
-    longest = "https://b.example/" + "x" * (settings_checks.MAX_URL_LENGTH - 18)
-    alarms = alarms_of(template_with("cron", cron_urls=f"https://a.example/,{longest}"))
+def test_the_alarm_of_a_site_describes_it_with_its_url() -> None:
+    longest_url = "https://b.example/" + "x" * (settings_checks.MAX_URL_LENGTH - 18)
+    alarms = alarms_of(template_with("cron", cron_urls=f"https://a.example/,{longest_url}"))
     descriptions = [alarm["AlarmDescription"] for name, alarm in alarms.items() if name.startswith("SiteDown")]
-    assert [text.split(" ")[0] for text in descriptions] == ["https://a.example/", longest]
+    assert [text.split(" ")[0] for text in descriptions] == ["https://a.example/", longest_url]

@@ -1,4 +1,4 @@
-"""The guarantees of the ecr stack. The snapshot has all its details."""
+"""These tests check the most important properties of the ecr stack. test_snapshots.py compares its whole template."""
 
 import json
 from pathlib import Path
@@ -38,22 +38,23 @@ def test_old_images_expire(template: Template) -> None:
 
 
 @in_both_profiles
-def test_a_deployment_with_a_new_image_copies_it(template: Template) -> None:
+def test_a_deployment_copies_a_new_image_into_the_repository(template: Template) -> None:
     assets = json.loads((assembly("sandbox") / "compute-ecr.assets.json").read_text())
     (image,) = assets["dockerImages"]
     publisher = properties_of(template, "AWS::Lambda::Function", "Publish")
     assert publisher["Environment"]["Variables"]["IMAGE_TAG"] == image
     assert template["Outputs"]["WebImage"]["Value"]["Fn::Join"][1][-1] == f":{image}"
     trigger = only_resource(template, "Custom::Trigger")
-    # Each change of the function or its environment makes a new version, and a new version is a change of the trigger.
+    # A change of the function or its environment creates a new version. The new version changes the trigger, which then
+    # runs again.
     (version,) = resources(template, "AWS::Lambda::Version")
     assert trigger["Properties"]["HandlerArn"] == {"Ref": version}
-    assert trigger["Properties"]["InvocationType"] == "RequestResponse", "a failed copy must fail the deployment"
+    assert trigger["Properties"]["InvocationType"] == "RequestResponse", "the deployment must fail if the copy fails"
     assert int(trigger["Properties"]["Timeout"]) == publisher["Timeout"] * 1000
     assert {*resources(template, REPOSITORY)} <= {*trigger["DependsOn"]}
 
 
-def test_without_publish_the_repository_is_deployed_empty(tmp_path: Path) -> None:
+def test_without_publish_the_stack_has_only_an_empty_repository(tmp_path: Path) -> None:
     app = cdk.App(outdir=str(tmp_path))
     EcrStack(app, "Empty", retain_data=False, log_retention=RetentionDays.ONE_DAY, architecture="arm64", publish=False)
     app.synth()

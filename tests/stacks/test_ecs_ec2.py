@@ -1,4 +1,4 @@
-"""The intentions behind the ecs_ec2 stack. test_web_stacks.py has those that it shares with fargate."""
+"""These tests check the ecs_ec2 stack. test_web_stacks.py checks the properties that it shares with fargate."""
 
 import pytest
 
@@ -12,7 +12,7 @@ in_both_profiles = pytest.mark.parametrize(
 
 
 @in_both_profiles
-def test_service_uses_the_capacity_provider_of_the_cluster(template: Template) -> None:
+def test_the_service_uses_the_capacity_provider_of_the_cluster(template: Template) -> None:
     (provider,) = resources(template, "AWS::ECS::CapacityProvider")
     strategy = properties_of(template, "AWS::ECS::Service")["CapacityProviderStrategy"]
     assert strategy == [{"CapacityProvider": {"Ref": provider}, "Weight": 1}]
@@ -21,7 +21,7 @@ def test_service_uses_the_capacity_provider_of_the_cluster(template: Template) -
 
 
 @in_both_profiles
-def test_ecs_scales_and_drains_the_instances(template: Template) -> None:
+def test_ecs_adds_drains_and_removes_instances(template: Template) -> None:
     provider = properties_of(template, "AWS::ECS::CapacityProvider")["AutoScalingGroupProvider"]
     assert provider["ManagedScaling"] == {"Status": "ENABLED", "TargetCapacity": 100}
     assert provider["ManagedDraining"] == "ENABLED"
@@ -31,26 +31,26 @@ def test_ecs_scales_and_drains_the_instances(template: Template) -> None:
 
 
 @in_both_profiles
-def test_first_instances_have_the_tag_of_ecs(template: Template) -> None:
-    """Managed scaling miscounts instances without it."""
+def test_the_first_instances_also_have_the_tag_that_managed_scaling_needs(template: Template) -> None:
+    """Managed scaling counts instances without this tag wrongly."""
     tags = properties_of(template, "AWS::AutoScaling::AutoScalingGroup")["Tags"]
     assert {"Key": "AmazonECSManaged", "Value": "true", "PropagateAtLaunch": True} in tags
 
 
 @in_both_profiles
-def test_capacity_provider_does_not_wait_longer_than_the_instances(template: Template) -> None:
+def test_the_capacity_provider_is_created_as_early_as_possible(template: Template) -> None:
     provider = only_resource(template, "AWS::ECS::CapacityProvider")
-    assert "DependsOn" not in provider, "instances that join the cluster before it may get no tasks"
+    assert "DependsOn" not in provider, "if instances join the cluster before it exists, they may get no tasks"
 
 
 @in_both_profiles
-def test_new_ami_is_rolled_out_one_instance_at_a_time(template: Template) -> None:
+def test_a_new_ami_replaces_one_instance_at_a_time(template: Template) -> None:
     update = only_resource(template, "AWS::AutoScaling::AutoScalingGroup")["UpdatePolicy"]["AutoScalingRollingUpdate"]
     assert (update["MaxBatchSize"], update["MinInstancesInService"]) == (1, 2)
 
 
 @pytest.mark.parametrize(("profile", "kind"), [("sandbox", "Public"), ("production", "Private")])
-def test_instances_start_when_their_subnets_reach_the_internet(profile: str, kind: str) -> None:
+def test_instances_start_after_their_subnets_have_a_route_to_the_internet(profile: str, kind: str) -> None:
     template = templates(profile)["ecs_ec2"]
     group = only_resource(template, "AWS::AutoScaling::AutoScalingGroup")
     subnets = group["Properties"]["VPCZoneIdentifier"]
@@ -61,20 +61,22 @@ def test_instances_start_when_their_subnets_reach_the_internet(profile: str, kin
 
 
 @in_both_profiles
-def test_instances_are_current_and_closed(template: Template) -> None:
+def test_instances_have_the_newest_ami_and_no_ssh_key(template: Template) -> None:
     launch = properties_of(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"]
     ami = template["Parameters"][launch["ImageId"]["Ref"]]
     assert ami["Default"] == "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id"
     assert launch["InstanceType"] == "t4g.micro"
     assert launch["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
-    assert "KeyName" not in launch, "people use Session Manager, without a key"
+    assert "KeyName" not in launch, "Session Manager needs no key"
     (disk,) = launch["BlockDeviceMappings"]
     assert disk["Ebs"] == {"Encrypted": True, "VolumeType": "gp3", "VolumeSize": 30, "DeleteOnTermination": True}
-    assert launch["CreditSpecification"] == {"CpuCredits": "unlimited"}, "otherwise it starts on a fifth of a vCPU"
+    assert launch["CreditSpecification"] == {"CpuCredits": "unlimited"}, (
+        "in standard mode, a new instance has only a fifth of a vCPU"
+    )
 
 
 @in_both_profiles
-def test_tasks_are_spread_over_zones_and_then_packed(template: Template) -> None:
+def test_ecs_spreads_tasks_over_zones_and_then_fills_instances(template: Template) -> None:
     assert properties_of(template, "AWS::ECS::Service")["PlacementStrategies"] == [
         {"Type": "spread", "Field": "attribute:ecs.availability-zone"},
         {"Type": "binpack", "Field": "MEMORY"},
@@ -86,5 +88,7 @@ def test_several_tasks_share_an_instance(template: Template) -> None:
     task = properties_of(template, "AWS::ECS::TaskDefinition")
     (container,) = task["ContainerDefinitions"]
     assert task["NetworkMode"] == "bridge"
-    assert container["PortMappings"] == [{"ContainerPort": 8080, "HostPort": 0, "Protocol": "tcp"}], "any free port"
+    assert container["PortMappings"] == [{"ContainerPort": 8080, "HostPort": 0, "Protocol": "tcp"}], (
+        "0 means any free port"
+    )
     assert (container["Memory"], container["Cpu"]) == (256, 256)

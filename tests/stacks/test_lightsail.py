@@ -1,4 +1,7 @@
-"""The guarantees of the Lightsail stack, its launch script and its lesson. The snapshot has all its details."""
+"""These tests check the Lightsail stack and its launch script. test_snapshots.py compares the whole template.
+
+The launch script installs the web server when the server starts for the first time.
+"""
 
 import json
 import re
@@ -9,17 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore import xform_name
-from botocore.loaders import Loader
-from botocore.model import ServiceModel, StructureShape
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from config import CONTEXT_SETTINGS
 from local.lightsail_launch import FakeServer, fake_server
 from settings_checks import LIGHTSAIL_SIZES
 from stacks import lightsail_watch
 from tests.support.apps import properties_of, template_with, templates
-from tests.support.documents import section
 from tests.support.folders import ROOT
 from tools.templates import Template, resources
 
@@ -27,7 +25,7 @@ SANDBOX = templates("sandbox")["lightsail"]
 PRODUCTION = templates("production")["lightsail"]
 in_both_profiles = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
 LESSON = (ROOT / "docs" / "lightsail.md").read_text()
-EVERYTHING = {"lightsail_disk": "true", "lightsail_database": "postgres_16", "lightsail_bucket": "true"}
+ALL_OPTIONS = {"lightsail_disk": "true", "lightsail_database": "postgres_16", "lightsail_bucket": "true"}
 
 
 def lightsail_properties(template: Template, kind: str) -> dict[str, Any]:
@@ -39,19 +37,19 @@ def lightsail_properties(template: Template, kind: str) -> dict[str, Any]:
 
 @in_both_profiles
 def test_the_outputs_use_the_static_address(template: Template) -> None:
-    """The server's own PublicIpAddress is the one that it had before the static address was attached."""
+    """The server's property PublicIpAddress is an older address, from before CloudFormation attached the static one."""
     static = {"Fn::GetAtt": ["Address", "IpAddress"]}
     assert template["Outputs"]["StaticIp"]["Value"] == static
     assert template["Outputs"]["Url"]["Value"] == {"Fn::Join": ["", ["http://", static, "/"]]}
     assert template["Outputs"]["InstanceName"]["Value"] == {"Ref": "Server"}
-    # Without this reference, CloudFormation would create the address before the server exists.
+    # Without this reference, CloudFormation could create the address before the server.
     assert lightsail_properties(template, "StaticIp")["AttachedTo"] == {"Ref": "Server"}
     assert "PublicIpAddress" not in json.dumps(template)
 
 
 @in_both_profiles
 def test_http_and_https_are_open_and_ssh_is_closed(template: Template) -> None:
-    """Without a list, Lightsail's default opens port 22 to everybody."""
+    """Without a list of ports, Lightsail opens port 22 to everybody."""
     everybody = {"Protocol": "tcp", "Cidrs": ["0.0.0.0/0"], "Ipv6Cidrs": ["::/0"]}
     assert lightsail_properties(template, "Instance")["Networking"]["Ports"] == [
         {"FromPort": port, "ToPort": port, **everybody} for port in (80, 443)
@@ -62,23 +60,23 @@ def test_http_and_https_are_open_and_ssh_is_closed(template: Template) -> None:
     ("cidr", "expected"),
     [("192.0.2.44/32", {"Cidrs": ["192.0.2.44/32"]}), ("2001:db8::/48", {"Ipv6Cidrs": ["2001:db8::/48"]})],
 )
-def test_ssh_is_only_open_to_the_configured_network(cidr: str, expected: Mapping[str, Any]) -> None:
+def test_ssh_is_open_only_to_the_configured_network(cidr: str, expected: Mapping[str, Any]) -> None:
     ports = lightsail_properties(template_with("lightsail", lightsail_ssh_cidr=cidr), "Instance")["Networking"]["Ports"]
     assert ports[-1] == {"FromPort": 22, "ToPort": 22, "Protocol": "tcp", **expected}
     assert [port["FromPort"] for port in ports] == [80, 443, 22]
 
 
 @in_both_profiles
-def test_a_daily_snapshot_precedes_the_restart_after_updates(template: Template) -> None:
+def test_lightsail_takes_a_snapshot_an_hour_before_updates_restart_the_server(template: Template) -> None:
     (add_on,) = lightsail_properties(template, "Instance")["AddOns"]
     assert add_on == {"AddOnType": "AutoSnapshot", "AutoSnapshotAddOnRequest": {"SnapshotTimeOfDay": "03:00"}}
     assert 'Automatic-Reboot-Time "04:00"' in lightsail_properties(template, "Instance")["UserData"]
 
 
-def test_production_retains_every_store_and_their_ids_never_change() -> None:
-    """Another id is another resource, and the old one still has its name."""
-    template = template_with("lightsail", profile="production", **EVERYTHING)
-    # Plain Retain would also keep them, and their names, after a first deployment that was rolled back.
+def test_production_retains_every_store_and_the_ids_of_stores_never_change() -> None:
+    """With another logical id, CloudFormation would create a second resource of the same name, which fails."""
+    template = template_with("lightsail", profile="production", **ALL_OPTIONS)
+    # With Retain, resources of a failed first deployment would stay, and the next deployment could not use their names.
     retained = {
         name
         for name, resource in template["Resources"].items()
@@ -88,11 +86,11 @@ def test_production_retains_every_store_and_their_ids_never_change() -> None:
     assert all(template["Resources"][name]["UpdateReplacePolicy"] == "Retain" for name in retained)
 
 
-# -- replacement
+# -- replacement: CloudFormation deletes a resource and creates it anew
 
 
 def create_only(kind: str) -> set[str]:
-    """Return the properties of a type that CloudFormation can only change by a replacement, as AWS publishes them."""
+    """Return the properties of a type that CloudFormation changes only by a replacement. AWS publishes this list."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", f"AWS::Lightsail::{kind}").schema
     return {path.removeprefix("/properties/") for path in schema["createOnlyProperties"]}
 
@@ -112,28 +110,28 @@ CREATE_ONLY_VALUES = {
 
 
 @pytest.mark.parametrize("kind", CREATE_ONLY_VALUES)
-def test_no_value_changes_that_would_replace_a_store(kind: str) -> None:
-    properties = lightsail_properties(template_with("lightsail", **EVERYTHING), kind)
+def test_properties_that_need_a_replacement_never_change(kind: str) -> None:
+    properties = lightsail_properties(template_with("lightsail", **ALL_OPTIONS), kind)
     assert {name: properties[name] for name in create_only(kind) & set(properties)} == CREATE_ONLY_VALUES[kind], (
-        "this change replaces the resource and its data. CloudFormation refuses it for an existing deployment, "
-        "or creates an empty resource under another name. Read docs/lightsail.md, 'What is deployed', first"
+        "this change needs a replacement. CloudFormation refuses it for an existing deployment, or creates an empty "
+        "resource with another name. First read docs/lightsail.md, 'What is deployed'"
     )
 
 
 def test_the_lesson_lists_every_property_that_needs_a_replacement() -> None:
-    listed = re.findall(r"^\| `(\w+)\.(\w+)` \| (refused|replaced) \|", LESSON, re.MULTILINE)
-    assert {*listed} == {
-        # CloudFormation cannot create a replacement with the same name, but with another name it can.
+    rows = re.findall(r"^\| `(\w+)\.(\w+)` \| (refused|replaced) \|", LESSON, re.MULTILINE)
+    assert {*rows} == {
+        # CloudFormation can create a replacement only under another name.
         (kind, name, "replaced" if name in {"InstanceName", "StaticIpName", "DiskName"} else "refused")
         for kind in ("Instance", "StaticIp", "Disk")
         for name in create_only(kind)
     }
 
 
-def test_names_are_unique_across_deployments_and_types() -> None:
+def test_every_resource_of_two_deployments_has_its_own_name() -> None:
     names = set()
     for prefix in ("compute", "mine"):
-        template = template_with("lightsail", prefix=prefix, **EVERYTHING)
+        template = template_with("lightsail", prefix=prefix, **ALL_OPTIONS)
         for resource in template["Resources"].values():
             names |= {
                 json.dumps(value)
@@ -155,15 +153,15 @@ def alarms_of(template: Template) -> dict[str, Any]:
     return {alarm["Properties"]["MetricName"]: alarm["Properties"] for alarm in resources(template, ALARM).values()}
 
 
-def test_the_conditions_of_the_alarms() -> None:
+def test_alarms_have_the_right_conditions() -> None:
     alarms = alarms_of(SANDBOX)
     assert {
         name: (alarm["ComparisonOperator"], alarm["Threshold"], alarm["EvaluationPeriods"], alarm["TreatMissingData"])
         for name, alarm in alarms.items()
     } == {
-        "StatusCheckFailed": ("GreaterThanOrEqualToThreshold", 1, 2, "breaching"),  # a stopped server is down
+        "StatusCheckFailed": ("GreaterThanOrEqualToThreshold", 1, 2, "breaching"),  # a stopped server sends no data
         "BurstCapacityPercentage": ("LessThanThreshold", 20, 3, "notBreaching"),
-        # 1,024 GB in three days: 34 Mbit/s for an hour
+        # This rate for an hour (34 Mbit/s) would use up the transfer of a month, 1,024 GB, in three days.
         "NetworkOut": ("GreaterThanThreshold", 1024**4 // 864, 12, "notBreaching"),
     }
     for alarm in alarms.values():
@@ -171,36 +169,38 @@ def test_the_conditions_of_the_alarms() -> None:
         assert "ContactProtocols" not in alarm, "no address is configured"
 
 
-def test_the_alarms_mail_if_an_address_is_configured() -> None:
+def test_alarms_send_mail_if_an_address_is_configured() -> None:
     template = template_with("lightsail", alarm_email="me@example.com", lightsail_bundle="small_3_2")
-    assert lightsail_properties(template, "Instance")["BundleId"] == "small_3_2", "Sydney has this name for small"
+    assert lightsail_properties(template, "Instance")["BundleId"] == "small_3_2", (
+        "small_3_2 is the plan small in Sydney"
+    )
     alarms = alarms_of(template)
     assert [alarm["ContactProtocols"] for alarm in alarms.values()] == [["Email"]] * 3
     assert [alarm["NotificationTriggers"] for alarm in alarms.values()] == [["ALARM", "OK"]] * 3
-    assert alarms["NetworkOut"]["Threshold"] == 3 * 1024**4 // 864, "small has 3,072 GB a month"
+    assert alarms["NetworkOut"]["Threshold"] == 3 * 1024**4 // 864, "the plan small includes 3,072 GB a month"
 
 
 # -- options
 
 
-def test_wordpress_needs_one_setting() -> None:
+def test_one_setting_is_enough_for_wordpress() -> None:
     server = lightsail_properties(template_with("lightsail", lightsail_blueprint="wordpress"), "Instance")
     assert (server["BlueprintId"], server["BundleId"]) == ("wordpress", "micro_3_0")
-    assert "UserData" not in server, "the launch script would install nginx on the port of Apache"
+    assert "UserData" not in server, "the launch script would install nginx, but Apache already uses its port"
 
 
 def test_a_disk_is_attached_to_the_server() -> None:
-    template = template_with("lightsail", **EVERYTHING)
+    template = template_with("lightsail", **ALL_OPTIONS)
     hardware = lightsail_properties(template, "Instance")["Hardware"]
     assert hardware["Disks"] == [{"DiskName": {"Ref": "Disk"}, "Path": "/dev/xvdf"}]
     assert lightsail_properties(template, "Disk")["AddOns"][0]["AddOnType"] == "AutoSnapshot"
-    # Both get the first zone of Lightsail's list. If one had a zone in the template, the other might be elsewhere.
+    # A disk must be in the zone of its server. Without a zone in the template, both get the first zone of the region.
     assert "AvailabilityZone" not in lightsail_properties(template, "Disk")
     assert "AvailabilityZone" not in lightsail_properties(template, "Instance")
 
 
 def test_a_database_is_private_and_its_password_is_not_in_the_template() -> None:
-    template = template_with("lightsail", **EVERYTHING)
+    template = template_with("lightsail", **ALL_OPTIONS)
     database = lightsail_properties(template, "Database")
     assert database["PubliclyAccessible"] is False
     assert database["BackupRetention"] is True
@@ -209,20 +209,14 @@ def test_a_database_is_private_and_its_password_is_not_in_the_template() -> None
 
 
 def test_only_the_server_has_access_to_a_bucket() -> None:
-    template = template_with("lightsail", **EVERYTHING)
+    template = template_with("lightsail", **ALL_OPTIONS)
     bucket = lightsail_properties(template, "Bucket")
     assert bucket["AccessRules"] == {"GetObject": "private", "AllowPublicOverrides": False}
     assert bucket["ResourcesReceivingAccess"] == [{"Ref": "Server"}]
     assert template["Outputs"]["BucketName"]["Value"] == {"Ref": "Bucket"}
 
 
-@in_both_profiles
-def test_optional_resources_are_off_by_default(template: Template) -> None:
-    kinds = {resource["Type"] for resource in template["Resources"].values()} - {"AWS::CDK::Metadata"}
-    assert kinds == {"AWS::Lightsail::Instance", "AWS::Lightsail::StaticIp", ALARM}
-
-
-def test_every_size_in_the_settings_has_its_transfer() -> None:
+def test_every_plan_size_has_an_amount_of_transfer() -> None:
     assert set(LIGHTSAIL_SIZES) == set(lightsail_watch.TRANSFER_GB)
 
 
@@ -287,7 +281,7 @@ def test_the_launch_script_waits_for_the_updates_of_the_first_start(server: Fake
     server.replace_command(
         "apt-get",
         '#!/bin/sh\necho "apt-get $1" >> "$COMMANDS"\n'
-        '[ "$1" != update ] || [ "$(grep -c update "$COMMANDS")" -gt 2 ]\n',  # fails twice
+        '[ "$1" != update ] || [ "$(grep -c update "$COMMANDS")" -gt 2 ]\n',  # the first two updates fail
     )
     assert server.run(SCRIPT).returncode == 0
     assert server.commands()[:5] == ["apt-get update", "sleep 10"] * 2 + ["apt-get update"]
@@ -303,33 +297,3 @@ def test_a_failed_command_fails_the_launch_script(server: FakeServer, broken: st
     run = server.run(SCRIPT)
     assert run.returncode != 0
     assert "the page is served" not in run.stdout
-
-
-# -- the lesson
-
-
-def test_the_lesson_has_every_setting_and_alarm() -> None:
-    told = re.findall(r"^\| `(lightsail_\w+)`", LESSON, re.MULTILINE)
-    assert {*told} == {name for name in CONTEXT_SETTINGS if name.startswith("lightsail_")}
-    alarms = {one["Properties"]["MetricName"] for one in resources(SANDBOX, ALARM).values()}
-    assert {*re.findall(r"^\| ([A-Z]\w+) \|", section(LESSON, "Watch it"), re.MULTILINE)} == alarms
-
-
-def test_the_lessons_commands_are_valid() -> None:
-    """The commands need an account. Their names and options are compared with botocore's model of Lightsail."""
-    model = ServiceModel(Loader().load_service_model("lightsail", "service-2"))
-    options = {
-        xform_name(name, "-"): {f"--{xform_name(member, '-')}" for member in _members(model, name)}
-        for name in model.operation_names
-    }
-    commands = re.findall(r"aws lightsail ([a-z-]+)([^\n`|]*)", LESSON)
-    assert len(commands) > 10
-    for name, rest in commands:
-        used = set(re.findall(r"--[a-z-]+", rest)) - {"--query", "--output"}
-        assert used <= options[name], name
-
-
-def _members(model: ServiceModel, operation: str) -> set[str]:
-    shape = model.operation_model(operation).input_shape
-    assert isinstance(shape, StructureShape)
-    return set(shape.members)

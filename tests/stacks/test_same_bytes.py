@@ -1,4 +1,7 @@
-"""Synthesis writes the same bytes for every user, folder, machine and time; and an edit changes an asset's name."""
+"""Synthesis writes the same bytes for every user, in every folder, on every machine and at any time.
+
+An edit of a function changes the name of its asset, the archive with its code.
+"""
 
 import hashlib
 import re
@@ -14,13 +17,13 @@ from tests.support.folders import ROOT
 
 SOURCES = ("app.py", "config.py", "settings_checks.py", "cdk.json", "stacks", "lambda_src", "containers")
 BUNDLED = "thumbnail"
-"""The only function that is bundled here. It has compiled requirements."""
+"""The only function whose requirements these tests bundle. Some of them are compiled."""
 every_profile = pytest.mark.parametrize("profile", PROFILES)
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The assemblies of a copy: other folder, user, locale, time zone, umask and hash seed, and old caches."""
+def other_assemblies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the assemblies of a copy, made with another folder, user, locale, time zone, umask and hash seed."""
     folder = tmp_path_factory.mktemp("somewhere else") / "ünïcode"
     folder.mkdir()
     for source in SOURCES:
@@ -28,7 +31,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(ROOT / source, folder / source, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / source, folder / source)
-    (folder / ".build").symlink_to(ROOT / ".build")  # the requirements that pip installed: no network is needed
+    (folder / ".build").symlink_to(ROOT / ".build")  # contains installed requirements, so pip needs no network
     for cache in (folder / "lambda_src" / BUNDLED / "__pycache__", folder / "containers" / "web" / "__pycache__"):
         cache.mkdir()
         (cache / "handler.cpython-39.pyc").write_bytes(b"stale")
@@ -52,14 +55,14 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @every_profile
-def test_templates_are_the_same_for_every_user_folder_and_machine(elsewhere: Path, profile: str) -> None:
-    assert _synthesized_files(elsewhere / profile) == _synthesized_files(assembly(profile))
+def test_templates_are_the_same_in_another_environment(other_assemblies: Path, profile: str) -> None:
+    assert _synthesized_files(other_assemblies / profile) == _synthesized_files(assembly(profile))
 
 
 @pytest.mark.slow
 @every_profile
-def test_images_have_the_same_files(elsewhere: Path, profile: str) -> None:
-    images = [asset for asset in sorted((elsewhere / profile).glob("asset.*")) if not _is_bundle(asset)]
+def test_container_images_have_the_same_files(other_assemblies: Path, profile: str) -> None:
+    images = [asset for asset in sorted((other_assemblies / profile).glob("asset.*")) if not _is_bundle(asset)]
     assert len(images) >= 2
     for image in images:
         assert _hashes(image) == _hashes(assembly(profile) / image.name)
@@ -67,16 +70,16 @@ def test_images_have_the_same_files(elsewhere: Path, profile: str) -> None:
 
 @pytest.mark.slow
 @every_profile
-def test_the_assembly_contains_no_path_and_no_account(elsewhere: Path, profile: str) -> None:
-    for file in (elsewhere / profile).glob("*.json"):
+def test_the_assembly_contains_no_path_of_the_folder_and_no_account_id(other_assemblies: Path, profile: str) -> None:
+    for file in (other_assemblies / profile).glob("*.json"):
         if not file.name.endswith(".assets.json") or file.name.startswith(stack_name(BUNDLED)):
-            assert str(elsewhere.parent) not in file.read_text(), file.name
+            assert str(other_assemblies.parent) not in file.read_text(), file.name
         assert "123456789012" not in file.read_text(), file.name
 
 
 @pytest.mark.slow
-def test_a_bundle_is_the_same_and_lambda_can_read_it(elsewhere: Path, tmp_path: Path) -> None:
-    (bundle,) = (asset for asset in (elsewhere / "sandbox").glob("asset.*") if _is_bundle(asset))
+def test_a_bundle_has_the_same_files_and_lambda_can_read_them(other_assemblies: Path, tmp_path: Path) -> None:
+    (bundle,) = (asset for asset in (other_assemblies / "sandbox").glob("asset.*") if _is_bundle(asset))
     _bundling._PipBundling(_bundling.LAMBDA_SRC / BUNDLED).try_bundle(str(tmp_path))
     assert _hashes(bundle) == _hashes(tmp_path)
     assert {path.stat().st_mode & 0o777 for path in bundle.rglob("*") if path.is_file()} == {0o644}
@@ -86,7 +89,7 @@ def test_a_bundle_is_the_same_and_lambda_can_read_it(elsewhere: Path, tmp_path: 
 @pytest.mark.parametrize(
     "edited", ["lambda_src/thumbnail/handler.py", "lambda_src/thumbnail/requirements.txt", "stacks/_bundling.py"]
 )
-def test_an_edit_changes_the_bundles_name(edited: str) -> None:
+def test_an_edit_changes_the_name_of_the_bundle(edited: str) -> None:
     """CloudFormation deploys a function again only if the name of its asset changes."""
     assert _bundle_name() == _bundle_name()
     assert _bundle_name(edited=ROOT / edited) != _bundle_name()

@@ -1,4 +1,4 @@
-"""The settings: what `-c` accepts and refuses, and that each one reaches its template."""
+"""`-c` accepts good values of settings and refuses bad ones. Each setting changes its template."""
 
 import os
 import subprocess
@@ -15,16 +15,16 @@ from tests.support.folders import ROOT
 from tools.templates import resources
 
 CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/0f"
-CRON = {"cron_schedule": "cron(0 8 * * ? *)", "cron_longest_gap": "1500"}
-URLS = ",".join(f"https://{number}.example/" for number in range(51))
+CRON_SCHEDULE = {"cron_schedule": "cron(0 8 * * ? *)", "cron_longest_gap": "1500"}
+TOO_MANY_URLS = ",".join(f"https://{number}.example/" for number in range(51))
 
 
-def test_the_sandbox_is_the_default() -> None:
+def test_the_sandbox_profile_is_the_default() -> None:
     assert from_context({}) == sandbox()
     assert from_context({"profile": "production"}) == production()
 
 
-def test_other_names_in_the_context_are_ignored() -> None:
+def test_context_values_that_are_not_settings_are_ignored() -> None:
     assert from_context({"@aws-cdk/core:x": True, "vpc-provider:account=1": {}, "owner": "me"}) == sandbox()
 
 
@@ -61,11 +61,11 @@ def test_other_names_in_the_context_are_ignored() -> None:
     ],
 )
 def test_the_context_changes_a_setting(name: str, text: str, value: Any) -> None:
-    exact_times = CRON if name in ("cron_time_zone", "cron_longest_gap") else {}
-    assert getattr(from_context({**exact_times, name: text}), name) == value
+    schedule = CRON_SCHEDULE if name in ("cron_time_zone", "cron_longest_gap") else {}
+    assert getattr(from_context({**schedule, name: text}), name) == value
 
 
-def test_every_setting_has_a_case() -> None:
+def test_the_cases_above_include_every_setting() -> None:
     (cases,) = [mark.args[1] for mark in test_the_context_changes_a_setting.pytestmark]
     assert {name for name, *_ in cases} == set(CONTEXT_SETTINGS)
 
@@ -94,10 +94,10 @@ def test_every_setting_has_a_case() -> None:
         ({"watch_closely": "yes"}, "'yes' is not supported. Use one of: true, false."),
         ({"cron_allow_private": "yes"}, "'yes' is not supported. Use one of: true, false."),
         ({"lightsail_disk": "8"}, "'8' is not supported. Use one of: true, false."),
-        # -- cron: URLs
+        # URLs of the cron example
         ({"cron_urls": ""}, "'' is not a URL. Put one comma between two URLs."),
         ({"cron_urls": "https://a.example/,"}, "'' is not a URL."),
-        ({"cron_urls": URLS}, "51 URLs are too many or too few. Use 1 to 50."),
+        ({"cron_urls": TOO_MANY_URLS}, "51 URLs are too many or too few. Use 1 to 50."),
         ({"cron_urls": "https://a/,https://a/"}, "'https://a/' is listed twice."),
         (
             {"cron_urls": "example.com"},
@@ -113,16 +113,22 @@ def test_every_setting_has_a_case() -> None:
         ({"cron_urls": "https://a/" + "x" * 246}, "Use up to 255 printable ASCII characters, without spaces."),
         ({"cron_urls": "http://127.0.0.1:80/"}, "is a private address. Set cron_allow_private to allow it."),
         ({"cron_urls": "http://[::ffff:10.0.0.1]/"}, "is a private address."),
-        # -- cron: schedules
+        # schedules of the cron example
         ({"cron_schedule": "hourly"}, "'hourly' is not valid. Use rate(1 hour), rate(15 minutes) or cron(...)."),
         ({"cron_schedule": "rate(1 hours)"}, "'rate(1 hours)' is not valid."),
         ({"cron_schedule": "rate(5 minute)"}, "'rate(5 minute)' is not valid."),
         ({"cron_schedule": "rate(0 hours)"}, "'rate(0 hours)' is not valid."),
         ({"cron_schedule": "rate(30 seconds)"}, "'rate(30 seconds)' is not valid."),
         ({"cron_schedule": "rate(4 days)"}, "5760 minutes between two runs are out of range. Use 1 to 5040"),
-        ({**CRON, "cron_schedule": "cron(0 * * * *)"}, "'cron(0 * * * *)' is not valid. Use six fields"),
-        ({**CRON, "cron_schedule": "cron(0 9 * * * *)"}, "Use ? for the day of the month or the day of the week."),
-        ({**CRON, "cron_schedule": "cron(0 9 ? * ? *)"}, "Use ? for the day of the month or the day of the week."),
+        ({**CRON_SCHEDULE, "cron_schedule": "cron(0 * * * *)"}, "'cron(0 * * * *)' is not valid. Use six fields"),
+        (
+            {**CRON_SCHEDULE, "cron_schedule": "cron(0 9 * * * *)"},
+            "Use ? for the day of the month or the day of the week.",
+        ),
+        (
+            {**CRON_SCHEDULE, "cron_schedule": "cron(0 9 ? * ? *)"},
+            "Use ? for the day of the month or the day of the week.",
+        ),
         (
             {"cron_longest_gap": "0", "cron_schedule": "cron(0 * * * ? *)"},
             "0 minutes between two runs are out of range.",
@@ -134,7 +140,7 @@ def test_every_setting_has_a_case() -> None:
         ({"cron_time_zone": "Mars/Olympus"}, "'Mars/Olympus' does not exist. Use a name like Europe/Vienna."),
         ({"cron_time_zone": "../etc/passwd"}, "'../etc/passwd' does not exist."),
         ({"cron_time_zone": ""}, "'' does not exist."),
-        # -- lightsail
+        # settings of the lightsail example
         ({"lightsail_blueprint": "ubuntu_16_04"}, "is not supported. Use one of: ubuntu_24_04, wordpress."),
         (
             {"lightsail_bundle": "nano_1_0"},
@@ -154,7 +160,7 @@ def test_every_setting_has_a_case() -> None:
             "'home' does not appear to be an IPv4 or IPv6 network. One address is",
         ),
         ({"lightsail_database": "true"}, "'true' is not valid. Use an engine like postgres_16"),
-        # -- batch
+        # settings of the batch example
         ({"batch_max_vcpus": "3"}, "3 is out of range. Use 4 to 10000."),
         ({"batch_max_vcpus": "10001"}, "10001 is out of range."),
         ({"batch_schedule": "every night"}, "'every night' is not valid. Use rate(1 hour)"),
@@ -164,7 +170,7 @@ def test_every_setting_has_a_case() -> None:
     ],
     ids=str,
 )
-def test_a_bad_setting_is_refused_in_one_line(context: dict[str, str], problem: str) -> None:
+def test_a_bad_setting_gets_an_error_of_one_line(context: dict[str, str], problem: str) -> None:
     with pytest.raises(ConfigError) as error:
         from_context(context)
     message = str(error.value)
@@ -173,13 +179,13 @@ def test_a_bad_setting_is_refused_in_one_line(context: dict[str, str], problem: 
     assert "\n" not in message
 
 
-def test_cron_needs_the_longest_gap() -> None:
+def test_a_cron_expression_needs_the_setting_cron_longest_gap() -> None:
     with pytest.raises(ConfigError, match=r"cron_longest_gap: set the longest time between two runs"):
         from_context({"cron_schedule": "cron(0 * * * ? *)"})
 
 
 @pytest.mark.slow
-def test_the_command_line_shows_one_line_and_no_traceback() -> None:
+def test_app_py_prints_one_line_for_a_bad_setting_and_no_traceback() -> None:
     run = subprocess.run(
         [sys.executable, str(ROOT / "app.py")],
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "CDK_CONTEXT_JSON": '{"profile": "prod"}'},
@@ -191,12 +197,12 @@ def test_the_command_line_shows_one_line_and_no_traceback() -> None:
     assert run.stderr == "error: profile: 'prod' is not supported. Use one of: sandbox, production.\n"
 
 
-def test_without_time_zones_on_the_machine_aws_checks_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_time_zone_is_accepted_if_this_machine_has_no_list_of_time_zones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings_checks, "available_timezones", set)
-    assert from_context({**CRON, "cron_time_zone": "Mars/Olympus"}).cron_time_zone == "Mars/Olympus"
+    assert from_context({**CRON_SCHEDULE, "cron_time_zone": "Mars/Olympus"}).cron_time_zone == "Mars/Olympus"
 
 
-def test_settings_reach_the_template() -> None:
+def test_thumbnail_settings_change_the_function() -> None:
     template = template_with("thumbnail", thumbnail_max_edge="128", thumbnail_concurrency="50")
     functions = [function["Properties"] for function in resources(template, "AWS::Lambda::Function").values()]
     (function,) = [function for function in functions if "Environment" in function]
@@ -204,7 +210,7 @@ def test_settings_reach_the_template() -> None:
     assert function["ReservedConcurrentExecutions"] == 50
 
 
-def test_alarms_mail_the_address() -> None:
+def test_alarms_send_mail_to_the_configured_address() -> None:
     template = template_with("thumbnail", alarm_email="me@example.com")
     (topic,) = resources(template, "AWS::SNS::Topic")
     assert properties_of(template, "AWS::SNS::Subscription")["Endpoint"] == "me@example.com"

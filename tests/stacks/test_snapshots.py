@@ -1,4 +1,7 @@
-"""The synthesized templates equal the reviewed ones. `make snapshots` updates these, unless a store would be lost."""
+"""Every synthesized template is equal to its snapshot, which is a reviewed template.
+
+`make snapshots` updates the snapshots, but not if the change would lose a store, such as a bucket.
+"""
 
 import json
 import re
@@ -16,7 +19,7 @@ from tools.templates import Template
 SNAPSHOTS = Path(__file__).parent / "__snapshots__" / "test_snapshots"
 
 MAX_INLINE_CODE = 1000
-"""Characters. Only CDK's helper functions have longer inline code, and nobody here reviews it."""
+"""Characters. Longer code is masked. Only CDK's helper functions have it, and CDK's authors review that code."""
 
 
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK, ids=[f"{stem}.{profile}" for profile, stem in EVERY_STACK])
@@ -38,7 +41,7 @@ def reviewed(profile: str, stem: str) -> Template:
 
 
 def _masked(value: Any) -> Any:
-    # Asset hashes change with every edit of a handler, and handlers have their own tests.
+    # Asset hashes are masked, because they change with every edit of a handler. Handlers have tests of their own.
     if isinstance(value, dict):
         return {_masked(key): _masked(inner) for key, inner in value.items()}
     if isinstance(value, list):

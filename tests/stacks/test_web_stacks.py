@@ -1,4 +1,4 @@
-"""The intentions behind both stacks of the web service. Each stack's own test has the rest."""
+"""These tests check the properties that the two stacks with the web service share, ecs_ec2 and fargate."""
 
 import json
 from pathlib import Path
@@ -29,14 +29,14 @@ all_templates = pytest.mark.parametrize(
     ids=[f"{stem}.{profile}" for stem in STEMS for profile in ("sandbox", "production")],
 )
 CERTIFICATE = "arn:aws:acm:us-east-1:111122223333:certificate/12345678-1234-1234-1234-123456789012"
-CHANGED = {
+ALL_SETTINGS = {
     "architecture": "x86_64",
     "web_certificate_arn": CERTIFICATE,
     "web_image": "compute-ecr-web-1a2b:v1",
     "container_insights": "true",
     "publish_web_image": "false",
 }
-"""Every setting of the web service, with another value than its default."""
+"""Every setting of the web service. Each has another value than its default."""
 
 
 def container_of(template: Template) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def balancer_attributes(template: Template) -> dict[str, Any]:
     return {one["Key"]: one["Value"] for one in balancer["LoadBalancerAttributes"]}
 
 
-def joined(value: Any) -> str:
+def joined_text(value: Any) -> str:
     """Return the text of Fn::Join, with `<>` for each part that is known only when the stack is deployed."""
     if isinstance(value, str):
         return value
@@ -60,7 +60,7 @@ def joined(value: Any) -> str:
 
 
 @all_templates
-def test_container_is_locked_down_and_has_time_to_finish(template: Template) -> None:
+def test_the_container_has_few_permissions_and_30_seconds_to_stop(template: Template) -> None:
     container = container_of(template)
     assert container["ReadonlyRootFilesystem"] is True
     assert container["StopTimeout"] == 30
@@ -74,7 +74,7 @@ def test_slow_logs_do_not_delay_requests(template: Template) -> None:
 
 
 @all_templates
-def test_task_and_execution_role_are_not_swapped(template: Template) -> None:
+def test_the_task_has_its_task_role_and_its_execution_role(template: Template) -> None:
     task = properties_of(template, "AWS::ECS::TaskDefinition")
     for key, role in {"TaskRoleArn": "TaskTaskRole", "ExecutionRoleArn": "TaskExecutionRole"}.items():
         assert task[key]["Fn::GetAtt"][0].startswith(role)
@@ -84,7 +84,7 @@ def test_task_and_execution_role_are_not_swapped(template: Template) -> None:
 
 
 @all_templates
-def test_failed_deployment_rolls_back_and_old_tasks_stop_last(template: Template) -> None:
+def test_ecs_rolls_back_a_failed_deployment_and_stops_old_tasks_last(template: Template) -> None:
     service = properties_of(template, "AWS::ECS::Service")
     assert service["DeploymentConfiguration"] == {
         "DeploymentCircuitBreaker": {"Enable": True, "Rollback": True},
@@ -93,24 +93,24 @@ def test_failed_deployment_rolls_back_and_old_tasks_stop_last(template: Template
     }
     assert service["HealthCheckGracePeriodSeconds"] == 60
     assert service["AvailabilityZoneRebalancing"] == "ENABLED"
-    assert "DesiredCount" not in service, "each deployment would undo the scaling"
-    assert "LaunchType" not in service, "the service would not use the capacity provider"
+    assert "DesiredCount" not in service, "with a number, each deployment would undo the scaling"
+    assert "LaunchType" not in service, "with a launch type, the service would not use the capacity provider"
 
 
 @all_templates
-def test_capacity_providers_exist_before_and_after_the_service(template: Template) -> None:
+def test_capacity_providers_are_created_before_the_service_and_deleted_after_it(template: Template) -> None:
     (associations,) = resources(template, "AWS::ECS::ClusterCapacityProviderAssociations")
     assert associations in only_resource(template, "AWS::ECS::Service")["DependsOn"]
 
 
 @all_templates
-def test_tasks_start_after_the_permission_to_pull_exists(template: Template) -> None:
+def test_the_service_starts_after_its_permission_to_pull_the_image_exists(template: Template) -> None:
     (policy,) = [name for name in resources(template, "AWS::IAM::Policy") if name.startswith("TaskExecutionRole")]
     assert policy in only_resource(template, "AWS::ECS::Service")["DependsOn"]
 
 
 @all_templates
-def test_two_to_ten_tasks_follow_cpu_and_requests(template: Template) -> None:
+def test_ecs_runs_two_to_ten_tasks_depending_on_cpu_and_requests(template: Template) -> None:
     target = properties_of(template, "AWS::ApplicationAutoScaling::ScalableTarget")
     assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 10)
     policies = [
@@ -126,20 +126,20 @@ def test_two_to_ten_tasks_follow_cpu_and_requests(template: Template) -> None:
 
 
 @all_templates
-def test_load_balancer_checks_readiness_and_lets_tasks_finish(template: Template) -> None:
-    group = properties_of(template, "AWS::ElasticLoadBalancingV2::TargetGroup")
-    assert group["HealthCheckPath"] == "/readyz"
-    attributes = {one["Key"]: one["Value"] for one in group["TargetGroupAttributes"]}
+def test_the_load_balancer_checks_readiness_and_waits_for_requests_in_progress(template: Template) -> None:
+    target_group = properties_of(template, "AWS::ElasticLoadBalancingV2::TargetGroup")
+    assert target_group["HealthCheckPath"] == "/readyz"
+    attributes = {one["Key"]: one["Value"] for one in target_group["TargetGroupAttributes"]}
     assert attributes["deregistration_delay.timeout_seconds"] == "30"
 
 
 @all_templates
-def test_load_balancer_drops_invalid_headers(template: Template) -> None:
+def test_the_load_balancer_drops_invalid_headers(template: Template) -> None:
     assert balancer_attributes(template)["routing.http.drop_invalid_header_fields.enabled"] == "true"
 
 
 @both_stacks
-def test_only_production_is_protected_and_writes_access_logs(stem: str) -> None:
+def test_only_the_production_load_balancer_is_protected_and_writes_access_logs(stem: str) -> None:
     assert resources(templates("sandbox")[stem], "AWS::S3::Bucket") == {}
     template = templates("production")[stem]
     attributes = balancer_attributes(template)
@@ -149,24 +149,24 @@ def test_only_production_is_protected_and_writes_access_logs(stem: str) -> None:
     assert attributes["access_logs.s3.bucket"] == {"Ref": bucket}
     (policy,) = resources(template, "AWS::S3::BucketPolicy")
     balancer = only_resource(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
-    assert policy in balancer["DependsOn"], "the load balancer writes at once"
+    assert policy in balancer["DependsOn"], "the load balancer tries to write as soon as it exists"
     statements = properties_of(template, "AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
     (grant,) = [statement for statement in statements if statement["Effect"] == "Allow"]
     assert grant["Principal"] == {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
     assert grant["Action"] == "s3:PutObject"
-    assert joined(grant["Resource"]) == "<>/AWSLogs/<>/*"
+    assert joined_text(grant["Resource"]) == "<>/AWSLogs/<>/*"
 
 
 @all_templates
 def test_without_a_certificate_the_service_uses_http(template: Template) -> None:
     listener = properties_of(template, "AWS::ElasticLoadBalancingV2::Listener")
     assert (listener["Port"], listener["Protocol"]) == (80, "HTTP")
-    assert joined(template["Outputs"]["ServiceUrl"]["Value"]) == "http://<>/"
+    assert joined_text(template["Outputs"]["ServiceUrl"]["Value"]) == "http://<>/"
 
 
 @both_stacks
-def test_with_a_certificate_http_redirects_to_https(stem: str) -> None:
-    template = template_with(stem, **CHANGED)
+def test_with_a_certificate_the_load_balancer_redirects_http_to_https(stem: str) -> None:
+    template = template_with(stem, **ALL_SETTINGS)
     listeners = {
         one["Properties"]["Port"]: one["Properties"]
         for one in resources(template, "AWS::ElasticLoadBalancingV2::Listener").values()
@@ -177,20 +177,24 @@ def test_with_a_certificate_http_redirects_to_https(stem: str) -> None:
     assert redirect["RedirectConfig"] == {"Port": "443", "Protocol": "HTTPS", "StatusCode": "HTTP_301"}
     assert listeners[443]["Certificates"] == [{"CertificateArn": CERTIFICATE}]
     assert listeners[443]["SslPolicy"].startswith("ELBSecurityPolicy-TLS13-1-2")
-    assert joined(template["Outputs"]["ServiceUrl"]["Value"]) == "https://<>/"
+    assert joined_text(template["Outputs"]["ServiceUrl"]["Value"]) == "https://<>/"
     assert faults(template) == []
 
 
 @both_stacks
-def test_deployed_stack_can_get_a_certificate(stem: str) -> None:
-    before, after = templates("sandbox")[stem], template_with(stem, **CHANGED)
+def test_a_deployed_stack_can_get_a_certificate(stem: str) -> None:
+    before, after = templates("sandbox")[stem], template_with(stem, **ALL_SETTINGS)
     (http,) = resources(before, "AWS::ElasticLoadBalancingV2::Listener")
     listeners = resources(after, "AWS::ElasticLoadBalancingV2::Listener")
-    assert listeners[http]["Properties"]["Port"] == 80, "CloudFormation would create a second listener on one port"
+    assert listeners[http]["Properties"]["Port"] == 80, (
+        "with another id, CloudFormation would create a second listener on the same port, and fail"
+    )
     (https,) = {*listeners} - {http}
     assert https in listeners[http]["DependsOn"], "the redirect must not start before HTTPS works"
-    group = "AWS::ElasticLoadBalancingV2::TargetGroup"
-    assert {*resources(before, group)} == {*resources(after, group)}, "all tasks would have to move to the new one"
+    kind = "AWS::ElasticLoadBalancingV2::TargetGroup"
+    assert {*resources(before, kind)} == {*resources(after, kind)}, (
+        "with another id, all tasks would have to move to a new target group"
+    )
 
 
 # -- the network
@@ -199,29 +203,24 @@ def test_deployed_stack_can_get_a_certificate(stem: str) -> None:
 @pytest.mark.parametrize(("profile", "count"), [("sandbox", 0), ("production", 1)])
 @both_stacks
 def test_only_production_has_a_nat_gateway(stem: str, profile: str, count: int) -> None:
-    """Its address is one of the five that an account has."""
+    """An account has five Elastic IP addresses, and a NAT gateway uses one."""
     template = templates(profile)[stem]
     assert len(resources(template, "AWS::EC2::NatGateway")) == count
     assert len(resources(template, "AWS::EC2::EIP")) == count
 
 
 @all_templates
-def test_image_layers_do_not_pass_the_nat_gateway(template: Template) -> None:
+def test_image_layers_come_through_an_endpoint_and_not_the_nat_gateway(template: Template) -> None:
     endpoint = properties_of(template, "AWS::EC2::VPCEndpoint")
     assert endpoint["VpcEndpointType"] == "Gateway"
-    assert joined(endpoint["ServiceName"]).endswith(".s3")
-
-
-@all_templates
-def test_rejected_packets_are_logged(template: Template) -> None:
-    assert properties_of(template, "AWS::EC2::FlowLog")["TrafficType"] == "REJECT"
+    assert joined_text(endpoint["ServiceName"]).endswith(".s3")
 
 
 # -- settings
 
 
 @both_stacks
-def test_image_is_the_cdk_asset_by_default(stem: str) -> None:
+def test_cdk_builds_the_image_by_default(stem: str) -> None:
     assets = json.loads((assembly("sandbox") / f"{stack_name(stem)}.assets.json").read_text())
     ((name, asset),) = assets["dockerImages"].items()
     assert container_of(templates("sandbox")[stem])["Image"]["Fn::Sub"].endswith(f":{name}")
@@ -244,37 +243,39 @@ def test_image_is_the_cdk_asset_by_default(stem: str) -> None:
         ("public.ecr.aws/nginx/nginx:1.29", "public.ecr.aws/nginx/nginx:1.29", None),
         ("localhost:5000/web:1", "localhost:5000/web:1", None),
     ],
-    ids=["this account", "another registry", "public", "with a port"],
+    ids=["repository of this account", "repository of another account", "public registry", "registry with a port"],
 )
-def test_image_can_come_from_any_registry(configured: str, image: str, repository: str | None, tmp_path: Path) -> None:
+def test_the_image_can_come_from_any_registry(
+    configured: str, image: str, repository: str | None, tmp_path: Path
+) -> None:
     app = cdk.App(outdir=str(tmp_path))
     stack = cdk.Stack(app, "Task")
     task = ecs.FargateTaskDefinition(stack, "Task")
     task.add_container("Web", image=web_image(stack, configured, "arm64"))
     app.synth()
     template = json.loads((tmp_path / "Task.template.json").read_text())
-    assert joined(container_of(template)["Image"]) == image
-    readable = {
-        joined(statement["Resource"])
+    assert joined_text(container_of(template)["Image"]) == image
+    repositories = {
+        joined_text(statement["Resource"])
         for policy in resources(template, "AWS::IAM::Policy").values()
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if "ecr:BatchGetImage" in statement["Action"]
     }
-    assert readable == ({repository} if repository else set())
+    assert repositories == ({repository} if repository else set())
 
 
 @both_stacks
-def test_configured_image_runs_and_no_image_is_built(stem: str, tmp_path: Path) -> None:
-    synthesize_example(stem, tmp_path, **CHANGED)
-    assert joined(container_of(templates_in(tmp_path)[stem])["Image"]).endswith("/compute-ecr-web-1a2b:v1")
+def test_with_a_configured_image_cdk_builds_no_image(stem: str, tmp_path: Path) -> None:
+    synthesize_example(stem, tmp_path, **ALL_SETTINGS)
+    assert joined_text(container_of(templates_in(tmp_path)[stem])["Image"]).endswith("/compute-ecr-web-1a2b:v1")
     assets = json.loads((tmp_path / f"{stack_name(stem)}.assets.json").read_text())
     assert assets.get("dockerImages", {}) == {}
 
 
-def test_architecture_is_configurable() -> None:
-    task = properties_of(template_with("fargate", **CHANGED), "AWS::ECS::TaskDefinition")
+def test_the_setting_architecture_changes_tasks_and_instances() -> None:
+    task = properties_of(template_with("fargate", **ALL_SETTINGS), "AWS::ECS::TaskDefinition")
     assert task["RuntimePlatform"]["CpuArchitecture"] == "X86_64"
-    template = template_with("ecs_ec2", **CHANGED)
+    template = template_with("ecs_ec2", **ALL_SETTINGS)
     launch = properties_of(template, "AWS::EC2::LaunchTemplate")["LaunchTemplateData"]
     assert launch["InstanceType"] == "t3.micro"
     assert template["Parameters"][launch["ImageId"]["Ref"]]["Default"].endswith("2023/recommended/image_id")
@@ -285,7 +286,7 @@ def test_container_insights_are_on_in_production_and_when_configured(stem: str) 
     for template, value in (
         (templates("sandbox")[stem], "disabled"),
         (templates("production")[stem], "enabled"),
-        (template_with(stem, **CHANGED), "enabled"),
+        (template_with(stem, **ALL_SETTINGS), "enabled"),
     ):
         assert properties_of(template, "AWS::ECS::Cluster")["ClusterSettings"][0]["Value"] == value
 
@@ -294,7 +295,7 @@ def test_container_insights_are_on_in_production_and_when_configured(stem: str) 
 
 
 @all_templates
-def test_alarms_report_missing_tasks_errors_and_an_exhausted_cpu(template: Template) -> None:
+def test_alarms_report_missing_tasks_errors_and_a_busy_cpu(template: Template) -> None:
     alarms = {
         name[:-8].removesuffix("Alarm"): one["Properties"]
         for name, one in resources(template, "AWS::CloudWatch::Alarm").items()
@@ -306,7 +307,9 @@ def test_alarms_report_missing_tasks_errors_and_an_exhausted_cpu(template: Templ
         "BalancerErrors": ("HTTPCode_ELB_5XX_Count", 5),
         "Cpu": ("CPUUtilization", 90),
     }
-    assert alarms["UnhealthyTargets"]["Statistic"] == "Maximum", "one node may see a problem that the others miss"
+    assert alarms["UnhealthyTargets"]["Statistic"] == "Maximum", (
+        "a node may find a problem that other nodes do not find"
+    )
     missing = {name: alarm["TreatMissingData"] for name, alarm in alarms.items()}
     assert missing.pop("NoTargets") == "breaching", "a load balancer without targets does not report this metric"
     assert {*missing.values()} == {"notBreaching"}
