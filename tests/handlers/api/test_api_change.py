@@ -8,17 +8,17 @@ import pytest
 from api.store import PATCH_TRIES
 from tests.handlers.api.notes_client import NOTES, Answer, Client
 
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 NOT_IDS = (
-    *("x", "0", "null", "..", " ", "٣", "idempotency#" + "0" * 64, UNKNOWN[:-1], UNKNOWN + "0"),
-    *(UNKNOWN.replace("-", ""), "{" + UNKNOWN + "}", "ABCDEF00-0000-4000-8000-000000000000"),
-    *(start + character for start in ("", UNKNOWN) for character in '"`#?\\\0é%😀'),
+    *("x", "0", "null", "..", " ", "٣", "idempotency#" + "0" * 64, UNKNOWN_ID[:-1], UNKNOWN_ID + "0"),
+    *(UNKNOWN_ID.replace("-", ""), "{" + UNKNOWN_ID + "}", "ABCDEF00-0000-4000-8000-000000000000"),
+    *(start + character for start in ("", UNKNOWN_ID) for character in '"`#?\\\0é%😀'),
 )
 Change = Callable[..., Answer]
-CHANGES: dict[str, Callable[[Client], Change]] = {
-    "PUT": lambda client: lambda note_id, **headers: client.replace(note_id, {"title": "new"}, **headers),
-    "PATCH": lambda client: lambda note_id, **headers: client.patch(note_id, {"title": "new"}, **headers),
-    "DELETE": lambda client: client.delete,
+CHANGES: dict[str, Change] = {
+    "PUT": lambda client, note_id, **headers: client.replace(note_id, {"title": "new"}, **headers),
+    "PATCH": lambda client, note_id, **headers: client.patch(note_id, {"title": "new"}, **headers),
+    "DELETE": lambda client, note_id, **headers: client.delete(note_id, **headers),
 }
 each_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 
@@ -47,7 +47,7 @@ def test_if_none_match_with_the_current_etag_gets_304_without_the_note(client: C
     assert answer.text == ("" if status == 304 else changed.text)
 
 
-@pytest.mark.parametrize("note_id", [UNKNOWN, *NOT_IDS], ids=ascii)
+@pytest.mark.parametrize("note_id", [UNKNOWN_ID, *NOT_IDS], ids=ascii)
 def test_an_id_that_does_not_exist_gets_404(client: Client, note_id: str) -> None:
     for method, body in (("GET", None), ("PUT", {"title": "x"}), ("PATCH", {"title": "x"}), ("DELETE", None)):
         answer = client.send(method, f"{NOTES}/{note_id}", body, headers={"If-Match": "*"})
@@ -65,7 +65,7 @@ def test_a_deleted_note_does_not_exist_for_any_method(client: Client) -> None:
     assert (answer.status, answer.text) == (204, "")
     assert client.read(note_id).status == 404
     for change in CHANGES.values():
-        assert change(client)(note_id, If_Match='"1"').status == 404
+        assert change(client, note_id, If_Match='"1"').status == 404
     assert client.delete(note_id).status == 404
     assert client.note_ids() == {other_id}
 
@@ -76,7 +76,7 @@ def test_a_deleted_note_does_not_exist_for_any_method(client: Client) -> None:
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_a_change_without_if_match_gets_428(client: Client, method: str) -> None:
     note_id = client.new_id()
-    answer = CHANGES[method](client)(note_id)
+    answer = CHANGES[method](client, note_id)
     assert answer.status == 428
     assert "If-Match" in answer.json["detail"]
     assert client.read(note_id).json["version"] == 1
@@ -90,10 +90,8 @@ EMPTY_ELEMENTS = ('"1",,"7"', ', "1"', '"1" ,', ',,"7",\t,"1"')  # a server igno
     "tags",
     [*('"1"', "*", " * ", " *\t", '"7", "1"', '"x,", "1"', ['"7"', '"1"'], 'W/"7", "1"', '"1","1"'), *EMPTY_ELEMENTS],
 )
-def test_a_change_of_the_current_version_succeeds(
-    client: Client, change: Callable[[Client], Change], tags: str | list[str]
-) -> None:
-    answer = change(client)(client.new_id(), If_Match=tags)
+def test_a_change_of_the_current_version_succeeds(client: Client, change: Change, tags: str | list[str]) -> None:
+    answer = change(client, client.new_id(), If_Match=tags)
     assert answer.status in (200, 204)
     if answer.status == 200:
         assert (answer.json["version"], answer.etag, answer.json["title"]) == (2, '"2"', "new")
@@ -107,23 +105,21 @@ def test_a_change_of_the_current_version_succeeds(
         ", ".join(f'"{n}"' for n in range(2, 22)),
     ],
 )
-def test_a_change_of_another_version_gets_412_and_the_current_etag(
-    client: Client, change: Callable[[Client], Change], tags: str
-) -> None:
+def test_a_change_of_another_version_gets_412_and_the_current_etag(client: Client, change: Change, tags: str) -> None:
     note_id = client.new_id()
-    answer = change(client)(note_id, If_Match=tags)
+    answer = change(client, note_id, If_Match=tags)
     assert (answer.status, answer.etag) == (412, '"1"')
     assert client.read(note_id).json["version"] == 1
 
 
 @each_change
-def test_the_etag_of_a_412_fits_the_next_change(client: Client, change: Callable[[Client], Change]) -> None:
+def test_the_etag_of_a_412_fits_the_next_change(client: Client, change: Change) -> None:
     note_id = client.new_id()
     for _ in range(10):
         etag = client.patch(note_id, {}, If_Match="*").etag
-    refused = change(client)(note_id, If_Match='"1"')
+    refused = change(client, note_id, If_Match='"1"')
     assert (refused.status, refused.etag) == (412, etag) == (412, '"11"')
-    assert change(client)(note_id, If_Match=refused.etag).status in (200, 204)
+    assert change(client, note_id, If_Match=refused.etag).status in (200, 204)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +132,7 @@ def test_the_etag_of_a_412_fits_the_next_change(client: Client, change: Callable
 def test_a_malformed_or_too_long_list_of_tags_gets_400(client: Client, tags: str) -> None:
     note_id = client.new_id()
     for change in CHANGES.values():
-        answer = change(client)(note_id, If_Match=tags)
+        answer = change(client, note_id, If_Match=tags)
         assert answer.status == 400
         assert "If-Match" in answer.json["detail"]
     assert client.read(note_id, If_None_Match=tags).status == 400
@@ -144,9 +140,9 @@ def test_a_malformed_or_too_long_list_of_tags_gets_400(client: Client, tags: str
 
 
 @each_change
-def test_a_change_with_if_none_match_gets_400(client: Client, change: Callable[[Client], Change]) -> None:
+def test_a_change_with_if_none_match_gets_400(client: Client, change: Change) -> None:
     """If-None-Match means that the note must not exist, so the change would overwrite a note unexpectedly."""
-    assert change(client)(client.new_id(), If_Match="*", If_None_Match="*").status == 400
+    assert change(client, client.new_id(), If_Match="*", If_None_Match="*").status == 400
 
 
 # -- replace
@@ -163,11 +159,11 @@ def test_a_replacement_removes_all_old_content(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{}, {"title": None}, {"title": ""}, {"title": "x", "tags": None}, {"title": "x", "id": "x"}]
+    "bad_note", [{}, {"title": None}, {"title": ""}, {"title": "x", "tags": None}, {"title": "x", "id": "x"}]
 )
-def test_a_replacement_must_be_a_whole_note(client: Client, bad: Any) -> None:
+def test_a_replacement_must_be_a_whole_note(client: Client, bad_note: Any) -> None:
     note_id = client.new_id()
-    assert client.replace(note_id, bad, If_Match="*").status == 422
+    assert client.replace(note_id, bad_note, If_Match="*").status == 422
     assert client.read(note_id).json["version"] == 1
 
 
@@ -223,7 +219,14 @@ def test_a_patch_changes_only_the_members_that_it_names(client: Client, patch: A
     [
         *(({"title": None}, "/title"), ({"title": ""}, "/title"), ({"title": "x" * 201}, "/title")),
         *(({"tags": ["a", "a"]}, "/tags"), ({"tags": [None]}, "/tags/0"), ({"tags": {"0": "a"}}, "/tags")),
-        *(({"id": UNKNOWN}, ""), ({"version": 7}, ""), ({"created_at": None}, ""), ([], ""), ("null", ""), ("7", "")),
+        *(
+            ({"id": UNKNOWN_ID}, ""),
+            ({"version": 7}, ""),
+            ({"created_at": None}, ""),
+            ([], ""),
+            ("null", ""),
+            ("7", ""),
+        ),
     ],
 )
 def test_a_patch_that_does_not_fit_the_schema_gets_422(client: Client, patch: Any, pointer: str) -> None:
@@ -247,17 +250,17 @@ def test_a_patch_that_makes_the_note_too_large_gets_413(client: Client) -> None:
 
 # -- changes by other clients at the same time
 
-OtherClients = Callable[[str, int], list[int]]
+LetOthersChange = Callable[[str, int], list[int]]
 
 
 @pytest.fixture
-def other_clients(client: Client, monkeypatch: pytest.MonkeyPatch) -> OtherClients:
-    """Return a function. Its call makes another client change the note before each of the next `times` writes.
+def let_others_change(client: Client, monkeypatch: pytest.MonkeyPatch) -> LetOthersChange:
+    """Return a function. After its call, another client changes the note between the read and the write of a patch.
 
-    These changes happen between the read and the write of a patch. The returned list has one number for each change.
+    This happens at each of the next `times` writes. The returned list gets one number for each change.
     """
 
-    def change_note(note_id: str, times: int) -> list[int]:
+    def let_others_change(note_id: str, times: int) -> list[int]:
         replace = client.store.replace
         changes: list[int] = []
 
@@ -271,21 +274,23 @@ def other_clients(client: Client, monkeypatch: pytest.MonkeyPatch) -> OtherClien
         monkeypatch.setattr(client.store, "replace", replace_after_another)
         return changes
 
-    return change_note
+    return let_others_change
 
 
-def test_a_patch_of_a_version_that_another_client_changes_gets_412(client: Client, other_clients: OtherClients) -> None:
+def test_a_patch_of_a_version_that_another_client_changes_gets_412(
+    client: Client, let_others_change: LetOthersChange
+) -> None:
     note_id = client.new_note({"title": "A", "body": {}})["id"]
-    other_clients(note_id, 1)
+    let_others_change(note_id, 1)
     answer = client.patch(note_id, {"body": {"mine": 1}}, If_Match='"1"')
     assert (answer.status, answer.etag) == (412, '"2"')
     assert client.read(note_id).json["body"] == {"other0": 1}
 
 
 @pytest.mark.parametrize("times", [1, 4])
-def test_a_patch_of_any_version_is_tried_again(client: Client, other_clients: OtherClients, times: int) -> None:
+def test_a_patch_of_any_version_is_tried_again(client: Client, let_others_change: LetOthersChange, times: int) -> None:
     note_id = client.new_note({"title": "A", "body": {}})["id"]
-    other_clients(note_id, times)
+    let_others_change(note_id, times)
     answer = client.patch(note_id, {"body": {"mine": 1}}, If_Match="*")
     assert answer.status == 200
     assert answer.json["body"] == {**{f"other{number}": 1 for number in range(times)}, "mine": 1}
@@ -293,10 +298,10 @@ def test_a_patch_of_any_version_is_tried_again(client: Client, other_clients: Ot
 
 
 def test_a_patch_gets_409_and_retry_after_if_other_clients_are_always_faster(
-    client: Client, other_clients: OtherClients
+    client: Client, let_others_change: LetOthersChange
 ) -> None:
     note_id = client.new_note({"title": "A", "body": {}})["id"]
-    changes = other_clients(note_id, 100)
+    changes = let_others_change(note_id, 100)
     answer = client.patch(note_id, {"body": {"mine": 1}}, If_Match="*")
     assert answer.status == 409
     assert int(answer.headers["retry-after"]) >= 1

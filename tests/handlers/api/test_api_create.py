@@ -16,7 +16,7 @@ from api.notes import MAX_BYTES
 from tests.handlers.api.notes_client import NOTES, Client, aws_response
 
 MOMENT = datetime(2026, 11, 21, 10, 0, 0, 123456, UTC)
-FULL = {"title": "Shopping", "body": {"milk": 2, "tea": None}, "tags": ["home", "to do"]}
+FULL_NOTE = {"title": "Shopping", "body": {"milk": 2, "tea": None}, "tags": ["home", "to do"]}
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
 
 @pytest.mark.usefixtures("set_clock")
 def test_a_create_returns_the_whole_note(client: Client) -> None:
-    answer = client.create(FULL)
+    answer = client.create(FULL_NOTE)
     assert answer.status == 201
     note = answer.json
     assert str(UUID(note["id"])) == note["id"]
     stamp = "2026-11-21T10:00:00.123456Z"
-    assert note == {"id": note["id"], **FULL, "created_at": stamp, "updated_at": stamp, "version": 1}
+    assert note == {"id": note["id"], **FULL_NOTE, "created_at": stamp, "updated_at": stamp, "version": 1}
     location = urljoin("/live/v1/notes", answer.headers["location"])  # Location fits every stage, such as "live"
     assert location == f"/live/v1/notes/{note['id']}"
     assert answer.etag == '"1"'
@@ -100,7 +100,7 @@ def largest_note(character: str) -> dict[str, Any]:
 def test_the_largest_note_fits_dynamodb_and_one_byte_more_gets_413(
     client: Client, monkeypatch: pytest.MonkeyPatch, character: str
 ) -> None:
-    # moto's own limit is 405,000 bytes, less than DynamoDB's.
+    # moto accepts only items up to 405,000 bytes, but DynamoDB accepts 409,600.
     monkeypatch.setattr(dynamo_type.LimitedSizeDict, "__setitem__", dict.__setitem__)
     note = largest_note(character)
     note_id = client.new_note(note, key="k" * 255)["id"]
@@ -130,8 +130,8 @@ def test_the_limit_counts_the_stored_bytes_and_not_the_sent_bytes(client: Client
 
 
 def test_a_repeated_create_gets_the_first_answer_again_and_makes_no_second_note(client: Client) -> None:
-    first = client.create(FULL, key="once")
-    second = client.create(FULL, key="once")
+    first = client.create(FULL_NOTE, key="once")
+    second = client.create(FULL_NOTE, key="once")
     assert first.status == second.status == 201
     assert second.text == first.text
     assert "idempotency-replayed" not in first.headers
@@ -142,7 +142,7 @@ def test_a_repeated_create_gets_the_first_answer_again_and_makes_no_second_note(
 
 @pytest.mark.usefixtures("set_clock")
 def test_an_idempotency_record_expires_after_a_day_and_hides_the_key(client: Client) -> None:
-    client.create(FULL, key="once")
+    client.create(FULL_NOTE, key="once")
     (record,) = client.idempotency_records()
     assert record["id"]["S"].startswith("idempotency#")
     assert record["expires_at"] == {"N": str(int((MOMENT + timedelta(hours=24)).timestamp()))}
@@ -172,27 +172,31 @@ def test_the_spelling_of_a_repeated_create_does_not_matter(client: Client, first
     ],
 )
 def test_a_used_key_with_another_content_gets_409(client: Client, change: Any) -> None:
-    first = client.new_note(FULL, key="once")
-    answer = client.create({**FULL, **change}, key="once")
+    first = client.new_note(FULL_NOTE, key="once")
+    answer = client.create({**FULL_NOTE, **change}, key="once")
     assert answer.status == 409
-    assert "retry-after" not in answer.headers, "a retry cannot succeed"
+    assert "retry-after" not in answer.headers, "the client must not try again, because this cannot succeed"
     assert client.note_ids() == {first["id"]}
-    assert client.create(FULL, key="once").json == first
+    assert client.create(FULL_NOTE, key="once").json == first
 
 
-@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("a", None), (None, "a"), ("a", "a ")])
-def test_two_clients_may_use_the_same_key(client: Client, first: str | None, second: str | None) -> None:
-    created = client.new_note(FULL, key="once", api_key=first)
-    assert client.new_note(FULL, key="once", api_key=second)["id"] != created["id"]
+@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("a", None), (None, "a"), ("a", "a ")])  # API keys
+def test_two_clients_can_use_the_same_key(client: Client, first: str | None, second: str | None) -> None:
+    created = client.new_note(FULL_NOTE, key="once", api_key=first)
+    assert client.new_note(FULL_NOTE, key="once", api_key=second)["id"] != created["id"]
 
 
 def test_every_character_of_a_key_makes_a_difference(client: Client) -> None:
     keys = ["a", "A", "aa", "k" * 255, "k" * 254 + "l", "!", "~", '"a"', "#", "%20"]
-    assert len({client.new_note(FULL, key=key)["id"] for key in keys}) == len(keys)
+    assert len({client.new_note(FULL_NOTE, key=key)["id"] for key in keys}) == len(keys)
 
 
 def test_every_create_without_a_key_makes_a_note_in_one_write(client: Client) -> None:
-    ids = {client.new_note(FULL, key="once")["id"], client.new_note(FULL)["id"], client.new_note(FULL)["id"]}
+    ids = {
+        client.new_note(FULL_NOTE, key="once")["id"],
+        client.new_note(FULL_NOTE)["id"],
+        client.new_note(FULL_NOTE)["id"],
+    }
     assert client.note_ids() == ids
     assert len(ids) == 3
     assert len(client.items()) == 4
@@ -201,9 +205,9 @@ def test_every_create_without_a_key_makes_a_note_in_one_write(client: Client) ->
 
 def test_a_key_can_be_used_for_another_note_after_a_day(client: Client, set_clock: Callable[[datetime], None]) -> None:
     """DynamoDB may delete an expired record some days later, so the function must ignore expired records."""
-    first = client.new_note(FULL, key="once")
+    first = client.new_note(FULL_NOTE, key="once")
     set_clock(MOMENT + timedelta(hours=23, minutes=59, seconds=59))
-    assert client.new_note(FULL, key="once") == first
+    assert client.new_note(FULL_NOTE, key="once") == first
     set_clock(MOMENT + timedelta(hours=24))
     answer = client.create({"title": "another"}, key="once")
     assert answer.status == 201
@@ -214,19 +218,19 @@ def test_a_key_can_be_used_for_another_note_after_a_day(client: Client, set_cloc
 
 
 def test_a_repeated_create_ignores_later_changes_and_deletion(client: Client) -> None:
-    first = client.create(FULL, key="once")
+    first = client.create(FULL_NOTE, key="once")
     note_id = first.json["id"]
     client.patch(note_id, {"title": "changed"}, If_Match="*")
-    assert client.create(FULL, key="once").text == first.text
+    assert client.create(FULL_NOTE, key="once").text == first.text
     assert client.read(note_id).json["title"] == "changed", "the repeated create must not undo the change"
     client.delete(note_id)
-    assert client.create(FULL, key="once").text == first.text
+    assert client.create(FULL_NOTE, key="once").text == first.text
     assert client.note_ids() == set()
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "a\tb", "é", "k" * 256, "a\0", "٣"])
 def test_a_malformed_key_gets_400(client: Client, key: str) -> None:
-    answer = client.create(FULL, key=key)
+    answer = client.create(FULL_NOTE, key=key)
     assert answer.status == 400
     assert "Idempotency-Key" in answer.json["detail"]
     assert client.items() == []
@@ -235,7 +239,7 @@ def test_a_malformed_key_gets_400(client: Client, key: str) -> None:
 @pytest.mark.parametrize("bad_note", [{}, {"title": ""}, "no JSON"])
 def test_a_key_can_be_used_again_after_a_refused_create(client: Client, bad_note: Any) -> None:
     assert client.create(bad_note, key="once").status == 422
-    assert client.create(FULL, key="once").status == 201
+    assert client.create(FULL_NOTE, key="once").status == 201
 
 
 def cancelled_transaction(*codes: str) -> AWSResponse:
@@ -260,7 +264,7 @@ def cancelled_transaction(*codes: str) -> AWSResponse:
 )
 def test_a_cancelled_transaction_gets_retry_after(client: Client, codes: tuple[str, str], status: int) -> None:
     with client.dynamodb_answers("TransactWriteItems", lambda _: cancelled_transaction(*codes)):
-        answer = client.create(FULL, key="once")
+        answer = client.create(FULL_NOTE, key="once")
     assert answer.status == status
     assert int(answer.headers["retry-after"]) >= 1
     assert client.items() == []
@@ -270,12 +274,12 @@ def test_a_cancelled_transaction_gets_retry_after(client: Client, codes: tuple[s
 
 
 def test_an_idempotency_record_is_never_a_note(client: Client) -> None:
-    note = client.new_note(FULL, key="once")
+    note = client.new_note(FULL_NOTE, key="once")
     (record,) = client.idempotency_records()
     record_id = record["id"]["S"]
     for answer in (
         client.read(record_id),
-        client.replace(record_id, FULL, If_Match="*"),
+        client.replace(record_id, FULL_NOTE, If_Match="*"),
         client.patch(record_id, {}, If_Match="*"),
         client.delete(record_id),
     ):
@@ -286,7 +290,7 @@ def test_an_idempotency_record_is_never_a_note(client: Client) -> None:
 
 def test_a_note_has_the_documented_item_in_the_table(client: Client) -> None:
     body = {"n": 12345678901234567890123456789012345678901234567890}
-    note = client.new_note({**FULL, "body": body})
+    note = client.new_note({**FULL_NOTE, "body": body})
     (item,) = client.items()
     assert item == {
         "id": {"S": note["id"]},

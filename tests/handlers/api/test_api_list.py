@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.handlers.api.notes_client import Client, new_client
 
 STAMP, NOTE_ID = "2026-11-21T10:00:00.000000Z", "00000000-0000-4000-8000-000000000000"
-ARABIC = STAMP.replace("2026", "٢٠٢٦")
+OTHER_DIGITS = STAMP.replace("2026", "٢٠٢٦")
 
 
 @pytest.fixture(autouse=True)
@@ -32,10 +32,11 @@ def create_notes(client: Client, count: int) -> list[str]:
 
 
 def listed_ids(page: Any) -> list[str]:
+    """Return the ids of the notes on a page."""
     return [note["id"] for note in page["notes"]]
 
 
-def test_an_empty_table_gives_an_empty_page(client: Client) -> None:
+def test_the_page_of_an_empty_table_is_empty(client: Client) -> None:
     assert client.page().json == {"notes": [], "next_cursor": None}
 
 
@@ -83,21 +84,21 @@ def test_a_page_has_twenty_notes_by_default(client: Client) -> None:
 @given(data=st.data())
 def test_pages_are_stable_while_notes_are_created_and_deleted(function: ModuleType, data: st.DataObject) -> None:
     with new_client(function) as client:
-        before = create_notes(client, data.draw(st.integers(0, 8), label="notes"))
+        old_ids = create_notes(client, data.draw(st.integers(0, 8), label="notes"))
         limit = data.draw(st.integers(1, 4), label="limit")
-        listed: list[str] = []
-        deleted: set[str] = set()
+        page_ids: list[str] = []
+        deleted_ids: set[str] = set()
         for page in client.pages(limit):
-            listed += page
-            for note_id in data.draw(st.lists(st.sampled_from(before), unique=True) if before else st.just([])):
-                if note_id not in deleted:
+            page_ids += page
+            for note_id in data.draw(st.lists(st.sampled_from(old_ids), unique=True) if old_ids else st.just([])):
+                if note_id not in deleted_ids:
                     client.delete(note_id)
-                    deleted.add(note_id)
+                    deleted_ids.add(note_id)
             create_notes(client, data.draw(st.integers(0, 2), label="new"))
-        remaining = [note_id for note_id in before if note_id not in deleted]
-        assert [note_id for note_id in listed if note_id not in deleted] == remaining
-        assert len(listed) == len(set(listed))
-        assert set(listed) <= set(before), "a note that was created after the first page must not be listed"
+        remaining_ids = [note_id for note_id in old_ids if note_id not in deleted_ids]
+        assert [note_id for note_id in page_ids if note_id not in deleted_ids] == remaining_ids
+        assert len(page_ids) == len(set(page_ids))
+        assert set(page_ids) <= set(old_ids), "a note that was created after the first page must not be listed"
 
 
 def test_the_cursor_of_a_deleted_note_works(client: Client) -> None:
@@ -147,34 +148,25 @@ def test_an_unknown_parameter_is_ignored(client: Client) -> None:
     assert client.page(colour="red").status == 200
 
 
+def base64_text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
 def encode(value: Any) -> str:
     """Return a cursor with this JSON value."""
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+    return base64_text(json.dumps(value).encode())
 
 
 def bad_cursors() -> Iterator[str]:
-    """Yield text that is not base64, not JSON or not a pair; and pairs that are not a time and a note's id."""
+    """Yield text that is not base64, not JSON or not a pair; and pairs that are not a time and the id of a note."""
     yield from ("", "x", "=", "====", "null", "é", "٣", "\0", " ", "a b", "../..", "%57%79%49", "W" * 5000)
     good = encode([STAMP, NOTE_ID])
-    yield from (good[:-3], good + "x", good[1:])
-    yield from (base64.urlsafe_b64encode(data).decode() for data in (b"\xff\xfe", b"[" * 100_000, b"9" * 5000))
-    spaces = f'[ "{STAMP}",  "{NOTE_ID}" ]'.encode()
-    yield base64.urlsafe_b64encode(spaces).decode().rstrip("=")
+    yield from (good[:-3], good + "x", good + "=", good[1:])
+    with_spaces = f'[ "{STAMP}",  "{NOTE_ID}" ]'.encode()
+    yield from map(base64_text, (b"\xff\xfe", b"[" * 100_000, b"9" * 5000, with_spaces))
     shapes: tuple[Any, ...] = (None, True, 7, 1.5, "text", "ab", [], {}, [STAMP], [STAMP, NOTE_ID, 1], [NOTE_ID, STAMP])
     yield from map(encode, (*shapes, [[], {}], {STAMP: 1, NOTE_ID: 2}))
-    times = (
-        None,
-        7,
-        "",
-        "2026-11-21",
-        STAMP[:-1],
-        STAMP + "Z",
-        " " + STAMP,
-        STAMP + "\n",
-        STAMP.lower(),
-        "\ud800",
-        ARABIC,
-    )
+    times = (None, 7, "", "2026-11-21", STAMP[:-1], STAMP + "Z", STAMP + "\n", STAMP.lower(), "\ud800", OTHER_DIGITS)
     yield from (encode([time, NOTE_ID]) for time in times)
     ids = (None, 7, "", "x", NOTE_ID + "\n", NOTE_ID[:-1], "A" + NOTE_ID[1:], f"idempotency#{'0' * 64}")
     yield from (encode([STAMP, note_id]) for note_id in ids)

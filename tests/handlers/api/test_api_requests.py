@@ -67,7 +67,7 @@ def test_the_health_check_does_not_call_aws(client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency-key", "IDEMPOTENCY-KEY"])
-def test_header_names_ignore_case(client: Client, name: str) -> None:
+def test_the_case_of_a_header_name_makes_no_difference(client: Client, name: str) -> None:
     first = client.send("POST", NOTES, {"title": "A"}, headers={name: "once"})
     assert client.create(key="once").text == first.text
 
@@ -166,7 +166,7 @@ def test_the_page_of_another_site_can_read_every_answer(client: Client, status: 
 # -- failures of AWS
 
 
-def failure(code: str, status: int) -> Callable[..., Any]:
+def error_answer(code: str, status: int) -> Callable[..., Any]:
     """Return a function that answers with this error of DynamoDB."""
     return lambda _: aws_response(status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "secret"})
 
@@ -176,13 +176,13 @@ def no_connection(_: Any) -> Any:
 
 
 FAILURES = {
-    "throttled": failure("ThrottlingException", 400),
-    "over the throughput": failure("ProvisionedThroughputExceededException", 400),
-    "server error": failure("InternalServerError", 500),
-    "access denied": failure("AccessDeniedException", 400),
-    "no table": failure("ResourceNotFoundException", 400),
-    "invalid": failure("ValidationException", 400),
-    "conflict": failure("TransactionConflictException", 400),
+    "throttled": error_answer("ThrottlingException", 400),
+    "over the throughput": error_answer("ProvisionedThroughputExceededException", 400),
+    "server error": error_answer("InternalServerError", 500),
+    "access denied": error_answer("AccessDeniedException", 400),
+    "no table": error_answer("ResourceNotFoundException", 400),
+    "invalid": error_answer("ValidationException", 400),
+    "conflict": error_answer("TransactionConflictException", 400),
     "no connection": no_connection,
 }
 REQUESTS_BY_OPERATION: dict[str, tuple[str, Callable[[Client, str], Answer]]] = {
@@ -255,10 +255,9 @@ def test_a_create_whose_answer_is_lost_happens_once(client: Client, operation: s
 @pytest.mark.parametrize(
     ("method", "tags"),
     [
-        ("PUT", '"1"'),
-        ("PATCH", '"1"'),
-        ("PATCH", "*"),
-    ],  # not PUT with *: the note may be replaced twice, with the same content
+        # PUT with `*` is missing, because it may replace the note twice with the same content.
+        *(("PUT", '"1"'), ("PATCH", '"1"'), ("PATCH", "*")),
+    ],
 )
 def test_a_change_whose_answer_is_lost_happens_once(client: Client, method: str, tags: str) -> None:
     path = f"{NOTES}/{client.new_id()}"
@@ -282,6 +281,7 @@ def test_a_deletion_whose_answer_is_lost_gets_204(client: Client, headers: dict[
 
 @pytest.fixture
 def log(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """The text that the function writes to its log."""
     log = io.StringIO()
     monkeypatch.setattr(function.logger.registered_handler, "stream", log)
     return log
@@ -307,7 +307,7 @@ def test_a_bug_gets_500_with_the_id_of_its_log_line(
     assert (line["level"], line["message"]) == ("ERROR", "unexpected error")
     assert line["correlation_id"] == answer.json["request_id"]
     assert "only for the log" in line["exception"]
-    assert "in buggy_read" in line["exception"], "the traceback is missing"
+    assert "in buggy_read" in line["exception"], "the log must have the traceback"
 
 
 @pytest.mark.usefixtures("no_waiting")
@@ -327,7 +327,7 @@ def test_a_refused_request_is_logged_as_info(client: Client, log: io.StringIO) -
     assert line["correlation_id"] == answer.json["request_id"]
 
 
-def test_the_log_never_shows_what_clients_write(client: Client, log: io.StringIO) -> None:
+def test_the_log_contains_no_content_of_notes_and_no_idempotency_key(client: Client, log: io.StringIO) -> None:
     note = {"title": "private", "body": "private", "tags": ["private"]}
     note_id = client.new_note(note, key="private")["id"]
     client.create({**note, "title": "x"}, key="private")
