@@ -39,7 +39,7 @@ def put_note(table: str, note: Note) -> Any:
 
 
 def changeable_attributes(content: Content, updated_at: str) -> dict[str, Any]:
-    """Return the new attributes of a note after a change. The version is missing, because DynamoDB adds 1 to it."""
+    """Return the attributes that a change replaces. The version is not one of them, because the update adds 1 to it."""
     return {
         "title": {"S": content.title},
         "body": {"S": content.body_text},

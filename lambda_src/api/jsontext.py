@@ -17,9 +17,9 @@ def parse(text: str) -> Any:
 
     Raises NotJsonError if the text is not JSON. NaN and Infinity are not JSON. Also raises NotJsonError if
 
-    - an integer has more than 4,300 digits, because Python does not read it;
+    - Python cannot read a number: an integer of more than 4,300 digits, or a number with a huge exponent;
     - a string has a lone surrogate (half a character), because UTF-8 cannot encode it;
-    - a value has more than MAX_DEPTH levels.
+    - the body of a note has more than MAX_DEPTH levels.
     """
     try:
         value = simplejson.loads(text, use_decimal=True)

@@ -72,7 +72,7 @@ class Note:
 
     @classmethod
     def new(cls, note_id: str, content: Content, now: datetime) -> "Note":
-        """Return a note that is created now (in UTC)."""
+        """Return the first version of a note. `now` is the time of its creation, in UTC."""
         stamp = timestamp(now)
         return cls(id=note_id, content=content, version=1, created_at=stamp, updated_at=stamp)
 

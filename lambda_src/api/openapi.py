@@ -37,12 +37,8 @@ def validate(schema: str, value: Any) -> None:
         _VALIDATORS[schema](value)
     except fastjsonschema.JsonSchemaValueException as error:
         # The path begins with "data", which is fastjsonschema's name for the whole value.
-        pointer = "".join(f"/{_escaped(part)}" for part in error.path[1:])
+        pointer = "".join(f"/{part}" for part in error.path[1:])
         detail = error.message.replace(str(error.name), "it" if pointer else "the note", 1)
         raise Problem(
             422, "The body is not what the schema asks for.", errors=[{"pointer": pointer, "detail": detail}]
         ) from None
-
-
-def _escaped(part: str | int) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")  # a JSON pointer needs this: RFC 6901, section 3

@@ -1,4 +1,4 @@
-"""The pages of the list of notes. Each page has a cursor, and the next page begins after this cursor."""
+"""The pages of the list of notes. A cursor marks the end of a page, and the next page begins there."""
 
 import base64
 import json

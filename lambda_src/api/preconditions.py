@@ -50,8 +50,8 @@ def client_has(request: Request, etag: str) -> bool:
 def parse_if_match(value: str) -> Versions:
     """Return the versions in an If-Match header; None for `*`.
 
-    The result does not contain weak tags, and no tags that this API cannot have sent. Raises Problem 400 if the value
-    is malformed.
+    Weak tags are ignored, and so are tags that are never the ETag of a note, such as "x". Raises Problem 400 if the
+    value is malformed.
     """
     if value.strip() == "*":
         return None

@@ -17,14 +17,15 @@ from api.store import Store
 router = Router()  # type: ignore[no-untyped-call]
 
 # If DynamoDB does not answer, a call fails after at most 7 s: two attempts of 3 s each, and 1 s between them. A patch
-# makes two calls. So the client gets an answer before the function's timeout of 20 s.
+# makes two calls; it makes more calls only while other clients change the same note. So the client gets an answer
+# before the function's timeout of 20 s.
 _aws = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 store = Store(boto3.client("dynamodb", config=_aws), table=os.environ["NOTES_TABLE"])
 
 
 @router.get("/v1/health")
 def health() -> Response[str]:
-    """Report that the function runs. This operation does not use the table, because it needs no API key."""
+    """Report that the function runs. This operation needs no API key, so it does not use the table."""
     return answers.json_answer(200, {"status": "ok"})
 
 

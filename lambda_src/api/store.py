@@ -59,7 +59,7 @@ class Store:
     def create_once(self, content: Content, *, client: str, key: str) -> Creation:
         """Store a new note. If the client has already created a note with this key, return the earlier note.
 
-        A key is valid for KEY_LIFETIME. One transaction writes the note and the key, so either both are stored or none.
+        A key is valid for KEY_LIFETIME. One transaction writes the note and the key: both or neither.
         Raises Problem 409 if the key was used for another content, or if a request with the same key is still running.
         """
         now = current_time()
@@ -101,8 +101,8 @@ class Store:
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
             item: Any = error.response.get("Item", {})
-            # If the stored content and its microsecond are equal to the new ones, this call itself stored them. Its
-            # answer was lost, and botocore tried again.
+            # If the stored attributes are equal to the new ones, even in the microseconds of `updated_at`, then this
+            # call itself stored them. Its answer was lost, and botocore tried again.
             if new.items() <= item.items():
                 return items.note_from(item)
             raise _failed_condition(item) from None
