@@ -22,7 +22,7 @@ import boto3
 from local.project import ROOT
 from localaws.process_groups import end_process_group
 from scripts.manifests import show_manifests
-from scripts.submit import outputs
+from scripts.submit import stack_outputs
 
 PROGRAM = os.pathsep.join([str(ROOT / "containers" / "batch"), str(ROOT / "lambda_src")])
 
@@ -102,7 +102,7 @@ def main() -> int:
         sys.exit(
             "error: this command needs the local AWS. Run `. .local/env` before it. For your account, use make submit"
         )
-    stack = outputs("compute")
+    stack = stack_outputs("compute")
     job = ArrayJob(client=_client, environment=os.environ, outputs=stack, keys=keys, children=children)
     print(f"==> job {job.id}: {keys}, {children} children")
     with job.running_children() as processes:

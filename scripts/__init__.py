@@ -1,1 +1,1 @@
-"""The programs behind `make deploy`, `make submit` and the extraction of an example."""
+"""Programs for users: the check before `make deploy`, `make submit`, and a program that copies one example."""

@@ -1,6 +1,7 @@
-"""Stop `make deploy` when it would change the profile of a deployed stack.
+"""Stop `make deploy` if it would change the profile (sandbox or production) of a deployed stack.
 
-A sandbox deployed over production would remove the protection of its data, and the CLI asks only about permissions.
+If somebody deployed the sandbox profile over a production stack, its data would lose their protection. The CDK CLI does
+not ask before such a change, because it asks only about permissions.
 """
 
 import argparse
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 
-def other_profiles(cloudformation: "CloudFormationClient", *, prefix: str, profile: str) -> Mapping[str, str]:
-    """Return the prefix's stacks that have another profile, and that profile. Raises botocore's errors."""
+def find_other_profiles(cloudformation: "CloudFormationClient", *, prefix: str, profile: str) -> Mapping[str, str]:
+    """Return the stacks with this prefix that are deployed with another profile. The values are their profiles.
+
+    Raises botocore's errors.
+    """
     others = {}
     for page in cloudformation.get_paginator("describe_stacks").paginate():
         for stack in page["Stacks"]:
@@ -27,13 +31,13 @@ def other_profiles(cloudformation: "CloudFormationClient", *, prefix: str, profi
 
 
 def main() -> None:
-    """Exit with 1 and an explanation if a stack has another profile, or if AWS does not answer."""
+    """Exit with 1 and print the reason if a stack has another profile, or if AWS does not answer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prefix", required=True)
-    parser.add_argument("--profile", required=True)
+    parser.add_argument("--prefix", required=True, help="the first part of the stacks' names")
+    parser.add_argument("--profile", required=True, help="the profile of this deployment")
     arguments = parser.parse_args()
     try:
-        others = other_profiles(boto3.client("cloudformation"), prefix=arguments.prefix, profile=arguments.profile)
+        others = find_other_profiles(boto3.client("cloudformation"), prefix=arguments.prefix, profile=arguments.profile)
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"error: cannot use an AWS account ({error}). Try: aws configure")
     for name, deployed in others.items():

@@ -1,4 +1,4 @@
-"""The manifests of an array job: what each child did with each picture."""
+"""Print the manifests of an array job. Each child (one job of the array) writes its results into a manifest."""
 
 import json
 from collections import Counter
@@ -9,33 +9,34 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-MAX_SHOWN = 10
-"""Most pictures or children that are listed. The manifests have the rest."""
+MAX_PRINTED = 10
+"""Maximum number of pictures, and of children, in the output. The manifests contain all of them."""
 OUTCOMES = ("made", "skipped", "rejected", "failed")
 
 
 def show_manifests(s3: "S3Client", bucket: str, job_id: str, children: int) -> bool:
-    """Print the sums over all children, and the pictures without a thumbnail.
+    """Print the number of pictures for each outcome, and the pictures without a thumbnail.
 
-    Return whether every child finished its share and no picture failed. Raises botocore's errors.
+    Return True if every child has finished its part of the pictures and no picture failed. Raises botocore's errors.
     """
     attempts = last_attempts(s3, bucket, f"manifests/{job_id}/")
     sums = Counter({outcome: sum(attempt[outcome] for attempt in attempts.values()) for outcome in OUTCOMES})
     print("    " + ", ".join(f"{sums[outcome]:,} {outcome}" for outcome in OUTCOMES))
-    for line in islice(_without_thumbnail(s3, bucket, attempts), MAX_SHOWN):
-        print(f"        {line['outcome']}: {line['key']}: {line['reason']}")
-    if sums["rejected"] + sums["failed"] > MAX_SHOWN:
+    for picture in islice(_pictures_without_thumbnail(s3, bucket, attempts), MAX_PRINTED):
+        print(f"        {picture['outcome']}: {picture['key']}: {picture['reason']}")
+    if sums["rejected"] + sums["failed"] > MAX_PRINTED:
         print(f"        and more: aws s3 cp --recursive s3://{bucket}/manifests/{job_id} .")
     unfinished = [child for child in range(children) if not attempts.get(child, {}).get("complete")]
     if unfinished:
-        print(f"    unfinished: {_listed(unfinished)} of {children}")
+        print(f"    unfinished: {_list_children(unfinished)} of {children}")
     return not unfinished and not sums["failed"]
 
 
 def last_attempts(s3: "S3Client", bucket: str, prefix: str) -> dict[int, dict[str, Any]]:
-    """Return the sums of each child's last attempt. A child that lost its host may have a manifest of each attempt.
+    """Return the totals in the manifest of each child's last attempt. The keys are the numbers of the children.
 
-    Raises botocore's errors.
+    A child may have several attempts, because AWS may take its instance away. Each attempt writes a manifest. Raises
+    botocore's errors.
     """
     last: dict[int, tuple[int, str]] = {}
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
@@ -48,7 +49,9 @@ def last_attempts(s3: "S3Client", bucket: str, prefix: str) -> dict[int, dict[st
     }
 
 
-def _without_thumbnail(s3: "S3Client", bucket: str, attempts: dict[int, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _pictures_without_thumbnail(
+    s3: "S3Client", bucket: str, attempts: dict[int, dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
     for attempt in attempts.values():
         if attempt["rejected"] + attempt["failed"]:
             for line in s3.get_object(Bucket=bucket, Key=f"{attempt['name']}.jsonl")["Body"].iter_lines():
@@ -57,6 +60,6 @@ def _without_thumbnail(s3: "S3Client", bucket: str, attempts: dict[int, dict[str
                     yield picture
 
 
-def _listed(children: list[int]) -> str:
-    names = ", ".join(map(str, children[:MAX_SHOWN]))
-    return f"child {names}" + (" and others" if len(children) > MAX_SHOWN else "")
+def _list_children(children: list[int]) -> str:
+    names = ", ".join(map(str, children[:MAX_PRINTED]))
+    return f"child {names}" + (" and others" if len(children) > MAX_PRINTED else "")

@@ -1,4 +1,4 @@
-"""Submit an array job to the batch example, follow it and show its results."""
+"""Submit an array job to the batch example, print its progress and show its results."""
 
 import argparse
 import sys
@@ -16,23 +16,27 @@ if TYPE_CHECKING:
     from mypy_boto3_batch.type_defs import JobDetailTypeDef, JobSummaryTypeDef
 
 POLL_SECONDS = 5
-"""A job takes minutes: Batch needs two or three to start an instance."""
-CHILDREN = range(1, 10_001)
-"""https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html"""
+"""Seconds between two checks of the progress. Batch needs two or three minutes to start an instance."""
+ALLOWED_CHILDREN = range(1, 10_001)
+"""The allowed numbers of children.
+https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html"""
 MAX_EXPLAINED = 5
-"""Most failed children with a reason. It is usually the same for all."""
+"""Maximum number of failed children whose reason is printed. Usually all children have the same reason."""
 STATES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 
 
-def outputs(prefix: str) -> dict[str, str]:
+def stack_outputs(prefix: str) -> dict[str, str]:
     """Return the outputs of the deployed stack. Raises botocore's errors, ClientError if the stack does not exist."""
     (stack,) = boto3.client("cloudformation").describe_stacks(StackName=f"{prefix}-batch")["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def submit(batch: "BatchClient", deployed: dict[str, str], keys: str, children: int) -> str:
-    """Submit a job over the keys with this beginning (`holiday/*`), and return its id. Raises botocore's errors."""
-    # An array needs at least two children.
+def submit_job(batch: "BatchClient", deployed: dict[str, str], keys: str, children: int) -> str:
+    """Submit a job for the pictures whose keys match `keys` (such as `holiday/*`). Return the job's id.
+
+    Raises botocore's errors.
+    """
+    # An array needs at least two children. A job with one child has no array.
     array: dict[str, Any] = {"arrayProperties": {"size": children}} if children > 1 else {}
     job = batch.submit_job(
         jobName="thumbnails",
@@ -44,11 +48,14 @@ def submit(batch: "BatchClient", deployed: dict[str, str], keys: str, children: 
     return job["jobId"]
 
 
-def follow(batch: "BatchClient", job_id: str) -> bool:
-    """Print each change of the job's progress. Return whether it succeeded. Raises botocore's errors."""
+def follow_job(batch: "BatchClient", job_id: str) -> bool:
+    """Print each change of the job's progress until the job ends. Return whether the job succeeded.
+
+    Raises botocore's errors.
+    """
     printed = ""
     while True:
-        for job in batch.describe_jobs(jobs=[job_id])["jobs"]:  # empty until Batch has registered the job
+        for job in batch.describe_jobs(jobs=[job_id])["jobs"]:  # the list is empty until Batch has stored the job
             progress = _progress(job)
             if progress != printed:
                 print(f"    {time.strftime('%H:%M:%S')}  {progress}", flush=True)
@@ -58,8 +65,11 @@ def follow(batch: "BatchClient", job_id: str) -> bool:
         time.sleep(POLL_SECONDS)
 
 
-def explain(batch: "BatchClient", job_id: str, children: int) -> None:
-    """Print why children failed, because a child that never ran has no manifest. Raises botocore's errors."""
+def print_failure_reasons(batch: "BatchClient", job_id: str, children: int) -> None:
+    """Print the reasons for failed children. They come from Batch, because a child that never ran has no manifest.
+
+    Raises botocore's errors.
+    """
     failed: Sequence[JobSummaryTypeDef | JobDetailTypeDef]
     if children > 1:
         failed = batch.list_jobs(arrayJobId=job_id, jobStatus="FAILED", maxResults=MAX_EXPLAINED)["jobSummaryList"]
@@ -81,45 +91,49 @@ def _progress(job: "JobDetailTypeDef") -> str:
 
 
 def main() -> int:
-    """Return 0 if every picture is settled, 1 if not or if AWS failed, and 130 after Ctrl-C."""
+    """Return 0 if the job has processed every picture, 1 if it has not or if AWS failed, and 130 after Ctrl-C."""
     arguments = _arguments()
-    running = None
+    running_job = None
     try:
-        batch, deployed = boto3.client("batch"), outputs(arguments.prefix)
-        running = job_id = submit(batch, deployed, arguments.keys, arguments.children)
+        batch, deployed = boto3.client("batch"), stack_outputs(arguments.prefix)
+        running_job = job_id = submit_job(batch, deployed, arguments.keys, arguments.children)
         print(f"==> submitted {job_id}: {arguments.keys}, {arguments.children} children")
-        succeeded = follow(batch, job_id)
-        running = None
+        succeeded = follow_job(batch, job_id)
+        running_job = None
         if not succeeded:
             print("==> reasons from Batch")
-            explain(batch, job_id, arguments.children)
+            print_failure_reasons(batch, job_id, arguments.children)
         print("==> results of the children")
-        settled = show_manifests(boto3.client("s3"), deployed["OutputBucketName"], job_id, arguments.children)
+        all_processed = show_manifests(boto3.client("s3"), deployed["OutputBucketName"], job_id, arguments.children)
     except (BotoCoreError, ClientError) as error:
-        sys.exit(f"error: {error}{_how_to_go_on(running)}")
+        sys.exit(f"error: {error}{_next_commands(running_job)}")
     except KeyboardInterrupt:
-        print(f"\nstopped following.{_how_to_go_on(running)}")
+        print(f"\nThe progress is not shown any more.{_next_commands(running_job)}")
         return 130
-    return 0 if succeeded and settled else 1
+    return 0 if succeeded and all_processed else 1
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--prefix", default="compute", help="the deployment's prefix")
-    parser.add_argument("--keys", default="*", help="holiday/* for keys that begin with holiday/, * for all keys")
+    parser.add_argument("--prefix", default="compute", help="the first part of the stack's name")
+    parser.add_argument(
+        "--keys", default="*", help="holiday/* selects the keys that begin with holiday/, * selects all keys"
+    )
     parser.add_argument("--children", type=int, default=4, help="number of children that share the work")
     arguments = parser.parse_args()
-    if arguments.children not in CHILDREN:
-        parser.error(f"--children {arguments.children} is out of range. Use {CHILDREN[0]} to {CHILDREN[-1]:,}.")
+    if arguments.children not in ALLOWED_CHILDREN:
+        parser.error(
+            f"--children {arguments.children} is out of range. Use {ALLOWED_CHILDREN[0]} to {ALLOWED_CHILDREN[-1]:,}."
+        )
     if not arguments.keys.endswith("*") or arguments.keys.count("*") > 1:
         parser.error(
-            f"--keys {arguments.keys!r} is not valid. End it with its only *, as in holiday/*: "
-            "S3 lists keys by their beginning."
+            f"--keys {arguments.keys!r} is not valid. Use one *, at the end, as in holiday/*, "
+            "because S3 can only list keys by their beginning."
         )
     return arguments
 
 
-def _how_to_go_on(job_id: str | None) -> str:
+def _next_commands(job_id: str | None) -> str:
     if job_id is None:
         return ""
     return (

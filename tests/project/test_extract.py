@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.extract import ALWAYS, ExtractionError, app_with, extract, files_of
+from scripts.extract import COMMON_FILES, ExtractionError, app_with_only, extract, files_of
 from tests.support.apps import EVERY_STACK, STACKS, assembly, stack_name, synthesize_folders
 from tests.support.folders import ROOT
 from tools.templates import NO_BUNDLING
@@ -41,10 +41,10 @@ def test_an_extracted_example_has_the_same_template_and_assets(
 @pytest.mark.parametrize("stem", STACKS)
 def test_an_extracted_example_has_the_common_files_and_only_its_own_stack(stem: str) -> None:
     files = files_of(stem)
-    assert {*map(Path, ALWAYS), Path("config.py"), Path("settings_checks.py")} <= set(files)
+    assert {*map(Path, COMMON_FILES), Path("config.py"), Path("settings_checks.py")} <= set(files)
     stacks = {file.stem for file in files if file.parts[0] == "stacks" and file.suffix == ".py"}
     assert stacks & set(STACKS) == {stem}
-    assert [other for other in STACKS if f"from stacks.{other} " in app_with(stem)] == [stem]
+    assert [other for other in STACKS if f"from stacks.{other} " in app_with_only(stem)] == [stem]
 
 
 def test_the_batch_example_contains_only_the_thumbnail_modules_of_its_image() -> None:
@@ -64,7 +64,7 @@ def test_the_batch_example_contains_only_the_thumbnail_modules_of_its_image() ->
 )
 def test_app_py_contains_only_the_variables_of_the_example(stem: str, variables: set[str]) -> None:
     all_variables = {"log_settings", "alarm_settings", "watch_settings", "processor", "web_settings"}
-    assert {name for name in all_variables if f"    {name}:" in app_with(stem)} == variables
+    assert {name for name in all_variables if f"    {name}:" in app_with_only(stem)} == variables
 
 
 def test_the_error_for_an_unknown_example_lists_all_examples(tmp_path: Path) -> None:

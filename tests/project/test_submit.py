@@ -42,8 +42,8 @@ def command(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Prepare `make submit CHILDREN=1`. The stack is deployed and Batch accepts the job."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(sys, "argv", ["submit", "--children", "1"])
-    monkeypatch.setattr(submit, "outputs", lambda _: OUTPUTS)
-    monkeypatch.setattr(submit, "submit", lambda *_: "id")
+    monkeypatch.setattr(submit, "stack_outputs", lambda _: OUTPUTS)
+    monkeypatch.setattr(submit, "submit_job", lambda *_: "id")
     return monkeypatch
 
 
@@ -59,7 +59,7 @@ def test_the_request_has_the_number_of_children_as_array_size_and_as_parameter(
     parameters = {"keys": "a/*", "children": str(children)}
     request = {"jobName": "thumbnails", "jobQueue": "queue", "jobDefinition": "definition", "parameters": parameters}
     stubber.add_response("submit_job", {"jobName": "thumbnails", "jobId": "id"}, {**request, **array_properties})
-    assert submit.submit(client, OUTPUTS, "a/*", children) == "id"
+    assert submit.submit_job(client, OUTPUTS, "a/*", children) == "id"
 
 
 def _job(status: str, **counts: int) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_the_command_prints_each_change_of_the_progress(
         _job(final_status, **{final_status: 2}),
     ):
         stubber.add_response("describe_jobs", response, {"jobs": ["id"]})
-    assert submit.follow(client, "id") is (final_status == "SUCCEEDED")
+    assert submit.follow_job(client, "id") is (final_status == "SUCCEEDED")
     printed = [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines()]
     assert printed == ["2 runnable", "1 running, 1 succeeded", f"2 {final_status.lower()}"]
 
@@ -101,11 +101,11 @@ def test_the_command_prints_the_reasons_of_batch_for_failed_children(
     stubber.add_response(
         "list_jobs", {"jobSummaryList": children}, {"arrayJobId": "id", "jobStatus": "FAILED", "maxResults": 5}
     )
-    submit.explain(client, "id", 8)
+    submit.print_failure_reasons(client, "id", 8)
     job_without_array = _job("FAILED")
     job_without_array["jobs"][0] |= exited
     stubber.add_response("describe_jobs", job_without_array, {"jobs": ["id"]})
-    submit.explain(client, "id", 1)
+    submit.print_failure_reasons(client, "id", 1)
     assert capsys.readouterr().out.splitlines() == [
         "        child 0 failed: Task failed to start; CannotPullContainerError: no",
         "        child 3 failed: Essential container in task exited; exit code 1",
@@ -186,7 +186,7 @@ def test_if_the_display_stops_the_output_contains_commands_for_the_running_job(
     def raise_error(*_: Any) -> bool:
         raise error
 
-    command.setattr(submit, "follow", raise_error)
+    command.setattr(submit, "follow_job", raise_error)
     with pytest.raises(SystemExit) as ended:
         sys.exit(submit.main())
     output = capsys.readouterr().out + str(ended.value.code)
@@ -199,7 +199,7 @@ def test_after_a_failed_job_the_command_prints_reasons_and_returns_1(
     s3: Any, command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_manifest(s3, 0, 1, made=1)
-    command.setattr(submit, "follow", lambda *_: False)
-    command.setattr(submit, "explain", lambda *_: print("why"))
+    command.setattr(submit, "follow_job", lambda *_: False)
+    command.setattr(submit, "print_failure_reasons", lambda *_: print("why"))
     assert submit.main() == 1
     assert capsys.readouterr().out.splitlines()[1:4] == ["==> reasons from Batch", "why", "==> results of the children"]

@@ -52,8 +52,8 @@ class BatchExample:
 
     def _run_on_aws(self) -> str:
         batch = self.deployment.client("batch")
-        job_id = submit.submit(batch, self.outputs, f"{self.prefix}*", CHILDREN)
-        assert submit.follow(batch, job_id)
+        job_id = submit.submit_job(batch, self.outputs, f"{self.prefix}*", CHILDREN)
+        assert submit.follow_job(batch, job_id)
         return job_id
 
     def _run_locally(self, environment: dict[str, str]) -> str:
