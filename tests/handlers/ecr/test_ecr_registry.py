@@ -1,4 +1,6 @@
-"""Copying an image, on a fake registry with ECR's rules."""
+"""Images are copied between two repositories of a fake registry that has the rules of ECR."""
+
+# ruff: noqa: N803 - the fake has the parameter names of AWS
 
 import hashlib
 import json
@@ -23,144 +25,142 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-class ImageExistsError(Exception):
-    """Stands for ImageAlreadyExistsException."""
-
-
-class TagExistsError(Exception):
-    """Stands for ImageTagAlreadyExistsException."""
-
-
 class Exceptions:
-    ImageAlreadyExistsException = ImageExistsError
-    ImageTagAlreadyExistsException = TagExistsError
+    """The exceptions of boto3's client."""
+
+    class ImageAlreadyExistsException(Exception):  # noqa: N818 - the name that AWS uses
+        pass
+
+    class ImageTagAlreadyExistsException(Exception):  # noqa: N818 - the name that AWS uses
+        pass
 
 
 @dataclass
 class Repository:
-    blobs: dict[str, bytes] = field(default_factory=dict)
+    layers: dict[str, bytes] = field(default_factory=dict)
+    """The content for each digest."""
     images: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Manifest and media type of each digest."""
+    """Manifest and media type for each digest."""
     tags: dict[str, str] = field(default_factory=dict)
+    """The digest for each tag."""
 
-    def add(self, manifest: dict[str, Any], kind: str, tag: str | None = None) -> str:
+    def add(self, manifest: dict[str, Any], media_type: str, tag: str | None = None) -> str:
         text = json.dumps(manifest)
         digest = digest_of(text.encode())
-        self.images[digest] = (text, kind)
+        self.images[digest] = (text, media_type)
         if tag:
             self.tags[tag] = digest
         return digest
 
     def add_image(self, *layers: bytes, tag: str | None = None) -> str:
         contents = [b'{"config": 1}', *layers]
-        self.blobs.update({digest_of(content): content for content in contents})
+        self.layers.update({digest_of(content): content for content in contents})
         config, *rest = ({"digest": digest_of(content), "size": len(content)} for content in contents)
         return self.add({"config": config, "layers": rest}, IMAGE, tag)
 
 
 class Ecr:
-    """A fake of boto3's client with the calls that copying makes, and the rules of ECR that matter to them."""
+    """A fake of boto3's client: the methods that copying calls, and the rules of ECR that are important for copying."""
 
     exceptions = Exceptions
 
     def __init__(self, url: str) -> None:
         self.repositories = {"source": Repository(), "target": Repository()}
         self.uploads: dict[str, bytes] = {}
-        self.uploaded: list[str] = []
-        self.error_for_same_image: type[Exception] = ImageExistsError
-        """Raised if the tag belongs to this very image already. ECR may raise either error."""
+        self.uploaded_digests: list[str] = []
+        self.same_image_error: type[Exception] = Exceptions.ImageAlreadyExistsException
+        """Raised if the tag already belongs to the same image. The real ECR raises one of two errors."""
         self._url = url
 
-    def batch_get_image(self, *, repositoryName: str, imageIds: list[Any], acceptedMediaTypes: list[str]) -> Any:  # noqa: N803
+    def batch_get_image(self, *, repositoryName: str, imageIds: list[Any], acceptedMediaTypes: list[str]) -> Any:
         repository = self.repositories[repositoryName]
-        (wanted,) = imageIds
-        digest = wanted.get("imageDigest") or repository.tags.get(wanted["imageTag"])
+        (image_id,) = imageIds
+        digest = image_id.get("imageDigest") or repository.tags.get(image_id["imageTag"])
         if digest not in repository.images:
             return {"images": [], "failures": [{"failureReason": "Requested image not found"}]}
-        manifest, kind = repository.images[digest]
-        assert kind in acceptedMediaTypes, "ECR would convert it, and its digest would be another"
-        image = {"imageManifest": manifest, "imageManifestMediaType": kind, "imageId": {"imageDigest": digest}}
+        manifest, media_type = repository.images[digest]
+        assert media_type in acceptedMediaTypes, "ECR would convert the manifest, so its digest would change"
+        image = {"imageManifest": manifest, "imageManifestMediaType": media_type, "imageId": {"imageDigest": digest}}
         return {"images": [image], "failures": []}
 
-    def batch_check_layer_availability(self, *, repositoryName: str, layerDigests: list[str]) -> Any:  # noqa: N803
-        present = self.repositories[repositoryName].blobs
-        return {
-            "layers": [
-                {"layerDigest": digest, "layerAvailability": "AVAILABLE" if digest in present else "UNAVAILABLE"}
-                for digest in layerDigests
-            ]
-        }
+    def batch_check_layer_availability(self, *, repositoryName: str, layerDigests: list[str]) -> Any:
+        availability = {True: "AVAILABLE", False: "UNAVAILABLE"}
+        layers = self.repositories[repositoryName].layers
+        answers = [
+            {"layerDigest": digest, "layerAvailability": availability[digest in layers]} for digest in layerDigests
+        ]
+        return {"layers": answers}
 
-    def get_download_url_for_layer(self, *, repositoryName: str, layerDigest: str) -> Any:  # noqa: N803
+    def get_download_url_for_layer(self, *, repositoryName: str, layerDigest: str) -> Any:
         return {"downloadUrl": f"{self._url}/{repositoryName}/{layerDigest}"}
 
-    def initiate_layer_upload(self, *, repositoryName: str) -> Any:  # noqa: N803
+    def initiate_layer_upload(self, *, repositoryName: str) -> Any:
         upload_id = f"{repositoryName}-{len(self.uploads)}"
         self.uploads[upload_id] = b""
         return {"uploadId": upload_id, "partSize": PART_SIZE}
 
     def upload_layer_part(
-        self,
-        *,
-        repositoryName: str,  # noqa: N803, ARG002
-        uploadId: str,  # noqa: N803
-        partFirstByte: int,  # noqa: N803
-        partLastByte: int,  # noqa: N803
-        layerPartBlob: bytes,  # noqa: N803
+        self, *, repositoryName: str, uploadId: str, partFirstByte: int, partLastByte: int, layerPartBlob: bytes
     ) -> None:
+        assert uploadId.startswith(repositoryName)
         assert partFirstByte == len(self.uploads[uploadId])
         assert partLastByte - partFirstByte + 1 == len(layerPartBlob) <= PART_SIZE
         self.uploads[uploadId] += layerPartBlob
 
-    def complete_layer_upload(self, *, repositoryName: str, uploadId: str, layerDigests: list[str]) -> None:  # noqa: N803
+    def complete_layer_upload(self, *, repositoryName: str, uploadId: str, layerDigests: list[str]) -> None:
         content = self.uploads[uploadId]
         assert [digest_of(content)] == layerDigests, "InvalidLayerException"
-        self.repositories[repositoryName].blobs[layerDigests[0]] = content
-        self.uploaded.append(layerDigests[0])
+        self.repositories[repositoryName].layers[layerDigests[0]] = content
+        self.uploaded_digests.append(layerDigests[0])
 
-    def put_image(self, *, repositoryName: str, imageManifest: str, imageManifestMediaType: str, **id_: str) -> None:  # noqa: N803
+    def put_image(
+        self,
+        *,
+        repositoryName: str,
+        imageManifest: str,
+        imageManifestMediaType: str,
+        imageDigest: str,
+        imageTag: str = "",
+    ) -> None:
         repository = self.repositories[repositoryName]
-        digest = digest_of(imageManifest.encode())
-        assert id_.pop("imageDigest") == digest, "ImageDigestDoesNotMatchException"
-        manifest = json.loads(imageManifest)
+        digest, manifest = digest_of(imageManifest.encode()), json.loads(imageManifest)
+        assert imageDigest == digest, "ImageDigestDoesNotMatchException"
         layers = [manifest["config"], *manifest["layers"]] if "layers" in manifest else []
-        assert {layer["digest"] for layer in layers} <= {*repository.blobs}, "LayersNotFoundException"
-        assert {image["digest"] for image in manifest.get("manifests", [])} <= {*repository.images}, (
-            "ReferencedImagesNotFound"
-        )
-        tag = id_.get("imageTag")
-        if repository.tags.get(tag or "") == digest:
-            raise self.error_for_same_image(digest)
-        if tag in repository.tags:
-            raise TagExistsError(tag)
-        if digest in repository.images and tag is None:
-            raise ImageExistsError(digest)
+        assert {layer["digest"] for layer in layers} <= {*repository.layers}, "LayersNotFoundException"
+        images = {image["digest"] for image in manifest.get("manifests", [])}
+        assert images <= {*repository.images}, "ReferencedImagesNotFoundException"
+        if repository.tags.get(imageTag) == digest:
+            raise self.same_image_error(digest)
+        if imageTag in repository.tags:
+            raise Exceptions.ImageTagAlreadyExistsException(imageTag)
+        if digest in repository.images and not imageTag:
+            raise Exceptions.ImageAlreadyExistsException(digest)
         repository.images[digest] = (imageManifest, imageManifestMediaType)
-        if tag:
-            repository.tags[tag] = digest
+        if imageTag:
+            repository.tags[imageTag] = digest
 
 
 @pytest.fixture
 def ecr() -> Iterator[Ecr]:
-    """The fake registry, with an HTTP server for the layers (ECR serves them from S3)."""
+    """Return the fake registry, with an HTTP server from which the layers are downloaded."""
 
-    class Layers(BaseHTTPRequestHandler):
+    class LayerHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             repository, digest = self.path[1:].split("/")
-            content = made.repositories[repository].blobs.get(digest)
+            content = ecr.repositories[repository].layers.get(digest)
             self.send_response(404 if content is None else 200)
             self.send_header("Content-Length", str(len(content or b"")))
             self.end_headers()
             self.wfile.write(content or b"")
 
         def log_message(self, *_: Any) -> None:
-            """Log nothing."""
+            """Write no log."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Layers)
-    made = Ecr(f"http://127.0.0.1:{server.server_port}")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), LayerHandler)
+    ecr = Ecr(f"http://127.0.0.1:{server.server_port}")
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield made
+    yield ecr
     server.shutdown()
     server.server_close()
     thread.join()
@@ -168,8 +168,9 @@ def ecr() -> Iterator[Ecr]:
 
 @pytest.fixture
 def copy(ecr: Ecr) -> Iterator[Copy]:
+    """Return a function that copies the image with a tag from `source` to `target`."""
     with urllib3.PoolManager(retries=False) as http:
-        registry = Registry(ecr, http)  # type: ignore[arg-type] # it has the methods that are called
+        registry = Registry(ecr, http)  # type: ignore[arg-type] # the fake has all methods that are called
         yield lambda tag: registry.copy("source", "target", tag)
 
 
@@ -181,57 +182,45 @@ def test_an_image_is_copied_part_by_part(ecr: Ecr, copy: Copy) -> None:
 
 
 def test_an_index_is_copied_with_all_its_images(ecr: Ecr, copy: Copy) -> None:
+    """A layer of two images, and a layer that an image contains twice, are copied only once."""
     source, target = ecr.repositories.values()
-    arm, x86 = source.add_image(b"shared", b"arm"), source.add_image(b"shared", b"x86")
+    arm, x86 = source.add_image(b"shared", b"arm"), source.add_image(b"shared", b"x86", b"twice", b"twice")
     source.add({"manifests": [{"digest": arm}, {"digest": x86}]}, INDEX, tag="v1")
     copy("v1")
     assert target == source
-    assert len(ecr.uploaded) == len({*ecr.uploaded}), "a shared layer is copied once"
+    assert sorted(ecr.uploaded_digests) == sorted(source.layers)
 
 
-@pytest.mark.parametrize("error", [ImageExistsError, TagExistsError])
+@pytest.mark.parametrize("error", [Exceptions.ImageAlreadyExistsException, Exceptions.ImageTagAlreadyExistsException])
 def test_existing_images_and_layers_are_not_copied_again(ecr: Ecr, copy: Copy, error: type[Exception]) -> None:
     source, target = ecr.repositories.values()
-    ecr.error_for_same_image = error
+    ecr.same_image_error = error
     source.add_image(b"base", b"old", tag="v1")
     copy("v1")
-    ecr.uploaded.clear()
+    ecr.uploaded_digests.clear()
     source.add_image(b"base", b"new", tag="v2")
     copy("v2")
-    assert ecr.uploaded == [digest_of(b"new")]
-    ecr.uploaded.clear()
     assert copy("v2") == target.tags["v2"]
-    assert ecr.uploaded == []
+    assert ecr.uploaded_digests == [digest_of(b"new")]
     assert target.tags == source.tags
-
-
-def test_a_repeated_layer_is_copied_once(ecr: Ecr, copy: Copy) -> None:
-    source, _ = ecr.repositories.values()
-    source.add_image(b"same", b"same", tag="v1")
-    copy("v1")
-    assert ecr.uploaded.count(digest_of(b"same")) == 1
 
 
 def test_a_tag_of_another_image_is_not_moved(ecr: Ecr, copy: Copy) -> None:
     source, target = ecr.repositories.values()
-    taken = target.add_image(b"mine", tag="v1")
+    existing_digest = target.add_image(b"mine", tag="v1")
     source.add_image(b"yours", tag="v1")
     with pytest.raises(CopyError, match="tag v1 of target belongs to another image"):
         copy("v1")
-    assert target.tags["v1"] == taken
+    assert target.tags["v1"] == existing_digest
 
 
-def test_a_missing_image_is_a_clear_error(copy: Copy) -> None:
-    with pytest.raises(
-        CopyError, match=r"source has no image .*v1.* to copy .*Requested image not found.*deploy again"
-    ):
-        copy("v1")
-
-
-def test_a_missing_layer_is_a_clear_error(ecr: Ecr, copy: Copy) -> None:
+def test_the_error_names_a_missing_image_or_layer(ecr: Ecr, copy: Copy) -> None:
     source, target = ecr.repositories.values()
+    reason = r"source has no image .*v1.* to copy .*Requested image not found.*deploy again"
+    with pytest.raises(CopyError, match=reason):
+        copy("v1")
     source.add_image(b"lost", tag="v1")
-    del source.blobs[digest_of(b"lost")]
+    del source.layers[digest_of(b"lost")]
     with pytest.raises(CopyError, match="HTTP 404"):
         copy("v1")
     assert target.tags == {}
