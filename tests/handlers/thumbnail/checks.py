@@ -1,4 +1,4 @@
-"""Makes thumbnails in tests, and checks what every thumbnail and every rejection must have."""
+"""Makes thumbnails for tests, and checks the rules for every thumbnail and for every rejection."""
 
 import functools
 import io
@@ -29,14 +29,14 @@ def open_rgba(made: Thumbnail) -> Image.Image:
 
 
 def pixel(made: Thumbnail, x: float, y: float) -> tuple[int, ...]:
-    """Return the colour at fractions of the width and height."""
+    """Return the colour of a pixel. `x` and `y` are fractions of the width and height."""
     value = open_rgba(made).getpixel((int(x * made.width), int(y * made.height)))
     assert isinstance(value, tuple)
     return value
 
 
 def is_close(colour: tuple[int, ...], expected: tuple[int, ...], tolerance: int = 8) -> bool:
-    """Whether two colours look the same. A difference of 8 of 255 is invisible; a wrong conversion makes more."""
+    """Whether two colours look the same. A difference of 8 (of 255) is invisible; a wrong conversion causes more."""
     return all(abs(a - b) <= tolerance for a, b in zip(colour, expected, strict=False))
 
 
@@ -46,19 +46,19 @@ def assert_shows_scene(made: Thumbnail) -> None:
 
 
 def webp_chunks(webp: bytes) -> list[bytes]:
-    """Return the kinds of a WebP's chunks (RFC 9649, section 2)."""
+    """Return the type of each chunk of a WebP (RFC 9649, section 2)."""
     assert webp[:4] == b"RIFF"
     assert webp[8:12] == b"WEBP"
     assert struct.unpack_from("<I", webp, 4)[0] == len(webp) - 8
-    kinds, at = [], 12
-    while at < len(webp):
-        kinds.append(webp[at : at + 4])
-        at += 8 + -(-struct.unpack_from("<I", webp, at + 4)[0] // 2) * 2
-    return kinds
+    types, offset = [], 12
+    while offset < len(webp):
+        types.append(webp[offset : offset + 4])
+        offset += 8 + -(-struct.unpack_from("<I", webp, offset + 4)[0] // 2) * 2
+    return types
 
 
 def assert_valid(made: Thumbnail, max_edge: int = MAX_EDGE) -> None:
-    """Assert what holds for every thumbnail, whatever its source."""
+    """Assert the rules for every thumbnail: format, size, and no metadata."""
     image = Image.open(io.BytesIO(made.data))
     image.load()
     assert (image.format, image.size) == ("WEBP", (made.width, made.height))
@@ -73,12 +73,12 @@ def assert_valid(made: Thumbnail, max_edge: int = MAX_EDGE) -> None:
 
 
 def assert_readable(reason: str) -> None:
-    """Assert that a reason is one sentence without internals of the program."""
+    """Assert that a reason is one sentence that a user understands, without internal names of the program."""
     assert reason.endswith(".")
     assert reason.startswith(("The picture ", "The file "))
     assert 20 < len(reason) < 120
-    for internal in ("0x", "<", ">", "Pillow", "PIL", "Error", "tile", "_", "\n"):
-        assert internal not in reason
+    for internal_text in ("0x", "<", ">", "Pillow", "PIL", "Error", "tile", "_", "\n"):
+        assert internal_text not in reason
 
 
 def assert_rejected(data: bytes, match: str | None = None, max_pixels: int = MAX_PIXELS) -> Rejected:
@@ -89,7 +89,7 @@ def assert_rejected(data: bytes, match: str | None = None, max_pixels: int = MAX
 
 
 def assert_made_or_rejected(data: bytes) -> None:
-    """Assert that there is either a thumbnail or a reason, and no other error."""
+    """Assert that the picture gets a valid thumbnail, or is rejected with a readable reason."""
     try:
         made = thumbnail_of(data)
     except Rejected as rejected:

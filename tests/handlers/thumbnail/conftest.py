@@ -1,10 +1,9 @@
-"""Fixtures: the thumbnail function in this process, on moto's S3 and DynamoDB."""
+"""Fixtures: the thumbnail function in this process, with the S3 and DynamoDB of moto (a fake of AWS)."""
 
 import itertools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import quote_plus
@@ -35,16 +34,15 @@ CONTEXT = SimpleNamespace(
 
 @pytest.fixture(scope="session")
 def function() -> Iterator[ModuleType]:
-    """The handler's module, imported as Lambda imports it."""
-    before = dict(os.environ)
-    for name in [name for name in before if name.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(ENVIRONMENT)
-    from thumbnail import handler  # noqa: PLC0415 - it reads its environment when imported
+    """Return the handler's module, imported with the environment variables that the stack sets in Lambda."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        from thumbnail import handler  # noqa: PLC0415 - the module reads its environment when it is imported
 
-    yield handler
-    os.environ.clear()
-    os.environ.update(before)
+        yield handler
 
 
 @cache
@@ -56,7 +54,10 @@ _sequencers = itertools.count(0x55AED6DCD90281E5)
 
 
 def record(name: str, key: str, **attributes: Any) -> dict[str, Any]:
-    """Return a record of an event notification, later than all before it; a restoration has no sequencer."""
+    """Return a record of an event notification. Its sequencer is later than those of all earlier calls.
+
+    The record of a restoration has no sequencer.
+    """
     if not name.startswith("ObjectRestore"):
         attributes["sequencer"] = f"{next(_sequencers):018X}"
     return {
@@ -67,15 +68,12 @@ def record(name: str, key: str, **attributes: Any) -> dict[str, Any]:
     }
 
 
-@dataclass
 class World:
     """The two buckets and the table, and the events that S3 sends."""
 
-    function: ModuleType
-    s3: Any = field(default_factory=partial(_client, "s3"))
-    dynamodb: Any = field(default_factory=partial(_client, "dynamodb"))
-
-    def __post_init__(self) -> None:
+    def __init__(self, function: ModuleType) -> None:
+        self.function = function
+        self.s3, self.dynamodb = _client("s3"), _client("dynamodb")
         self.function.metrics.clear_metrics()
         for bucket in (UPLOADS, THUMBNAILS):
             self.s3.create_bucket(Bucket=bucket)
@@ -106,27 +104,27 @@ class World:
         self.function.handler({"Records": list(records)}, CONTEXT)
 
     def settle(self, record: dict[str, Any]) -> None:
-        """Run only the part of the function that settles one record. It can interrupt a running invocation."""
+        """Run only the function's `settle` for one record. A test can call this while another invocation runs."""
         (change,) = self.function.parse_changes({"Records": [record]})
         self.function.settle(change, self.function.uploads, self.function.store, self.function.limits)
 
     def items(self) -> dict[str, dict[str, Any]]:
-        """Return the item of each key, its attributes as plain values."""
+        """Return the item of each key. Its attributes are plain values."""
         items = self.dynamodb.scan(TableName=TABLE)["Items"]
-        plain = [{name: next(iter(value.values())) for name, value in item.items()} for item in items]
-        return {item["image_key"]: item for item in plain}
+        plain_items = [{name: next(iter(value.values())) for name, value in item.items()} for item in items]
+        return {item["image_key"]: item for item in plain_items}
 
     def item(self, key: str) -> dict[str, Any]:
         return self.items()[key]
 
     def thumbnails(self) -> dict[str, bytes]:
-        """Return the bytes of each object in the thumbnails bucket."""
-        found = self.s3.list_objects_v2(Bucket=THUMBNAILS).get("Contents", [])
-        keys = [entry["Key"] for entry in found]
+        """Return the key and the bytes of each object in the thumbnails bucket."""
+        entries = self.s3.list_objects_v2(Bucket=THUMBNAILS).get("Contents", [])
+        keys = [entry["Key"] for entry in entries]
         return {key: self.s3.get_object(Bucket=THUMBNAILS, Key=key)["Body"].read() for key in keys}
 
     def assert_made(self, key: str) -> None:
-        """Assert that this key has the only thumbnail."""
+        """Assert that the picture with this key has a thumbnail, and that there are no other thumbnails."""
         item = self.item(key)
         assert item["status"] == "made"
         assert list(self.thumbnails()) == [item["thumbnail_key"]]

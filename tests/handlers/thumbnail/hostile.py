@@ -1,4 +1,4 @@
-"""Bad test pictures. Many make Pillow alone crash, or take much more memory than the file's size suggests."""
+"""Bad test pictures. Without our checks, many of them make Pillow crash, or use far more memory than a normal file."""
 
 import io
 import struct
@@ -22,22 +22,22 @@ from tests.handlers.thumbnail.raw import (
     tiff_directory,
 )
 
-MANY = 120_000
-"""More values than one tag may have."""
+TOO_MANY = 120_000
+"""More values than one tag is allowed to have."""
 
 
 def _compressed_zeros(length: int) -> bytes:
-    """Return at least so many zeros, compressed to a thousandth of their length."""
+    """Return at least `length` zeros, compressed to about one thousandth of their length."""
     block = 100_000
     blocks = -(-length // block)
     compressor = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
-    one = compressor.compress(bytes(block)) + compressor.flush(zlib.Z_FULL_FLUSH)  # independent of earlier blocks
-    adler = (block * blocks % 65521) << 16 | 1  # the checksum of the zeros
-    return b"\x78\xda" + one * blocks + compressor.flush() + struct.pack(">I", adler)
+    compressed = compressor.compress(bytes(block)) + compressor.flush(zlib.Z_FULL_FLUSH)  # can be repeated
+    checksum = (block * blocks % 65521) << 16 | 1  # Adler-32 of the zeros
+    return b"\x78\xda" + compressed * blocks + compressor.flush() + struct.pack(">I", checksum)
 
 
 def bomb(file_format: str, pixels: int = 120_000_000) -> bytes:
-    """Return a small file of very many pixels."""
+    """Return a small file of a picture with very many pixels."""
     width, height = pixels // 10_000, 10_000
     if file_format == "PNG":
         return png_file((width, height), 8, 0, png_chunk(b"IDAT", _compressed_zeros(height * (1 + width))))
@@ -46,51 +46,51 @@ def bomb(file_format: str, pixels: int = 120_000_000) -> bytes:
     return _overwrite(small, offset, struct.pack(form, width, height))
 
 
-def _overwrite(data: bytes, at: int, part: bytes) -> bytes:
-    return data[:at] + part + data[at + len(part) :]
+def _overwrite(data: bytes, offset: int, part: bytes) -> bytes:
+    return data[:offset] + part + data[offset + len(part) :]
 
 
 def gif_with_large_frame(width: int = 60_000, height: int = 60_000) -> bytes:
-    """Return a GIF of 16 x 16 whose first frame is larger. Its data fills 16 x 40.
+    """Return a GIF of 16 x 16 pixels whose first frame says that it is larger. The frame has data for 16 x 40 pixels.
 
-    Pillow learns the size of the frame while it opens the file.
+    Pillow reads the size of the frame when it opens the file.
     """
     small = _overwrite(save(Image.new("P", (16, 40)), "GIF"), 6, struct.pack("<HH", 16, 16))
     return _overwrite(small, small.index(b",", 13) + 5, struct.pack("<HH", width, height))
 
 
 def tiff_with_many_strips() -> bytes:
-    """Return a TIFF that lists the same strip many times. Pillow makes an object for each."""
-    return tiff([8], 1, grey_bars("B"), tags={273: (LONG, [8] * MANY), 278: (LONG, [HEIGHT - 1])})
+    """Return a TIFF that lists the same strip too many times. Pillow creates an object for each entry."""
+    return tiff([8], 1, grey_bars("B"), tags={273: (LONG, [8] * TOO_MANY), 278: (LONG, [HEIGHT - 1])})
 
 
 def big_tiff_with_many_strips() -> bytes:
-    """Return the same as a BigTIFF, the TIFF of 64 bits."""
+    """Return a BigTIFF (a TIFF with 64-bit offsets) that lists the same strip too many times."""
     whole = save(scene(), "TIFF", big_tiff=True)
     after_compression = whole.index(struct.pack("<HHQQ", 259, SHORT, 1, 1))
-    for tag, count, value in ((273, MANY, len(whole)), (278, 1, HEIGHT - 1)):
+    for tag, count, value in ((273, TOO_MANY, len(whole)), (278, 1, HEIGHT - 1)):
         entry = whole.index(struct.pack("<H", tag), after_compression)
         whole = _overwrite(whole, entry, struct.pack("<HHQQ", tag, LONG, count, value))
-    return whole + struct.pack("<L", 16) * MANY
+    return whole + struct.pack("<L", 16) * TOO_MANY
 
 
 def tiff_with_strips_as_bytes() -> bytes:
-    """Return the same with the list in bytes, a type that is harmless in other tags."""
+    """Return a TIFF whose too long list of strips has the type BYTE, which is harmless in other tags."""
     whole = tiff_with_many_strips()
-    entry = whole.index(struct.pack("<HHL", 273, LONG, MANY))
-    return _overwrite(whole, entry, struct.pack("<HHL", 273, 1, 4 * MANY))
+    entry = whole.index(struct.pack("<HHL", 273, LONG, TOO_MANY))
+    return _overwrite(whole, entry, struct.pack("<HHL", 273, 1, 4 * TOO_MANY))
 
 
 def tiff_with_large_exif() -> bytes:
     """Return a TIFF whose EXIF directory has a very long list of fractions."""
     pixels = grey_bars("B")
-    at = 8 + len(pixels)
-    exif = tiff_directory({0x829A: (RATIONAL, [1, 1] * MANY)}, at)
-    return tiff([8], 1, pixels + exif, tags={34665: (LONG, [at])})
+    offset = 8 + len(pixels)
+    exif = tiff_directory({0x829A: (RATIONAL, [1, 1] * TOO_MANY)}, offset)
+    return tiff([8], 1, pixels + exif, tags={34665: (LONG, [offset])})
 
 
 def tiff_with_large_tile(edge: int = 16_000) -> bytes:
-    """Return a TIFF of 320 x 200 in one compressed tile of very many pixels."""
+    """Return a TIFF of 320 x 200 pixels in one compressed tile of `edge` x `edge` pixels."""
     pixels = _compressed_zeros(edge * edge)
     tile: Entries = {
         259: (SHORT, [8]),
@@ -107,35 +107,35 @@ def _exif_block(entries: Entries) -> bytes:
 
 
 def jpeg_with_large_exif(between: bytes = b"") -> bytes:
-    """Return a JPEG whose resolution is a very long list of fractions, in many segments that Pillow joins.
+    """Return a JPEG whose resolution in EXIF is a very long list of fractions.
 
-    Pillow skips the bytes `between` the segments.
+    The EXIF is split into many segments. Pillow skips the bytes `between` the segments, and joins the segments.
     """
-    exif = _exif_block({ORIENTATION: (SHORT, [1]), 0x011A: (RATIONAL, [72, 1] * 5 * MANY), 0x0128: (SHORT, [2])})
+    exif = _exif_block({ORIENTATION: (SHORT, [1]), 0x011A: (RATIONAL, [72, 1] * 5 * TOO_MANY), 0x0128: (SHORT, [2])})
     segments = (b"Exif\0\0" + part for part in split(exif, 65_000))
     joined = b"".join(b"\xff\xe1" + struct.pack(">H", len(part) + 2) + part + between for part in segments)
     plain = jpeg()
-    return plain[:2] + joined + plain[20:]  # without the JFIF segment, because its resolution has priority
+    return plain[:2] + joined + plain[20:]  # the JFIF segment is left out, because Pillow would use its resolution
 
 
 def png_with_large_exif() -> bytes:
-    """Return a PNG whose orientation is a very long list."""
-    exif = _exif_block({ORIENTATION: (LONG, [1000] * 16 * MANY)})
+    """Return a PNG whose orientation in EXIF is a very long list."""
+    exif = _exif_block({ORIENTATION: (LONG, [1000] * 16 * TOO_MANY)})
     return png(8, 2, scene().tobytes(), png_chunk(b"eXIf", exif))
 
 
 def png_with_text_bomb(kind: bytes) -> bytes:
-    """Return a PNG with a compressed text or profile of 64 MB."""
-    head = {b"zTXt": b"Comment\0\0", b"iTXt": b"Comment\0\1\0\0\0", b"iCCP": b"profile\0\0"}[kind]
-    return png(8, 2, scene().tobytes(), png_chunk(kind, head + _compressed_zeros(64_000_000)))
+    """Return a PNG with a compressed text or colour profile of 64 MB."""
+    start = {b"zTXt": b"Comment\0\0", b"iTXt": b"Comment\0\1\0\0\0", b"iCCP": b"profile\0\0"}[kind]
+    return png(8, 2, scene().tobytes(), png_chunk(kind, start + _compressed_zeros(64_000_000)))
 
 
 def cyclic_tiff() -> bytes:
-    """Return a TIFF whose only directory names itself as the next one and as its EXIF directory."""
+    """Return a TIFF with one directory. The next directory and the EXIF directory are the same directory again."""
     pixels = grey_bars("B")
-    at = 8 + len(pixels)
-    whole = tiff([8], 1, pixels, tags={34665: (LONG, [at])})
-    return _overwrite(whole, at + 2 + 12 * 10, struct.pack("<L", at))
+    offset = 8 + len(pixels)
+    whole = tiff([8], 1, pixels, tags={34665: (LONG, [offset])})
+    return _overwrite(whole, offset + 2 + 12 * 10, struct.pack("<L", offset))
 
 
 def jpeg_with_many_scans(scans: int) -> bytes:
@@ -146,8 +146,8 @@ def jpeg_with_many_scans(scans: int) -> bytes:
     return whole[:last] + scan * (scans - whole[:last].count(b"\xff\xda")) + whole[-2:]
 
 
-def avif_larger_than_announced(edge: int = 7000) -> bytes:
-    """Return an AVIF that announces 100 x 75 (ISO/IEC 23008-12, 6.5.3) but decodes to `edge` x `edge`."""
+def avif_larger_than_its_header_says(edge: int = 7000) -> bytes:
+    """Return an AVIF of `edge` x `edge` pixels. Its header says 100 x 75 (ISO/IEC 23008-12, 6.5.3)."""
     whole = save(Image.new("RGB", (edge, edge), RED), "AVIF", speed=10)
     return _overwrite(whole, whole.index(b"ispe") + 8, struct.pack(">II", 100, 75))
 
@@ -172,12 +172,12 @@ def contradictory_tiffs() -> dict[str, bytes]:
         "short-palette": {262: (SHORT, [3]), 320: (SHORT, [1, 2, 3])},
         "unknown-orientation": {274: (SHORT, [65535])},
     }
-    made = {name: tiff([8], 1, pixels, tags=entries) for name, entries in tags.items()}
-    return {**made, "many-bits": tiff([8], 1, pixels, counts={258: 2**32 - 1})}
+    files = {name: tiff([8], 1, pixels, tags=entries) for name, entries in tags.items()}
+    return {**files, "many-bits": tiff([8], 1, pixels, counts={258: 2**32 - 1})}
 
 
 def other_files() -> dict[str, bytes]:
-    """Return files that are not pictures in a supported format, but may be uploaded under a picture's name."""
+    """Return files that are not pictures in a supported format. A user can upload them with the name of a picture."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("picture.jpg", b"no picture")
@@ -185,13 +185,10 @@ def other_files() -> dict[str, bytes]:
         "empty": b"",
         "one-byte": b"\xff",
         "zip": archive.getvalue(),
-        "pdf": b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n",
         "svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>',
         "html": b"<!doctype html><title>404</title><p>Not found",
         "text": b"hello\n" * 100,
         "zeros": bytes(4096),
-        "icon": b"\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0\x68\4\0\0\x16\0\0\0" + bytes(64),
-        "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n",
     }
     unsupported = ("PPM", "TGA", "JPEG2000", "ICO", "PDF", "EPS", "SGI", "PCX")
     return {**files, **{f"pillow-{name}": save(scene(), name) for name in unsupported}}
@@ -206,4 +203,4 @@ MAGIC_BYTES = {
     "tiff": b"II*\0\x08\0\0\0",
     "bmp": b"BM",
 }
-"""The first bytes of a file of each format."""
+"""The first bytes of a file, for each format."""

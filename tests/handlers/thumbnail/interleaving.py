@@ -1,4 +1,4 @@
-"""Runs several functions in turns, and switches between them before each call to AWS."""
+"""Runs several functions at the same time, and switches between them before each call to AWS."""
 
 import threading
 from collections.abc import Callable
@@ -11,11 +11,11 @@ OPERATIONS = (
 
 
 class CrashError(Exception):
-    """Stands for the end of a Lambda environment during a call to AWS."""
+    """Simulates that Lambda ends an environment during a call to AWS."""
 
 
 class Interleaving:
-    """Threads of which one runs at a time. Before each call to AWS, `choose` selects the next by its position."""
+    """Several threads. Only one runs at a time: before each call to AWS, `choose` returns the next thread's index."""
 
     def __init__(self, choose: Callable[[int], int]) -> None:
         self._choose = choose
@@ -24,21 +24,21 @@ class Interleaving:
         self._resume: dict[int, threading.Semaphore] = {}
 
     def pause(self) -> None:
-        """Let another thread run. Raises CrashError if this thread has no calls left."""
-        me = threading.get_ident()
-        if me in self._resume:
+        """Pause this thread, so that another thread can run. Raises CrashError if this thread has no calls left."""
+        thread_id = threading.get_ident()
+        if thread_id in self._resume:
             self._paused.release()
-            self._resume[me].acquire()
-            self._calls_left[me] = self._calls_left.get(me, -1) - 1
-            if self._calls_left[me] == -1:
+            self._resume[thread_id].acquire()
+            self._calls_left[thread_id] = self._calls_left.get(thread_id, -1) - 1
+            if self._calls_left[thread_id] == -1:
                 raise CrashError
 
     def crash_after(self, calls: int) -> None:
-        """Make this thread crash after so many calls to AWS; -1: never."""
+        """Make this thread crash after this number of calls to AWS. With -1 it never crashes."""
         self._calls_left[threading.get_ident()] = calls
 
     def run(self, *functions: Callable[[], None]) -> None:
-        """Run the functions until all have ended."""
+        """Run the functions, each in its own thread, until all have ended."""
         threads = [self._start(function) for function in functions]
         while threads:
             thread = threads[self._choose(len(threads))]
@@ -48,13 +48,13 @@ class Interleaving:
 
     def _start(self, function: Callable[[], None]) -> threading.Thread:
         def run() -> None:
-            me = threading.get_ident()
-            self._resume[me] = threading.Semaphore(0)
+            thread_id = threading.get_ident()
+            self._resume[thread_id] = threading.Semaphore(0)
             self.pause()
             try:
                 function()
             finally:
-                del self._resume[me]
+                del self._resume[thread_id]
                 self._paused.release()
 
         thread = threading.Thread(target=run, daemon=True)
@@ -64,7 +64,7 @@ class Interleaving:
 
 
 class PausingClient:
-    """A client of AWS that pauses before each call."""
+    """A boto3 client that calls `pause` before each call to AWS."""
 
     def __init__(self, client: Any, pause: Callable[[], None]) -> None:
         self._client = client

@@ -1,7 +1,7 @@
-"""Good test pictures, made in code so that no binary files are committed.
+"""Good test pictures. The code makes them, so the repository needs no binary files.
 
-All pictures in colour show the same scene: four quarters, red and green above blue and white. So no two rotations or
-reflections of it look alike.
+All pictures in colour show the same scene with four quarters: red and green above, blue and white below. So a rotated
+or mirrored picture never looks like the scene.
 """
 
 import io
@@ -17,7 +17,7 @@ Picture = Callable[[], bytes]
 
 RED, GREEN, BLUE, WHITE = (220, 30, 40), (20, 160, 60), (40, 60, 200), (250, 250, 250)
 QUARTERS = ((0.25, 0.25, RED), (0.75, 0.25, GREEN), (0.25, 0.75, BLUE), (0.75, 0.75, WHITE))
-"""The middle of each quarter, as fractions of width and height, and its colour."""
+"""The middle of each quarter (as fractions of width and height) and its colour."""
 
 
 def scene(size: tuple[int, int] = SIZE) -> Image.Image:
@@ -30,7 +30,7 @@ def scene(size: tuple[int, int] = SIZE) -> Image.Image:
 
 
 def save(image: Image.Image, file_format: str, **options: Any) -> bytes:
-    """Return the bytes of a file of this format."""
+    """Return the bytes of a file in this format."""
     file = io.BytesIO()
     image.save(file, file_format, **options)
     return file.getvalue()
@@ -41,11 +41,11 @@ def jpeg(size: tuple[int, int] = SIZE, **options: Any) -> bytes:
     return save(scene(size), "JPEG", **{"quality": 95, "subsampling": 0, **options})
 
 
-# --- in colour ---
+# --- pictures in colour ---
 
 
 def _to_16_bits(image: Image.Image, order: str) -> bytes:
-    """Return the pixels with 16 bits a channel. Their low bytes are noise."""
+    """Return the pixels with 16 bits per channel. The low bytes have no meaning."""
     return b"".join(struct.pack(order + "H", value << 8 | 0x5A) for value in image.tobytes())
 
 
@@ -61,7 +61,7 @@ def _with_black_second_frame(file_format: str, **options: Any) -> bytes:
 GOOD: dict[str, Picture] = {
     "jpeg": jpeg,
     "jpeg-progressive": lambda: jpeg(progressive=True),
-    "jpeg-cmyk": lambda: save(scene().convert("CMYK"), "JPEG", quality=95),  # inverted, as Adobe writes it
+    "jpeg-cmyk": lambda: save(scene().convert("CMYK"), "JPEG", quality=95),  # inverted values, as Adobe writes
     "jpeg-mpo": lambda: _with_black_second_frame("MPO", quality=95, subsampling=0),
     "png": lambda: save(scene(), "PNG"),
     "png-palette": lambda: save(_palette_scene(), "PNG"),
@@ -93,13 +93,13 @@ GOOD: dict[str, Picture] = {
 }
 
 
-# --- grey: four bars, from black on the left to white on the right ---
+# --- grey pictures: four bars, from black on the left to white on the right ---
 
 GREYS = (0, 64, 128, 255)
 
 
 def grey_bars(form: str, black: float = 0, white: float = 255) -> bytes:
-    """Return the pixels of the bars, packed by a struct format and scaled to the values of black and white."""
+    """Return the pixels of the bars. `form` is their struct format; `black` and `white` are the values of the ends."""
     levels = (black + (white - black) * grey / 255 for grey in GREYS)
     cells = (struct.pack(form, level if form[-1] == "f" else round(level)) for level in levels)
     return b"".join(cell * (WIDTH // len(GREYS)) for cell in cells) * HEIGHT
@@ -159,17 +159,20 @@ FLOATS_WITHOUT_RANGE: dict[str, Picture] = {
 
 
 def black_and_white(file_format: str) -> bytes:
-    """Return one bit a pixel: black on the left, a checkerboard of single pixels on the right. It shrinks to grey."""
+    """Return a picture with one bit per pixel.
+
+    The left half is black. The right half is a checkerboard of single pixels, which becomes grey when it is shrunk.
+    """
     checks = Image.frombytes("1", SIZE, (b"\xaa" * (WIDTH // 8) + b"\x55" * (WIDTH // 8)) * (HEIGHT // 2))
     checks.paste(0, (0, 0, WIDTH // 2, HEIGHT))
     return save(checks, file_format)
 
 
-# --- transparent on the left, RED or grey on the right ---
+# --- transparent pictures: the left half is transparent, the right half is RED or grey ---
 
 
 def _half_transparent() -> Image.Image:
-    """Return a picture whose transparent half is white, which must not mix into the edge."""
+    """Return a picture whose transparent half is white. At the edge, this white must not mix with the red."""
     image = Image.new("RGBA", SIZE, (255, 255, 255, 0))
     image.paste((*RED, 255), (WIDTH // 2, 0, WIDTH, HEIGHT))
     return image
@@ -221,13 +224,13 @@ TRANSPARENT_GREY: dict[str, Picture] = {
 }
 
 
-# --- with metadata ---
+# --- pictures with metadata ---
 
 SECRET = b"48.2082N"
-"""Stands for the place where a picture was taken. No thumbnail may contain it."""
+"""Part of the place where a picture was taken. No thumbnail is allowed to contain it."""
 ORIENTATION, GPS = 0x0112, 0x8825
 
-_STORED = {
+_TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -239,17 +242,17 @@ _STORED = {
 
 
 def oriented(orientation: int, file_format: str, **options: Any) -> bytes:
-    """Return the scene as a camera held in this orientation stores it, with the EXIF that says so."""
+    """Return the scene as a camera stores it that was held in this orientation. Its EXIF contains the orientation."""
     stored = scene()
-    if orientation in _STORED:
-        stored = stored.transpose(_STORED[orientation])
+    if orientation in _TRANSPOSITIONS:
+        stored = stored.transpose(_TRANSPOSITIONS[orientation])
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     return save(stored, file_format, exif=exif.tobytes(), **options)
 
 
 def with_all_metadata(file_format: str) -> bytes:
-    """Return the scene with SECRET in its EXIF (also as GPS), XMP, comment and ICC profile."""
+    """Return the scene with SECRET in every kind of metadata: EXIF (with GPS), XMP, comment and ICC profile."""
     exif = Image.Exif()
     exif[0x010E] = SECRET.decode()
     exif[GPS] = {1: "N", 2: (48.0, 12.0, 29.5), 29: SECRET.decode()}

@@ -1,4 +1,4 @@
-"""ICC profiles for tests (ICC.1:2010)."""
+"""ICC colour profiles for tests (specification: ICC.1:2010)."""
 
 import struct
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from PIL import ImageCms
 
 _D50 = struct.pack(">iii", 0xF6D6, 0x10000, 0xD32D)
-"""The white point of daylight."""
+"""D50, the white point of ICC profiles (daylight)."""
 
 
 def _srgb_profile() -> bytes:
@@ -14,12 +14,12 @@ def _srgb_profile() -> bytes:
 
 
 def swapped_profile() -> bytes:
-    """Return an RGB profile that shows red as green and green as red."""
+    """Return an RGB profile that exchanges red and green."""
     return _srgb_profile().replace(b"rXYZ", b"????", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"????", b"gXYZ", 1)
 
 
 def linear_profile() -> bytes:
-    """Return an RGB profile of gamma 1, which shows a stored 55 as 128."""
+    """Return an RGB profile with gamma 1: a stored value of 55 becomes 128 in sRGB."""
     profile = _srgb_profile()
     curve = profile.index(b"para")
     return profile[:curve] + b"curv" + bytes(8) + profile[curve + 12 :]
@@ -38,12 +38,12 @@ def _build_profile(space: bytes, connection: bytes, kind: bytes, tags: Mapping[b
 
 
 def linear_grey_profile() -> bytes:
-    """Return a grey profile of gamma 1, which shows a stored 55 as 128."""
+    """Return a grey profile with gamma 1: a stored value of 55 becomes 128 in sRGB."""
     return _build_profile(b"GRAY", b"XYZ ", b"mntr", {b"kTRC": b"curv" + bytes(8)})
 
 
 def black_only_profile() -> bytes:
-    """Return a CMYK profile that shows only black ink: cyan, magenta and yellow are invisible."""
+    """Return a CMYK profile that shows only black ink. Cyan, magenta and yellow ink are invisible."""
     identity = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x10000)
     ramp = bytes(range(256))
     grid = b"".join(bytes((0 if black else 255, 128, 128)) for _ in range(8) for black in (0, 1))
@@ -52,7 +52,7 @@ def black_only_profile() -> bytes:
 
 
 def broken_profiles() -> dict[str, bytes]:
-    """Return profiles that cannot be used, each for another reason."""
+    """Return profiles that cannot be used. The keys are the reasons."""
     good = swapped_profile()
     return {
         "rubbish": b"not a profile" * 20,

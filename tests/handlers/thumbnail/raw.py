@@ -1,4 +1,4 @@
-"""Writes PNG and TIFF files of raw pixels, for test pictures that Pillow cannot write."""
+"""Writes PNG and TIFF files from raw pixels. Tests need files that Pillow cannot write."""
 
 import struct
 import zlib
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 SIZE = WIDTH, HEIGHT = 320, 200
 
 Entries = Mapping[int, tuple[int, Sequence[int]]]
-"""Type and values of each tag of a TIFF directory."""
+"""The type and the values of each tag of a TIFF directory."""
 SHORT, LONG, RATIONAL = 3, 4, 5
 _STRUCT_CODES = {SHORT: "H", LONG: "L", RATIONAL: "L"}
 
@@ -18,33 +18,36 @@ def split(data: bytes, size: int) -> list[bytes]:
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:
-    """Return one chunk with its length and checksum."""
+    """Return one chunk of a PNG, with its length and checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png_file(size: tuple[int, int], depth: int, colour_type: int, *chunks: bytes) -> bytes:
-    """Return a PNG of these chunks between its header and its end."""
+    """Return a PNG with these chunks between its header and its end."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colour_type, 0, 0, 0))
     return b"".join((b"\x89PNG\r\n\x1a\n", header, *chunks, png_chunk(b"IEND", b"")))
 
 
 def png(depth: int, colour_type: int, pixels: bytes, *chunks: bytes) -> bytes:
-    """Return a PNG of SIZE with these pixels, and further chunks before them."""
+    """Return a PNG of SIZE with these pixels. The other chunks come before the pixels."""
     rows = b"".join(b"\0" + row for row in split(pixels, len(pixels) // HEIGHT))
     return png_file(SIZE, depth, colour_type, *chunks, png_chunk(b"IDAT", zlib.compress(rows)))
 
 
-def tiff_directory(entries: Entries, at: int, order: str = "<", counts: Mapping[int, int] | None = None) -> bytes:
-    """Return a TIFF directory for the offset `at`. `counts` replaces the true number of values of some tags."""
-    end = at + 2 + 12 * len(entries) + 4
+def tiff_directory(entries: Entries, offset: int, order: str = "<", counts: Mapping[int, int] | None = None) -> bytes:
+    """Return a TIFF directory that begins at this offset of the file.
+
+    `order` is the byte order: "<" or ">". `counts` gives a wrong number of values for some tags.
+    """
+    end = offset + 2 + 12 * len(entries) + 4
     table, long_values = b"", b""
     for tag, (kind, values) in sorted(entries.items()):
         packed = struct.pack(f"{order}{len(values)}{_STRUCT_CODES[kind]}", *values)
         count = (counts or {}).get(tag, len(values) // (2 if kind == RATIONAL else 1))
         table += struct.pack(order + "HHL", tag, kind, count)
-        inline = len(packed) <= 4  # TIFF 6.0: a value that fits takes the place of its offset
-        table += packed.ljust(4, b"\0") if inline else struct.pack(order + "L", end + len(long_values))
-        long_values += b"" if inline else packed
+        is_inline = len(packed) <= 4  # TIFF 6.0: a short value is stored in the entry, in place of an offset
+        table += packed.ljust(4, b"\0") if is_inline else struct.pack(order + "L", end + len(long_values))
+        long_values += b"" if is_inline else packed
     return struct.pack(order + "H", len(entries)) + table + bytes(4) + long_values
 
 
@@ -57,7 +60,7 @@ def tiff(
     tags: Entries | None = None,
     counts: Mapping[int, int] | None = None,
 ) -> bytes:
-    """Return a TIFF of SIZE with these pixels in one strip. `tags` adds or replaces entries of its directory."""
+    """Return a TIFF of SIZE with these pixels in one strip. `tags` adds or replaces entries of the directory."""
     entries: Entries = {
         256: (LONG, [WIDTH]),
         257: (LONG, [HEIGHT]),
@@ -70,6 +73,6 @@ def tiff(
         279: (LONG, [len(pixels)]),
         **(tags or {}),
     }
-    at = 8 + len(pixels)
-    header = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "L", at)
-    return header + pixels + tiff_directory(entries, at, order, counts)
+    offset = 8 + len(pixels)
+    header = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "L", offset)
+    return header + pixels + tiff_directory(entries, offset, order, counts)
