@@ -194,13 +194,8 @@ def other_files() -> dict[str, bytes]:
     return {**files, **{f"pillow-{name}": save(scene(), name) for name in unsupported}}
 
 
-MAGIC_BYTES = {
-    "jpeg": b"\xff\xd8\xff\xe0",
-    "png": b"\x89PNG\r\n\x1a\n",
-    "gif": b"GIF89a",
-    "webp": b"RIFF\x24\0\0\0WEBPVP8 ",
-    "avif": b"\0\0\0\x1cftypavif",
-    "tiff": b"II*\0\x08\0\0\0",
-    "bmp": b"BM",
-}
+MAGIC_BYTES = (
+    *(b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\x24\0\0\0WEBPVP8 "),
+    *(b"\0\0\0\x1cftypavif", b"II*\0\x08\0\0\0", b"BM"),
+)
 """The first bytes of a file, for each format."""

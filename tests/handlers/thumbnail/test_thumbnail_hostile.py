@@ -1,4 +1,4 @@
-"""Bad pictures are rejected with a readable reason, and cost little memory."""
+"""Bad pictures are rejected with a readable reason, and need little memory."""
 
 import io
 import json
@@ -43,10 +43,7 @@ def test_other_files_are_rejected(data: bytes) -> None:
 def test_a_picture_with_one_pixel_too_many_is_rejected(name: str) -> None:
     reason = r"^The picture has 64,000 pixels; the limit is 63,999\.$"
     assert_rejected(good_picture(name), reason, max_pixels=WIDTH * HEIGHT - 1)
-
-
-def test_a_picture_with_max_pixels_is_not_rejected() -> None:
-    assert thumbnail_of(good_picture("png"), max_pixels=WIDTH * HEIGHT).width == MAX_EDGE
+    assert thumbnail_of(good_picture(name), max_pixels=WIDTH * HEIGHT).width == MAX_EDGE
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "GIF", "BMP"])
@@ -57,22 +54,22 @@ def test_a_decompression_bomb_is_rejected_by_its_header(file_format: str) -> Non
     assert_rejected(hostile.bomb(file_format, 400_000_000), too_many_for_pillow)
 
 
-def test_the_limit_of_pixels_does_not_depend_on_pillows_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pillows_own_limit_of_pixels_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     assert_rejected(hostile.bomb("BMP", 400_000_000), "has 400,000,000 pixels")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", WIDTH * HEIGHT - 1)  # Pillow only warns
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", WIDTH * HEIGHT - 1)  # above this limit, Pillow only warns
     assert_shows_scene(thumbnail_of(good_picture("png")))
     assert WIDTH * HEIGHT - 1 == Image.MAX_IMAGE_PIXELS
 
 
-def test_a_frame_larger_than_its_gif_counts() -> None:
+def test_the_size_of_a_frame_larger_than_its_gif_counts() -> None:
     assert_rejected(hostile.gif_with_large_frame(10_000, 10_000), "has 100,000,000 pixels")
     assert_made_or_rejected(hostile.gif_with_large_frame())
     made = thumbnail_of(hostile.gif_with_large_frame(16, 40))
     assert (made.source_width, made.source_height) == (16, 40)
 
 
-# --- damage ---
+# --- damage: a damaged picture gets a thumbnail or is rejected, and causes no other error ---
 
 
 @pytest.mark.parametrize("name", pictures.GOOD)
@@ -89,11 +86,6 @@ def test_half_a_picture_is_rejected(name: str) -> None:
     assert rejected.__cause__ is not None
 
 
-@pytest.mark.parametrize("name", hostile.MAGIC_BYTES)
-def test_the_first_bytes_alone_are_rejected(name: str) -> None:
-    assert_rejected(hostile.MAGIC_BYTES[name])
-
-
 DAMAGED = ["jpeg", "jpeg-progressive", "jpeg-mpo", "png", "png-palette", "gif", "webp", "webp-lossless", "avif"]
 DAMAGED += ["tiff", "tiff-lzw", "tiff-jpeg", "tiff-palette", "tiff-16", "bmp", "bmp-palette"]
 
@@ -107,54 +99,21 @@ DAMAGED += ["tiff", "tiff-lzw", "tiff-jpeg", "tiff-palette", "tiff-16", "bmp", "
 def test_flipped_bits_are_harmless(name: str, flips: list[tuple[float, int]], in_header: bool) -> None:  # noqa: FBT001
     data = bytearray(good_picture(name))
     for position, bits in flips:
-        # Headers matter most, so half of the examples damage the first 200 bytes (of a TIFF the last: its directory).
+        # Half of the examples damage the first 200 bytes (in a TIFF the last 200), because the header is there.
         index = int(position * min(200, len(data)) if in_header else position * len(data))
         data[-1 - index if in_header and name.startswith("tiff") else index] ^= bits
     assert_made_or_rejected(bytes(data))
 
 
 @settings(max_examples=150, deadline=None)
-@given(name=st.sampled_from(sorted(hostile.MAGIC_BYTES)), rest=st.binary(max_size=300))
-def test_random_bytes_are_harmless(name: str, rest: bytes) -> None:
-    assert_made_or_rejected(hostile.MAGIC_BYTES[name] + rest)
-    assert_made_or_rejected(rest)
+@given(first_bytes=st.sampled_from([b"", *hostile.MAGIC_BYTES]), rest=st.binary(max_size=300))
+def test_random_bytes_are_harmless(first_bytes: bytes, rest: bytes) -> None:
+    assert_made_or_rejected(first_bytes + rest)
 
 
 @pytest.mark.parametrize("data", hostile.contradictory_tiffs().values(), ids=hostile.contradictory_tiffs())
 def test_contradictory_tiffs_are_harmless(data: bytes) -> None:
     assert_made_or_rejected(data)
-
-
-# --- headers ---
-
-
-def test_headers_are_checked_from_the_beginning_of_the_file() -> None:
-    source = io.BytesIO(hostile.tiff_with_large_exif())
-    source.seek(7)
-    with pytest.raises(Rejected, match="damaged"):
-        make_thumbnail(source, max_edge=MAX_EDGE, max_pixels=MAX_PIXELS)
-
-
-def test_a_tiff_with_an_exif_offset_of_another_type_is_rejected() -> None:
-    """Pillow finds a directory there that the check does not see."""
-    assert_rejected(tiff([8], 1, bytes(WIDTH * HEIGHT), ">", tags={34665: (SHORT, [8])}), "damaged")
-
-
-def test_a_cyclic_tiff_is_read_once() -> None:
-    assert thumbnail_of(hostile.cyclic_tiff()).source_format == "TIFF"
-
-
-def test_a_jpeg_with_more_than_100_scans_is_rejected() -> None:
-    assert thumbnail_of(hostile.jpeg_with_many_scans(100)).source_format == "JPEG"
-    rejected = assert_rejected(hostile.jpeg_with_many_scans(101), "damaged")
-    assert str(rejected.__cause__) == "101 scans"
-
-
-def test_a_scan_marker_split_between_two_reads_is_counted() -> None:
-    scan = b"\xff\xda"
-    check_headers(io.BytesIO(b"\xff\xd8" + scan + bytes((1 << 20) - 1) + scan * 99))
-    with pytest.raises(ValueError, match="101 scans"):
-        check_headers(io.BytesIO(b"\xff\xd8" + scan + bytes((1 << 20) - 1) + scan * 100))
 
 
 def test_pillows_warnings_do_not_reach_the_caller() -> None:
@@ -170,42 +129,67 @@ def test_pillows_warnings_do_not_reach_the_caller() -> None:
     assert [str(warning.message) for warning in caught] == []
 
 
+# --- headers ---
+
+
+def test_headers_are_checked_from_the_beginning_of_the_file() -> None:
+    source = io.BytesIO(hostile.tiff_with_large_exif())
+    source.seek(7)
+    with pytest.raises(Rejected, match="damaged"):
+        make_thumbnail(source, max_edge=MAX_EDGE, max_pixels=MAX_PIXELS)
+
+
+def test_a_tiff_with_an_exif_offset_of_another_type_is_rejected() -> None:
+    """Pillow would read a directory at this offset that the check does not see."""
+    assert_rejected(tiff([8], 1, bytes(WIDTH * HEIGHT), ">", tags={34665: (SHORT, [8])}), "damaged")
+
+
+def test_a_cyclic_tiff_is_read_once() -> None:
+    assert thumbnail_of(hostile.cyclic_tiff()).source_format == "TIFF"
+
+
+def test_a_jpeg_with_more_than_100_scans_is_rejected() -> None:
+    assert thumbnail_of(hostile.jpeg_with_many_scans(100)).source_format == "JPEG"
+    rejected = assert_rejected(hostile.jpeg_with_many_scans(101), "damaged")
+    assert str(rejected.__cause__) == "101 scans"
+    split_marker = b"\xff\xd8\xff\xda" + bytes((1 << 20) - 1) + b"\xff\xda"  # the check reads the marker in two parts
+    check_headers(io.BytesIO(split_marker + b"\xff\xda" * 98))
+    with pytest.raises(ValueError, match="101 scans"):
+        check_headers(io.BytesIO(split_marker + b"\xff\xda" * 99))
+
+
 # --- memory, measured by the operating system ---
 
-CHILD = """
+CHILD_PROGRAM = """
 import io, json, resource, struct, sys
-from thumbnail.headers import check_headers
 from thumbnail.imaging import Rejected, make_thumbnail
 
-def peak():
+def peak_mib():
     try:
-        # Not ru_maxrss: on Linux a process inherits it from its parent, and pytest is large.
+        # Not ru_maxrss: on Linux, a process inherits it from its parent, and pytest needs much memory.
         with open("/proc/self/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1024
     except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024**2  # bytes, on macOS
-
-def outcome_of(data):
-    try:
-        made = make_thumbnail(io.BytesIO(data), max_edge=256, max_pixels=50_000_000)
-        return f"{made.width} x {made.height}"
-    except Rejected as rejected:
-        return str(rejected)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024**2  # in bytes, on macOS
 
 while size := sys.stdin.buffer.read(8):
     data = sys.stdin.buffer.read(*struct.unpack("<Q", size))
-    before = peak()
-    outcome = outcome_of(data)
-    print(json.dumps([outcome, peak() - before]), flush=True)
+    before = peak_mib()
+    try:
+        made = make_thumbnail(io.BytesIO(data), max_edge=256, max_pixels=50_000_000)
+        outcome = f"{made.width} x {made.height}"
+    except Rejected as rejected:
+        outcome = str(rejected)
+    print(json.dumps([outcome, peak_mib() - before]), flush=True)
 print(json.dumps([name for name in sys.modules if name.startswith("PIL.")]))
 """
 
 
-def measure(sources: list[bytes]) -> list[tuple[str, int]]:
-    """Return the outcome for each picture, and by how many MiB it raised the peak of a process of its own."""
+def measure_peaks(sources: list[bytes]) -> list[tuple[str, int]]:
+    """Process the pictures in a new process. Return each outcome, and how much it raised the memory's peak (MiB)."""
     stdin = b"".join(struct.pack("<Q", len(source)) + source for source in sources)
     root = Path(thumbnail.imaging.__file__).parents[1]
-    command = [sys.executable, "-c", CHILD]
+    command = [sys.executable, "-c", CHILD_PROGRAM]
     process = subprocess.run(command, input=stdin, cwd=root, capture_output=True, timeout=60, check=True)
     *results, modules = (json.loads(line) for line in process.stdout.splitlines())
     assert "PIL.PdfImagePlugin" not in modules, "Pillow imported all plugins, which adds 10 ms to each cold start"
@@ -213,28 +197,24 @@ def measure(sources: list[bytes]) -> list[tuple[str, int]]:
 
 
 @pytest.mark.slow
-def test_hostile_pictures_cost_little_memory() -> None:
-    """After a warm-up no picture may raise the peak by 16 MiB. Without the checks, each raises it by 60 MiB or more."""
+def test_hostile_pictures_need_little_memory() -> None:
+    """Each picture raises the peak by less than 16 MiB. Without the checks, each raises it by 60 MiB or more."""
     sources = {
-        "png": hostile.bomb("PNG"),
-        "gif": hostile.bomb("GIF"),
+        **{file_format: hostile.bomb(file_format) for file_format in ("PNG", "GIF", "BMP")},
+        **{kind.decode(): hostile.png_with_text_bomb(kind) for kind in (b"zTXt", b"iTXt", b"iCCP")},
         "gif-frame": hostile.gif_with_large_frame(10_000, 10_000),
-        "bmp": hostile.bomb("BMP"),
         "tile": hostile.tiff_with_large_tile(),
         "strips": hostile.tiff_with_many_strips(),
         "strips-as-bytes": hostile.tiff_with_strips_as_bytes(),
         "exif-in-tiff": hostile.tiff_with_large_exif(),
         "strips-in-big-tiff": hostile.big_tiff_with_many_strips(),
         "exif-in-jpeg": hostile.jpeg_with_large_exif(),
-        "exif-among-rubbish": hostile.jpeg_with_large_exif(b"rubbish"),
+        "exif-among-invalid-bytes": hostile.jpeg_with_large_exif(b"rubbish"),
         "exif-among-markers": hostile.jpeg_with_large_exif(b"\xff\xd0rubbish\xff\xff"),
         "exif-in-png": hostile.png_with_large_exif(),
-        "zTXt": hostile.png_with_text_bomb(b"zTXt"),
-        "iTXt": hostile.png_with_text_bomb(b"iTXt"),
-        "iCCP": hostile.png_with_text_bomb(b"iCCP"),
     }
-    warm_up = [good_picture(name) for name in ("jpeg", "png", "gif", "tiff", "bmp")]
-    results = measure([*warm_up, *sources.values()])[len(warm_up) :]
+    first_pictures = [good_picture(name) for name in ("jpeg", "png", "gif", "tiff", "bmp")]  # they load the decoders
+    results = measure_peaks([*first_pictures, *sources.values()])[len(first_pictures) :]
     for name, (outcome, growth) in zip(sources, results, strict=True):
         if outcome != "256 x 160":  # Pillow ignores some of these tags and makes the usual thumbnail
             assert_readable(outcome)
@@ -242,8 +222,7 @@ def test_hostile_pictures_cost_little_memory() -> None:
 
 
 def test_a_jpeg_is_shrunk_while_it_is_decoded() -> None:
-    """At a quarter of each edge, 24 million pixels take 6 MiB instead of 96 (they are 4 bytes each in memory)."""
-    photo = pictures.jpeg((6000, 4000), quality=80)
-    ((outcome, growth),) = measure([photo])
+    """At a quarter of each edge, 24 million pixels need 6 MiB instead of 96 MiB (a pixel has 4 bytes in memory)."""
+    ((outcome, growth),) = measure_peaks([pictures.jpeg((6000, 4000), quality=80)])
     assert outcome == "256 x 171"
     assert growth < 40
