@@ -1,13 +1,12 @@
 """Fixtures: the cron function in this process, with a table of moto (a fake of AWS), and local sites."""
 
 import json
-import os
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import cache
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import boto3
@@ -18,24 +17,17 @@ from moto.dynamodb.responses import DynamoHandler
 
 from cron import addresses, connection
 from tests.handlers.cron.sites import Addresses, Behaviour, Site, fake_getaddrinfo, run_site
+from tests.handlers.lambda_function import CONTEXT, imported_handler, plain_values
 
 TABLE = "results"
 ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": "us-east-1",
     "RESULTS_TABLE": TABLE,
     "ALLOW_PRIVATE": "true",
     "METRICS": "Up,Milliseconds,CertificateDaysLeft",
     "TIMEOUT_SECONDS": "5",
     "KEEP_DAYS": "90",
     "POWERTOOLS_SERVICE_NAME": "test-cron",
-    "POWERTOOLS_METRICS_NAMESPACE": "Test",
-    "POWERTOOLS_TRACE_DISABLED": "true",
 }
-CONTEXT = SimpleNamespace(
-    function_name="test", memory_limit_in_mb=512, invoked_function_arn="arn:test", aws_request_id="request"
-)
 SCHEDULED_AT = "2026-11-21T11:00:00Z"
 
 Serve = Callable[..., Site]
@@ -79,13 +71,7 @@ def authority(monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
 @pytest.fixture(scope="module")
 def function() -> Iterator[ModuleType]:
     """Return the handler's module, imported with the environment variables that the stack sets in Lambda."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in ENVIRONMENT.items():
-            patch.setenv(name, value)
-        from cron import handler  # noqa: PLC0415 - the module reads its environment when it is imported
-
+    with imported_handler("cron", ENVIRONMENT) as handler:
         yield handler
 
 
@@ -115,8 +101,7 @@ class World:
 
     def items(self) -> list[dict[str, Any]]:
         """Return all items of the table. Their attributes are plain values."""
-        items = self.dynamodb.scan(TableName=TABLE)["Items"]
-        return [{name: next(iter(value.values())) for name, value in item.items()} for item in items]
+        return [plain_values(item) for item in self.dynamodb.scan(TableName=TABLE)["Items"]]
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from cron.check import check
 from cron.events import MAX_URLS, parse_run
 from cron.settle import settle
-from tests.handlers.cron.conftest import CONTEXT, SCHEDULED_AT, Resolve, Serve, World, metrics_in
+from tests.handlers.cron.conftest import SCHEDULED_AT, Resolve, Serve, World, metrics_in
 from tests.handlers.cron.sites import OK, hang, one_per_connection, send
+from tests.handlers.lambda_function import CONTEXT
 
 ERROR = b"HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n"
 Output = pytest.CaptureFixture[str]

@@ -3,11 +3,10 @@
 # ruff: noqa: N803 - the fake has the parameter names of AWS
 
 import hashlib
+import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -60,17 +59,16 @@ class Repository:
 
 
 class Ecr:
-    """A fake of boto3's client: the methods that copying calls, and the rules of ECR that are important for copying."""
+    """A fake of boto3's client and of the HTTP client, with the methods that copying calls, and with ECR's rules."""
 
     exceptions = Exceptions
 
-    def __init__(self, url: str) -> None:
+    def __init__(self) -> None:
         self.repositories = {"source": Repository(), "target": Repository()}
         self.uploads: dict[str, bytes] = {}
         self.uploaded_digests: list[str] = []
         self.same_image_error: type[Exception] = Exceptions.ImageAlreadyExistsException
         """Raised if the tag already belongs to the same image. The real ECR raises one of two errors."""
-        self._url = url
 
     def batch_get_image(self, *, repositoryName: str, imageIds: list[Any], acceptedMediaTypes: list[str]) -> Any:
         repository = self.repositories[repositoryName]
@@ -92,7 +90,7 @@ class Ecr:
         return {"layers": answers}
 
     def get_download_url_for_layer(self, *, repositoryName: str, layerDigest: str) -> Any:
-        return {"downloadUrl": f"{self._url}/{repositoryName}/{layerDigest}"}
+        return {"downloadUrl": f"https://{repositoryName}/{layerDigest}"}
 
     def initiate_layer_upload(self, *, repositoryName: str) -> Any:
         upload_id = f"{repositoryName}-{len(self.uploads)}"
@@ -139,39 +137,23 @@ class Ecr:
         if imageTag:
             repository.tags[imageTag] = digest
 
-
-@pytest.fixture
-def ecr() -> Iterator[Ecr]:
-    """Return the fake registry, with an HTTP server from which the layers are downloaded."""
-
-    class LayerHandler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            repository, digest = self.path[1:].split("/")
-            content = ecr.repositories[repository].layers.get(digest)
-            self.send_response(404 if content is None else 200)
-            self.send_header("Content-Length", str(len(content or b"")))
-            self.end_headers()
-            self.wfile.write(content or b"")
-
-        def log_message(self, *_: Any) -> None:
-            """Write no log."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), LayerHandler)
-    ecr = Ecr(f"http://127.0.0.1:{server.server_port}")
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield ecr
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    def request(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
+        """Download a layer. This is a method of urllib3's PoolManager."""
+        assert method == "GET"
+        content = self.repositories["source"].layers.get(url.removeprefix("https://source/"))
+        return urllib3.HTTPResponse(io.BytesIO(content or b""), status=404 if content is None else 200, **options)
 
 
 @pytest.fixture
-def copy(ecr: Ecr) -> Iterator[Copy]:
+def ecr() -> Ecr:
+    return Ecr()
+
+
+@pytest.fixture
+def copy(ecr: Ecr) -> Copy:
     """Return a function that copies the image with a tag from `source` to `target`."""
-    with urllib3.PoolManager(retries=False) as http:
-        registry = Registry(ecr, http)  # type: ignore[arg-type] # the fake has all methods that are called
-        yield lambda tag: registry.copy("source", "target", tag)
+    registry = Registry(ecr, http=ecr)  # type: ignore[arg-type] # the fake has all methods that are called
+    return lambda tag: registry.copy("source", "target", tag)
 
 
 def test_an_image_is_copied_part_by_part(ecr: Ecr, copy: Copy) -> None:

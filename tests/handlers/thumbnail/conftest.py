@@ -1,10 +1,9 @@
 """Fixtures: the thumbnail function in this process, with the S3 and DynamoDB of moto (a fake of AWS)."""
 
 import itertools
-import os
 from collections.abc import Iterator
 from functools import cache
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -12,11 +11,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from tests.handlers.lambda_function import CONTEXT, imported_handler, plain_values
+
 UPLOADS, THUMBNAILS, TABLE = "uploads", "thumbnails", "metadata"
 ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": "us-east-1",
     "THUMBNAILS_BUCKET": THUMBNAILS,
     "METADATA_TABLE": TABLE,
     "MAX_EDGE": "64",
@@ -24,24 +22,13 @@ ENVIRONMENT = {
     "MAX_PIXELS": "1000000",
     "MAX_DECODING_BYTES": "40000000",
     "POWERTOOLS_SERVICE_NAME": "test-thumbnail",
-    "POWERTOOLS_METRICS_NAMESPACE": "Test",
-    "POWERTOOLS_TRACE_DISABLED": "true",
 }
-CONTEXT = SimpleNamespace(
-    function_name="test", memory_limit_in_mb=1769, invoked_function_arn="arn:test", aws_request_id="request"
-)
 
 
 @pytest.fixture(scope="session")
 def function() -> Iterator[ModuleType]:
     """Return the handler's module, imported with the environment variables that the stack sets in Lambda."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in ENVIRONMENT.items():
-            patch.setenv(name, value)
-        from thumbnail import handler  # noqa: PLC0415 - the module reads its environment when it is imported
-
+    with imported_handler("thumbnail", ENVIRONMENT) as handler:
         yield handler
 
 
@@ -110,9 +97,8 @@ class World:
 
     def items(self) -> dict[str, dict[str, Any]]:
         """Return the item of each key. Its attributes are plain values."""
-        items = self.dynamodb.scan(TableName=TABLE)["Items"]
-        plain_items = [{name: next(iter(value.values())) for name, value in item.items()} for item in items]
-        return {item["image_key"]: item for item in plain_items}
+        items = map(plain_values, self.dynamodb.scan(TableName=TABLE)["Items"])
+        return {item["image_key"]: item for item in items}
 
     def item(self, key: str) -> dict[str, Any]:
         return self.items()[key]

@@ -1,13 +1,9 @@
 """Runs several functions at the same time, and switches between them before each call to AWS."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
-
-OPERATIONS = (
-    *("get_object", "head_object", "put_object", "delete_object", "get_paginator"),
-    *("get_item", "put_item", "delete_item"),
-)
 
 
 class CrashError(Exception):
@@ -23,7 +19,7 @@ class Interleaving:
         self._paused = threading.Semaphore(0)
         self._resume: dict[int, threading.Semaphore] = {}
 
-    def pause(self) -> None:
+    def pause(self, **_: object) -> None:
         """Pause this thread, so that another thread can run. Raises CrashError if this thread has no calls left."""
         thread_id = threading.get_ident()
         if thread_id in self._resume:
@@ -32,6 +28,15 @@ class Interleaving:
             self._calls_left[thread_id] = self._calls_left.get(thread_id, -1) - 1
             if self._calls_left[thread_id] == -1:
                 raise CrashError
+
+    @contextmanager
+    def pausing(self, *clients: Any) -> Iterator[None]:
+        """Pause before each call of these boto3 clients."""
+        with ExitStack() as stack:
+            for events in (client.meta.events for client in clients):
+                events.register("before-call", self.pause)
+                stack.callback(events.unregister, "before-call", self.pause)
+            yield
 
     def crash_after(self, calls: int) -> None:
         """Make this thread crash after this number of calls to AWS. With -1 it never crashes."""
@@ -61,17 +66,3 @@ class Interleaving:
         thread.start()
         self._paused.acquire()
         return thread
-
-
-class PausingClient:
-    """A boto3 client that calls `pause` before each call to AWS."""
-
-    def __init__(self, client: Any, pause: Callable[[], None]) -> None:
-        self._client = client
-        self._pause = pause
-
-    def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._client, name)
-        if name in OPERATIONS:
-            self._pause()
-        return attribute

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from PIL import Image
 
+from tests.handlers.lambda_function import CONTEXT
 from tests.handlers.thumbnail import hostile, pictures
-from tests.handlers.thumbnail.conftest import CONTEXT, THUMBNAILS, UPLOADS, World, record
-from tests.handlers.thumbnail.interleaving import CrashError, Interleaving, PausingClient
+from tests.handlers.thumbnail.conftest import THUMBNAILS, UPLOADS, World, record
+from tests.handlers.thumbnail.interleaving import CrashError, Interleaving
 from tests.support.keys import ODD_KEYS
 from thumbnail.events import parse_changes
 from thumbnail.imaging import Thumbnail
@@ -352,8 +353,6 @@ def test_the_final_state_matches_the_bucket_in_every_order_of_events(function: M
         world = World(function)
         interleaving = Interleaving(lambda count: data.draw(st.integers(0, count - 1), label="next"))
         patch.setattr("thumbnail.limits.make_thumbnail", copy_as_thumbnail)
-        for owner, client in ((function.uploads, "_s3"), (function.store, "_s3"), (function.store, "_dynamodb")):
-            patch.setattr(owner, client, PausingClient(getattr(owner, client), interleaving.pause))
         records: dict[int, dict[str, Any]] = {}
 
         def upload() -> None:
@@ -373,7 +372,8 @@ def test_the_final_state_matches_the_bucket_in_every_order_of_events(function: M
 
             return deliver
 
-        interleaving.run(upload, *map(delivery, deliveries, crashes))
+        with interleaving.pausing(function.s3, function.dynamodb):
+            interleaving.run(upload, *map(delivery, deliveries, crashes))
         if bodies[-1] is None:
             world.assert_empty()
         else:
