@@ -116,7 +116,7 @@ def _batch(sums: Sums) -> Table:
             )
         ),
         (
-            f"one on-demand instance, while it starts and ends: the price of {pictures:,.0f} thumbnails on Lambda",
+            f"starting and ending one on-demand instance (Lambda makes {pictures:,.0f} thumbnails for this price)",
             f"${child:.4f}",
         ),
     ]
