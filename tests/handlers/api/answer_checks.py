@@ -17,7 +17,7 @@ def _validator(schema: str) -> Callable[[Any], Any]:
 
 
 def operation(method: str, path: str) -> Mapping[str, Any] | None:
-    """Return the documented operation. As in API Gateway, a slash at the end of the path makes no difference."""
+    """Return the documented operation; None if there is none. A slash at the end of the path makes no difference."""
     for template, item in OPENAPI["paths"].items():
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path.removesuffix("/")):
             return item.get(method.lower())  # type: ignore[no-any-return]

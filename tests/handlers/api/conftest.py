@@ -26,6 +26,7 @@ ONE_TABLE_FOR_ALL_EXAMPLES = settings(
     max_examples=30,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.differing_executors],
 )
+"""Settings for hypothesis tests: a new table for each example would be slow."""
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()
@@ -59,6 +60,7 @@ def aws() -> Iterator[None]:
 
 @pytest.fixture
 def client(function: ModuleType, aws: None) -> Iterator[Client]:  # noqa: ARG001 - moto must run
+    """A client of the API with an empty table."""
     with new_client(function) as client:
         yield client
 

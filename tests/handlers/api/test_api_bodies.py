@@ -109,7 +109,7 @@ def test_a_missing_body_is_refused(client: Client) -> None:
 
 
 def test_a_byte_order_mark_is_ignored(client: Client) -> None:
-    """RFC 8259, section 8.1: a parser may ignore it."""
+    """RFC 8259, section 8.1, allows a parser to ignore this mark."""
     assert client.create('\ufeff{"title":"A"}').status == 201
 
 
@@ -151,7 +151,7 @@ def test_a_body_that_is_not_base64_or_not_utf_8_is_refused(client: Client, body:
         *("application/json; version=1", None),
     ],
 )
-def test_a_json_media_type_or_none_is_accepted(client: Client, content_type: str | list[str] | None) -> None:
+def test_json_or_no_media_type_is_accepted(client: Client, content_type: str | list[str] | None) -> None:
     headers = {} if content_type is None else {"content-TYPE": content_type}
     assert client.send("POST", NOTES, {"title": "é"}, headers=headers).status == 201
 
@@ -174,7 +174,7 @@ OTHER_CHARSETS = (
     [*OTHER_TYPES, *(f"application/json; charset{charset}" for charset in OTHER_CHARSETS)],
     ids=lambda text: ascii(text)[:60],
 )
-def test_another_media_type_gets_415(client: Client, content_type: str) -> None:
+def test_a_media_type_that_is_not_json_in_utf_8_gets_415(client: Client, content_type: str) -> None:
     answer = client.send("POST", NOTES, {"title": "A"}, headers={"Content-Type": content_type})
     assert (answer.status, answer.headers["accept"]) == (415, "application/json")
     assert client.items() == []

@@ -20,7 +20,7 @@ CHANGES: dict[str, Change] = {
     "PATCH": lambda client, note_id, **headers: client.patch(note_id, {"title": "new"}, **headers),
     "DELETE": lambda client, note_id, **headers: client.delete(note_id, **headers),
 }
-each_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+every_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 
 
 # -- read
@@ -85,7 +85,7 @@ def test_a_change_without_if_match_gets_428(client: Client, method: str) -> None
 EMPTY_ELEMENTS = ('"1",,"7"', ', "1"', '"1" ,', ',,"7",\t,"1"')  # a server ignores them: RFC 9110, section 5.6.1.2
 
 
-@each_change
+@every_change
 @pytest.mark.parametrize(
     "tags",
     [*('"1"', "*", " * ", " *\t", '"7", "1"', '"x,", "1"', ['"7"', '"1"'], 'W/"7", "1"', '"1","1"'), *EMPTY_ELEMENTS],
@@ -97,7 +97,7 @@ def test_a_change_of_the_current_version_succeeds(client: Client, change: Change
         assert (answer.json["version"], answer.etag, answer.json["title"]) == (2, '"2"', "new")
 
 
-@each_change
+@every_change
 @pytest.mark.parametrize(
     "tags",
     [
@@ -112,8 +112,8 @@ def test_a_change_of_another_version_gets_412_and_the_current_etag(client: Clien
     assert client.read(note_id).json["version"] == 1
 
 
-@each_change
-def test_the_etag_of_a_412_fits_the_next_change(client: Client, change: Change) -> None:
+@every_change
+def test_the_etag_of_a_412_answer_can_be_used_for_the_next_change(client: Client, change: Change) -> None:
     note_id = client.new_id()
     for _ in range(10):
         etag = client.patch(note_id, {}, If_Match="*").etag
@@ -139,9 +139,9 @@ def test_a_malformed_or_too_long_list_of_tags_gets_400(client: Client, tags: str
     assert client.read(note_id).json["version"] == 1
 
 
-@each_change
+@every_change
 def test_a_change_with_if_none_match_gets_400(client: Client, change: Change) -> None:
-    """If-None-Match means that the note must not exist, so the change would overwrite a note unexpectedly."""
+    """Such a header means that the note must not exist, but each of these changes needs an existing note."""
     assert change(client, client.new_id(), If_Match="*", If_None_Match="*").status == 400
 
 
@@ -257,7 +257,7 @@ LetOthersChange = Callable[[str, int], list[int]]
 def let_others_change(client: Client, monkeypatch: pytest.MonkeyPatch) -> LetOthersChange:
     """Return a function. After its call, another client changes the note between the read and the write of a patch.
 
-    This happens at each of the next `times` writes. The returned list gets one number for each change.
+    The other client does so before each of the next `times` writes. The returned list gets a number for each change.
     """
 
     def let_others_change(note_id: str, times: int) -> list[int]:

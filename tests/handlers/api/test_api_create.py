@@ -146,7 +146,7 @@ def test_an_idempotency_record_expires_after_a_day_and_hides_the_key(client: Cli
     (record,) = client.idempotency_records()
     assert record["id"]["S"].startswith("idempotency#")
     assert record["expires_at"] == {"N": str(int((MOMENT + timedelta(hours=24)).timestamp()))}
-    assert "once" not in str(record), "a key may be a secret"
+    assert "once" not in str(record), "the table must not have the key, because it may be a secret"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_an_idempotency_record_expires_after_a_day_and_hides_the_key(client: Cli
     ],
     ids=["order of members", "white space and escapes", "defaults"],
 )
-def test_the_spelling_of_a_repeated_create_does_not_matter(client: Client, first: str, second: str) -> None:
+def test_a_repeated_create_can_spell_the_same_note_differently(client: Client, first: str, second: str) -> None:
     created = client.new_note(first, key="once")
     assert client.new_note(second, key="once") == created
     assert client.note_ids() == {created["id"]}
@@ -186,7 +186,7 @@ def test_two_clients_can_use_the_same_key(client: Client, first: str | None, sec
     assert client.new_note(FULL_NOTE, key="once", api_key=second)["id"] != created["id"]
 
 
-def test_every_character_of_a_key_makes_a_difference(client: Client) -> None:
+def test_keys_with_different_characters_make_different_notes(client: Client) -> None:
     keys = ["a", "A", "aa", "k" * 255, "k" * 254 + "l", "!", "~", '"a"', "#", "%20"]
     assert len({client.new_note(FULL_NOTE, key=key)["id"] for key in keys}) == len(keys)
 
@@ -243,6 +243,7 @@ def test_a_key_can_be_used_again_after_a_refused_create(client: Client, bad_note
 
 
 def cancelled_transaction(*codes: str) -> AWSResponse:
+    """Return an answer of DynamoDB: the transaction failed, with one code for each of its items."""
     return aws_response(
         400,
         {
