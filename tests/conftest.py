@@ -1,4 +1,4 @@
-"""Options of pytest, and how the tests are spread over processes. The fixtures are in tests/support/deployment.py."""
+"""Add options to pytest, and spread the tests over processes. The fixtures are in tests/support/deployment.py."""
 
 import contextlib
 import gc
@@ -14,16 +14,16 @@ from tests.support.folders import share_assemblies
 
 pytest_plugins = ["tests.support.deployment"]
 
-ROOMS_OF_THE_DEPLOYMENT = ("tests/smoke/", "tests/local/")
-"""Folders whose tests use the one local deployment, so they run in one process."""
+DEPLOYMENT_FOLDERS = ("tests/smoke/", "tests/local/")
+"""Folders whose tests use the local deployment. All these tests run in the same process, because there is only one."""
 SLOW_FOLDERS = ("tests/containers/",)
 """Folders whose tests start servers, browsers or containers."""
 
-hypothesis.settings.register_profile("fast", max_examples=20)  # for `make test-fast`; otherwise 100 examples
+hypothesis.settings.register_profile("fast", max_examples=20)  # `make test-fast` uses this profile; the default is 100
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--live", action="store_true", help="smoke-test the stacks in the account of your credentials")
+    parser.addoption("--live", action="store_true", help="run the smoke tests against the stacks in your AWS account")
     parser.addoption("--prefix", default="compute", help="prefix of the deployed stacks (with --live)")
     parser.addoption(
         "--meant", default="", help="stores that --snapshot-update may lose, such as compute-api/Notes5BB3582F"
@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--permissions-update",
         action="store_true",
-        help="write the permissions that the roles use into tests/contracts/used_permissions.json",
+        help="write the permissions that roles use into tests/contracts/used_permissions.txt",
     )
 
 
@@ -41,29 +41,29 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(share_assemblies())
 
 
-_workers: list[int] = []
-"""Process ids of the processes that run tests for this one."""
+_worker_pids: list[int] = []
+"""The process ids of the worker processes that xdist starts to run tests."""
 
 
 def pytest_configure_node(node: Any) -> None:
-    _workers.append(node.gateway._io.popen.pid)
+    _worker_pids.append(node.gateway._io.popen.pid)
 
 
 def _interrupt(*_: object) -> None:
-    # SIGTERM ends a run as Ctrl-C does. Otherwise the local AWS and its containers would stay behind.
-    for process in _workers:
+    # SIGTERM ends a test run as Ctrl-C does. Without this, the local AWS and its containers would not stop.
+    for pid in _worker_pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGINT)
+            os.kill(pid, signal.SIGINT)
     raise KeyboardInterrupt
 
 
 def pytest_keyboard_interrupt() -> None:
-    # xdist sends a second SIGINT after five seconds, which would stop the clean-up half way.
+    # xdist sends a second SIGINT after five seconds, which would interrupt the clean-up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()  # the collected tests stay; without this the garbage collector scans them again and again
+    gc.freeze()  # the garbage collector ignores the collected tests from now on, which saves time
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -76,13 +76,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class OneDeployment(LoadFileScheduling):  # type: ignore[misc] # pytest-xdist has no types
-    """Gives each process whole files, and all tests of the local deployment to the same process.
+    """Gives all tests of a file to the same process, and all tests of the local deployment to one process.
 
     xdist's own marker for this, `xdist_group`, has no effect with pytest 9.2 (findings/xdist-groups.sh).
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "the deployment" if nodeid.startswith(ROOMS_OF_THE_DEPLOYMENT) else str(super()._split_scope(nodeid))
+        return "the deployment" if nodeid.startswith(DEPLOYMENT_FOLDERS) else str(super()._split_scope(nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneDeployment | None:

@@ -1,17 +1,16 @@
 """A role uses each of its permissions in the local AWS, or there is a reason for the permission.
 
 The local AWS is a program that imitates AWS on this machine. `make permissions` writes the permissions that roles use
-there into used_permissions.json. unused_permissions.py has the reasons for the other permissions.
+there into used_permissions.txt. unused_permissions.py has the reasons for the other permissions.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from tests.contracts.unused_permissions import REASONS
-from tests.support.permissions import USED_FILE
+from tests.support.permissions import USED_FILE, read_permissions
 from tools.templates import Template, resources
 
 
@@ -66,14 +65,8 @@ def compare(granted: set[Grant], used_permissions: set[Grant], has_reason: Calla
 
 
 def used_by(stem: str) -> set[Grant]:
-    """Return the permissions in used_permissions.json that the roles of an example use."""
-    roles = json.loads(USED_FILE.read_text()).get(stem, {})
-    return {
-        Grant(role, action, resource)
-        for role, actions in roles.items()
-        for action, granted in actions.items()
-        for resource in granted
-    }
+    """Return the permissions in used_permissions.txt that the roles of an example use."""
+    return {Grant(*permission) for example_, *permission in read_permissions(USED_FILE) if example_ == stem}
 
 
 def example(template: Template) -> str:

@@ -49,7 +49,7 @@ REASONS = (
         service="lambda",
         actions=("s3:GetBucket*", "s3:List*", "s3:DeleteObject*"),
         resource="${*",
-        why="CDK grants these actions to its function that empties a bucket. used_permissions.json lists the actions "
+        why="CDK grants these actions to its function that empties a bucket. used_permissions.txt lists the actions "
         "that the function uses. CDK changes the function and its permissions together. With fewer permissions, a "
         "newer version of the function might fail, and then the stack could not be deleted.",
     ),

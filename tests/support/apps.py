@@ -1,4 +1,7 @@
-"""The synthesized app. Each profile is synthesized once in a test run."""
+"""These functions synthesize the app and return its templates. A test run synthesizes each profile only once.
+
+A stem is the short name of an example, such as ecs_ec2.
+"""
 
 import json
 import os
@@ -20,14 +23,14 @@ from tests.support.folders import ROOT, assemblies
 from tools.templates import Template, resources, synthesize, templates_in
 
 STACKS = {stack.__module__.removeprefix("stacks."): name for name, stack in vars(app).items() if name.endswith("Stack")}
-"""The name of each example's class, by stem. app.py imports these classes."""
+"""The names of the stack classes by stem. app.py imports these classes."""
 EVERY_STACK = [(profile, stem) for profile in PROFILES for stem in sorted(STACKS)]
-"""Parameters of a test for every stack in every profile."""
+"""All pairs of a profile and a stem, as parameters for tests."""
 
 
 @cache
 def assembly(profile: str) -> Path:
-    """Return the folder of the profile's cloud assembly. The first process that calls this synthesizes it."""
+    """Return the folder of the profile's cloud assembly. The first process that calls this function synthesizes it."""
     folder = assemblies() / profile
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
@@ -39,34 +42,35 @@ def assembly(profile: str) -> Path:
 
 @cache
 def templates(profile: str) -> dict[str, Template]:
-    """Return the profile's templates by stem. They are shared: do not change them."""
+    """Return the profile's templates by stem. All tests share these objects, so do not change them."""
     return templates_in(assembly(profile))
 
 
 def synthesize_example(stem: str, folder: Path, **settings: str) -> None:
-    """Write the cloud assembly of an example with these settings into a folder. Other stacks are not constructed."""
+    """Write the cloud assembly of one example with these settings into a folder."""
     others = {name: mock.DEFAULT for other, name in STACKS.items() if other != stem}
     with mock.patch.multiple(app, **others), without_validation():
         synthesize(folder, **settings)
 
 
 def without_validation() -> Any:
-    """Return a context in which CDK does not validate: the validator loads slowly, and whole apps are validated."""
+    """Return a context manager that turns off CDK's validation, because it is slow and other tests validate the app."""
     return mock.patch.object(cdk, "App", partial(cdk.App, builtin_cloud_formation_validation=False))
 
 
 @cache
 def template_with(stem: str, **settings: str) -> Template:
-    """Return an example's template with these settings. It is shared: do not change it."""
+    """Return an example's template with these settings. Tests share this object, so do not change it."""
     with tempfile.TemporaryDirectory() as folder:
         synthesize_example(stem, Path(folder), **settings)
         return templates_in(Path(folder))[stem]
 
 
 def synthesize_folders(*folders: Path, umask: int = 0o022, context: Mapping[str, Any], **environment: str) -> None:
-    """Synthesize the apps in these folders into `cdk.out/<profile>`. They cannot import this project's modules.
+    """Synthesize the app in each of these folders into its `cdk.out/<profile>`.
 
-    CDK does not validate them, because this takes longer than the synthesis.
+    The apps cannot import modules of this project. CDK does not validate them, because that takes more time than the
+    synthesis.
     """
     run = subprocess.run(
         [sys.executable, "-P", str(ROOT / "tests" / "support" / "synthesize_folders.py"), *map(str, folders)],
@@ -105,7 +109,7 @@ def properties_of(template: Template, type_: str, id_prefix: str = "") -> dict[s
 
 
 def get_att(template: Template, construct_id: str, attribute: str = "Arn") -> dict[str, Any]:
-    """Return Fn::GetAtt for a resource. CDK made its logical id of the construct's id and eight digits of a hash."""
+    """Return Fn::GetAtt for a resource. Its logical id is the construct's id with a hash of eight digits."""
     length = len(construct_id) + 8
     (name,) = [name for name in template["Resources"] if name.startswith(construct_id) and len(name) == length]
     return {"Fn::GetAtt": [name, attribute]}

@@ -1,4 +1,7 @@
-"""The locked versions, and the expected content of each function's bundle."""
+"""Read locked versions, and list the expected content of each function's bundle.
+
+A lock is a requirements.txt with exact versions and hashes. CDK uploads a bundle as the code of a function.
+"""
 
 import re
 from collections.abc import Mapping
@@ -17,12 +20,13 @@ POWERTOOLS = frozenset({"aws_lambda_powertools", "aws_xray_sdk", "wrapt", "typin
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A function's bundle besides its own package, and the environment that importing its handler needs."""
+    """The content of a function's bundle without the function's own package."""
 
     from_wheels: frozenset[str] = POWERTOOLS
     compiled: tuple[str, ...] = ("wrapt",)
-    """Packages with compiled code for Lambda's processor, which this machine cannot import."""
+    """Packages with compiled code for Lambda's processor. This machine cannot import them."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables without which the handler cannot be imported."""
 
 
 BUNDLES: Mapping[str, Bundle] = {
@@ -58,4 +62,4 @@ BUNDLES: Mapping[str, Bundle] = {
         },
     ),
 }
-"""By the name of the function's package."""
+"""The bundles by the name of the function's package."""

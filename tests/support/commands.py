@@ -1,6 +1,6 @@
-"""Find faults in the commands of the documents without running them.
+"""Find faults in the commands of the documents. No command runs.
 
-Each tool knows its own commands: the AWS CLI and the CDK CLI their commands and options, the Makefile its targets.
+The commands and options come from the tools themselves: the AWS CLI, the CDK CLI and the Makefile.
 """
 
 import importlib.util
@@ -28,24 +28,24 @@ STACKS = {stack_name(stem) for _, stem in EVERY_STACK}
 
 
 def script_faults(text: str, *, whole: bool = True) -> list[str]:
-    """Return the faults of the commands in a script. Commands in the condition of an `if` may fail.
+    """Return the faults of the commands in a script, except for those in the condition of an `if`, which may fail.
 
-    If the script is not `whole`, its commands may lack required options.
+    If `whole` is false, required options of the AWS CLI may be missing.
     """
     commands = [command for command in Script(text).commands() if not command.may_fail]
     return [fault for command in commands for fault in (*faults(command), *(missing_options(command) if whole else ()))]
 
 
 def faults(command: Command) -> list[str]:
-    """Return the faults of a command: names that its tool does not know, and missing files."""
+    """Return the faults of a command: names that the tool does not know, and files that do not exist."""
     check = TOOLS.get(command.words[0])
     return [*(check(command) if check else ()), *_missing_files(command)]
 
 
 def _missing_files(command: Command) -> Iterator[str]:
-    tree = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
     for word in command.words[1:]:
-        if word.partition("/")[0] in tree and "/" in word and COMPUTED not in word and not (ROOT / word).exists():
+        if word.partition("/")[0] in folders and "/" in word and COMPUTED not in word and not (ROOT / word).exists():
             yield f"{word} does not exist"
 
 
@@ -54,7 +54,7 @@ def _missing_files(command: Command) -> Iterator[str]:
 
 @cache
 def _makefile() -> tuple[set[str], set[str]]:
-    """Return the targets and the variables."""
+    """Return the names of all targets, and of all variables with a default."""
     text = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
     return targets, set(re.findall(r"^([A-Z]+) \?=", text, re.MULTILINE))
@@ -68,7 +68,7 @@ def _make(command: Command) -> Iterator[str]:
             if name not in targets and COMPUTED not in name:
                 yield f"make has no target {name}"
         elif name not in variables:
-            yield f"make takes no {name}"
+            yield f"make has no variable {name}"
         elif name in VALUES:
             yield from VALUES[name](value)
 
@@ -81,7 +81,7 @@ def _known_stack(value: str) -> Iterator[str]:
 def _known_context(value: str) -> Iterator[str]:
     words = shlex.split(value)
     if words[::2] != ["-c"] * (len(words) // 2):
-        yield f"CONTEXT is not like -c name=value: {value}"
+        yield f"CONTEXT must look like -c name=value: {value}"
     yield from _settings(words[1::2])
 
 
@@ -105,7 +105,7 @@ VALUES: dict[str, Callable[[str], Iterator[str]]] = {
 
 
 def _settings(given: list[str]) -> Iterator[str]:
-    """Yield the app's messages for wrong settings. Values that are known only at run time are left out."""
+    """Yield the app's errors for wrong settings. Values that bash computes are not checked."""
     context = dict(setting.partition("=")[::2] for setting in given)
     try:
         from_context({name: value for name, value in context.items() if COMPUTED not in value})
@@ -150,7 +150,7 @@ def _cdk(command: Command) -> Iterator[str]:
 
 def _npx(command: Command) -> Iterator[str]:
     if command.words[1] != "cdk":
-        yield f"npx runs only cdk here, not {command.words[1]}"
+        yield f"documents use npx only for cdk, not for {command.words[1]}"
     yield from _cdk(Command(command.words[1:]))
 
 
@@ -159,10 +159,10 @@ def _npx(command: Command) -> Iterator[str]:
 
 @cache
 def _aws_help(path: tuple[str, ...]) -> Any:
-    """Return the help of a command of the AWS CLI. Raises KeyError for an unknown command."""
+    """Return the help object of a command of the AWS CLI. Raises KeyError for an unknown command."""
     if not path:
         driver = create_clidriver()
-        # Otherwise the CLI reads an environment variable that it sets itself and that other tests may have removed.
+        # Without this line, the CLI reads an environment variable that it sets itself and that a test may have removed.
         driver.session.set_config_variable("data_path", str(Path(awscli.__file__).parent / "data"))
         return driver.create_help_command()
     return _aws_help(path[:-1]).command_table[path[-1]].create_help_command()
@@ -184,7 +184,7 @@ def _aws(command: Command) -> Iterator[str]:
 
 
 def _aws_path(command: Command) -> tuple[str, ...]:
-    """Return the command of the AWS CLI without its arguments, such as `s3 cp`."""
+    """Return the command of the AWS CLI without its arguments, such as (`s3`, `cp`)."""
     path: tuple[str, ...] = ()
     for word in command.words[1:]:
         if word not in (getattr(_aws_help(path), "command_table", None) or {}):
@@ -215,28 +215,28 @@ def _query_faults(query: str, path: tuple[str, ...]) -> Iterator[str]:
     except jmespath.exceptions.JMESPathError as error:
         yield f"--query {query}: {error}"
     else:
-        yield from (f"aws {' '.join(path)} has no {field} in its answer" for field in unknown)
+        yield from (f"the answer of aws {' '.join(path)} has no field {field}" for field in unknown)
 
 
 # -- python
 
 
 def _python(command: Command) -> Iterator[str]:
-    yield from _compiled(command.stdin)
+    yield from _syntax_errors(command.stdin)
     match command.words[1:]:
         case ("-m", module, *_) if importlib.util.find_spec(module) is None:
             yield f"python has no module {module}"
         case ("-c", code, *_):
-            yield from _compiled(code)
+            yield from _syntax_errors(code)
         case (file, *_) if file.endswith(".py") and not (ROOT / file).exists():
             yield f"{file} does not exist"
 
 
-def _compiled(code: str) -> Iterator[str]:
+def _syntax_errors(code: str) -> Iterator[str]:
     try:
         compile(code, "the document", "exec")
     except SyntaxError as error:
-        yield f"not Python: {error}"
+        yield f"not valid Python: {error}"
 
 
 TOOLS: dict[str, Callable[[Command], Iterator[str]]] = {

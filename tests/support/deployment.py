@@ -1,4 +1,8 @@
-"""Fixtures: the local deployment that all tests share, or with `--live` the stacks in the person's account."""
+"""These fixtures return the deployed stacks that tests use.
+
+The stacks are deployed into the local AWS, a program that imitates AWS on this machine. With the option `--live`, they
+are the stacks in your AWS account.
+"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -18,23 +22,23 @@ from tests.support.folders import ROOT
 from tests.support.make_local import MakeLocalRun, make_local
 from tests.support.permissions import USED_FILE, Stack, differences, missing_permissions, used_permissions, write_used
 
-Client = Callable[[str], Any]
-"""Makes a boto3 client for the service of that name."""
+ClientFactory = Callable[[str], Any]
+"""Returns a boto3 client for the service with this name."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """The deployed stacks, as the smoke tests reach them."""
+    """The deployed stacks, and the clients with which tests reach them."""
 
-    client: Client
+    client: ClientFactory
     prefix: str
     url: Callable[[str], str] = str
-    """Translates a URL of a stack's outputs to where it answers: on AWS to itself."""
+    """Returns the URL that tests must call for a URL in a stack's outputs. On AWS, both are equal."""
     is_local: bool = False
-    """Whether this is the local AWS, which does not do everything."""
+    """Whether these are stacks in the local AWS, which has not all features of AWS."""
 
     def outputs(self, stem: str) -> dict[str, str]:
-        """Return the outputs of one example's stack. Skips the test if the stack is not deployed."""
+        """Return the outputs of an example's stack. Skip the test if the stack is not deployed."""
         name = f"{self.prefix}-{stem.replace('_', '-')}"
         stacks = {stack["StackName"]: stack for stack in self.client("cloudformation").describe_stacks()["Stacks"]}
         if name not in stacks:
@@ -51,7 +55,7 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="session")
 def make_local_run(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> MakeLocalRun:
-    """Deploy everything with `make local` and a photo whose name needs quoting."""
+    """Run `make local` once, with a picture whose file name a shell must quote."""
     photo = tmp_path_factory.mktemp("photo") / "my `photo` ünd + %.png"
     photo.write_bytes(pictures.save(pictures.scene(), "PNG"))
     up = make_local("up", local_aws.folder, "--photo", str(photo))
@@ -61,7 +65,7 @@ def make_local_run(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def engine(local_aws: LocalAws, make_local_run: MakeLocalRun) -> Engine:
-    """Return the engine that holds the deployment."""
+    """Return the engine, the process of the local AWS, in which the stacks are deployed."""
     engine = local_aws.running_engine()
     assert engine, make_local_run.output
     return engine
@@ -69,7 +73,7 @@ def engine(local_aws: LocalAws, make_local_run: MakeLocalRun) -> Engine:
 
 @pytest.fixture(scope="session")
 def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """Every stack, deployed. The local one is destroyed in the end, and then nothing may be left."""
+    """Return all deployed stacks. In the local AWS, they are destroyed after the last test, and nothing may remain."""
     if request.config.getoption("--live"):
         yield _deployment_in_account(request.config.getoption("--prefix"))
         return
@@ -81,30 +85,28 @@ def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
         is_local=True,
     )
     if request.session.exitstatus == pytest.ExitCode.INTERRUPTED:
-        return  # the engine ends at once with everything in it: xdist kills this process after ten seconds
+        return  # there is no time for a clean destruction, because xdist kills this process after ten seconds
     _check_destruction_and_permissions(request, aws, engine)
 
 
 def _check_destruction_and_permissions(request: pytest.FixtureRequest, aws: LocalAws, engine: Engine) -> None:
     stacks = Stack.all(aws.client("cloudformation", engine))
-    # Before the destruction, because that takes permissions away from functions that still run.
+    # This comes before the destruction, because that removes permissions of functions that still run.
     faults = missing_permissions(aws.permissions_file, stacks)
     record = aws.folder / "permissions.jsonl"
-    record.hardlink_to(aws.permissions_file)  # the engine deletes its own file when it ends
+    record.hardlink_to(aws.permissions_file)  # the engine deletes its file when it ends
     _put_an_object_into_every_bucket(aws.client("s3", engine))
     _destroy(aws, engine)
     used, complete = used_permissions(record, stacks), _is_complete(request.session)
     if request.config.getoption("--permissions-update"):
-        assert complete, (
-            "every test of the deployment must run and pass; otherwise permissions that they use are missing"
-        )
+        assert complete, "all tests of the deployment must run and pass, because the record needs their permissions"
         write_used(used, stacks, USED_FILE)
     faults += differences(used, stacks, USED_FILE, complete=complete)
     assert not faults, "\n".join(faults)
 
 
 def _destroy(aws: LocalAws, engine: Engine) -> None:
-    """Run `make local-down`, which must leave only what the person made."""
+    """Run `make local-down`. Afterwards, only the bucket that this function creates exists."""
     aws.client("s3", engine).create_bucket(Bucket="mine")
     down = make_local("down", aws.folder)
     assert down.returncode == 0, down.stdout + down.stderr
@@ -116,16 +118,16 @@ def _destroy(aws: LocalAws, engine: Engine) -> None:
 
 
 def _put_an_object_into_every_bucket(s3: Any) -> None:
-    # So each bucket has to empty itself, whatever the tests left in it.
+    # CloudFormation cannot delete a bucket with an object. So the destruction shows that every bucket is emptied.
     for bucket in s3.list_buckets()["Buckets"]:
         if bucket["Name"].startswith("compute-"):
             s3.put_object(Bucket=bucket["Name"], Key="left behind")
 
 
 def _is_complete(session: pytest.Session) -> bool:
-    """Whether every test of the deployment ran and passed: only then are permissions without a use really unused."""
+    """Whether every test of the deployment ran and passed. If not, permissions without a use may still be needed."""
     files = {item.path for item in session.items}
-    expected = {path for room in ("smoke", "local") for path in (ROOT / "tests" / room).glob("test_*.py")}
+    expected = {path for folder in ("smoke", "local") for path in (ROOT / "tests" / folder).glob("test_*.py")}
     is_selection = any("::" in argument for argument in session.config.args) or session.config.getoption("keyword")
     return not is_selection and not session.testsfailed and files >= expected
 
@@ -138,7 +140,7 @@ def _deployment_in_account(prefix: str) -> Deployment:
         pytest.exit(f"cannot reach an AWS account ({error}); try: aws configure", returncode=1)
     if not any(name.startswith(f"{prefix}-") for name in stacks):
         pytest.exit(f"no stack {prefix}-… in account {account}; deploy first: make deploy", returncode=1)
-    endpoint = os.environ.get("AWS_ENDPOINT_URL")  # the local AWS, used in place of an account
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")  # if this is set, the account is in the local AWS
     if endpoint is None:
         return Deployment(client=_account_client, prefix=prefix)
     return Deployment(client=_account_client, prefix=prefix, url=lambda url: local_url(url, endpoint), is_local=True)

@@ -1,4 +1,4 @@
-"""The Markdown files of the project, read by a Markdown parser."""
+"""Read the Markdown files of the project with a Markdown parser."""
 
 import re
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from markdown_it.token import Token
 from tests.support.folders import ROOT
 
 SHELLS = ("sh", "shell", "console")
-"""Languages of blocks with commands. The tests run the `sh` ones; the others need an account or a server."""
-NOT_OURS = {
+"""Languages of blocks with commands. Tests run the `sh` blocks. The other blocks need an AWS account or a server."""
+IGNORED_FOLDERS = {
     *(".build", ".git", ".hypothesis", ".local", ".venv", "cdk.out", "node_modules"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache"),
 }
@@ -33,18 +33,18 @@ class Document:
 
     @property
     def scripts(self) -> list[str]:
-        """The blocks of commands: fenced ones, and indented ones that list no files."""
+        """The blocks of commands: fenced blocks in a shell language, and indented blocks without a list of files."""
         fenced = [token.content for token in self._tokens if token.type == "fence" and token.info in SHELLS]
         return [*fenced, *(block for block in self._indented if not _lists_files(block))]
 
     @property
     def file_lists(self) -> list[str]:
-        """The indented blocks that explain files."""
+        """The indented blocks that list files with explanations."""
         return [block for block in self._indented if _lists_files(block)]
 
     @property
     def code(self) -> list[str]:
-        """The pieces of code in the text, which stand in backquotes."""
+        """The pieces of code in the text, without their backquotes."""
         return [token.content for token in self._inline if token.type == "code_inline"]
 
     @property
@@ -81,7 +81,7 @@ def _lists_files(block: str) -> bool:
 
 def _markdown_files(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
-        if path.is_dir() and path.name not in NOT_OURS:
+        if path.is_dir() and path.name not in IGNORED_FOLDERS:
             yield from _markdown_files(path)
         elif path.suffix == ".md":
             yield path
@@ -99,11 +99,11 @@ def lesson(stem: str) -> str:
 
 
 def section(text: str, heading: str) -> str:
-    """The text under a heading, as far as the next one of that level."""
+    """The text from a heading to the next heading of the same level."""
     return text.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
 
 
 def outputs_used_by_sh_blocks(text: str) -> set[str]:
-    """The stack outputs that a lesson's `sh` blocks read."""
+    """The names of the stack outputs that a lesson's `sh` blocks read."""
     blocks = re.findall(r"```sh\n(.*?)```", section(text, "Try it") + section(text, "Break it"), re.DOTALL)
     return set(re.findall(r"\$\(output (\w+)\)", "\n".join(blocks)))

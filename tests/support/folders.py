@@ -1,4 +1,4 @@
-"""The project's folder, and the folder that all processes of a test run share. Importing this module is fast."""
+"""The folder of the project, and the folder that all processes of a test run share for synthesized assemblies."""
 
 import atexit
 import os
@@ -13,7 +13,7 @@ _VARIABLE = "TESTS_ASSEMBLIES"
 
 
 def share_assemblies() -> Callable[[], None]:
-    """Make this process and its children synthesize into one folder. Return a function that removes the folder."""
+    """Let this process and its child processes share one folder. Return a function that removes the folder."""
     if _VARIABLE in os.environ:
         return lambda: None
     os.environ[_VARIABLE] = tempfile.mkdtemp(prefix="cdk.out-")
@@ -22,7 +22,7 @@ def share_assemblies() -> Callable[[], None]:
 
 @cache
 def assemblies() -> Path:
-    """Return the shared folder, or one of this process only when none is shared."""
+    """Return the shared folder. If there is no shared folder, create a folder for this process."""
     if _VARIABLE in os.environ:
         return Path(os.environ[_VARIABLE])
     folder = tempfile.mkdtemp(prefix="cdk.out-")

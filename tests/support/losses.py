@@ -1,4 +1,7 @@
-"""The stores that a deployment of a changed template would lose, as `cdk diff` reports them."""
+"""Find the stores that a changed template would delete or replace. A store is a resource that holds data.
+
+The answer comes from `cdk diff`.
+"""
 
 import json
 import os
@@ -7,7 +10,6 @@ import subprocess
 from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import cfnlint.data.AdditionalSpecs
 import pytest
@@ -15,11 +17,10 @@ from cfnlint.helpers import load_resource
 from syrupy.assertion import SnapshotAssertion
 
 from tests.support.folders import ROOT
+from tools.templates import Template
 
-Template = dict[str, Any]
-
-CLI = ROOT / "node_modules" / ".bin" / "cdk"
-ASSEMBLY = {
+CDK = ROOT / "node_modules" / ".bin" / "cdk"
+ASSEMBLY_MANIFEST = {
     "version": "36.0.0",
     "artifacts": {
         "stack": {
@@ -29,21 +30,23 @@ ASSEMBLY = {
         }
     },
 }
-LOSS = re.compile(r"^\[.\] \S+ (?:.* )?(\S+) (?:destroy|orphan|replace|may be replaced)$(?:\n .*)*", re.MULTILINE)
+LOST_RESOURCE = re.compile(
+    r"^\[.\] \S+ (?:.* )?(\S+) (?:destroy|orphan|replace|may be replaced)$(?:\n .*)*", re.MULTILINE
+)
 """The lines of `cdk diff` about one lost resource. The group is its logical id."""
-KEPT = "CloudFormation keeps the old one with its data, but outside the stack. AWS still bills it."
-FATES = {
+RETAINED = "CloudFormation keeps the old one with its data, but outside the stack. AWS still bills it."
+CONSEQUENCES = {
     "Delete": "CloudFormation deletes the old one with all its data.",
     "Snapshot": "CloudFormation deletes the old one after a last snapshot.",
-    "Retain": KEPT,
-    "RetainExceptOnCreate": KEPT,
+    "Retain": RETAINED,
+    "RetainExceptOnCreate": RETAINED,
 }
 HELP = """\
 If you do not want this, undo the change. A construct that you rename or move keeps its logical id with
 `override_logical_id("{id}")`.
 If you do want it, first move the data of every deployment, and say so in the commit. Then name the loss:
     make snapshots MEANT="{meant}"
-See docs/decisions.md: "No change loses a store unnoticed"."""
+See docs/decisions.md: "Tests report each store that a change would lose"."""
 
 
 def check_snapshot(
@@ -55,33 +58,33 @@ def check_snapshot(
     stack: str,
     meant: Collection[str],
 ) -> None:
-    """Compare a template with its snapshot, and do not update a snapshot to a template that loses data.
+    """Compare a template with its snapshot. If the change loses a store, fail and keep the old snapshot.
 
-    `old` is the template in the snapshot. `meant` names the losses that are wanted, as `stack/id`.
+    `old` is the template in the snapshot. `meant` has the intended losses, such as `compute-api/Notes5BB3582F`.
     """
     lost = {name: text for name, text in losses(old, new, stores=stores).items() if f"{stack}/{name}" not in meant}
-    assert (old if lost else new) == snapshot  # an update would delete a snapshot that no test compares
+    assert (old if lost else new) == snapshot  # without a comparison, an update would delete the snapshot
     if lost:
         pytest.fail(complaint(stack, lost), pytrace=False)
 
 
 def losses(old: Template, new: Template, *, stores: Collection[str]) -> dict[str, str]:
-    """Return the resources of the types `stores` that the change would lose: logical id, and a text about the loss."""
+    """Return the resources that the change would lose, if their type is in `stores`: logical ids with explanations."""
     if old == new or not any(resource["Type"] in stores for resource in old["Resources"].values()):
         return {}
     lost = {}
-    for match in LOSS.finditer(_cdk_diff(old, new)):
+    for match in LOST_RESOURCE.finditer(_cdk_diff(old, new)):
         name = match[1]
         resource = old["Resources"][name]
         if resource["Type"] in stores:
             replacement = new["Resources"].get(name)
             policy = replacement.get("UpdateReplacePolicy") if replacement else resource.get("DeletionPolicy")
-            lost[name] = f"{match[0]}\n{FATES[policy or 'Delete']}"
+            lost[name] = f"{match[0]}\n{CONSEQUENCES[policy or 'Delete']}"
     return lost
 
 
 def complaint(stack: str, lost: dict[str, str]) -> str:
-    """Return the message about the losses of one stack, with the next steps."""
+    """Return the message about the losses of a stack. It contains the next steps."""
     meant = " ".join(f"{stack}/{name}" for name in lost)
     first = next(iter(lost))
     return "\n\n".join(
@@ -92,7 +95,7 @@ def complaint(stack: str, lost: dict[str, str]) -> str:
 def store_types(production: Template) -> set[str]:
     """Return the types of resources that hold data: those in cfn-lint's rule I3011, and those that production retains.
 
-    A retained policy holds no data.
+    The types of policies are excluded, because a policy holds no data.
     """
     stateful = load_resource(cfnlint.data.AdditionalSpecs, "StatefulResources.json")["ResourceTypes"]
     retained = {
@@ -106,10 +109,10 @@ def store_types(production: Template) -> set[str]:
 def _cdk_diff(old: Template, new: Template) -> str:
     with TemporaryDirectory() as name:
         folder = Path(name)
-        for file, content in (("manifest.json", ASSEMBLY), ("old.json", old), ("new.json", new)):
+        for file, content in (("manifest.json", ASSEMBLY_MANIFEST), ("old.json", old), ("new.json", new)):
             (folder / file).write_text(json.dumps(content))
         run = subprocess.run(
-            [CLI, "diff", "stack", "--app", ".", "--template", "old.json", "--no-color", "--no-notices", "--ci"],
+            [CDK, "diff", "stack", "--app", ".", "--template", "old.json", "--no-color", "--no-notices", "--ci"],
             cwd=folder,
             env={**os.environ, "CDK_DISABLE_CLI_TELEMETRY": "true"},
             capture_output=True,

@@ -1,4 +1,4 @@
-"""Run `make local` and `make local-down` as a person does, without the set-up."""
+"""Run `make local` and `make local-down`, but without `make setup`."""
 
 import subprocess
 import sys
@@ -10,20 +10,20 @@ from tests.support.folders import ROOT
 
 @dataclass(frozen=True)
 class MakeLocalRun:
-    """The output of one `make local`, and the photo that it uploaded."""
+    """The output of a `make local`, and the picture that it uploaded."""
 
     output: str
     photo: Path
 
     def section(self, stem: str) -> str:
-        """Return the part of the output that shows one example."""
+        """Return the part of the output about one example."""
         return self.output.split(f"==> the {stem} example: ")[1].split("==> ", maxsplit=1)[0]
 
 
 def make_local(command: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run `up` or `down` to its end.
+    """Run the command `up` or `down`, and return its result.
 
-    If the tests are interrupted, this process gets one SIGTERM and then cleans up by itself.
+    If the test run is interrupted, this function sends SIGTERM to the command and waits until it has cleaned up.
     """
     with subprocess.Popen(
         [sys.executable, "-m", "local", command, "--folder", str(folder), *options],

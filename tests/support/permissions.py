@@ -10,11 +10,12 @@ from typing import Any, Self
 from localaws.environment import ACCOUNT, REGION
 from tests.support.folders import ROOT
 
-Used = dict[str, dict[str, dict[str, list[str]]]]
-"""The resources of the used grants, by example, role and action."""
+Permission = tuple[str, ...]
+"""Stem, role, action and resource of a used grant. Role and resource have their names in the template."""
 
-USED_FILE = ROOT / "tests" / "contracts" / "used_permissions.json"
-"""The permissions that the roles use, as the last `make permissions` recorded them."""
+USED_FILE = ROOT / "tests" / "contracts" / "used_permissions.txt"
+"""The permissions that the roles use, one on each line, as the last `make permissions` recorded them."""
+_HEADER = "# example role action resource (`make permissions` writes this file)\n"
 
 _PSEUDO_PARAMETERS = {"arn:aws:": "arn:${AWS::Partition}:", ACCOUNT: "${AWS::AccountId}", REGION: "${AWS::Region}"}
 
@@ -64,14 +65,18 @@ class Stack:
         return granted
 
 
-def used_permissions(record: Path, stacks: Iterable[Stack]) -> Used:
+def read_permissions(file: Path) -> set[Permission]:
+    """Return the permissions in a file, which has one on each line."""
+    return {tuple(line.split(" ")) for line in file.read_text().splitlines() if not line.startswith("#")}
+
+
+def used_permissions(record: Path, stacks: Iterable[Stack]) -> set[Permission]:
     """Return the permissions that the roles of these stacks used, from the record that the local AWS wrote."""
-    found: Used = {}
-    for stack, role, action, granted, allowed in _recorded(record, stacks):
-        if allowed:
-            actions = found.setdefault(stack.stem, {}).setdefault(role, {})
-            actions.setdefault(action, []).append(stack.template_name(granted))
-    return found
+    return {
+        (stack.stem, role, action, stack.template_name(granted))
+        for stack, role, action, granted, allowed in _recorded(record, stacks)
+        if allowed
+    }
 
 
 def missing_permissions(record: Path, stacks: Iterable[Stack]) -> list[str]:
@@ -93,36 +98,26 @@ def _recorded(record: Path, stacks: Iterable[Stack]) -> Iterator[tuple[Stack, st
             yield by_role[name], by_role[name].roles[name], action, granted, allowed
 
 
-def differences(found: Used, stacks: Iterable[Stack], file: Path, *, complete: bool) -> list[str]:
+def differences(used: set[Permission], stacks: Iterable[Stack], file: Path, *, complete: bool) -> list[str]:
     """Return a sentence for each used permission that is missing in the file.
 
     If the run was complete, there is also a sentence for each permission in the file that no role used.
     """
-    recorded, used = _flat(json.loads(file.read_text())), _flat(found)
-    deployed = {(stack.stem, role) for stack in stacks for role in stack.roles.values()}
-    unused = {one for one in recorded - used if one[:2] in deployed} if complete else set()
+    recorded = read_permissions(file)
+    unused = _of_roles_in(stacks, recorded - used) if complete else set()
     return [
         *(f"new: {' '.join(one)}. If this is intended, record it: make permissions" for one in used - recorded),
         *(f"no longer used: {' '.join(one)}. Narrow the grant, and record it: make permissions" for one in unused),
     ]
 
 
-def write_used(found: Used, stacks: Iterable[Stack], file: Path) -> None:
-    """Rewrite the file. Without a container tool some roles are not deployed, and the file keeps their entries."""
+def write_used(used: set[Permission], stacks: Iterable[Stack], file: Path) -> None:
+    """Rewrite the file. Without a container tool some roles are not deployed, and the file keeps their permissions."""
+    recorded = read_permissions(file)
+    kept = recorded - _of_roles_in(stacks, recorded)
+    file.write_text(_HEADER + "".join(f"{' '.join(one)}\n" for one in sorted(kept | used)))
+
+
+def _of_roles_in(stacks: Iterable[Stack], permissions: set[Permission]) -> set[Permission]:
     deployed = {(stack.stem, role) for stack in stacks for role in stack.roles.values()}
-    written: Used = {}
-    for stem, role, action, granted in sorted(
-        {one for one in _flat(json.loads(file.read_text())) if one[:2] not in deployed} | _flat(found)
-    ):
-        written.setdefault(stem, {}).setdefault(role, {}).setdefault(action, []).append(granted)
-    file.write_text(json.dumps(written, indent=2) + "\n")
-
-
-def _flat(used: Used) -> set[tuple[str, str, str, str]]:
-    return {
-        (stem, role, action, granted)
-        for stem, roles in used.items()
-        for role, actions in roles.items()
-        for action, resources in actions.items()
-        for granted in resources
-    }
+    return {one for one in permissions if one[:2] in deployed}

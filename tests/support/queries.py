@@ -1,4 +1,4 @@
-"""The fields that a JMESPath query names and that an answer of AWS cannot have."""
+"""Find fields in a JMESPath query that the answer of AWS never has."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ def unknown_fields(query: str, answer: Shape) -> list[str]:
 
 
 def _value(shape: Any) -> Any:
-    """Return what the interpreter reads in place of a value: its shape, or a list with one shape."""
+    """Return a shape in the place of a value. In the place of a list, return a list with one shape."""
     return [_value(shape.member)] if shape.type_name == "list" else shape
 
 
 class _ShapeInterpreter(TreeInterpreter):  # type: ignore[misc]  # jmespath has no types
-    """Follows a query through shapes instead of values. A filter keeps everything."""
+    """Evaluates a query with shapes instead of values. A filter removes nothing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class _ShapeInterpreter(TreeInterpreter):  # type: ignore[misc]  # jmespath has 
             return _value(value.value)
         if kind == "structure" and name in value.members:
             return _value(value.members[name])
-        if kind not in ("NoneType", "string"):  # the AWS CLI opens strings that are JSON documents
+        if kind not in ("NoneType", "string"):  # a string may be a JSON document, which the AWS CLI parses
             self.unknown.append(name)
         return None
 

@@ -1,4 +1,4 @@
-"""The commands and variables of a shell script, parsed with tree-sitter's grammar for bash."""
+"""Find the commands and variables of a shell script, with tree-sitter's grammar for bash."""
 
 import re
 from collections.abc import Iterator
@@ -9,25 +9,30 @@ import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
 COMPUTED = "\0"
-"""In a word, this replaces a value that bash inserts at run time."""
-QUOTED = {"raw_string": r"\\\n", "string_content": r'\\(?=[$`"\\\n])', "word": r"\\(?=.)", "number": r"\\\n"}
-"""The backslashes that bash removes, by the kind of quotes."""
+"""A placeholder in a word for a value that bash computes at run time."""
+REMOVED_BACKSLASHES = {
+    "raw_string": r"\\\n",
+    "string_content": r'\\(?=[$`"\\\n])',
+    "word": r"\\(?=.)",
+    "number": r"\\\n",
+}
+"""Patterns for the backslashes that bash removes, by the type of tree-sitter's node."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A simple command."""
+    """A command with its arguments."""
 
     words: tuple[str, ...]
-    """The first is its name."""
+    """The name of the command, and its arguments."""
     stdin: str = ""
-    """Its standard input, if that is a here-document."""
+    """The text of its here-document, if it has one."""
     may_fail: bool = False
-    """Whether it stands in the condition of an `if`."""
+    """Whether the command is in the condition of an `if`."""
 
 
 class Script:
-    """A script. Commands and variables in loops, functions and substitutions count, too."""
+    """A shell script. Its commands and variables include those in loops, functions and substitutions."""
 
     def __init__(self, text: str) -> None:
         """Parse the text. Raises ValueError for a syntax error."""
@@ -37,10 +42,10 @@ class Script:
 
     def commands(self) -> Iterator[Command]:
         """Yield all commands in the order of the text."""
-        for node in self._of("command"):
+        for node in self._nodes("command"):
             words = [_word(child) for child in node.children_by_field_name("argument")]
             name = node.child_by_field_name("name")
-            bodies = [found for near in _siblings(node) for found in near.children if found.type == "heredoc_body"]
+            bodies = [part for redirect in _siblings(node) for part in redirect.children if part.type == "heredoc_body"]
             yield Command(
                 words=(_word(name.children[0]) if name else "", *words),
                 stdin="".join(_text(body) for body in bodies),
@@ -48,21 +53,21 @@ class Script:
             )
 
     def functions(self) -> set[str]:
-        """Return the names of the functions that it defines."""
-        return {_text(node.children[0]) for node in self._of("function_definition")}
+        """Return the names of the functions that the script defines."""
+        return {_text(node.children[0]) for node in self._nodes("function_definition")}
 
     def assigned(self) -> set[str]:
-        """Return the variables that it assigns."""
-        assignments = [*self._of("variable_assignment"), *self._of("for_statement")]
+        """Return the names of the variables that the script assigns."""
+        assignments = [*self._nodes("variable_assignment"), *self._nodes("for_statement")]
         return {_text(child) for node in assignments for child in node.children if child.type == "variable_name"}
 
     def used(self) -> set[str]:
-        """Return the variables that it reads."""
-        expansions = [*self._of("simple_expansion"), *self._of("expansion")]
+        """Return the names of the variables that the script reads."""
+        expansions = [*self._nodes("simple_expansion"), *self._nodes("expansion")]
         return {_text(child) for node in expansions for child in node.children if child.type == "variable_name"}
 
-    def _of(self, kind: str) -> Iterator[Node]:
-        yield from _all(self.root, kind)
+    def _nodes(self, kind: str) -> Iterator[Node]:
+        yield from _nodes_below(self.root, kind)
 
 
 @cache
@@ -70,11 +75,11 @@ def _parser() -> Parser:
     return Parser(Language(tree_sitter_bash.language()))
 
 
-def _all(node: Node, kind: str) -> Iterator[Node]:
+def _nodes_below(node: Node, kind: str) -> Iterator[Node]:
     if node.type == kind:
         yield node
     for child in node.children:
-        yield from _all(child, kind)
+        yield from _nodes_below(child, kind)
 
 
 def _siblings(node: Node) -> list[Node]:
@@ -94,8 +99,8 @@ def _text(node: Node) -> str:
 def _word(node: Node) -> str:
     if node.type == "raw_string":
         return _text(node)[1:-1]
-    if node.type in QUOTED:
-        return re.sub(QUOTED[node.type], "", _text(node))
+    if node.type in REMOVED_BACKSLASHES:
+        return re.sub(REMOVED_BACKSLASHES[node.type], "", _text(node))
     if node.type in {"string", "concatenation"}:
         return "".join(_word(child) for child in node.children if child.type != '"')
     return COMPUTED

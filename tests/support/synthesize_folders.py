@@ -1,7 +1,6 @@
-"""Synthesize the apps in the given folders. Each one imports only its own modules.
+"""Synthesize the apps in the given folders. Each app imports only the modules of its folder.
 
-`python -P tests/support/synthesize_folders.py a b` does both in one process, because jsii starts slower than it
-synthesizes.
+`python -P tests/support/synthesize_folders.py a b` synthesizes both apps in one process, because jsii starts slowly.
 """
 
 import importlib
@@ -10,7 +9,7 @@ from pathlib import Path
 
 
 def synthesize(folder: Path) -> None:
-    """Write each profile's assembly into `cdk.out/<profile>` in the folder, and unload the folder's modules."""
+    """Write the assembly of each profile into `cdk.out/<profile>` in the folder. Then unload the folder's modules."""
     sys.path.insert(0, str(folder))
     for profile in importlib.import_module("config").PROFILES:
         outdir = folder / "cdk.out" / profile

@@ -1,19 +1,19 @@
-"""Wait for events that AWS does not report to a caller."""
+"""Wait for a change that AWS makes later, without a message to the caller."""
 
 from collections.abc import Callable
 from typing import TypeVar, cast
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-PATIENCE_SECONDS = 180
+MAX_WAIT_SECONDS = 180
 """S3 usually sends an event within seconds, but it "can sometimes take a minute or longer" (S3 user guide)."""
 Found = TypeVar("Found")
 
 
-def wait_for(look: Callable[[], Found | None], description: str, *, seconds: float = PATIENCE_SECONDS) -> Found:
-    """Call `look` until it returns something true, and return that.
+def wait_for(look: Callable[[], Found | None], description: str, *, seconds: float = MAX_WAIT_SECONDS) -> Found:
+    """Call `look` again and again until its result is true, and return the result.
 
-    Raises AssertionError with the description after `seconds`.
+    Raises AssertionError with the description if this takes more than `seconds`.
     """
 
     def give_up(_: object) -> Found:
