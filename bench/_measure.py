@@ -1,4 +1,4 @@
-"""The parts that all benchmarks share: fresh processes, tables, targets and progress."""
+"""Functions for all benchmarks: they start fresh processes, print tables and progress, and check targets."""
 
 import os
 import statistics
@@ -10,12 +10,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LAMBDA_SRC = ROOT / "lambda_src"
 IMPORT_TURNS = 9
-"""Fresh processes for each statement. That is enough for a median."""
+"""The number of fresh processes that measure each statement. Nine are enough for a median."""
 
 Target = tuple[str, float | None, float, Callable[[float, float], bool]]
-"""A description, the measured value (None if it could not be measured), the limit, and how the two compare."""
+"""A description, the measured value (None without a measurement), the limit, and a function that compares the two."""
 
-# On Linux, ru_maxrss is no use: a new process inherits it from the process that started it.
+# This code prints the peak memory of its process. ru_maxrss would be wrong on Linux, because a new process inherits the
+# value of the process that started it.
 PRINT_PEAK_MIB = """
 try:
     with open("/proc/self/status") as status:
@@ -34,14 +35,14 @@ print((time.perf_counter() - started) * 1000)
 
 
 def measure_imports(statements: Iterable[str], settings: Mapping[str, str]) -> Mapping[str, float]:
-    """Return the milliseconds that each statement takes in a fresh process. The statements take turns."""
+    """Return the milliseconds that each statement needs in a fresh process (median). Each turn runs every statement."""
     turns: dict[str, list[float]] = {statement: [] for statement in statements}
     for turn in range(IMPORT_TURNS + 1):
         show_progress(f"imports: turn {turn} of {IMPORT_TURNS}")
         for statement, times in turns.items():
             code = _PRINT_MILLISECONDS.format(statement=statement)
             milliseconds = run_python("-c", code, settings=settings, description=statement)
-            if turn:  # the first turn also writes the bytecode
+            if turn:  # the first turn is not counted, because it also writes the bytecode
                 times.append(milliseconds)
     return {statement: statistics.median(times) for statement, times in turns.items()}
 
@@ -51,7 +52,7 @@ def run_python(*arguments: str, settings: Mapping[str, str], description: str) -
 
     If the process fails, print its error output and exit.
     """
-    # Without a task root, Powertools thinks that this is a test and leaves X-Ray out.
+    # If LAMBDA_TASK_ROOT is missing, Powertools does not load X-Ray, as in a test.
     environment = {**os.environ, "LAMBDA_TASK_ROOT": "/var/task", **settings, "PYTHONPATH": str(LAMBDA_SRC)}
     run = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
     if run.returncode:
@@ -61,28 +62,30 @@ def run_python(*arguments: str, settings: Mapping[str, str], description: str) -
 
 
 def print_imports(milliseconds: Mapping[str, float]) -> None:
-    """Compare the first statement with the others, which every function of its kind needs."""
+    """Print the time of the first statement (our handler), compared with each other statement (a library)."""
     (ours, our_time), *others = milliseconds.items()
     for other, other_time in others:
         print(f"{ours}: {our_time:.0f} ms, {our_time / other_time:.2f}x of {other_time:.0f} ms for {other}")
 
 
 def print_table(table: Sequence[Sequence[str]]) -> None:
-    """Print rows whose columns are aligned to the right."""
+    """Print the rows, with each column aligned to the right."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     for row in table:
         print("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))
 
 
 def check_targets(targets: Iterable[Target]) -> bool:
-    """Print each target and its result. Return whether all are met; a target without a measured value counts as met."""
-    results = [_print_target(*target) for target in targets]  # a list, because all() alone would stop at the first
+    """Print each target and its result. Return whether all are met. A target without a measured value counts as met."""
+    results = [
+        _print_target(*target) for target in targets
+    ]  # a list, because all() alone would stop at the first target that is not met
     return all(results)
 
 
 def _print_target(name: str, measured: float | None, limit: float, compare: Callable[[float, float], bool]) -> bool:
     if measured is None:
-        print(f"SKIP  {name} {limit:g}, but the other library is not installed")
+        print(f"SKIP  {name} {limit:g}, because the other library is not installed")
         return True
     met = compare(measured, limit)
     print(f"{'PASS' if met else 'FAIL'}  {name} {limit:g}, measured {measured:.2f}")
@@ -90,7 +93,7 @@ def _print_target(name: str, measured: float | None, limit: float, compare: Call
 
 
 def show_progress(message: str) -> None:
-    """Replace the progress line on a terminal. Otherwise, print one more line."""
+    """Replace the progress line if this is a terminal. If it is not, print another line."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{message}", end="", file=sys.stderr, flush=True)
     elif message:

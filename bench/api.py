@@ -3,10 +3,11 @@
     python bench/api.py          print a table
     python bench/api.py --check  also exit with 1 if a target is missed
 
-DynamoDB's answers come from this process at once, without the network. The times include botocore, which writes the
-requests, signs them and reads the answers, because that is most of the work. For comparison, the table has a single
-call of botocore, which no function can avoid. All requests take turns. Their times are CPU times, so other programs on
-a busy machine do not count. Imports are measured in fresh processes, in elapsed time.
+This process itself answers instead of DynamoDB, at once and without the network. The times include botocore, which
+writes the requests, signs them and reads the answers, because botocore needs most of the time. For comparison, the
+table has a single call of botocore, which no function can avoid. Each turn runs every request once. The program
+measures the CPU time of requests, so other programs on a busy machine do not count. It measures the elapsed time of
+imports, in fresh processes.
 """
 
 # ruff: noqa: PLC0415 - a measured process must not import more than it measures
@@ -28,7 +29,7 @@ from _measure import LAMBDA_SRC, Target, check_targets, measure_imports, print_i
 
 sys.path.insert(0, str(LAMBDA_SRC))
 
-TURNS, WARM_UP = 400, 30
+TURNS, WARM_UP_TURNS = 400, 30
 SETTINGS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "x",
@@ -71,19 +72,19 @@ def main() -> int:
 
 
 def measure_requests() -> Mapping[str, list[float]]:
-    """Return the milliseconds of every turn, by the name of the request."""
+    """Return the milliseconds of every turn, by the name of the request. The warm-up turns are left out."""
     os.environ.update(SETTINGS, POWERTOOLS_TRACE_DISABLED="true", POWERTOOLS_LOG_LEVEL="WARNING")
     from api import handler
 
-    dynamodb = handler.routes.store._dynamodb  # noqa: SLF001 - to replace its network
+    dynamodb = handler.routes.store._dynamodb  # noqa: SLF001 - its answers come from `respond`
     dynamodb.meta.events.register("before-send.dynamodb", respond)
-    contenders = {**api_requests(handler), **dynamodb_calls(dynamodb)}
-    turns: dict[str, list[float]] = {name: [] for name in contenders}
+    requests = {**api_requests(handler), **dynamodb_calls(dynamodb)}
+    turns: dict[str, list[float]] = {name: [] for name in requests}
     gc.collect()
-    for turn in range(-WARM_UP, TURNS):
+    for turn in range(-WARM_UP_TURNS, TURNS):
         if turn % 50 == 0:
             show_progress(f"requests: turn {turn} of {TURNS}")
-        for name, run in contenders.items():
+        for name, run in requests.items():
             started = time.process_time()
             run()
             if turn >= 0:
@@ -92,9 +93,9 @@ def measure_requests() -> Mapping[str, list[float]]:
 
 
 def api_requests(handler: Any) -> Mapping[str, Callable[[], None]]:
-    """Return the requests of a client, by name."""
+    """Return a function for each request of a client, by name. It exits if the response has another status."""
     note = f"/v1/notes/{NOTE_ID}"
-    keys = (f"key-{number}" for number in range(sys.maxsize))
+    idempotency_keys = (f"key-{number}" for number in range(sys.maxsize))
 
     def request(method: str, path: str, body: str | None = None, *, status: int, **headers: str | Iterator[str]) -> Any:
         def run() -> None:
@@ -111,20 +112,20 @@ def api_requests(handler: Any) -> Mapping[str, Callable[[], None]]:
     return {
         "read": request("GET", note, status=200),
         "create": request("POST", "/v1/notes", NOTE, status=201),
-        "create once": request("POST", "/v1/notes", NOTE, status=201, Idempotency_Key=keys),
+        "create once": request("POST", "/v1/notes", NOTE, status=201, Idempotency_Key=idempotency_keys),
         "patch": request("PATCH", note, '{"body":{"done":true}}', status=200, If_Match='"1"'),
         "list 100": request("GET", "/v1/notes", status=200),
     }
 
 
 def dynamodb_calls(dynamodb: Any) -> Mapping[str, Callable[[], None]]:
-    """Return the least that a function of this kind must do: one call of DynamoDB."""
+    """Return the smallest work of such a function, by name: one call of DynamoDB."""
     key = {"id": {"S": NOTE_ID}}
     return {"GetItem alone": lambda: dynamodb.get_item(TableName="notes", Key=key, ConsistentRead=True)}
 
 
 def proxy_event(method: str, path: str, body: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Return a proxy event of API Gateway, as long as a real one."""
+    """Return a proxy event of API Gateway. It has as many headers as a real event."""
     sent = {
         "Accept": "*/*",
         "Content-Type": "application/json",
@@ -158,7 +159,7 @@ def proxy_event(method: str, path: str, body: str | None, headers: Mapping[str, 
 
 
 def item(note_id: str = NOTE_ID, **more: Any) -> dict[str, Any]:
-    """Return a note without its body, in the format of DynamoDB."""
+    """Return a note in the format of DynamoDB. It has no body, if `more` has none."""
     return {
         "id": {"S": note_id},
         "collection": {"S": "notes"},
@@ -184,18 +185,18 @@ class RawResponse:
 
 _WHOLE_NOTE = item(body={"S": json.dumps(BODY)})
 _PAGE = [item(str(UUID(int=number))) for number in range(100)]
-_LAST = {name: _PAGE[-1][name] for name in ("id", "collection", "created")}
+_LAST_KEY = {name: _PAGE[-1][name] for name in ("id", "collection", "created")}
 RESPONSES = {
     "GetItem": RawResponse({"Item": _WHOLE_NOTE}),
     "PutItem": RawResponse({}),
     "TransactWriteItems": RawResponse({}),
     "UpdateItem": RawResponse({"Attributes": _WHOLE_NOTE}),
-    "Query": RawResponse({"Items": _PAGE, "Count": 100, "ScannedCount": 100, "LastEvaluatedKey": _LAST}),
+    "Query": RawResponse({"Items": _PAGE, "Count": 100, "ScannedCount": 100, "LastEvaluatedKey": _LAST_KEY}),
 }
 
 
 def respond(event_name: str, request: Any, **_: Any) -> Any:
-    """Return DynamoDB's response. Botocore then sends no request."""
+    """Return DynamoDB's response. Because of this response, botocore sends no request."""
     from botocore.awsrequest import AWSResponse
 
     raw = RESPONSES[event_name.rsplit(".", 1)[-1]]
@@ -206,12 +207,12 @@ def respond(event_name: str, request: Any, **_: Any) -> Any:
 
 
 def percentile(times: list[float], percent: int) -> float:
-    """Return a percentile of the times."""
+    """Return a percentile of the times: this percentage of the times is shorter."""
     return statistics.quantiles(times, n=100, method="inclusive")[percent - 1]
 
 
 def ratio(turns: Mapping[str, list[float]], name: str) -> float:
-    """Return the time of a request divided by the time of one call of DynamoDB: the median of all turns."""
+    """Return the time of a request divided by the time of one call of DynamoDB (median of all turns)."""
     return statistics.median(a / b for a, b in zip(turns[name], turns["GetItem alone"], strict=True))
 
 
@@ -222,24 +223,25 @@ def print_requests(turns: Mapping[str, list[float]]) -> None:
         numbers = [f"{1000 / median:.0f}", f"{median:.2f}", f"{slow:.2f}", f"{slow / median:.1f}x"]
         table.append([name, *numbers, f"{ratio(turns, name):.1f}x"])
     print_table(table)
-    print(f"Each request ran {TURNS} times, in turns. Times are CPU times, and DynamoDB answers at once.")
-    print("a second: 1000 / p50. vs GetItem: the time divided by that of one botocore call for one note.")
+    print(f"Each request ran {TURNS} times. Times are CPU times. They do not include any time in which DynamoDB works.")
+    print("a second: 1000 / p50. vs GetItem: the time divided by the time of one GetItem call of botocore.")
 
 
 def targets(turns: Mapping[str, list[float]], import_ratio: float) -> list[Target]:
-    """Return the targets. `import_ratio` is the handler's import time divided by that of boto3 with a client.
+    """Return the targets. `import_ratio` is the import time of the handler divided by that of boto3 with a client.
 
-    Each limit is 1.5 times the value measured when it was set. A busy machine passes, but a second parser does not.
+    Each limit is 1.5 times the value that was measured when somebody set the limit. So a busy machine meets the target,
+    but a handler that parses each body twice does not.
     """
-    slow = percentile(turns["read"], 99) / percentile(turns["read"], 50)
+    slowness = percentile(turns["read"], 99) / percentile(turns["read"], 50)
     at_most = operator.le
     return [
-        ("a read, divided by its GetItem: at most", ratio(turns, "read"), 1.9, at_most),
+        ("a read, divided by a GetItem: at most", ratio(turns, "read"), 1.9, at_most),
         ("a create, divided by a GetItem: at most", ratio(turns, "create"), 2.0, at_most),
         ("a create with a key, divided by a GetItem: at most", ratio(turns, "create once"), 2.3, at_most),
         ("a patch (two calls), divided by a GetItem: at most", ratio(turns, "patch"), 3.3, at_most),
         ("a list of 100, divided by a GetItem: at most", ratio(turns, "list 100"), 9.0, at_most),
-        ("p99 of a read, divided by its p50: at most", slow, 3.0, at_most),
+        ("p99 of a read, divided by its p50: at most", slowness, 3.0, at_most),
         ("import of the handler, divided by boto3 and its client: at most", import_ratio, 2.2, at_most),
     ]
 

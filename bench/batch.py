@@ -1,10 +1,10 @@
-"""Measure how many pictures a second the batch job makes, and that its memory does not grow with the number of keys.
+"""Measure the thumbnails a second of the batch job, and check that its memory does not grow with the number of keys.
 
     python bench/batch.py          print two tables
     python bench/batch.py --check  also exit with 1 if a target is missed
 
-The whole job runs in a process of its own: lists, threads, decoders and manifest. Only S3 is replaced, and it answers
-at once. For comparison, the same number of processes only decode. Both take turns, so a busy machine slows both.
+The whole job runs in a process of its own, with lists, threads, decoders and manifest. A fake S3 answers at once. For
+comparison, the same number of processes only decode pictures. Each turn runs both, so a busy machine slows both.
 """
 
 # ruff: noqa: PLC0415 - a measured process must not import more than it measures
@@ -28,13 +28,13 @@ sys.path[:0] = [str(ROOT / "containers" / "batch"), str(LAMBDA_SRC)]
 
 TURNS = 3
 PICTURES = 60
-FEW, MANY = 1_000, 100_000
-PAGE = 1_000
+FEW_KEYS, MANY_KEYS = 1_000, 100_000
+KEYS_PER_PAGE = 1_000
 """S3 returns at most this many keys in one page of a list."""
-NEW_IN = 10
-"""When memory is measured, one picture in so many has no thumbnail yet."""
+NEW_EVERY = 10
+"""In the measurement of memory, every tenth picture has no thumbnail yet."""
 Speeds = dict[tuple[str, int], list[float]]
-"""Pictures a second in every turn, by contender and number of decoders."""
+"""Pictures a second in every turn, by contender (`job` or `decoding`) and number of decoders."""
 SETTINGS = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
 
 
@@ -50,12 +50,14 @@ def main() -> int:
         print(PICTURES / CONTENDERS[contender](int(vcpus), Path(file).read_bytes()))
         return 0
     if arguments.peak:
-        run_job(FakeS3(arguments.peak, tiny_picture(), new_in=NEW_IN), vcpus=2)
+        run_job(FakeS3(arguments.peak, tiny_picture(), new_every=NEW_EVERY), vcpus=2)
         exec(PRINT_PEAK_MIB)  # noqa: S102 - a constant
         return 0
     try:
         turns = measure_speeds()
-        peaks = {keys: run_self(f"memory of {keys:,} keys", "--peak", str(keys)) for keys in (FEW, MANY)}
+        peaks = {
+            keys: run_this_program(f"memory of {keys:,} keys", "--peak", str(keys)) for keys in (FEW_KEYS, MANY_KEYS)
+        }
     except KeyboardInterrupt:
         show_progress("")
         print("interrupted", file=sys.stderr)
@@ -72,11 +74,11 @@ def measure_speeds() -> Speeds:
     for turn in range(TURNS):
         for (name, vcpus), results in turns.items():
             description = f"{name}, decoders={vcpus}, turn {turn + 1} of {TURNS}"
-            results.append(run_self(description, "--speed", name, str(vcpus), str(file)))
+            results.append(run_this_program(description, "--speed", name, str(vcpus), str(file)))
     return turns
 
 
-def run_self(description: str, *arguments: str) -> float:
+def run_this_program(description: str, *arguments: str) -> float:
     """Run this program in a fresh process, and return the number that it prints."""
     show_progress(description)
     return run_python(__file__, *arguments, settings=SETTINGS, description=description)
@@ -93,13 +95,13 @@ class RawResponse(io.BytesIO):
 
 
 class FakeS3:
-    """Responses for a bucket with many keys, which all hold the same picture. One in `new_in` has no thumbnail."""
+    """Responses for a bucket with many keys, all with one picture. Every `new_every`-th picture has no thumbnail."""
 
-    def __init__(self, keys: int, picture: bytes, *, new_in: int = 1) -> None:
-        self.keys, self.picture, self.new_in = keys, picture, new_in
+    def __init__(self, keys: int, picture: bytes, *, new_every: int = 1) -> None:
+        self.keys, self.picture, self.new_every = keys, picture, new_every
 
     def respond(self, event_name: str, request: Any, **_: Any) -> Any:
-        """Return S3's response. Botocore then sends no request."""
+        """Return S3's response. Because of this response, botocore sends no request."""
         from botocore.awsrequest import AWSResponse
 
         headers = {"ETag": '"etag"', "content-type": "application/xml"}
@@ -117,19 +119,19 @@ class FakeS3:
         """Return one page of the list of pictures or of thumbnails."""
         folder = query.get("prefix", [""])[0]
         begin = int(query.get("continuation-token", ["0"])[0])
-        end = min(begin + PAGE, self.keys)
+        end = min(begin + KEYS_PER_PAGE, self.keys)
         contents = "".join(
             f"<Contents><Key>{folder}{number:08}.jpg{'!etag.webp' * bool(folder)}</Key><Size>{len(self.picture)}</Size>"
             "<ETag>&quot;etag&quot;</ETag></Contents>"
             for number in range(begin, end)
-            if not folder or number % self.new_in
+            if not folder or number % self.new_every
         )
         more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{end}</NextContinuationToken>"
         return f"<ListBucketResult>{contents}{more if end < self.keys else ''}</ListBucketResult>"
 
 
 def run_job(s3: FakeS3, *, vcpus: int) -> float:
-    """Return the seconds that the job takes, without the start of its decoders."""
+    """Return the seconds that the job needs, without the time in which its decoders start."""
     import boto3
 
     from batch.buckets import Buckets
@@ -156,7 +158,7 @@ def run_job(s3: FakeS3, *, vcpus: int) -> float:
         stopping=threading.Event(),
     )
     started = time.perf_counter()
-    if not child.run() or child.manifest.counts["made"] != -(-s3.keys // s3.new_in):
+    if not child.run() or child.manifest.counts["made"] != -(-s3.keys // s3.new_every):
         sys.exit(f"the job did not make every new thumbnail: {child.manifest.counts}")
     child.manifest.close()
     seconds = time.perf_counter() - started
@@ -165,12 +167,12 @@ def run_job(s3: FakeS3, *, vcpus: int) -> float:
 
 
 def job_alone(vcpus: int, photo: bytes) -> float:
-    """Return the seconds that the job takes for PICTURES."""
+    """Return the seconds that the job needs for PICTURES pictures."""
     return run_job(FakeS3(PICTURES, photo), vcpus=vcpus)
 
 
 def decoding_alone(vcpus: int, photo: bytes) -> float:
-    """Return the seconds in which processes without a job make the same number of thumbnails."""
+    """Return the seconds that processes without a job need for the same number of thumbnails."""
     from multiprocessing import get_context
 
     with get_context("forkserver").Pool(vcpus, _set_photo, [photo]) as pool:
@@ -181,7 +183,7 @@ def decoding_alone(vcpus: int, photo: bytes) -> float:
 
 
 _photo = b""
-"""The picture of a process without a job."""
+"""The picture that a process without a job decodes."""
 
 
 def _set_photo(photo: bytes) -> None:
@@ -210,9 +212,9 @@ def tiny_picture() -> bytes:
 # -- results
 
 
-def ratio(turns: Speeds, one: tuple[str, int], other: tuple[str, int]) -> float:
-    """Return how many times as fast the one is as the other: the median of all turns."""
-    return statistics.median(a / b for a, b in zip(turns[one], turns[other], strict=True))
+def ratio(turns: Speeds, first: tuple[str, int], second: tuple[str, int]) -> float:
+    """Return the speed of the first contender divided by the speed of the second (median of all turns)."""
+    return statistics.median(a / b for a, b in zip(turns[first], turns[second], strict=True))
 
 
 def print_results(turns: Speeds, peaks: Mapping[int, float]) -> None:
@@ -222,10 +224,10 @@ def print_results(turns: Speeds, peaks: Mapping[int, float]) -> None:
         for vcpus in (1, 2)
     ]
     print_table(table)
-    print(f"Two decoders are {ratio(turns, ('job', 2), ('job', 1)):.2f}x as fast as one. Two idle processors allow 2x.")
+    print(f"Two decoders are {ratio(turns, ('job', 2), ('job', 1)):.2f}x as fast as one. On idle processors it is 2x.")
     print_table([["keys", "peak MiB"], *([f"{keys:,}", f"{peak:.0f}"] for keys, peak in peaks.items())])
     print(
-        "The peak is that of the job's own process, without its decoders. It holds up to 5 MiB of the manifest, twice."
+        "The peak is that of the job's own process, without decoders. It includes up to 5 MiB of the manifest, twice."
     )
 
 
@@ -233,14 +235,19 @@ def targets(turns: Speeds, peaks: Mapping[int, float]) -> list[Target]:
     return [
         *(
             (
-                f"speed of the job, divided by decoding alone, decoders={vcpus}: at least",
+                f"speed of the job, divided by the speed of decoding alone, decoders={vcpus}: at least",
                 ratio(turns, ("job", vcpus), ("decoding", vcpus)),
                 0.75,
                 operator.ge,
             )
             for vcpus in (1, 2)
         ),
-        (f"MiB more for {MANY:,} keys than for {FEW:,}: at most", peaks[MANY] - peaks[FEW], 16, operator.le),
+        (
+            f"additional MiB for {MANY_KEYS:,} keys, compared with {FEW_KEYS:,}: at most",
+            peaks[MANY_KEYS] - peaks[FEW_KEYS],
+            16,
+            operator.le,
+        ),
     ]
 
 
