@@ -1,4 +1,4 @@
-"""Run the tests of localaws/ (the local AWS), unless they have already passed with the present files.
+"""Run the tests of localaws/ (the local AWS), unless they have already passed with the same files.
 
 They also run again if the pinned packages, Python or the container tool (docker or podman) have changed.
 """

@@ -62,12 +62,12 @@ def test_docker_is_preferred_to_podman(tools: Path) -> None:
 @pytest.mark.parametrize("system", ['{"OperatingSystem": "Docker Desktop"}', '{"SecurityOptions": ["name=rootless"]}'])
 def test_docker_with_its_own_network_is_not_chosen(tools: Path, system: str) -> None:
     write_program(tools, "docker", docker(info=system))
-    assert "its own machine or network" in container_tool.find(tools, {}).why
+    assert "a network of its own" in container_tool.find(tools, {}).why
 
 
 def test_docker_on_another_machine_is_not_chosen(tools: Path) -> None:
     write_program(tools, "docker", docker(host="ssh://me@elsewhere", info="{}"))
-    assert "docker's engine is not on this machine, but at ssh://me@elsewhere" in container_tool.find(tools, {}).why
+    assert "docker's daemon is not on this machine, but at ssh://me@elsewhere" in container_tool.find(tools, {}).why
 
 
 def test_the_paths_of_podmans_sockets_are_short(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:

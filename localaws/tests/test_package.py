@@ -69,7 +69,7 @@ def test_the_command_serves_until_ctrl_c_and_leaves_nothing(tmp_path: Path, envi
         s3.create_bucket(Bucket="mine")
         started = psutil.Process(command.pid).children(recursive=True)
         os.killpg(command.pid, signal.SIGINT)  # as a terminal does
-        assert command.stdout.read() == "==> stopped; no process is left\n"
+        assert command.stdout.read() == "==> stopped: no process of the local AWS is left\n"
         assert command.wait() == 0
     assert started
     assert not psutil.wait_procs(started, timeout=5)[1]

@@ -1,4 +1,4 @@
-"""An AWS on this machine for CDK projects: the engine ministack, with patches, and containers for its tasks."""
+"""A local AWS for CDK projects: a program that imitates AWS on this machine. It runs ministack with patches."""
 
 from localaws.aws import PORT, Engine, LocalAws, LocalError
 from localaws.settings import BaseImage, Settings, StandIn

@@ -1,4 +1,4 @@
-"""Start a local AWS and keep it until Ctrl-C."""
+"""Run a local AWS, a program that imitates AWS on this machine, until Ctrl-C."""
 
 import argparse
 import shlex
@@ -17,14 +17,21 @@ from localaws.settings import Settings
 def main() -> None:
     """Parse the command line, and run the local AWS in the foreground."""
     parser = argparse.ArgumentParser(prog="python -m localaws", description=__doc__)
-    parser.add_argument("--port", type=int, default=PORT, help="a free port is used if this one is taken (%(default)s)")
-    parser.add_argument("--project", type=Path, default=Path.cwd(), help="folder of the CDK app (this folder)")
-    parser.add_argument("--folder", type=Path, help="where logs and other files go (a temporary folder)")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=PORT,
+        help="if another process uses this port, a free port is used (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--project", type=Path, default=Path.cwd(), help="folder of the CDK app (default: the current folder)"
+    )
+    parser.add_argument("--folder", type=Path, help="folder for logs and other files (default: a temporary folder)")
     parser.add_argument(
         "--seconds-per-minute",
         type=float,
         default=Settings().seconds_per_minute,
-        help="how long a minute lasts for rate(...) schedules and health checks (%(default)s)",
+        help="length of a minute in rate(...) schedules and health checks (default: %(default)s)",
     )
     arguments = parser.parse_args()
     settings = Settings(project=str(arguments.project.resolve()), seconds_per_minute=arguments.seconds_per_minute)
@@ -35,7 +42,7 @@ def main() -> None:
         error = _run_until_interrupted(aws, arguments.port)
     if error:
         sys.exit(f"error: {error}")
-    print("==> stopped; no process is left")
+    print("==> stopped: no process of the local AWS is left")
 
 
 def _interrupt(*_: object) -> None:
@@ -59,13 +66,13 @@ def _run_until_interrupted(aws: LocalAws, port: int) -> LocalError | None:
 def _run(aws: LocalAws, port: int) -> None:
     engine = aws.start(port)
     if port and engine.port != port:
-        print(f"==> port {port} is taken by another process: using {engine.port}")
+        print(f"==> another process uses port {port}, so the local AWS uses port {engine.port}")
     print(f"==> the local AWS answers at {engine.endpoint} (log: {aws.log_file})")
     print(f"    containers: {engine.tool.name} ({engine.tool.why})")
     print(_instructions(aws, engine), flush=True)
     while aws.alive_engine():
         time.sleep(0.5)
-    raise LocalError(f"the local AWS has ended; the end of its log:\n{aws.log_tail()}")
+    raise LocalError(f"the local AWS has ended unexpectedly. The last lines of its log:\n{aws.log_tail()}")
 
 
 def _instructions(aws: LocalAws, engine: Engine) -> str:
@@ -74,9 +81,9 @@ def _instructions(aws: LocalAws, engine: Engine) -> str:
     return "\n".join(
         [
             "",
-            "Type this in another shell. Afterwards aws, cdk, curl and the AWS SDKs use the local AWS:",
+            "Type this line in another shell. After that, aws, cdk, curl and the AWS SDKs use the local AWS there:",
             f"    . {shlex.quote(str(aws.env_file))}",
-            "The file also tells cdk how to build images. For programs without images these variables are enough:",
+            "The file contains all variables. A program that builds no container images needs only these:",
             *exports,
             "",
             "Ctrl-C ends the local AWS and everything in it.",

@@ -1,4 +1,7 @@
-"""The life of a local AWS: one engine process, and one folder for all files that it and the CDK CLI write."""
+"""Start and stop a local AWS: a program (the engine) that imitates AWS on this machine.
+
+The engine and the CDK CLI write all their files into one folder.
+"""
 
 import contextlib
 import fcntl
@@ -29,43 +32,44 @@ from localaws.process_groups import delay_signals, end_process_group
 from localaws.settings import Settings
 
 PORT = 4566
-"""The usual port of local AWS engines."""
+"""The port that programs of this kind usually use."""
 START_SECONDS = 30
+"""The maximum time until a new engine answers."""
 SOURCE = Path(__file__).resolve().parent.parent
-"""The folder that holds this package. The engine starts there, so that it runs this very copy of the package."""
+"""The folder that contains this package. The engine starts in this folder, so it imports this copy of the package."""
 
 
 class LocalError(RuntimeError):
-    """A step of the local deployment failed. The message says which step, why, and what to do."""
+    """A step of the local deployment failed. The message contains the step, the reason, and a remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine process, as the file `engine.json` describes it."""
+    """An engine process, with the same facts as in the file `engine.json`."""
 
     pid: int
     port: int
     site_port: int = 0
-    """The port of the web site beside AWS. An engine of an older version has none, so this is 0."""
+    """The port of the engine's web site. It is 0 for an engine of an older version, which has no web site."""
     tool: Tool = field(default_factory=lambda: Tool(name="none", why="unknown"))
     """The container tool that runs the ECS tasks."""
 
     @property
     def endpoint(self) -> str:
-        """The URL that answers for every AWS service."""
+        """The URL at which the engine answers requests for all AWS services."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def site(self) -> str:
-        """The URL of a web site that the engine serves beside AWS. A function can check whether it is up."""
+        """The URL of a small web site that the engine also serves, so that a function can check it."""
         return f"http://127.0.0.1:{self.site_port}/"
 
 
 class LocalAws:
-    """The local AWS whose files are in `folder`, whether its engine runs or not."""
+    """A local AWS whose files are in `folder`. Its engine may be running or stopped."""
 
     def __init__(self, folder: Path, settings: Settings | None = None, *, patched: bool = True) -> None:
-        """`patched=False` starts ministack without the patches, to compare with."""
+        """Do not start the engine yet. With `patched=False`, the engine will run ministack without the patches."""
         self.folder = folder
         self.settings = settings or Settings()
         self._project = Path(self.settings.project)
@@ -73,26 +77,26 @@ class LocalAws:
         self._process: subprocess.Popen[bytes] | None = None
         self.log_file = folder / "engine.log"
         self.env_file = folder / "env"
-        """A file for `sh` to source: afterwards aws, cdk, curl and the SDKs use the local AWS."""
+        """A file for shells. After `. env`, the commands aws, cdk and curl and the SDKs use the local AWS."""
         self.site_down_file = folder / "site-is-down"
-        """The web site is down while this file exists."""
+        """While this file exists, the engine's web site is down: it answers 503."""
         self.permissions_file = folder / "tmp" / "permissions.jsonl"
-        """The permissions that roles have used, written by localaws/patches/iam.py. Deleted with the engine."""
+        """The permissions that roles have used. patches/iam.py writes this file, and `stop` deletes it."""
         self._state_file = folder / "engine.json"
-        self._incomplete_mark = folder / "deployment-incomplete"
+        self._incomplete_mark = folder / "unfinished"
 
-    # -- life
+    # -- start and stop
 
     def running_engine(self) -> Engine | None:
-        """Return the last engine if it answers and is of this version."""
+        """Return the engine if it answers and has a web site, which engines of older versions do not have."""
         engine = self.alive_engine()
         return engine if engine and engine.site_port and _answers(engine) else None
 
     def alive_engine(self) -> Engine | None:
-        """Return the last engine if its process lives.
+        """Return the engine if its process has not ended.
 
-        The process holds a lock on `engine.json` for as long as it lives. Its number alone is not enough: after a
-        restart of the machine, another process may have the same number.
+        The engine process holds a lock on `engine.json` until it ends. The process id in this file is not sufficient,
+        because after a restart of the machine another process may have the same id.
         """
         try:
             with self._state_file.open() as state:
@@ -104,7 +108,7 @@ class LocalAws:
         return None
 
     def _last_engine(self) -> Engine | None:
-        # The process may have ended. None if the file does not exist or was cut off.
+        # The process of this engine may have ended. The result is None if the file is missing or incomplete.
         try:
             state = json.loads(self._state_file.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
@@ -112,11 +116,12 @@ class LocalAws:
         return Engine(**{**state, "tool": Tool.from_json(state["tool"])}) if "tool" in state else Engine(**state)
 
     def start(self, port: int = PORT) -> Engine:
-        """Start an engine on this port, or on a free one if it is taken or 0. Raises LocalError on failure."""
+        """Start an engine. If the port is 0 or in use, use a free port. Raises LocalError if no engine starts."""
         self.stop()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "tmp").mkdir()
-        with FileLock(Path(tempfile.gettempdir()) / f"localaws-{os.getuid()}.lock"):  # two starts could take one port
+        # With this lock, two engines that start at the same time cannot choose the same port.
+        with FileLock(Path(tempfile.gettempdir()) / f"localaws-{os.getuid()}.lock"):
             engine = self._start(port)
         variables = {**environment.client_variables(engine.endpoint, self.folder), **self._docker_variables(engine)}
         self.env_file.write_text(environment.shell_file(variables, self._project))
@@ -144,7 +149,7 @@ class LocalAws:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C ends the command; the engine outlives it
+                start_new_session=True,  # Ctrl-C in the terminal ends only the command that started the engine
                 pass_fds=[state.fileno()],  # the engine inherits the lock
             )
             engine = Engine(pid=self._process.pid, port=engine_port, site_port=site_port, tool=tool)
@@ -158,22 +163,22 @@ class LocalAws:
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = self.log_tail()
                 self.stop()
-                raise LocalError(f"the local AWS did not start; the end of {self.log_file}:\n{tail}")
+                raise LocalError(f"the local AWS did not start. The last lines of {self.log_file}:\n{tail}")
             time.sleep(0.05)
 
     def log_tail(self) -> str:
-        """Return the last lines of the engine's log."""
+        """Return the last 15 lines of the engine's log."""
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-15:])
 
     def stop(self) -> None:
-        """End the engine and every process and container that it started, and delete its temporary files.
+        """End the engine and all processes and containers that it started, and delete its temporary files.
 
-        Raises LocalError if a process survives.
+        Raises LocalError if a process does not end.
         """
         alive, last = self.alive_engine(), self._last_engine()
         if alive:
             self._end(alive.pid)
-        if self._process:  # a child of this process keeps its number until somebody waits for it, even if it has ended
+        if self._process:  # an ended child process keeps its id until its parent calls wait
             self._end(self._process.pid)
             self._process.wait()
             self._process = None
@@ -186,31 +191,28 @@ class LocalAws:
         self._incomplete_mark.unlink(missing_ok=True)
 
     def _end(self, process_group: int) -> None:
-        # The engine leads its own session, and the functions that it runs are in its process group.
+        # The engine and the functions that it runs are in one process group. Its id is the process id of the engine.
         if not end_process_group(process_group, self._process):
-            raise LocalError(
-                f"processes of the local AWS survive in process group {process_group}; "
-                f"end them by hand: kill -9 -- -{process_group}"
-            )
+            raise LocalError(f"processes of the local AWS did not end. To end them, type: kill -9 -- -{process_group}")
 
-    # -- a deployment that broke off
+    # -- incomplete deployments
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether the last deployment into this engine began and did not end."""
+        """Whether the last deployment failed or was interrupted."""
         return self._incomplete_mark.exists()
 
     @contextlib.contextmanager
     def deploying(self) -> Iterator[None]:
-        """Mark the deployment as half done, until the block ends without an error."""
+        """Mark the deployment as incomplete. Remove the mark when the block ends without an error."""
         self._incomplete_mark.touch()
         yield
         self._incomplete_mark.unlink()
 
-    # -- how to reach it
+    # -- clients
 
     def client(self, service: str, engine: Engine) -> Any:
-        """Return a boto3 client of the local AWS, which ignores the person's own AWS configuration."""
+        """Return a boto3 client for the local AWS. It ignores the user's own AWS configuration."""
         return boto3.client(  # type: ignore[call-overload]
             service,
             endpoint_url=engine.endpoint,
@@ -221,7 +223,7 @@ class LocalAws:
         )
 
     def environment(self, engine: Engine) -> dict[str, str]:
-        """Return an environment in which the CDK CLI and every SDK reach the local AWS, and never a real account."""
+        """Return environment variables with which the CDK CLI and the SDKs use the local AWS, never a real account."""
         return {
             **environment.inherited(),
             **environment.client_variables(engine.endpoint, self.folder),
@@ -253,8 +255,8 @@ def _is_free(port: int) -> bool:
 
 
 def _free_ports(number: int) -> list[int]:
-    with contextlib.ExitStack() as stack:  # all sockets are open at once, so no port is found twice
-        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
+    with contextlib.ExitStack() as sockets:  # all sockets stay open until the end, so all ports differ
+        probes = [sockets.enter_context(socket.socket()) for _ in range(number)]
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [int(probe.getsockname()[1]) for probe in probes]

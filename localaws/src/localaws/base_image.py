@@ -1,7 +1,8 @@
-"""Makes a base image of this machine's own Python, for machines that cannot reach a registry of images.
+"""Make a base image for Dockerfiles from the Python of this machine, for machines that cannot reach an image registry.
 
-`python -m localaws.base_image base.tar containers/*/requirements.txt` writes a file system for `podman import`.
-It contains Python with pip, a few programs that Dockerfiles run, and the wheels of the requirements.
+`python -m localaws.base_image base.tar containers/*/requirements.txt` writes a tar file for `podman import`.
+The file contains Python with pip, a few programs that Dockerfiles run, and the wheels of the packages that the
+requirements files list.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from localaws.container_tool import Tool
 from localaws.settings import BaseImage
 
 CHANGES = ("ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV PIP_NO_INDEX=1", "ENV PIP_FIND_LINKS=/wheels")
-"""Changes that `import` has to apply: one `--change` for each."""
+"""The settings of the image. `podman import` gets each one as an option `--change`."""
 _PROGRAMS = ("sh", "env", "uname", "rm", "chmod")
 _UNNEEDED_FOLDERS = (
     "test",
@@ -39,9 +40,9 @@ _UNNEEDED_MODULES = re.compile(r"_tkinter|_test|xxlimited|_curses|readline")
 
 
 def import_into(tool: Tool, base: BaseImage, name: str, *changes: str) -> None:
-    """Import the base image into the container tool as `name`, with these changes beside its own.
+    """Import the base image into the container tool as `name`, with CHANGES and these additional changes.
 
-    Raises RuntimeError with the tool's message when it fails.
+    Raises RuntimeError with the tool's message on failure.
     """
     options = (option for change in (*CHANGES, *changes) for option in ("--change", change))
     imported = tool("import", *options, str(archive(base)), name)
@@ -50,36 +51,36 @@ def import_into(tool: Tool, base: BaseImage, name: str, *changes: str) -> None:
 
 
 def archive(base: BaseImage) -> Path:
-    """Return the file of the base image. It is made anew when its requirements, Python or this module has changed."""
+    """Return the tar file of the base image. Make a new one if the requirements, Python or this module has changed."""
     requirements = [Path(file) for file in base.requirements]
     sources = [sys.version.encode(), Path(__file__).read_bytes(), *(path.read_bytes() for path in requirements)]
     folder = Path(base.cache)
-    found = folder / f"base-{hashlib.sha256(b''.join(sources)).hexdigest()[:16]}.tar"
-    if not found.exists():
+    cached = folder / f"base-{hashlib.sha256(b''.join(sources)).hexdigest()[:16]}.tar"
+    if not cached.exists():
         folder.mkdir(exist_ok=True, parents=True)
-        for old in folder.glob("base-*.tar"):
-            old.unlink()
+        for old_archive in folder.glob("base-*.tar"):
+            old_archive.unlink()
         with tempfile.TemporaryDirectory(dir=folder) as unfinished:
             make(Path(unfinished) / "base.tar", *requirements)
-            (Path(unfinished) / "base.tar").rename(found)
-    return found
+            (Path(unfinished) / "base.tar").rename(cached)
+    return cached
 
 
 def make(target: Path, *requirements: Path) -> None:
-    """Write the base image. Raises CalledProcessError if pip cannot download the wheels."""
+    """Write the base image into the file `target`. Raises CalledProcessError if pip cannot download the wheels."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         library = _add_python(root)
         _add_programs(root)
         _add_libraries(root, [*root.glob("usr/local/bin/python3"), *root.glob("bin/*"), *library.rglob("*.so")])
-        for lock in requirements:
-            _add_wheels(root / "wheels", lock)
+        for requirements_file in requirements:
+            _add_wheels(root / "wheels", requirements_file)
         _add_libraries_of_wheels(root)
         for directory in ("tmp", "etc", "proc", "sys", "dev"):
             (root / directory).mkdir(exist_ok=True)
         (root / "etc" / "passwd").write_text("root:x:0:0::/root:/bin/sh\n")
         with tarfile.open(target, "w") as archive:
-            archive.add(root, arcname=".", filter=_owned_by_root)
+            archive.add(root, arcname=".", filter=_make_root_the_owner)
 
 
 def _add_python(root: Path) -> Path:
@@ -101,14 +102,14 @@ def _add_python(root: Path) -> Path:
 def _add_programs(root: Path) -> None:
     (root / "bin").mkdir()
     for name in _PROGRAMS:
-        found = shutil.which(name)
-        if found is None:
-            raise FileNotFoundError(f"this machine has no {name} for the base image")
-        shutil.copy(Path(found).resolve(), root / "bin" / name)
+        program = shutil.which(name)
+        if program is None:
+            raise FileNotFoundError(f"the base image needs the program {name}, which this machine does not have")
+        shutil.copy(Path(program).resolve(), root / "bin" / name)
 
 
 def _add_libraries_of_wheels(root: Path) -> None:
-    # A wheel contains its own libraries, but not those that belong to the C library.
+    # A wheel contains the libraries that it needs, except those that belong to the C library.
     with tempfile.TemporaryDirectory() as folder:
         for wheel in (root / "wheels").glob("*.whl"):
             shutil.unpack_archive(wheel, folder, "zip")
@@ -116,32 +117,32 @@ def _add_libraries_of_wheels(root: Path) -> None:
 
 
 def _add_libraries(root: Path, binaries: list[Path], *, except_in: Path | None = None) -> None:
-    # All libraries go beside the C library, because the loader looks there.
+    # Copy all libraries into the folder of the C library, because the loader searches that folder.
     listing = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False).stdout
     libraries = {Path(word) for word in listing.split() if word.startswith("/") and not word.endswith(":")}
     libraries = {path for path in libraries if except_in is None or except_in not in path.parents}
     if not libraries:
         return
-    (home,) = {path.parent for path in libraries if path.name == "libc.so.6"}
+    (c_library_folder,) = {path.parent for path in libraries if path.name == "libc.so.6"}
     for library in libraries:
         is_loader = library.name.startswith("ld-")
-        directory = root / str(library.parent if is_loader else home).lstrip("/")
+        directory = root / str(library.parent if is_loader else c_library_folder).lstrip("/")
         directory.mkdir(parents=True, exist_ok=True)
         shutil.copy(library.resolve(), directory / library.name)
 
 
 def _add_wheels(target: Path, requirements: Path) -> None:
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    locked = ["--only-binary", ":all:", "--require-hashes", "--no-deps"]
+    strict_options = ["--only-binary", ":all:", "--require-hashes", "--no-deps"]
     subprocess.run(
-        [*pip, *locked, "--dest", str(target), "--requirement", str(requirements)],
+        [*pip, *strict_options, "--dest", str(target), "--requirement", str(requirements)],
         check=True,
         capture_output=True,
         text=True,
     )
 
 
-def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def _make_root_the_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = "root"
     member.mode |= 0o555 if member.isdir() else 0o444
@@ -151,7 +152,7 @@ def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def main() -> None:
-    """Parse the command line and write the file."""
+    """Parse the command line, and write the base image."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", type=Path)
     parser.add_argument("requirements", type=Path, nargs="+")

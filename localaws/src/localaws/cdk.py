@@ -1,4 +1,4 @@
-"""Runs the real CDK CLI against the local AWS."""
+"""Run the CDK CLI, unmodified, with the local AWS instead of a real account."""
 
 import contextlib
 import subprocess
@@ -14,10 +14,10 @@ from localaws.process_groups import delay_signals, end_process_group
 
 
 class Cdk:
-    """The CDK CLI of the project's `node_modules`. It writes its output to `cdk.log` in the local AWS's folder."""
+    """The CDK CLI in the project's `node_modules`. Its output goes into `cdk.log` in the folder of the local AWS."""
 
     def __init__(self, aws: LocalAws, engine: Engine, context: Mapping[str, str] | None = None) -> None:
-        """`context` are the values that the app gets with `-c`."""
+        """`context` contains the context values that the CLI passes to the app with `-c`."""
         self._aws = aws
         self._project = Path(aws.settings.project)
         self._command = self._project / "node_modules" / ".bin" / "cdk"
@@ -27,23 +27,23 @@ class Cdk:
         self.assembly = aws.folder / "cdk.out"
 
     def synth(self) -> None:
-        """Synthesize the app into `cdk.out` in the local AWS's folder. Every method raises LocalError on failure."""
+        """Synthesize the app into `cdk.out` in the local AWS folder. Every method raises LocalError on failure."""
         context = [part for name, value in self._context.items() for part in ("-c", f"{name}={value}")]
         self._run("synth", "--quiet", *context, "--output", str(self.assembly), activity="synthesizing")
 
     def bootstrap(self) -> None:
-        """Create the bucket and the roles that the CLI deploys with, as once in every account."""
+        """Create the bucket and the roles that `cdk deploy` needs. A real account needs them too, once."""
         self._run("bootstrap", f"aws://{ACCOUNT}/{REGION}", "--app", str(self.assembly), activity="bootstrapping")
 
     def deploy(self) -> None:
         """Deploy every stack of the assembly."""
-        self._run("deploy", "--require-approval", "never", *self._every_stack(), activity="deploying")
+        self._run("deploy", "--require-approval", "never", *self._all_stacks_options(), activity="deploying")
 
     def destroy(self) -> None:
         """Delete every stack of the assembly."""
-        self._run("destroy", "--force", *self._every_stack(), activity="destroying")
+        self._run("destroy", "--force", *self._all_stacks_options(), activity="destroying")
 
-    def _every_stack(self) -> tuple[str, ...]:
+    def _all_stacks_options(self) -> tuple[str, ...]:
         return "--all", "--concurrency", "8", "--app", str(self.assembly), "--progress", "events"
 
     def _run(self, *arguments: str, activity: str) -> None:
@@ -60,10 +60,10 @@ class Cdk:
                     stderr=subprocess.STDOUT,
                     text=True,
                     errors="replace",
-                    start_new_session=True,  # its own process group, so that node and image builds can be ended too
+                    start_new_session=True,  # a new process group, so that its child processes can be ended too
                 )
                 stack.enter_context(process)
-                stack.callback(end_process_group, process.pid, process)  # runs first when the block is left
+                stack.callback(end_process_group, process.pid, process)  # when the block ends, this runs first
             assert process.stdout is not None  # noqa: S101 - for the type checker
             engine_ended = self._end_with_the_engine(process)
             for line in process.stdout:
@@ -72,13 +72,13 @@ class Cdk:
             process.wait()
         _show_progress(activity, "")
         if engine_ended.is_set():
-            raise LocalError(f"the local AWS ended while {activity}; its log: {self._aws.log_file}")
+            raise LocalError(f"the local AWS ended while {activity}. Its log: {self._aws.log_file}")
         if process.returncode:
             raise LocalError(f"{activity} failed: cdk {' '.join(arguments)}\n{_tail(self._log)}")
         print(f"    {activity}: {time.monotonic() - started:.1f} s", flush=True)
 
     def _end_with_the_engine(self, process: subprocess.Popen[str]) -> threading.Event:
-        # Otherwise the CLI tries to reach an engine that has ended, for two minutes.
+        # If the engine ends, end the CLI as well. The CLI alone would repeat its requests for two minutes.
         ended = threading.Event()
 
         def watch() -> None:
@@ -93,11 +93,11 @@ class Cdk:
 
 
 def _show_progress(activity: str, line: str) -> None:
-    # In a terminal, one line changes in place. A log file gets only the line at the end.
+    # A terminal shows the last line of the CLI's output. If the output goes into a file, show no progress.
     if sys.stdout.isatty():
         sys.stdout.write(f"\r\033[K    {activity}: {line.strip()[:90]}" if line else "\r\033[K")
         sys.stdout.flush()
 
 
 def _tail(log: Path) -> str:
-    return "\n".join(log.read_text().splitlines()[-25:]) + f"\n(the whole log: {log})"
+    return "\n".join(log.read_text().splitlines()[-25:]) + f"\n(the complete log: {log})"

@@ -1,4 +1,8 @@
-"""Finds the container tool of this machine: docker if its engine answers, otherwise podman, otherwise none."""
+"""Find the container tool of this machine, which is docker or podman.
+
+docker is preferred. podman is used if docker's daemon does not answer. If podman does not work either, there is no
+tool.
+"""
 
 import hashlib
 import json
@@ -15,32 +19,34 @@ from pathlib import Path
 from typing import Any
 
 CHOICE = "LOCAL_CONTAINERS"
-"""The environment variable that chooses the tool: docker, podman or none."""
+"""The environment variable with which the user chooses the tool. Its value is docker, podman or none."""
 ANSWER_SECONDS = 10
+"""The maximum time until the tool describes itself."""
 LABEL = "local-aws"
-"""The label of every container and image that is made here. Its value is the folder of the local AWS."""
-# A sandbox may allow fewer open files and processes than podman asks for.
+"""The label of all containers and images of a local AWS. Its value is the folder of the local AWS."""
+# Limits for open files and processes. If this machine is a sandbox, podman's defaults may exceed what it allows.
 _LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tool:
-    """A container tool and how to call it. If there is none, `command` is empty and the tool is false."""
+    """A container tool and its options. If there is no tool, `command` is empty and `bool(tool)` is False."""
 
     name: str
     why: str
-    """Why this tool was chosen, in a few words for the person."""
+    """The reason why this tool was chosen, in a few words for the user."""
     command: tuple[str, ...] = ()
+    """The program and its global options."""
     build: tuple[str, ...] = ()
-    """Additional arguments of `build`."""
+    """Additional options of the subcommand `build`."""
     run: tuple[str, ...] = ()
-    """Additional arguments of `run`."""
+    """Additional options of the subcommand `run`."""
     plain_http: tuple[str, ...] = ()
-    """Arguments of `push` and `pull` for a registry on this machine without TLS."""
+    """Options of `push` and `pull` for a registry without TLS on this machine."""
     limits: bool = False
     """Whether the tool enforces processor and memory limits."""
     storage: tuple[str, ...] = ()
-    """The folders that the tool uses for this local AWS alone."""
+    """The folders in which the tool stores images and containers of this local AWS only."""
 
     def __bool__(self) -> bool:
         return bool(self.command)
@@ -51,14 +57,14 @@ class Tool:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Tool":
-        """Return the tool that `to_json` wrote, from its parsed text."""
+        """Return a tool from the parsed output of `to_json`."""
         fields: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
         return cls(**fields)
 
     def __call__(self, *arguments: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
-        """Run the tool and return its exit status and output."""
+        """Run the tool with these arguments, and return its exit status and output."""
         return subprocess.run(
             [*self.command, *arguments],
             stdin=subprocess.DEVNULL,
@@ -71,47 +77,50 @@ class Tool:
 
 
 def find(folder: Path, environment: Mapping[str, str] = os.environ) -> Tool:
-    """Return the container tool. podman stores its images in `folder`.
+    """Return the container tool of this machine. podman will store its images in `folder`.
 
-    LOCAL_CONTAINERS=none, docker or podman in the environment overrules the search.
+    If the variable LOCAL_CONTAINERS in `environment` is docker, podman or none, no other tool is considered.
     """
     choice = environment.get(CHOICE, "")
     if choice == "none":
         return Tool(name="none", why=f"{CHOICE}=none")
     if platform.system() != "Linux":
-        # Docker Desktop runs containers in a virtual machine, which cannot reach the loopback address of this one.
-        return Tool(name="none", why="the containers must share this machine's network, and that needs Linux")
+        # Docker Desktop runs containers in a virtual machine, and 127.0.0.1 in that machine is not this machine.
+        return Tool(name="none", why="containers can use the network of this machine only on Linux")
     reasons = []
-    for name, probe in (("docker", _docker), ("podman", _podman)):
+    for name, find_tool in (("docker", _find_docker), ("podman", _find_podman)):
         if choice in ("", name):
-            found = probe(folder)
-            if found:
-                return found
-            reasons.append(found.why)
-    return Tool(name="none", why="; ".join(reasons) or f"{CHOICE}={choice} is not docker, podman or none")
+            tool = find_tool(folder)
+            if tool:
+                return tool
+            reasons.append(tool.why)
+    return Tool(name="none", why="; ".join(reasons) or f"{CHOICE} must be docker, podman or none, but is {choice}")
 
 
-def _docker(_folder: Path) -> Tool:
+def _find_docker(_folder: Path) -> Tool:
     context = _info("docker", "context", "inspect", "--format", "{{json .Endpoints.docker}}")
     if isinstance(context, str):
         return Tool(name="none", why=context)
     host = str(context.get("Host"))
     if not host.startswith("unix://"):
-        return Tool(name="none", why=f"docker's engine is not on this machine, but at {host}")
-    command = ("docker", "--host", host)  # as an option, because the engine process has another DOCKER_HOST
+        return Tool(name="none", why=f"docker's daemon is not on this machine, but at {host}")
+    command = ("docker", "--host", host)  # an option, because DOCKER_HOST has another value in the engine process
     info = _info(*command, "info", "--format", "{{json .}}")
     if isinstance(info, str):
         return Tool(name="none", why=info)
     if "rootless" in str(info.get("SecurityOptions")) or "Desktop" in str(info.get("OperatingSystem")):
-        return Tool(name="none", why="docker has its own machine or network (Desktop or rootless)")
-    return Tool(name="docker", why="its engine answers", command=command, limits=bool(info.get("MemoryLimit")))
+        return Tool(
+            name="none", why="docker runs containers in a network of its own (Docker Desktop or rootless docker)"
+        )
+    return Tool(name="docker", why="docker's daemon answers", command=command, limits=bool(info.get("MemoryLimit")))
 
 
-def _podman(folder: Path) -> Tool:
+def _find_podman(folder: Path) -> Tool:
     storage = (str(folder / "containers" / "root"), str(_run_root(folder)))
     command = ("podman", "--root", storage[0], "--runroot", storage[1])
     isolation: tuple[str, ...] = ()
-    if os.geteuid() == 0 and not Path("/run/systemd/system").exists():  # this machine is itself a container or sandbox
+    # A machine with root but without systemd is probably itself a container or sandbox.
+    if os.geteuid() == 0 and not Path("/run/systemd/system").exists():
         runc = shutil.which("runc", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         command = (*command, "--cgroup-manager=cgroupfs", *((f"--runtime={runc}",) if runc else ()))
         isolation = ("--isolation", "chroot")
@@ -121,10 +130,10 @@ def _podman(folder: Path) -> Tool:
     controllers = info["host"].get("cgroupControllers") or []
     return Tool(
         name="podman",
-        why="docker's engine does not answer, podman works",
+        why="docker's daemon does not answer, but podman works",
         command=command,
         build=(*isolation, "--format", "docker"),  # the OCI format has no health check
-        # ECS and the load balancer check the health. podman's own check needs systemd.
+        # podman's health checks need systemd. They are not needed, because ECS and the load balancer check tasks.
         run=(*_LIMITS, "--no-healthcheck"),
         plain_http=("--tls-verify=false",),
         limits="memory" in controllers,
@@ -133,13 +142,14 @@ def _podman(folder: Path) -> Tool:
 
 
 def _run_root(folder: Path) -> Path:
-    # podman puts sockets there, so it rejects a path of more than 50 characters. Many local AWS folders are longer.
+    # podman creates sockets in this folder, and rejects a path of more than 50 characters. The path of the local AWS's
+    # folder is often longer, so this folder is elsewhere and its name contains a hash of that path.
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"local-aws-{name}"
 
 
 def _info(program: str, *arguments: str) -> dict[str, Any] | str:
-    # The tool's description of itself, or the reason why there is none.
+    # Return the tool's description of itself (a dict), or the reason why it gives none (a str).
     if shutil.which(program) is None:
         return f"{program} is not installed"
     try:
@@ -152,7 +162,7 @@ def _info(program: str, *arguments: str) -> dict[str, Any] | str:
         info = json.loads(answer.stdout)
     except json.JSONDecodeError:
         info = {}
-    # When no engine answers, docker describes its client, and in some versions its exit status is 0.
+    # If docker's daemon does not answer, docker describes its client, and some versions exit with 0.
     if answer.returncode or info.get("ServerErrors"):
         return f"{program} is installed, but does not work: {_last_line(answer.stderr) or info.get('ServerErrors')}"
     return dict(info)
@@ -164,7 +174,7 @@ def _last_line(text: str) -> str:
 
 
 def is_reachable(image: str) -> bool:
-    """Whether the registry of an image answers."""
+    """Whether the registry of the image answers."""
     try:
         with urllib.request.urlopen(f"https://{image.split('/', maxsplit=1)[0]}/v2/", timeout=3):
             return True
@@ -175,7 +185,7 @@ def is_reachable(image: str) -> bool:
 
 
 def remove_all(tool: Tool, folder: Path) -> None:
-    """Remove the containers and images that were made for `folder`."""
+    """Remove the containers and images of the local AWS in `folder`."""
     label = f"label={LABEL}={folder}"
     if tool:
         containers = tool("ps", "--all", "--quiet", "--filter", label).stdout.split()
@@ -191,5 +201,5 @@ def remove_all(tool: Tool, folder: Path) -> None:
 
 
 def architecture() -> str:
-    """Return the processor of this machine: `arm64` or `x86_64`."""
+    """Return the processor architecture of this machine: `arm64` or `x86_64`."""
     return "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"

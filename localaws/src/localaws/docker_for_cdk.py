@@ -1,7 +1,7 @@
-"""The CDK CLI runs this module instead of docker (CDK_DOCKER). It runs the container tool with the engine's registry.
+"""The CDK CLI runs this module instead of docker. The module runs docker or podman with other arguments.
 
-The CLI pushes images to a repository of an AWS account, which does not exist here. So the registry in each image's name
-is replaced by the engine's.
+An image name begins with the address of a registry. The CLI uses the address of the registry in an AWS account. This
+module replaces it by the address of the engine's registry on this machine.
 """
 
 import json
@@ -18,12 +18,12 @@ from localaws.settings import BaseImage, Settings
 
 COMMAND = Path(__file__).with_name("docker")
 """The script that runs this module."""
-BASE = "localhost/localaws/base:made-here"
+BASE_IMAGE_NAME = "localhost/localaws/base:made-here"
 _ACCOUNT_REGISTRY = re.compile(r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/")
 
 
 def environment(tool: Tool, folder: Path, port: int, settings: Settings) -> dict[str, str]:
-    """Return the variables that make the CLI run this module, and those that this module reads."""
+    """Return environment variables. With CDK_DOCKER, the CLI runs this module. The module reads the others."""
     return {
         "CDK_DOCKER": str(COMMAND),
         "LOCAL_AWS_TOOL": tool.to_json(),
@@ -34,26 +34,26 @@ def environment(tool: Tool, folder: Path, port: int, settings: Settings) -> dict
 
 
 def engine_image_name(image: str, port: int) -> str:
-    """Return the name of an image. The registry of an account is replaced by that of the engine on this port."""
+    """Return an image name in which the engine's registry at `port` replaces the registry of an AWS account."""
     return _ACCOUNT_REGISTRY.sub(f"127.0.0.1:{port}/", image)
 
 
 def arguments(tool: Tool, folder: Path, port: int, base: BaseImage | None, docker_arguments: list[str]) -> list[str]:
-    """Return the container tool's arguments for these of docker. Makes the base image if a build needs it."""
+    """Translate docker's arguments for the container tool. Also make the base image if a build needs it."""
     command, *rest = docker_arguments
-    named = [engine_image_name(argument, port) for argument in rest]
+    renamed = [engine_image_name(argument, port) for argument in rest]
     if command == "build":
         label = f"{container_tool.LABEL}={folder}"
         return ["build", *tool.build, "--label", label, *_base_arguments(tool, folder, base), *rest]
     if command == "push":
-        return ["push", *tool.plain_http, *named]
+        return ["push", *tool.plain_http, *renamed]
     if command == "inspect":
-        return ["image", "inspect", *named]
-    return [command, *named]
+        return ["image", "inspect", *renamed]
+    return [command, *renamed]
 
 
 def is_base_made_here(folder: Path) -> bool:
-    """Whether an image was built on a base image made of this machine's Python."""
+    """Whether a build used a base image that was made from the Python of this machine."""
     return _base_mark(folder).exists()
 
 
@@ -65,14 +65,14 @@ def _base_arguments(tool: Tool, folder: Path, base: BaseImage | None) -> list[st
     if base is None or container_tool.is_reachable(base.image):
         return []
     if not is_base_made_here(folder):
-        base_image.import_into(tool, base, BASE, f"LABEL {container_tool.LABEL}={folder}")
+        base_image.import_into(tool, base, BASE_IMAGE_NAME, f"LABEL {container_tool.LABEL}={folder}")
         _base_mark(folder).parent.mkdir(parents=True, exist_ok=True)
         _base_mark(folder).touch()
-    return ["--build-arg", f"{base.build_argument}={BASE}"]
+    return ["--build-arg", f"{base.build_argument}={BASE_IMAGE_NAME}"]
 
 
 def main(docker_arguments: list[str], variables: Mapping[str, str]) -> int:
-    """Run one command of docker and return the exit status."""
+    """Run the docker command with these arguments, and return its exit status."""
     if docker_arguments[0] == "login":  # the engine's registry needs no password
         return 0
     tool = Tool.from_json(json.loads(variables["LOCAL_AWS_TOOL"]))
@@ -80,7 +80,7 @@ def main(docker_arguments: list[str], variables: Mapping[str, str]) -> int:
     base = Settings.from_json(variables["LOCAL_AWS_SETTINGS"]).base_image
     command = arguments(tool, folder, port, base, docker_arguments)
     status = subprocess.run([*tool.command, *command], stdin=subprocess.DEVNULL, check=False).returncode
-    # The CLI understands 1 as "the image does not exist", and any other number as a failure.
+    # For `inspect`, exit status 1 means that the image does not exist. The CLI treats any higher status as a failure.
     return min(status, 1) if docker_arguments[0] == "inspect" else status
 
 

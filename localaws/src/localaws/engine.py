@@ -1,4 +1,4 @@
-"""The engine process: ministack with the patches. localaws.aws starts it and sets its environment."""
+"""Run the engine: ministack with the patches. localaws.aws starts this module in a process with suitable variables."""
 
 import argparse
 import functools
@@ -17,14 +17,20 @@ from localaws.task_runner import TaskRunner
 
 
 def main() -> None:
-    """Serve until SIGTERM."""
+    """Parse the command line, apply the patches, and answer requests until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stock", action="store_true", help="without the patches, for their tests")
-    parser.add_argument("--site-port", type=int, required=True, help="port of the web site beside AWS")
-    parser.add_argument("--site-down", type=Path, required=True, help="the site is down while this file exists")
+    parser.add_argument(
+        "--stock",
+        action="store_true",
+        help="do not apply the patches; the tests compare this engine with the patched one",
+    )
+    parser.add_argument("--site-port", type=int, required=True, help="port of the small web site")
+    parser.add_argument("--site-down", type=Path, required=True, help="while this file exists, the web site is down")
     parser.add_argument("--tool", required=True, help="the container tool that runs tasks, as JSON")
-    parser.add_argument("--folder", type=Path, required=True, help="where the files of the container tool go")
-    parser.add_argument("--permissions", type=Path, required=True, help="file for the permissions that roles use")
+    parser.add_argument("--folder", type=Path, required=True, help="folder of the local AWS")
+    parser.add_argument(
+        "--permissions", type=Path, required=True, help="file that lists the permissions that roles use"
+    )
     parser.add_argument("--settings", type=Settings.from_json, required=True, help="settings of the project, as JSON")
     arguments = parser.parse_args()
     if not arguments.stock:
@@ -37,7 +43,7 @@ def main() -> None:
         )
         patches.apply(runner, arguments.settings.seconds_per_minute, arguments.permissions)
     site.serve(arguments.site_port, arguments.site_down)
-    sys.argv = ["ministack"]  # its main() parses the command line too
+    sys.argv = ["ministack"]  # ministack.app.main also parses the command line
     ministack.app.main()
 
 

@@ -1,4 +1,4 @@
-"""Environment variables: they lead clients to the local AWS, and away from the person's own account."""
+"""Environment variables with which all programs use the local AWS, and never the user's own AWS account."""
 
 import os
 import shlex
@@ -11,16 +11,16 @@ from localaws.urls import HOSTS
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 ACCESS_KEY = "test"
-"""The key and the secret of the engine's root user."""
+"""The access key id of the engine's root user, and also its secret access key."""
 
 LOOPBACK_WITHOUT_PROXY = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
-_SHELL_FILE = r"""# Source this file (`. env`): `aws`, `cdk`, `curl` and boto3 then use the local AWS.
+_SHELL_FILE = r"""# Type `. env` in a shell to read this file. After that, aws, cdk, curl and boto3 use the local AWS.
 {exports}
 export PATH={programs}:"$PATH"
-# Version 1 of the AWS CLI reads no endpoint for SQS from the environment.
+# Version 1 of the AWS CLI does not use AWS_ENDPOINT_URL for SQS, so pass it as an option.
 aws() {{ command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }}
-# The host names of API Gateway and of load balancers would lead to AWS.
+# Replace the host names of API Gateway and of load balancers, because they are addresses of real AWS.
 curl() {{
   here=$AWS_ENDPOINT_URL
   for argument do
@@ -33,13 +33,13 @@ curl() {{
 
 
 def inherited() -> dict[str, str]:
-    """Return the environment of this process without the variables that configure AWS, the CDK or the engine."""
-    foreign = ("AWS_", "CDK_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_", "LOCAL_AWS_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    """Return the variables of this process, except those that configure AWS, the CDK or the engine."""
+    excluded_prefixes = ("AWS_", "CDK_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_", "LOCAL_AWS_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(excluded_prefixes)}
 
 
 def path(project: Path) -> str:
-    """Return a PATH that begins with the programs beside this Python and those of the project's `node_modules`."""
+    """Return a PATH that begins with the folder of this Python and with the programs in `node_modules`."""
     return os.pathsep.join([*_program_folders(project), os.environ["PATH"]])
 
 
@@ -48,7 +48,7 @@ def _program_folders(project: Path) -> list[str]:
 
 
 def client_variables(endpoint: str, folder: Path) -> dict[str, str]:
-    """Return the variables that the CDK CLI, the AWS CLI and the SDKs need. Their own files go into `folder`."""
+    """Return the variables that the CDK CLI, the AWS CLI and the SDKs need. The CDK CLI keeps its files in `folder`."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ENDPOINT_URL_S3": endpoint,
@@ -62,7 +62,8 @@ def client_variables(endpoint: str, folder: Path) -> dict[str, str]:
         "AWS_PAGER": "",
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
-        # The CLI remembers there which account a key belongs to. The key "test" must not mean this account elsewhere.
+        # The CDK CLI stores in CDK_HOME that the key "test" belongs to this account. The user's own CDK_HOME must not
+        # contain this, because the same key may belong to another account there.
         "CDK_HOME": str(folder / "cdk-home"),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         **LOOPBACK_WITHOUT_PROXY,
@@ -70,7 +71,7 @@ def client_variables(endpoint: str, folder: Path) -> dict[str, str]:
 
 
 def engine_variables(port: int, folder: Path, project: Path) -> dict[str, str]:
-    """Return the variables that ministack reads."""
+    """Return the variables for the engine process, such as ministack's settings."""
     return {
         "AUTH": "true",  # enforce IAM
         "BIND_HOST": "127.0.0.1",
@@ -78,19 +79,22 @@ def engine_variables(port: int, folder: Path, project: Path) -> dict[str, str]:
         "GATEWAY_PORT": str(port),
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
-        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",  # AWS waits one minute, then two
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",  # AWS waits one minute before the first retry, and then two
         "TMPDIR": str(folder / "tmp"),
         "STATE_DIR": str(folder / "tmp" / "state"),
-        "NODE_PATH": str(project / "node_modules"),  # Lambda's Node runtime contains the AWS SDK; here npm installs it
-        "DOCKER_HOST": f"unix://{folder / 'no-docker'}",  # ministack would remove the person's own containers
+        # Lambda's Node runtime contains the AWS SDK. On this machine, npm installs the SDK in node_modules.
+        "NODE_PATH": str(project / "node_modules"),
+        # With the real address of docker's daemon, ministack would remove the user's own containers.
+        "DOCKER_HOST": f"unix://{folder / 'no-docker'}",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "",  # one environment of a function compiles its code for the next ones
+        # The first process of a function stores the compiled code, so the next processes start faster.
+        "PYTHONDONTWRITEBYTECODE": "",
         **LOOPBACK_WITHOUT_PROXY,
     }
 
 
 def shell_file(variables: Mapping[str, str], project: Path) -> str:
-    """Return the text of a file that a shell sources to reach the local AWS."""
+    """Return the text of the file `env`, which sets the variables in a shell."""
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
     hosts = " ".join(f'-e "s|^{host}|$here{path}|"' for host, path in HOSTS.items())
     programs = shlex.quote(os.pathsep.join(_program_folders(project)))

@@ -1,4 +1,4 @@
-"""Ends process groups: a process and all processes that it started."""
+"""End process groups. A process group contains a process (the leader) and the processes that it started."""
 
 import contextlib
 import os
@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from types import FrameType
 
 STOP_SECONDS = 5
+"""The maximum time until a process group ends after a signal."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C sends the first, `kill` the second, and a terminal that is closed the third."""
+"""Ctrl-C sends SIGINT, the command `kill` sends SIGTERM, and a closed terminal sends SIGHUP."""
 
 
 @contextlib.contextmanager
 def delay_signals() -> Iterator[None]:
     """Delay the signals that stop this process until the block ends.
 
-    So a process that the block starts is also recorded, and can be ended later.
+    The block starts a process and then stores its id. If a signal stopped this process between these two steps, the
+    id would be lost, and nobody could end the new process.
     """
     received: list[tuple[int, FrameType | None]] = []
     handlers = {sign: signal.signal(sign, lambda *event: received.append(event)) for sign in STOP_SIGNALS}
@@ -37,20 +39,20 @@ def delay_signals() -> Iterator[None]:
 def end_process_group(
     process_group: int, leader: subprocess.Popen[bytes] | subprocess.Popen[str] | None = None
 ) -> bool:
-    """Send SIGTERM and then, after STOP_SECONDS, SIGKILL. Return whether the process group has ended.
+    """Send SIGTERM, and SIGKILL if processes are left after STOP_SECONDS. Return whether the process group has ended.
 
-    Pass its `leader` if that is a child of this process, because an ended child stays in its process group until this
-    process asks for its exit status.
+    If the leader is a child of this process, pass it as `leader`. An ended child stays in its process group until its
+    parent reads its exit status, which this function does.
     """
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process_group, sign)
-        if _ends(process_group, leader):
+        if _wait_for_end(process_group, leader):
             return True
     return False
 
 
-def _ends(process_group: int, leader: subprocess.Popen[bytes] | subprocess.Popen[str] | None) -> bool:
+def _wait_for_end(process_group: int, leader: subprocess.Popen[bytes] | subprocess.Popen[str] | None) -> bool:
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline:
         if leader:

@@ -1,7 +1,8 @@
-"""Run a command for as long as standard input is open.
+"""Run a command, and stop it when the parent process ends.
 
-`python run_with_parent.py COMMAND…` is started with a pipe as its standard input. The pipe closes when the parent ends,
-however it ends. Then the command gets SIGTERM, and SIGKILL if it still runs after ASKED_SECONDS.
+The parent starts `python run_with_parent.py COMMAND…` with a pipe as standard input. When the parent ends, even by
+SIGKILL, the operating system closes the pipe. Then this program sends SIGTERM to the command, and SIGKILL if the
+command still runs after STOP_SECONDS.
 """
 
 import os
@@ -10,25 +11,25 @@ import subprocess
 import sys
 import threading
 
-ASKED_SECONDS = 10
+STOP_SECONDS = 10
 
 
 def main() -> None:
-    """Run the command, pass SIGTERM on to it, and exit with its exit status."""
+    """Run the command, send it each SIGTERM that this process receives, and exit with its exit status."""
     process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
 
-    def end_with_the_parent() -> None:
-        os.read(0, 1)
+    def stop_with_parent() -> None:
+        os.read(0, 1)  # returns when the pipe closes
         process.terminate()
         try:
-            process.wait(ASKED_SECONDS)
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
 
-    threading.Thread(target=end_with_the_parent, daemon=True).start()
-    code = process.wait()
-    sys.exit(code if code >= 0 else 128 - code)
+    threading.Thread(target=stop_with_parent, daemon=True).start()
+    status = process.wait()
+    sys.exit(status if status >= 0 else 128 - status)  # as a shell does after a signal
 
 
 if __name__ == "__main__":

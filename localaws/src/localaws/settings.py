@@ -1,4 +1,4 @@
-"""The settings of a local AWS: all that it needs to know about the project that uses it."""
+"""The settings of a local AWS. They contain all information about the project that uses it."""
 
 import json
 from collections.abc import Mapping
@@ -11,48 +11,50 @@ class StandIn:
     """A command that runs in place of a container image on a machine without a container tool."""
 
     image: str
-    """The name of the image, as in the task definition."""
+    """The name of the image in the task definition."""
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables for the command alone, beside those of the task."""
+    """Additional variables for the command. A container of the image would not get them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaseImage:
-    """The base image of the project's Dockerfiles, which is made on this machine if its registry cannot be reached."""
+    """The base image of the project's Dockerfiles. Without access to its registry, localaws makes a similar image."""
 
     image: str
-    """The name of the real one."""
+    """The name of the real base image."""
     build_argument: str = "BASE_IMAGE"
-    """The ARG of the Dockerfiles that names the base image."""
+    """The ARG in the Dockerfiles whose value is the name of the base image."""
     requirements: tuple[str, ...] = ()
-    """Files with locked requirements, whose wheels the base image holds because a build has no network."""
+    """Requirements files with exact versions and hashes. The made image contains these packages as wheels, because a
+    build without network cannot download them."""
     cache: str
-    """The folder that keeps the base image."""
+    """The folder that stores the made image for later runs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """The facts about a project that its local AWS needs."""
+    """The information about a project that its local AWS needs."""
 
     project: str = field(default_factory=lambda: str(Path.cwd()))
-    """The folder of the CDK app. The CDK CLI is run there, from its `node_modules`."""
+    """The folder of the CDK app. The CDK CLI is in its `node_modules`, and runs in this folder."""
     seconds_per_minute: float = 3
-    """The length of a minute for `rate(...)` schedules and health checks, because nobody wants to wait an hour."""
+    """The length of a minute in `rate(...)` schedules and health checks. A short minute shows results soon."""
     task_environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables for every ECS task, beside those of its definition."""
+    """Variables for every ECS task. They replace variables with the same name in its task definition."""
     stand_ins: tuple[StandIn, ...] = ()
+    """The images that also run on a machine without a container tool."""
     base_image: BaseImage | None = None
 
     def to_json(self) -> str:
-        """Return all settings as text, for another process."""
+        """Return the settings as JSON text, which another process can read."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Settings":
-        """Return the settings that `to_json` wrote."""
+        """Return settings from the output of `to_json`."""
         values = json.loads(text)
-        stand_ins = tuple(StandIn(**{**one, "command": tuple(one["command"])}) for one in values.pop("stand_ins"))
+        stand_ins = tuple(StandIn(**{**item, "command": tuple(item["command"])}) for item in values.pop("stand_ins"))
         base = values.pop("base_image")
         base_image = base and BaseImage(**{**base, "requirements": tuple(base["requirements"])})
         return cls(**values, stand_ins=stand_ins, base_image=base_image)

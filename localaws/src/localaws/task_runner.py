@@ -1,7 +1,7 @@
-"""Runs an ECS task: as a container, or as a process of this machine where there is no container tool.
+"""Run ECS tasks as containers, or as ordinary processes on a machine without a container tool.
 
-`TaskRunner` has those parts of the `docker` package's client that the engine uses. So the engine calls it as it would
-call Docker. Each task is a child process of the engine, shares the network of this machine, and has its own port.
+The engine expects a client object of the Python package `docker`. `TaskRunner` has the same methods, so the engine uses
+it instead. Each task is a child process of the engine, uses the network of this machine, and has its own port.
 """
 
 import os
@@ -24,15 +24,15 @@ from localaws.settings import Settings, StandIn
 RUN_WITH_PARENT = Path(__file__).with_name("run_with_parent.py")
 HOST = "127.0.0.1"
 STOP_SECONDS = 30
-"""The time that ECS gives a task by default between SIGTERM and SIGKILL."""
+"""The time between SIGTERM and SIGKILL. This is the default of ECS."""
 
 
 class ImageError(RuntimeError):
-    """The image cannot be run. Docker's client has ImageNotFound for it."""
+    """The image cannot be run. In the `docker` package, the exception ImageNotFound means the same."""
 
 
 class TaskProcess:
-    """A running container, or the process in its place."""
+    """A task: a process, or a container."""
 
     def __init__(
         self,
@@ -42,7 +42,11 @@ class TaskProcess:
         port: int,
         kill_command: Sequence[str] = (),
     ) -> None:
-        """`kill_command` ends a container. The process that runs here is only the container tool's client."""
+        """Start the task. If `command` runs a container, `kill_command` must remove this container.
+
+        The process of `command` is only the container tool's client. The container can still run after this process
+        has ended.
+        """
         self.id = secrets.token_hex(32)
         self.name = name
         self.address = (HOST, port)
@@ -51,14 +55,14 @@ class TaskProcess:
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(RUN_WITH_PARENT), *command],
             env=environment,
-            stdin=subprocess.PIPE,  # it closes when the engine ends, and the task ends with it
+            stdin=subprocess.PIPE,  # the pipe closes when the engine ends, and then run_with_parent.py stops the task
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
         threading.Thread(target=self._read, daemon=True, name=f"output of {name}").start()
 
     def _read(self) -> None:
-        # Even if nobody reads the log: a full pipe would block the task.
+        # Read the pipe even if nobody needs the log, because a full pipe would block the task.
         assert self._process.stdout is not None  # noqa: S101 - for the type checker
         for line in self._process.stdout:
             self._lines.put(line)
@@ -66,27 +70,27 @@ class TaskProcess:
 
     @property
     def pid(self) -> int:
-        """The number of the process that holds the task."""
+        """The id of the process of run_with_parent.py, which runs the task."""
         return self._process.pid
 
     @property
     def status(self) -> str:
-        """`running` or `exited`."""
+        """The status of the task: `running` or `exited`."""
         return "running" if self._process.poll() is None else "exited"
 
     def reload(self) -> None:
         """Do nothing, because the status is always current."""
 
     def logs(self, *, stream: bool = False, **_: Any) -> Iterator[bytes] | bytes:
-        """Return the output, line by line until it ends. There must be only one reader, the engine's log driver."""
+        """Return the lines of the output until the task ends. Only the engine's log driver may read these lines."""
         return iter(self._lines.get, None) if stream else b""
 
     def wait(self) -> dict[str, int]:
-        """Wait for the end of the task, and return its exit status."""
+        """Wait until the task ends, and return its exit status."""
         return {"StatusCode": self._process.wait()}
 
     def stop(self, timeout: float = STOP_SECONDS) -> None:
-        """Send SIGTERM, and kill the task after `timeout` seconds."""
+        """Send SIGTERM, and kill the task if it still runs after `timeout` seconds."""
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(timeout)
@@ -94,7 +98,7 @@ class TaskProcess:
             self.kill()
 
     def kill(self) -> None:
-        """End the task at once."""
+        """End the task immediately with SIGKILL."""
         if self._kill_command:
             subprocess.run(self._kill_command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         self._process.kill()
@@ -119,18 +123,18 @@ class Images:
         local_name: Callable[[str], str],
         digest: Callable[[str], str],
     ) -> None:
-        """`local_name` translates the name of an image for the tool; `digest` asks the engine's registry."""
+        """`local_name` returns the tool's name for an image. `digest` returns the digest in the engine's registry."""
         self._tool = tool
         self._stand_ins = stand_ins
         self._local_name = local_name
         self._digest = digest
 
     def get_registry_data(self, image: str, **_: Any) -> _RegistryData:
-        """Return the digest of an image. Raises LookupError for an image that is not in the engine's registry."""
+        """Return the digest of an image. Raises LookupError if the engine's registry does not contain the image."""
         return _RegistryData(self._digest(image))
 
     def pull(self, image: str, **_: Any) -> "Images":
-        """Pull the image. Raises ImageError, which fails the task, if it cannot be run."""
+        """Pull the image. Raises ImageError if it cannot be run, and then the task fails."""
         if not self._tool:
             self._require_stand_in(image)
             return self
@@ -140,7 +144,7 @@ class Images:
         return self
 
     def get(self, image: str) -> "Images":
-        """Raise ImageError unless the image can be run without a pull."""
+        """Return normally if the image is already on this machine. Raises ImageError if it is not."""
         if not self._tool:
             self._require_stand_in(image)
         elif self._tool("image", "inspect", self._local_name(image)).returncode:
@@ -154,11 +158,13 @@ class Images:
     def _require_stand_in(self, image: str) -> None:
         if image not in self._stand_ins:
             names = ", ".join(self._stand_ins) or "none"
-            raise ImageError(f"there is no container tool to run {image}, and no stand-in for it (only: {names})")
+            raise ImageError(
+                f"there is no container tool to run {image}, and no stand-in for it (images with a stand-in: {names})"
+            )
 
 
 class Containers:
-    """The tasks that run."""
+    """All tasks."""
 
     def __init__(self, tool: Tool, folder: Path, settings: Settings, local_name: Callable[[str], str]) -> None:
         self._tool = tool
@@ -170,8 +176,8 @@ class Containers:
         self._lock = threading.Lock()
 
     def run(self, image: str, *, name: str, environment: Mapping[str, str], **options: Any) -> TaskProcess:
-        """Start the image, or its stand-in."""
-        with self._lock:  # otherwise two tasks could find the same free port
+        """Start a task with this image, or with the stand-in of the image if there is no container tool."""
+        with self._lock:  # so two tasks cannot find the same free port
             port = _free_port()
             variables = {**environment, "HOST": HOST, "PORT": str(port), **self._environment}
             if self._tool:
@@ -200,16 +206,16 @@ class Containers:
         return [*self._tool.command, "run", *arguments, self._local_name(image), *(options.get("command") or ())]
 
     def get(self, container_id: str) -> TaskProcess:
-        """Return the task with that id. Raises LookupError."""
+        """Return the task with this id. Raises LookupError if there is none."""
         return self._tasks[container_id]
 
     def list(self, **_: Any) -> list[TaskProcess]:
-        """Return all tasks that run."""
+        """Return all running tasks."""
         return [task for task in self._tasks.values() if task.status == "running"]
 
 
 class TaskRunner:
-    """The object that the engine uses as Docker's client."""
+    """The object that the engine uses instead of a client of the `docker` package."""
 
     def __init__(
         self,
@@ -220,14 +226,14 @@ class TaskRunner:
         local_name: Callable[[str], str],
         digest: Callable[[str], str],
     ) -> None:
-        """`local_name` translates the name of an image for the tool; `digest` asks the engine's registry."""
+        """`local_name` returns the tool's name for an image. `digest` returns the digest in the engine's registry."""
         stand_ins = {stand_in.image: stand_in for stand_in in settings.stand_ins}
         self.containers = Containers(tool, folder, settings, local_name)
         self.images = Images(tool, stand_ins, local_name, digest)
 
 
 def _free_port() -> int:
-    # The kernel takes it from the ephemeral ports, which security groups for dynamic host ports open.
+    # The kernel returns an ephemeral port. ECS uses such ports too, and security groups for its tasks allow them.
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

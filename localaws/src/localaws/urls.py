@@ -1,4 +1,4 @@
-"""URLs of API Gateway and of load balancers, and the paths where the engine answers for them."""
+"""Translate URLs of API Gateway and load balancers into URLs of the engine."""
 
 import re
 
@@ -6,11 +6,12 @@ HOSTS = {
     r"https://([a-z0-9]+)[.]execute-api[.][a-z0-9-]+[.]amazonaws[.]com": r"/_aws/execute-api/\1",
     r"http://([a-zA-Z0-9-]+)-[a-z0-9]+[.][a-z0-9-]+[.]elb[.]amazonaws[.]com": r"/_alb/\1",
 }
-"""The beginning of such a URL, and the engine's path for it. The patterns are for Python and for `sed -E`."""
+"""Each key is a regular expression for the beginning of an AWS URL, in a syntax for Python and `sed -E`. The value is
+the path at which the engine answers."""
 
 
 def local_url(url: str, endpoint: str) -> str:
-    """Return the URL where the engine answers for an API or a load balancer; any other URL is returned unchanged."""
+    """Return the engine's URL for the URL of an API or load balancer. Return any other URL unchanged."""
     for host, path in HOSTS.items():
         url = re.sub(f"^{host}", f"{endpoint}{path}", url)
     return url

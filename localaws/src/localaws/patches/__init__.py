@@ -1,9 +1,11 @@
-"""Patches of ministack: behaviour of AWS that it lacks or ignores. No patch may change what AWS would accept.
+"""Patches of ministack, the engine of the local AWS. They change its behaviour where it differs from AWS.
 
-There is one file for each AWS service. A patch is a function that replaces private functions of ministack in this
-process. Its docstring says what the stock engine does, what AWS does, and whether an upstream issue is known. Each
-patch has a test in localaws/tests that fails when a newer ministack no longer needs it. Only this package uses
-ministack's private functions.
+Each file contains the patches of one AWS service. A patch is a function that replaces private functions of ministack in
+this process. No patch may accept a template or a request that AWS would reject. Only this package uses private
+functions of ministack.
+
+The docstring of each patch has three paragraphs. "Stock engine" describes ministack without the patch, "AWS" describes
+the behaviour of AWS, and "Upstream issue" links the issue or pull request of ministack about the difference.
 """
 
 from pathlib import Path
@@ -30,9 +32,10 @@ __all__ = ["apply", "image_digest"]
 
 
 def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path) -> None:
-    """Apply every patch to the ministack of this process, before it serves.
+    """Apply every patch to ministack in this process. Call this function before ministack accepts requests.
 
-    `permissions_file` gets the permissions that roles use. The patches of iam come last, because they wrap others.
+    `runner` runs ECS tasks. The engine writes the permissions that roles use into `permissions_file`. The patches of
+    iam replace functions that patches of Lambda and Scheduler have already replaced, so they follow those patches.
     """
     apigateway.treat_loopback_as_tls()
     apigateway.validate_request_bodies()
@@ -52,10 +55,10 @@ def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path)
     ecr.evaluate_repository_arn()
     ecs.keep_task_definition_properties()
     ecs.add_cluster_types()
-    ecs.record_group_instances()
+    ecs.add_group_instances()
     elb.check_target_health(seconds_per_minute)
     batch.add_batch_types()
-    cloudformation.add_recorded_types()
+    cloudformation.add_stored_types()
     iam.require_permission_to_log()
     iam.require_permission_to_send_failures()
     iam.require_permission_to_invoke_scheduled()

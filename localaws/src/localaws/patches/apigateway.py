@@ -9,37 +9,40 @@ from localaws.patches.cloudformation import call_after_provisioning
 
 
 def treat_loopback_as_tls() -> None:
-    """Let a request pass as encrypted, although the engine serves plain HTTP.
+    """Treat every request as encrypted, although the engine uses plain HTTP.
 
-    Stock engine: a bucket policy with `aws:SecureTransport: false` in a Deny statement refuses every request.
-    AWS: serves HTTPS, so the condition is true only for unencrypted requests. The engine listens on 127.0.0.1 alone,
-    and nobody can listen in there.
+    Many bucket policies deny requests with the condition `aws:SecureTransport: false`, which means "not encrypted".
+
+    Stock engine: the policy denies every request, because no request is encrypted.
+    AWS: clients use HTTPS, so the policy denies nothing. On 127.0.0.1, HTTP is as safe as HTTPS, because the requests
+    do not leave this machine.
     Upstream issue: none known.
     """
-    pin = ministack.app.pin_request_origin
-    ministack.app.pin_request_origin = lambda address, _secure: pin(address, secure_transport=True)
+    stock_pin = ministack.app.pin_request_origin
+    ministack.app.pin_request_origin = lambda address, _secure: stock_pin(address, secure_transport=True)
 
 
 def validate_request_bodies() -> None:
-    """Validate a request's body against the model of its content type.
+    """Validate the body of a request with the model (JSON schema) for its content type.
 
-    Stock engine: ignores the request validators of a template. With one, it applies the JSON model to any content type.
-    AWS: validates a body only if the method has a validator and a model for the content type.
+    Stock engine: CloudFormation ignores the request validators in a template, so bodies are not validated. If the API
+    sets a validator, the engine uses the JSON model for every content type.
+    AWS: validates a body only if the method has a validator and also a model for the content type of the request.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-request-validation.html
     Upstream issue: none known.
     """
     call_after_provisioning("AWS::ApiGateway::RequestValidator", _store_validator)
     call_after_provisioning("AWS::ApiGateway::Method", _store_validator_of_method)
-    check = apigateway_v1._check_request_validation
-    apigateway_v1._check_request_validation = lambda method, api, request, headers, *rest: check(
+    stock_check = apigateway_v1._check_request_validation
+    apigateway_v1._check_request_validation = lambda method, api, request, headers, *rest: stock_check(
         _keep_models_of_content_type(method, headers), api, request, headers, *rest
     )
 
 
 def _keep_models_of_content_type(method: Any, headers: Any) -> Any:
-    sent = (apigateway_v1._header_ci(headers, "content-type") or "application/json").split(";")[0].strip()
+    content_type = (apigateway_v1._header_ci(headers, "content-type") or "application/json").split(";")[0].strip()
     models = method.get("requestModels") or {}
-    return {**method, "requestModels": {kind: model for kind, model in models.items() if kind == sent}}
+    return {**method, "requestModels": {key: model for key, model in models.items() if key == content_type}}
 
 
 def _store_validator(properties: Any, validator_id: str) -> None:
@@ -58,20 +61,20 @@ def _store_validator_of_method(properties: Any, _method_id: str) -> None:
 
 
 def pass_api_key_to_functions() -> None:
-    """Put the API key of a request, and its id, into the function's event.
+    """Put the API key of a request and the id of the key into the event that the function receives.
 
-    Stock engine: leaves both out.
-    AWS: sets `requestContext.identity.apiKey` and `apiKeyId`.
+    Stock engine: the event contains neither the key nor its id.
+    AWS: the event contains `requestContext.identity.apiKey` and `requestContext.identity.apiKeyId`.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
     Upstream issue: none known.
     """
-    build = apigateway_v1._build_lambda_event_v1
+    stock_build = apigateway_v1._build_lambda_event_v1
 
-    def build_with_key(*arguments: Any, **options: Any) -> Any:
-        event = build(*arguments, **options)
+    def build_event_with_key(*arguments: Any, **options: Any) -> Any:
+        event = stock_build(*arguments, **options)
         key = apigateway_v1._resolve_api_key(apigateway_v1._api_key_from_request(event["headers"]))
         if key:
             event["requestContext"]["identity"].update(apiKeyId=key["id"], apiKey=key["value"])
         return event
 
-    apigateway_v1._build_lambda_event_v1 = build_with_key
+    apigateway_v1._build_lambda_event_v1 = build_event_with_key

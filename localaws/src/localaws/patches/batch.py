@@ -1,4 +1,4 @@
-"""Patches of Batch: the types that CloudFormation lacks."""
+"""The patch of Batch: CloudFormation can create its resources."""
 
 from typing import Any
 
@@ -10,8 +10,10 @@ from localaws.patches.cloudformation import Properties, add_type, api_names, req
 def add_batch_types() -> None:
     """Add compute environments, job queues and job definitions to CloudFormation.
 
-    Stock engine: has them in its Batch API, and rejects a template with them ("Unrecognized resource types").
-    AWS: creates them from a template. A job runs its image; the engine's job succeeds without running anything.
+    Stock engine: only the Batch API can create these resources. CloudFormation rejects a template that contains them
+    ("Unrecognized resource types").
+    AWS: CloudFormation creates these resources, and a job runs its container image. This patch does not run jobs: every
+    job succeeds at once, and no container runs.
     Upstream issue: none known.
     """
     add_type("AWS::Batch::ComputeEnvironment", _create_environment, _delete_environment, _update_environment)
@@ -59,14 +61,14 @@ def _create_definition(logical_id: str, properties: Properties, stack: str) -> t
     name = resource_name(properties, "JobDefinitionName", logical_id, stack)
     request = {**_api_request(properties), "jobDefinitionName": name}
     arn = require_success(batch._register_job_definition(request))["jobDefinitionArn"]
-    # The engine's own registration keeps only the properties of the container.
+    # The stock registration stores only the properties of the container.
     batch._job_definitions[name][-1].update(request)
     return arn, {"JobDefinitionArn": arn}
 
 
 def _delete_definition(arn: str, _properties: Properties) -> None:
     name, revision = arn.rsplit("/", 1)[-1].rsplit(":", 1)
-    others: list[Any] = [job for job in batch._job_definitions.get(name, []) if job["revision"] != int(revision)]
+    others: list[Any] = [item for item in batch._job_definitions.get(name, []) if item["revision"] != int(revision)]
     if others:
         batch._job_definitions[name] = others
     else:

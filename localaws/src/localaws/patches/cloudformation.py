@@ -1,4 +1,7 @@
-"""Patches of CloudFormation: types that it only records. The other patches add their types with the functions here."""
+"""The patch of CloudFormation, and functions with which the other patches add resource types.
+
+A resource of an *only stored* type has properties and attributes in CloudFormation, but nothing runs for it.
+"""
 
 import json
 from collections.abc import Callable, Collection
@@ -11,10 +14,10 @@ Properties = dict[str, Any]
 Callback = Callable[[Any, str], None]
 """A function of a resource's properties and physical id."""
 
-RECORDS: dict[tuple[str, str], Properties] = {}
-"""The properties of each recorded resource, by type and physical id."""
+STORED_PROPERTIES: dict[tuple[str, str], Properties] = {}
+"""The properties of each resource that is only stored. A key contains the resource type and the physical id."""
 _SAMPLE_ATTRIBUTES = {
-    # Addresses for documentation: nothing answers there.
+    # Most of these addresses are reserved for documentation. No server answers at any of them.
     "IpAddress": "192.0.2.1",
     "PublicIp": "192.0.2.1",
     "PublicIpAddress": "192.0.2.2",
@@ -23,41 +26,44 @@ _SAMPLE_ATTRIBUTES = {
 }
 
 
-def add_recorded_types() -> None:
-    """Record the types of Lightsail and Budgets. Nothing of them runs.
+def add_stored_types() -> None:
+    """Add the resource types of Lightsail and Budgets to CloudFormation. The resources are only stored: nothing runs.
 
-    Stock engine: rejects a template with these types ("Unrecognized resource types").
-    AWS: creates servers, databases, disks, alarms and budgets.
+    Stock engine: rejects a template that contains these types ("Unrecognized resource types").
+    AWS: creates servers, IP addresses, alarms, buckets, disks, databases and budgets.
     Upstream issue: none known.
     """
-    server = ("InstanceArn", "PublicIpAddress", "PrivateIpAddress", "IsStaticIp", "UserName", "SshKeyName")
-    for kind, name, attributes in (
-        ("Instance", "InstanceName", server),
+    instance_attributes = ("InstanceArn", "PublicIpAddress", "PrivateIpAddress", "IsStaticIp", "UserName", "SshKeyName")
+    for kind, name_property, attributes in (
+        ("Instance", "InstanceName", instance_attributes),
         ("StaticIp", "StaticIpName", ("IpAddress", "IsAttached", "StaticIpArn")),
         ("Alarm", "AlarmName", ("AlarmArn", "State")),
         ("Bucket", "BucketName", ("BucketArn", "State")),
         ("Disk", "DiskName", ("DiskArn", "State")),
         ("Database", "RelationalDatabaseName", ("DatabaseArn",)),
     ):
-        record_type(f"AWS::Lightsail::{kind}", name=name, service="lightsail", attributes=attributes)
-    record_type("AWS::Budgets::Budget", prefix="budget-")
+        add_stored_type(
+            f"AWS::Lightsail::{kind}", name_property=name_property, service="lightsail", attributes=attributes
+        )
+    add_stored_type("AWS::Budgets::Budget", prefix="budget-")
 
 
-# -- for the other patches
+# -- functions for the other patches
 
 
-def record_type(
+def add_stored_type(
     resource_type: str,
     *,
     prefix: str = "",
-    name: str = "",
+    name_property: str = "",
     service: str = "",
     attributes: Collection[str] = (),
 ) -> None:
-    """Add a type whose resources are only recorded: properties are kept and references are answered.
+    """Add a resource type whose resources are only stored.
 
-    A resource has the name in its property `name`, or else an invented id that begins with `prefix`. Fn::GetAtt can
-    ask for `attributes`: a property, a sample address, an ARN of the `service`, or else the physical id.
+    The physical id is the value of the property `name_property`. If `name_property` is empty, the physical id is a
+    random one that begins with `prefix`. Fn::GetAtt can read the `attributes`. The value of an attribute is the
+    property with the same name, an ARN of the `service`, a sample address, or the physical id.
     """
 
     def attribute_value(attribute: str, physical_id: str, properties: Properties) -> Any:
@@ -68,20 +74,21 @@ def record_type(
             return f"arn:aws:{service}:{get_region()}:{get_account_id()}:{kind}/{physical_id}"
         return _SAMPLE_ATTRIBUTES.get(attribute, physical_id)
 
-    def record(physical_id: str, properties: Properties) -> tuple[str, Properties]:
-        RECORDS[resource_type, physical_id] = properties
+    def store(physical_id: str, properties: Properties) -> tuple[str, Properties]:
+        STORED_PROPERTIES[resource_type, physical_id] = properties
         values = {attribute: attribute_value(attribute, physical_id, properties) for attribute in attributes}
         return physical_id, values
 
     def create(logical_id: str, properties: Properties, stack: str) -> tuple[str, Properties]:
-        invented = f"{prefix}{new_uuid().replace('-', '')[:17]}"
-        return record(resource_name(properties, name, logical_id, stack) if name else invented, properties)
+        random_id = f"{prefix}{new_uuid().replace('-', '')[:17]}"
+        name = resource_name(properties, name_property, logical_id, stack) if name_property else random_id
+        return store(name, properties)
 
     def update(physical_id: str, _old: Properties, new: Properties, _stack: str) -> tuple[str, Properties]:
-        return record(physical_id, new)
+        return store(physical_id, new)
 
     def delete(physical_id: str, _properties: Properties) -> None:
-        RECORDS.pop((resource_type, physical_id), None)
+        STORED_PROPERTIES.pop((resource_type, physical_id), None)
 
     add_type(resource_type, create, delete, update)
 
@@ -92,9 +99,11 @@ def add_type(
     delete: Callable[[str, Properties], None],
     update: Callable[[str, Properties, Properties, str], tuple[str, Properties]] | None = None,
 ) -> None:
-    """Add a resource type. Without `update`, a change replaces the resource.
+    """Add a resource type to CloudFormation. Without `update`, every change replaces the resource.
 
-    `create` and `update` return the physical id and the attributes for Fn::GetAtt.
+    `create` receives the logical id, the properties and the name of the stack. `update` receives the physical id, the
+    old properties, the new properties and the name of the stack. Both return the physical id and the attributes for
+    Fn::GetAtt. `delete` receives the physical id and the properties.
     """
 
     def replace(physical_id: str, old: Properties, new: Properties, stack: str) -> tuple[str, Properties]:
@@ -107,7 +116,7 @@ def add_type(
 
 
 def call_after_provisioning(resource_type: str, callback: Callback) -> None:
-    """Call the callback after each creation and update of a type that the engine has."""
+    """Call `callback` each time CloudFormation has created or updated a resource of an existing type."""
     handlers = provisioners._RESOURCE_HANDLERS[resource_type]
     for operation in ("create", "update"):
         if operation in handlers:
@@ -125,17 +134,17 @@ def _with_callback(provision: Callable[..., Any], callback: Callback) -> Callabl
 
 
 def resource_name(properties: Properties, key: str, logical_id: str, stack: str) -> str:
-    """Return the name that the template gives, or else an invented one, as CloudFormation does."""
+    """Return the name in the property `key`. Without this property, return a generated name, as CloudFormation does."""
     return str(properties.get(key) or provisioners._physical_name(stack, logical_id, max_len=100))
 
 
 def api_names(value: Any) -> Any:
-    """Return a template's properties under the names of the service's API, which begin with a small letter."""
+    """Return properties of a template under their names in the API, for example `jobName` instead of `JobName`."""
     return provisioners._pascal_to_camel(value)
 
 
 def require_success(answer: tuple[int, Any, bytes | str]) -> dict[str, Any]:
-    """Return a service's parsed answer. Raises ValueError, which fails the resource, for an error."""
+    """Return the parsed answer of an API call. Raises ValueError for an error, so the resource fails."""
     status, _headers, body = answer
     if status >= 400:  # noqa: PLR2004 - HTTP
         raise ValueError(body if isinstance(body, str) else body.decode())

@@ -1,4 +1,4 @@
-"""Patches of EC2: the network types that CloudFormation lacks, and machine images."""
+"""Patches of EC2: CloudFormation can create more network resources, and find machine images."""
 
 import itertools
 from typing import Any
@@ -6,32 +6,35 @@ from typing import Any
 from ministack.services import ec2, ssm
 from ministack.services.cloudformation import provisioners
 
-from localaws.patches.cloudformation import Properties, add_type, record_type
+from localaws.patches.cloudformation import Properties, add_stored_type, add_type
 
 ECS_IMAGE = "ami-0123456789abcdef0"
-"""The id of every ECS-optimized machine image. No machine runs here."""
+"""The id of every ECS-optimized machine image. The image does not exist, because no EC2 instance runs here."""
 _rule_numbers = itertools.count(1)
 
 
 def add_network_types() -> None:
-    """Add rules of security groups, NAT gateways and their addresses, and flow logs to CloudFormation.
+    """Add security group rules, NAT gateways, elastic IP addresses and flow logs to CloudFormation.
 
-    Stock engine: rejects a template with them ("Unrecognized resource types").
-    AWS: creates them. Here the rules appear in `aws ec2 describe-security-groups`; flow logs are only recorded.
+    Stock engine: rejects a template that contains them ("Unrecognized resource types").
+    AWS: creates these resources. With this patch, the EC2 API describes the rules, gateways and addresses. Flow logs
+    are only stored: they write nothing.
     Upstream issue: none known.
     """
     _add_rule_type("AWS::EC2::SecurityGroupIngress", "IpPermissions")
     _add_rule_type("AWS::EC2::SecurityGroupEgress", "IpPermissionsEgress")
     add_type("AWS::EC2::EIP", _allocate_address, _release_address)
     add_type("AWS::EC2::NatGateway", _create_nat_gateway, lambda gateway, _: ec2._nat_gateways.pop(gateway, None))
-    record_type("AWS::EC2::FlowLog", prefix="fl-", attributes=("Id",))
+    add_stored_type("AWS::EC2::FlowLog", prefix="fl-", attributes=("Id",))
 
 
 def add_machine_images() -> None:
-    """Answer the public parameters that name the newest ECS-optimized machine image, for either processor.
+    """Add the public SSM parameters with the id of the newest ECS-optimized machine image.
 
-    Stock engine: has public parameters for other machine images only, so a template with these fails.
-    AWS: answers with the newest image.
+    There is one parameter for x86 processors and one for ARM processors.
+
+    Stock engine: has public parameters only for other machine images, so a template that reads these parameters fails.
+    AWS: returns the id of the newest machine image.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/retrieve-ecs-optimized_AMI.html
     Upstream issue: none known.
     """
@@ -42,8 +45,8 @@ def add_machine_images() -> None:
 
 def _add_rule_type(resource_type: str, field: str) -> None:
     def rule(properties: Properties) -> Any:
-        (permission,) = provisioners._ec2_sg_permissions([properties])
-        return permission
+        (ip_permission,) = provisioners._ec2_sg_permissions([properties])
+        return ip_permission
 
     def create(_logical_id: str, properties: Properties, _stack: str) -> tuple[str, Properties]:
         ec2._security_groups[properties["GroupId"]].setdefault(field, []).append(rule(properties))

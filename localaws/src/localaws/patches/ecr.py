@@ -1,4 +1,4 @@
-"""Patches of ECR: errors for missing images, sizes, and the API for layers."""
+"""Patches of ECR: errors for missing images, image sizes, uploads of layers, and permissions for one repository."""
 
 import base64
 import hashlib
@@ -12,17 +12,22 @@ from ministack.core import iam_actions
 from ministack.core.responses import error_response_json, json_response, new_uuid
 from ministack.services import ecr
 
-_IMAGE = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/([^@:]+)(?::([^@]+))?(?:@(.+))?")
+_IMAGE_URI = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/([^@:]+)(?::([^@]+))?(?:@(.+))?")
 PART_BYTES = 20 * 1024 * 1024
-"""https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_InitiateLayerUpload.html"""
+"""The size of the parts in which a client uploads a layer.
+
+https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_InitiateLayerUpload.html
+"""
 
 
 def report_missing_images() -> None:
-    """Report a missing image or layer as an error, and let the API work on the same layers as `docker push`.
+    """Report missing images and layers as errors. Store layers that the API uploads, so `docker pull` can read them.
 
-    Stock engine: DescribeImages leaves a missing image out, so the CDK CLI believes that it was pushed. The API for
-    layers stores nothing.
-    AWS: answers ImageNotFoundException and LayersNotFoundException. An image that is put through the API can be pulled.
+    A layer is a part of a container image. Images can be uploaded with `docker push` or with calls of the ECR API.
+
+    Stock engine: DescribeImages omits a missing image and reports success. The CDK CLI then does not push the image,
+    because it assumes that the image exists. The API calls that upload layers store nothing.
+    AWS: returns ImageNotFoundException or LayersNotFoundException. An image that the API uploaded can be pulled.
     https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html
     Upstream issue: none known.
     """
@@ -39,31 +44,32 @@ def report_missing_images() -> None:
 
 
 def evaluate_repository_arn() -> None:
-    """Evaluate DescribeRepositories for one repository against the policies for that repository.
+    """Require permission only for the repository that a DescribeRepositories request names.
 
-    Stock engine: evaluates it for all repositories, so it refuses the role of the CDK CLI.
-    AWS: evaluates it for the repository that the request names.
+    Stock engine: requires permission for all repositories, so it rejects the requests of the CDK CLI. The CLI's role
+    has permission for its own repository only.
+    AWS: requires permission for the named repository.
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
     Upstream issue: none known.
     """
-    extract = iam_actions.extract_resource_arn
+    stock_extract = iam_actions.extract_resource_arn
 
-    def extract_named(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> Any:
-        arn = extract(service, method, path, headers, body, *rest)
+    def extract_repository_arn(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> Any:
+        arn = stock_extract(service, method, path, headers, body, *rest)
         if service == "ecr" and arn == "*":
             names = json.loads(body or "{}").get("repositoryNames") or []
             if len(names) == 1:
                 body = json.dumps({"repositoryName": names[0]}).encode()
-                return extract(service, method, path, headers, body, *rest)
+                return stock_extract(service, method, path, headers, body, *rest)
         return arn
 
-    iam_actions.extract_resource_arn = extract_named
+    iam_actions.extract_resource_arn = extract_repository_arn
 
 
 def image_digest(image: str) -> str:
-    """Return the digest of the image with this URI. Raises LookupError for an image that is not in the registry."""
-    found = _IMAGE.fullmatch(image)
-    image_record = found and ecr._find_image(found[1], {"imageTag": found[2], "imageDigest": found[3]})
+    """Return the digest of the image with this URI. Raises LookupError if the registry does not contain the image."""
+    uri = _IMAGE_URI.fullmatch(image)
+    image_record = uri and ecr._find_image(uri[1], {"imageTag": uri[2], "imageDigest": uri[3]})
     if not image_record:
         raise LookupError(image)
     return str(image_record["imageDigest"])
@@ -74,14 +80,14 @@ def _function_name(action: str) -> str:
 
 
 def _require_repository(action: Any) -> Any:
-    def act(data: Any) -> Any:
+    def check_and_call(data: Any) -> Any:
         name = data.get("repositoryName", "")
         if name not in ecr._repositories:
             message = f"The repository with name '{name}' does not exist"
             return error_response_json("RepositoryNotFoundException", message, 400)
         return action(name, data)
 
-    return act
+    return check_and_call
 
 
 _stock_describe, _stock_put = ecr._describe_images, ecr._put_image
@@ -113,13 +119,15 @@ def _put_image(name: str, data: Any) -> Any:
     if missing:
         return error_response_json("LayersNotFoundException", f"Layers {missing} do not exist in '{name}'", 400)
     existing = ecr._find_image(name, {"imageDigest": digest})
-    # If tags are immutable, ECR reports the existing tag instead. https://github.com/aws/containers-roadmap/issues/2179
+    # If tags are immutable, ECR returns ImageTagAlreadyExistsException instead:
+    # https://github.com/aws/containers-roadmap/issues/2179
     immutable = ecr._repositories[name].get("imageTagMutability") == "IMMUTABLE"
     if existing and (tag is None or (tag in existing.get("imageTags", []) and not immutable)):
         message = f"Image with digest '{digest}' and tag '{tag}' already exists in the repository '{name}'"
         return error_response_json("ImageAlreadyExistsException", message, 400)
-    kind = data.get("imageManifestMediaType") or json.loads(manifest).get("mediaType")
-    answer = _stock_put({**data, "imageDigest": digest, **({"imageManifestMediaType": kind} if kind else {})})
+    media_type = data.get("imageManifestMediaType") or json.loads(manifest).get("mediaType")
+    optional = {"imageManifestMediaType": media_type} if media_type else {}
+    answer = _stock_put({**data, "imageDigest": digest, **optional})
     if answer[0] == HTTPStatus.OK:
         ecr._manifest_blobs.setdefault(name, {})[digest] = manifest.encode()
     return answer

@@ -1,4 +1,4 @@
-"""Patches of ECS clusters and services in CloudFormation. The patches of running tasks are in ecs_tasks.py."""
+"""Patches of ECS clusters and services in CloudFormation. The patch that runs tasks is in ecs_tasks.py."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from ministack.services import autoscaling, ec2, ecs
 
 from localaws.patches.cloudformation import (
     Properties,
+    add_stored_type,
     add_type,
     api_names,
     call_after_provisioning,
-    record_type,
     require_success,
     resource_name,
 )
@@ -18,41 +18,45 @@ from localaws.patches.cloudformation import (
 def add_cluster_types() -> None:
     """Add capacity providers and automatic scaling to CloudFormation.
 
-    Stock engine: has capacity providers in its ECS API, and rejects a template with these types.
-    AWS: creates them. Here only the minimum and maximum of a scalable target take effect.
+    A capacity provider starts tasks on the instances of an Auto Scaling group. Automatic scaling changes the number of
+    tasks of a service between a minimum and a maximum.
+
+    Stock engine: only the ECS API can create capacity providers. CloudFormation rejects a template with these types.
+    AWS: creates the resources. With this patch, the number of tasks obeys the minimum and the maximum. Scaling policies
+    are only stored: they never change the number of tasks.
     Upstream issue: none known.
     """
     add_type("AWS::ECS::CapacityProvider", _create_provider, _delete_provider, _update_provider)
     add_type("AWS::ECS::ClusterCapacityProviderAssociations", _associate, _dissociate)
     target = "AWS::ApplicationAutoScaling::ScalableTarget"
-    record_type(target, prefix="target-", attributes=("Id",))
+    add_stored_type(target, prefix="target-", attributes=("Id",))
     call_after_provisioning(target, lambda properties, _: _apply_capacity_bounds(properties))
-    record_type("AWS::ApplicationAutoScaling::ScalingPolicy", prefix="policy-", attributes=("Arn",))
+    add_stored_type("AWS::ApplicationAutoScaling::ScalingPolicy", prefix="policy-", attributes=("Arn",))
 
 
 def keep_task_definition_properties() -> None:
-    """Keep properties of task definitions and services that a template sets.
+    """Keep the properties of task definitions and services in a template.
 
-    Stock engine: CloudFormation drops some, such as RuntimePlatform, HealthCheck and PlacementStrategies.
-    AWS: keeps all of them, and describes them.
+    Stock engine: CloudFormation loses some properties, such as RuntimePlatform, HealthCheck and PlacementStrategies.
+    AWS: keeps all properties. The ECS API returns them.
     Upstream issue: none known.
     """
     call_after_provisioning("AWS::ECS::TaskDefinition", _keep_definition_properties)
     call_after_provisioning("AWS::ECS::Service", _keep_service_properties)
 
 
-def record_group_instances() -> None:
-    """Record the instances of an Auto Scaling group that CloudFormation creates, in the zones of its subnets.
+def add_group_instances() -> None:
+    """Add instances to an Auto Scaling group that CloudFormation creates, in the zones of its subnets.
 
-    Stock engine: records the group without instances, and with one zone.
-    AWS: starts the instances. No machine runs here.
+    Stock engine: creates the group with one zone and without instances.
+    AWS: starts the instances. With this patch the API lists the instances, but no machine runs.
     Upstream issue: none known.
     """
-    call_after_provisioning("AWS::AutoScaling::AutoScalingGroup", _record_instances)
+    call_after_provisioning("AWS::AutoScaling::AutoScalingGroup", _add_instances)
 
 
 def provider_instances(provider: str) -> list[Any]:
-    """Return the instances on which a capacity provider places tasks."""
+    """Return the instances on which a capacity provider starts tasks."""
     group_arn = ecs._capacity_providers[provider]["autoScalingGroupProvider"]["autoScalingGroupArn"]
     return list(autoscaling._asgs[group_arn.rsplit("/", 1)[-1]]["Instances"])
 
@@ -84,12 +88,12 @@ def _dissociate(cluster: str, _properties: Properties) -> None:
 
 
 def _apply_capacity_bounds(properties: Properties) -> None:
-    # As on AWS, registering a target moves a count outside the bounds to the nearer bound.
+    # As on AWS, a count below the minimum becomes the minimum, and a count above the maximum becomes the maximum.
     kind, cluster, service = properties["ResourceId"].split("/")
-    current = ecs._services[f"{cluster}/{service}"]["desiredCount"]
-    wanted = min(max(current, int(properties["MinCapacity"])), int(properties["MaxCapacity"]))
-    if kind == "service" and wanted != current:
-        require_success(ecs._update_service({"cluster": cluster, "service": service, "desiredCount": wanted}))
+    current_count = ecs._services[f"{cluster}/{service}"]["desiredCount"]
+    new_count = min(max(current_count, int(properties["MinCapacity"])), int(properties["MaxCapacity"]))
+    if kind == "service" and new_count != current_count:
+        require_success(ecs._update_service({"cluster": cluster, "service": service, "desiredCount": new_count}))
 
 
 def _keep_definition_properties(properties: Properties, arn: str) -> None:
@@ -97,9 +101,9 @@ def _keep_definition_properties(properties: Properties, arn: str) -> None:
     for name in ("RuntimePlatform", "EphemeralStorage"):
         if name in properties:
             definition[name[0].lower() + name[1:]] = api_names(properties[name])
-    for container, given in zip(definition["containerDefinitions"], properties["ContainerDefinitions"], strict=True):
-        if "HealthCheck" in given:
-            container["healthCheck"] = api_names(given["HealthCheck"])
+    for container, template in zip(definition["containerDefinitions"], properties["ContainerDefinitions"], strict=True):
+        if "HealthCheck" in template:
+            container["healthCheck"] = api_names(template["HealthCheck"])
 
 
 def _keep_service_properties(properties: Properties, arn: str) -> None:
@@ -118,7 +122,7 @@ def _keep_service_properties(properties: Properties, arn: str) -> None:
     record["placementStrategy"] = api_names(properties.get("PlacementStrategies", []))
 
 
-def _record_instances(_properties: Properties, name: str) -> None:
+def _add_instances(_properties: Properties, name: str) -> None:
     group = autoscaling._asgs[name]
     subnets = [ec2._subnets[subnet] for subnet in group["VPCZoneIdentifier"].split(",") if subnet in ec2._subnets]
     group["AvailabilityZones"] = [subnet["AvailabilityZone"] for subnet in subnets] or group["AvailabilityZones"]

@@ -1,4 +1,8 @@
-"""Patches of ECS tasks: their placement, metadata and stop, and services that CloudFormation waits for."""
+"""The patch of ECS tasks: in which zone they run, their metadata, how they stop, and how CloudFormation waits for them.
+
+ECS keeps the desired number of tasks of a service running. The service is steady when that number of tasks
+run and are healthy.
+"""
 
 import ipaddress
 import itertools
@@ -17,40 +21,41 @@ from localaws.patches.ecs import provider_instances
 from localaws.task_runner import TaskProcess, TaskRunner
 
 HEALTHY_SECONDS = 60
-"""The time that a new task has to answer the load balancer, on a machine that is busy with a deployment."""
+"""The maximum time until a new task answers the load balancer. The machine may be busy with a deployment."""
 STEADY_SECONDS = 90
-"""The time that a service has to become steady."""
+"""The maximum time until a service is steady."""
 _placement_lock = threading.Lock()
 _address_numbers = itertools.count(10)
 _STOP_THREAD = "stopping a task"
 
 
 def run_tasks(runner: TaskRunner) -> None:
-    """Run tasks with `runner`, place them in zones, and let CloudFormation wait for their service.
+    """Run tasks with `runner`, spread them over zones, and make CloudFormation wait until their service is steady.
 
-    Stock engine: runs tasks with Docker only, and all of them in one zone. It reports a task as stopped, with exit
-    status 0, before its container has ended, and a service as created before its tasks run.
-    AWS: spreads tasks over zones and capacity providers. It stops sending requests to a task before it stops it with
-    SIGTERM, and starts another in its place. CloudFormation waits until the service is steady.
+    Stock engine: runs tasks only with Docker, and runs all tasks in one zone. It reports a task as stopped, with exit
+    status 0, before its container has ended. It reports a service as created before its tasks run.
+    AWS: spreads tasks over zones and capacity providers. To stop a task, AWS first sends no more requests to the task,
+    and then sends SIGTERM. A new task replaces the stopped one. CloudFormation waits until the service is steady.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_services.html
     Upstream issue: none known.
     """
     ecs._docker = runner
     for name, function in {
         "_mark_task_pending": _place_before_pending(ecs._mark_task_pending),
-        "_register_metadata": _register_place_and_limits(ecs._register_metadata),
+        "_register_metadata": _register_zone_and_limits(ecs._register_metadata),
         "_build_run_kwargs": _add_limits(ecs._build_run_kwargs),
         "_record_task_ip": _record_address,
         "_sync_service_targets": _register_targets,
         "_record_service_task_healthy": _wait_until_healthy(ecs._record_service_task_healthy),
-        "_make_deployment": _start_in_progress(ecs._make_deployment),
+        "_make_deployment": _make_in_progress(ecs._make_deployment),
         "_stop_task": _stop_with_replacement(ecs._stop_task),
     }.items():
         setattr(ecs, name, function)
     ecs._ACTION_MAP["StopTask"] = lambda request: ecs._stop_task({**request, "by_request": True})
-    # A task pulls its image from the engine, which does not serve while it creates a resource on its main thread.
-    runs_on_thread = stacks._runs_on_worker_thread
-    stacks._runs_on_worker_thread = lambda kind: kind == "AWS::ECS::Service" or runs_on_thread(kind)
+    # A task pulls its image from the engine. While the engine creates a resource on its main thread, it answers no
+    # requests. So it must create a service on another thread.
+    stock_runs_on_thread = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda kind: kind == "AWS::ECS::Service" or stock_runs_on_thread(kind)
     handlers = provisioners._RESOURCE_HANDLERS["AWS::ECS::Service"]
     handlers.update(
         create=_await_creation(handlers["create"]),
@@ -59,7 +64,7 @@ def run_tasks(runner: TaskRunner) -> None:
     )
 
 
-# -- the place of a task
+# -- the zone and capacity provider of a task
 
 
 def _place_before_pending(mark: Any) -> Any:
@@ -72,8 +77,8 @@ def _place_before_pending(mark: Any) -> Any:
 
 
 def _place(task: Any) -> None:
-    # In the zone, and on the capacity provider, with the fewest tasks of the service.
-    others = [
+    # Use the zone, and the capacity provider, with the smallest number of tasks of the same service.
+    other_tasks = [
         other
         for other in list(ecs._tasks.values())
         if other["group"] == task["group"]
@@ -81,12 +86,12 @@ def _place(task: Any) -> None:
         and other["lastStatus"] in ecs._PRE_STOP_STATUSES
         and other.get("_placed")
     ]
-    zones = Counter(other["availabilityZone"] for other in others)
+    zones = Counter(other["availabilityZone"] for other in other_tasks)
     if task["launchType"] == "FARGATE":
         place = min(_service_subnets(task), key=lambda subnet: zones[subnet["AvailabilityZone"]], default=None)
         if place:
             task["_subnet"] = place["SubnetId"]
-        _choose_capacity_provider(task, Counter(other["capacityProviderName"] for other in others))
+        _choose_capacity_provider(task, Counter(other["capacityProviderName"] for other in other_tasks))
     else:
         instances = provider_instances(task["capacityProviderName"]) if task["capacityProviderName"] else []
         place = min(instances, key=lambda instance: zones[instance["AvailabilityZone"]], default=None)
@@ -107,7 +112,7 @@ def _service_subnets(task: Any) -> list[Any]:
 
 
 def _choose_capacity_provider(task: Any, used: Counter[str]) -> None:
-    # First the base of each capacity provider, then by weight.
+    # The base is the number of tasks that a provider gets first. The weights divide the tasks after that.
     strategy = (_service_of_task(task) or {}).get("capacityProviderStrategy") or []
     below_base = [item for item in strategy if used[item["capacityProvider"]] < item.get("base", 0)]
     weighted = [item for item in strategy if item.get("weight")]
@@ -123,10 +128,10 @@ def _tasks_per_weight(item: Any, used: Counter[str]) -> float:
 # -- metadata, limits and address
 
 
-def _register_place_and_limits(register: Any) -> Any:
-    def register_with_place(arn: str, cluster: str, definition: Any, container: Any, *rest: Any) -> Any:
+def _register_zone_and_limits(register: Any) -> Any:
+    def register_with_zone(arn: str, cluster: str, definition: Any, container: Any, *rest: Any) -> Any:
         kind, environment, *_ = rest
-        # Registered as in host mode, because 127.0.0.1 leads to the metadata endpoint also from a container.
+        # In host network mode the engine returns an endpoint at 127.0.0.1, which a container here can reach.
         token = register(arn, cluster, definition, container, kind, environment, True, None)  # noqa: FBT003
         metadata = ecs_metadata._TASKS[arn]
         metadata["AvailabilityZone"] = ecs._tasks[arn]["availabilityZone"]
@@ -136,7 +141,7 @@ def _register_place_and_limits(register: Any) -> Any:
         ecs_metadata._TOKEN_TO_CONTAINER[token]["Limits"] = {key: value for key, value in limits.items() if value}
         return token
 
-    return register_with_place
+    return register_with_zone
 
 
 def _add_limits(build: Any) -> Any:
@@ -172,7 +177,7 @@ def _record_address(task: Any, container: TaskProcess, _network: Any) -> None:
     for described, defined in zip(task["containers"], definition["containerDefinitions"], strict=True):
         described["networkBindings"] = [
             {
-                "bindIP": "0.0.0.0",  # noqa: S104 - the address that AWS reports
+                "bindIP": "0.0.0.0",  # noqa: S104 - AWS reports this address
                 "containerPort": mapping["containerPort"],
                 "hostPort": container.address[1],
                 "protocol": "tcp",
@@ -195,7 +200,7 @@ def _register_targets(_cluster_name: str, service: Any) -> None:
     ]
     for balancer in service["loadBalancers"] or []:
         targets = {_target_of_task(task, balancer["containerPort"]): task["_address"] for task in running}
-        elb.register(balancer["targetGroupArn"], targets if service["status"] == "ACTIVE" else {})
+        elb.set_targets(balancer["targetGroupArn"], targets if service["status"] == "ACTIVE" else {})
 
 
 def _target_of_task(task: Any, port: int) -> elb.Target:
@@ -229,11 +234,11 @@ def _fail_task(task: Any) -> None:
     ecs._record_service_task_failure(task)
 
 
-# -- stopping
+# -- stopping a task
 
 
 def _stop_with_replacement(stop: Any) -> Any:
-    """Return a replacement of StopTask: deregister the task, start another one, send SIGTERM, and wait for the end."""
+    """Return a function for StopTask that deregisters the task, starts a new one, and sends SIGTERM to the old one."""
 
     def stop_with_replacement(data: Any) -> Any:
         task = ecs._resolve_task(data.get("task", ""), ecs._resolve_cluster_name(data.get("cluster", "default")))
@@ -269,7 +274,7 @@ def _end_task(task: Any, reason: str, account: str, region: str) -> None:
 # -- CloudFormation waits for the service
 
 
-def _start_in_progress(make: Any) -> Any:
+def _make_in_progress(make: Any) -> Any:
     def make_in_progress(*arguments: Any, **options: Any) -> Any:
         deployment = make(*arguments, **options)
         deployment.update(rolloutState="IN_PROGRESS", rolloutStateReason="ECS deployment in progress.")

@@ -1,4 +1,7 @@
-"""Patches of Elastic Load Balancing: health checks, and turns between the targets."""
+"""The patch of Elastic Load Balancing: health checks, and an equal number of requests for each healthy target.
+
+A target group is the list of targets, here ECS tasks, to which a load balancer forwards requests.
+"""
 
 import http.client
 import itertools
@@ -11,9 +14,9 @@ from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import alb
 
 Target = tuple[str, int]
-"""A target as its target group names it: an instance or address, and a port."""
+"""A target under its name in the target group: an instance id or IP address, and a port."""
 Address = tuple[str, int]
-"""The host and port of this machine where the target answers."""
+"""The host and port on which the target answers on this machine."""
 _UNAVAILABLE = b"<html><body><center><h1>503 Service Temporarily Unavailable</h1></center></body></html>"
 
 
@@ -28,36 +31,36 @@ class Health:
 
 
 _health: dict[str, dict[Target, Health]] = {}
-"""The targets of ECS services, by the ARN of their target group."""
+"""The health of all targets of ECS services. The outer key is the ARN of the target group."""
 _request_numbers = itertools.count()
 _lock = threading.Lock()
 _check_factor = 1.0
-"""The time between two health checks, as a part of the time that the target group says."""
+"""The time between two health checks here, divided by the HealthCheckIntervalSeconds of the target group."""
 
 
 def check_target_health(seconds_per_minute: float) -> None:
-    """Check the health of ECS tasks as their target group says, and forward requests to the healthy ones in turn.
+    """Check the health of ECS tasks regularly, and forward requests to the healthy tasks in turn.
 
-    Stock engine: reports every target as healthy, and forwards each request to a random one.
-    AWS: checks each target, reports its state, and forwards only to healthy targets. If none is healthy, it forwards to
-    all unhealthy ones.
+    Stock engine: reports every target as healthy, and forwards each request to a random target.
+    AWS: checks each target, reports its state, and forwards requests only to healthy targets. If all targets are
+    unhealthy, AWS forwards requests to all of them.
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
-    Upstream issue: none known for health checks. Registration came with
+    Upstream issue: none known for health checks. This issue added the registration of targets:
     https://github.com/ministackorg/ministack/issues/1547
     """
-    global _check_factor  # noqa: PLW0603 - the engine calls these functions, and passes no state
+    global _check_factor  # noqa: PLW0603 - the engine calls these functions without a place for own arguments
     _check_factor = seconds_per_minute / 60
-    forward, describe = alb._forward_to_tg, alb._describe_target_health
+    stock_forward, stock_describe = alb._forward_to_tg, alb._describe_target_health
 
     async def forward_in_turn(
         arn: str, method: str, path: str, headers: Any, body: Any, *query: Any, **raw: Any
     ) -> Any:
         if arn not in _health:
-            return await forward(arn, method, path, headers, body, *query, **raw)
-        chosen = _next_address(arn)
-        if chosen is None:
+            return await stock_forward(arn, method, path, headers, body, *query, **raw)
+        address = _next_address(arn)
+        if address is None:
             return 503, {"Content-Type": "text/html"}, _UNAVAILABLE
-        host, port = chosen
+        host, port = address
         options = dict(zip(("query_params", "raw_query_string", "raw_path"), query, strict=False)) | raw
         raw_path = options.pop("raw_path", None) or path
         target = {"Id": host, "Port": port}
@@ -65,32 +68,32 @@ def check_target_health(seconds_per_minute: float) -> None:
 
     def describe_health(parameters: Any) -> Any:
         targets = _health.get(alb._p(parameters, "TargetGroupArn"))
-        return describe(parameters) if targets is None else _description(targets)
+        return stock_describe(parameters) if targets is None else _health_answer(targets)
 
     alb._forward_to_tg = forward_in_turn
     alb._describe_target_health = describe_health
     alb._ACTION_MAP["DescribeTargetHealth"] = describe_health
 
 
-def register(arn: str, targets: Mapping[Target, Address]) -> None:
-    """Register exactly these targets of ECS in the target group. An unknown target group is left alone."""
+def set_targets(arn: str, targets: Mapping[Target, Address]) -> None:
+    """Register these targets in the target group, and deregister all others. Ignore a target group that is missing."""
     target_group = alb._tgs.get(arn)
     if target_group is None:
         return
     with _lock:
-        known = _health.setdefault(arn, {})
-        for target in known.keys() - targets.keys():
-            known.pop(target).deregistered.set()
-        for target in targets.keys() - known.keys():
-            known[target] = health = Health(targets[target])
+        registered = _health.setdefault(arn, {})
+        for target in registered.keys() - targets.keys():
+            registered.pop(target).deregistered.set()
+        for target in targets.keys() - registered.keys():
+            registered[target] = health = Health(targets[target])
             threading.Thread(
                 target=_check, args=(target_group, health, get_account_id(), get_region()), daemon=True, name="health"
             ).start()
-        alb._targets[arn] = [{"Id": name, "Port": port} for name, port in known]
+        alb._targets[arn] = [{"Id": name, "Port": port} for name, port in registered]
 
 
 def target_state(address: Address) -> str:
-    """Return the state of the target at that address, or `unused` if none is registered."""
+    """Return the state of the target at this address, such as `healthy`, or `unused` if it is not registered."""
     all_health = [health for targets in list(_health.values()) for health in targets.values()]
     return next((health.state for health in all_health if health.address == address), "unused")
 
@@ -109,7 +112,7 @@ def _check(target_group: Mapping[str, Any], health: Health, account: str, region
         while not health.deregistered.is_set():
             fault = _failure_reason(target_group, health.address)
             successes, failures = (successes + 1, 0) if fault is None else (0, failures + 1)
-            # A new target is healthy after one success, as on AWS.
+            # As on AWS, one successful check is enough for a new target.
             if successes >= (1 if health.state == "initial" else target_group["HealthyThresholdCount"]):
                 health.state, health.reason = "healthy", ""
             elif failures >= target_group["UnhealthyThresholdCount"]:
@@ -130,12 +133,12 @@ def _failure_reason(target_group: Mapping[str, Any], address: Address) -> str | 
 
 
 def _matches(status: int, matcher: str) -> bool:
-    # "200", "200,204" or "200-299".
+    # A matcher looks like "200", "200,204" or "200-299".
     ranges = [part.partition("-") for part in matcher.split(",")]
     return any(int(first) <= status <= int(last or first) for first, _, last in ranges)
 
 
-def _description(targets: Mapping[Target, Health]) -> Any:
+def _health_answer(targets: Mapping[Target, Health]) -> Any:
     members = "".join(
         f"<member><Target><Id>{name}</Id><Port>{port}</Port></Target><TargetHealth><State>{health.state}</State>"
         + (f"<Reason>{health.reason}</Reason>" if health.reason else "")

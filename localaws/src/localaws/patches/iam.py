@@ -1,4 +1,7 @@
-"""Patches of IAM: permissions that AWS asks for and the engine does not, and a record of those that are used."""
+"""Patches of IAM: permissions that AWS checks but ministack does not, and a record of the permissions in use.
+
+A *grant* is a permission in a policy. A *role* holds policies, and a function or schedule uses a role.
+"""
 
 import json
 import threading
@@ -13,16 +16,20 @@ from ministack.core.router import extract_access_key_id, extract_region
 from ministack.services import eventbridge, lambda_svc, s3
 
 Evaluation = tuple[Any, Any]
-"""A request, as the engine's EvalContext, and the policies that were searched for it."""
+"""A request (the engine's class EvalContext) and the policies that the engine evaluated for it."""
 
 _SEND_ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
-"""The action that sends to a function's destination, by the service of the destination."""
+"""The action that sends a failure to a function's destination. The key is the service of the destination."""
 _evaluations: ContextVar[list[Evaluation] | None] = ContextVar("evaluations", default=None)
 _stock_evaluate = iam_evaluator.evaluate
 
 
 class Record:
-    """A file with one line of JSON for each use: role, action, resource of the grant, and whether it was granted."""
+    """A file that lists which role used which permission.
+
+    Each line is a JSON list: the role, the action, the resource in the grant, and `true`. If no grant allows the
+    action, the third value is the resource of the request, and the fourth value is `false`.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -30,14 +37,19 @@ class Record:
         self._lock = threading.Lock()
 
     def add(self, evaluations: list[Evaluation], *, allowed: bool) -> None:
-        """Add a use, unless the file has it. The resource is the grant's pattern, and not each object of a bucket."""
+        """Add a line for each grant that allows the request, unless the file already contains the line.
+
+        If a grant is for all objects of a bucket, there is one line for all objects that the role reads.
+        """
         request, _ = evaluations[0]
         if request.principal_type != "AssumedRole":
             return
         role = request.principal_arn.split("/")[1]
-        granted = {pattern for one in evaluations for pattern in _granting_patterns(*one)} if allowed else set()
-        for resource in granted or {request.resource_arn}:
-            line = json.dumps([role, request.action, resource, bool(granted)])
+        granted_resources: set[str] = set()
+        if allowed:
+            granted_resources = {resource for evaluation in evaluations for resource in _granted_resources(*evaluation)}
+        for resource in granted_resources or {request.resource_arn}:
+            line = json.dumps([role, request.action, resource, bool(granted_resources)])
             with self._lock:
                 if line not in self._lines:
                     self._lines.add(line)
@@ -49,18 +61,18 @@ _records: list[Record] = []
 
 
 def record_permissions(file: Path) -> None:
-    """Record the permissions that the requests of roles use, and those that they lack.
+    """Write the permissions that requests of roles use, and those that the roles lack, into `file`.
 
-    A permission that a policy denies explicitly is not recorded, because the role is not meant to have it.
+    An action that a policy denies explicitly is not recorded, because the role lacks it on purpose.
 
-    Stock engine: evaluates policies, and records nothing.
-    AWS: records the last use of services and actions (`iam generate-service-last-accessed-details`).
+    Stock engine: checks permissions, but does not record them.
+    AWS: records when each service and action was last used (`aws iam generate-service-last-accessed-details`).
     Upstream issue: none.
     """
     _records.append(Record(file))
-    enforce = iam_evaluator.enforce
+    stock_enforce = iam_evaluator.enforce
 
-    def evaluate_and_remember(request: Any, policies: Any, *limits: Any) -> Any:
+    def evaluate_and_collect(request: Any, policies: Any, *limits: Any) -> Any:
         evaluations = _evaluations.get()
         if evaluations is not None:
             evaluations.append((request, policies))
@@ -70,25 +82,25 @@ def record_permissions(file: Path) -> None:
         evaluations: list[Evaluation] = []
         token = _evaluations.set(evaluations)
         try:
-            refusal = enforce(*arguments, **options)
+            refusal = stock_enforce(*arguments, **options)
         finally:
             _evaluations.reset(token)
         if evaluations and getattr(refusal, "decision", "") != "Deny":
             _add_to_records(evaluations, allowed=refusal is None)
         return refusal
 
-    iam_evaluator.evaluate, iam_evaluator.enforce = evaluate_and_remember, enforce_and_record
+    iam_evaluator.evaluate, iam_evaluator.enforce = evaluate_and_collect, enforce_and_record
 
 
 def require_permission_to_log() -> None:
-    """Write a function's log only if its role may create a log stream and put events into it.
+    """Write a function's log only if its role has permission to create a log stream and to put events into it.
 
     Stock engine: writes the log of every function.
-    AWS: Lambda writes it with the function's role; without the permission the log is lost.
+    AWS: Lambda uses the function's role to write the log. If the role lacks the permission, the log is lost.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
     Upstream issue: none known.
     """
-    emit = lambda_svc._emit_lambda_logs
+    unchecked_emit = lambda_svc._emit_lambda_logs
 
     def emit_if_allowed(function: Any, *arguments: Any, **options: Any) -> None:
         configuration = function.get("config", function)
@@ -98,65 +110,66 @@ def require_permission_to_log() -> None:
         arn = f"arn:{partition}:logs:{region}:{account}:log-group:{group}:log-stream:any"
         actions = ("logs:CreateLogStream", "logs:PutLogEvents")
         if all(_is_allowed(configuration["Role"], action, arn) for action in actions):
-            emit(function, *arguments, **options)
+            unchecked_emit(function, *arguments, **options)
 
     lambda_svc._emit_lambda_logs = emit_if_allowed
 
 
 def require_permission_to_send_failures() -> None:
-    """Send a function's failure to its destination only if the function's role may do that.
+    """Send the failure of a function to its destination only if the function's role has permission to send it.
 
     Stock engine: sends every failure.
-    AWS: Lambda sends it with the function's role.
+    AWS: Lambda uses the function's role to send the failure.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     Upstream issue: none known.
     """
-    route = lambda_svc._route_async_failure
+    unchecked_route = lambda_svc._route_async_failure
 
     def route_if_allowed(target: str, name: str, *rest: Any) -> None:
         role = lambda_svc._functions[name]["config"]["Role"]
         if _is_allowed(role, _SEND_ACTIONS[target.split(":")[2]], target):
-            route(target, name, *rest)
+            unchecked_route(target, name, *rest)
         else:
-            lambda_svc.logger.warning("%s may not send to %s", role, target)
+            lambda_svc.logger.warning("%s has no permission to send to %s", role, target)
 
     lambda_svc._route_async_failure = route_if_allowed
 
 
 def require_permission_to_invoke_scheduled() -> None:
-    """Invoke a schedule's function only if the schedule's role may do that.
+    """Invoke the function of a schedule only if the schedule's role has permission to invoke it.
 
     Stock engine: invokes every function.
-    AWS: Scheduler assumes the schedule's role to invoke the function.
+    AWS: Scheduler uses the schedule's role to invoke the function.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html#setting-up-execution-role
     Upstream issue: none known.
     """
-    invoke = eventbridge._invoke_target
+    unchecked_invoke = eventbridge._invoke_target
 
     def invoke_if_allowed(target: dict[str, Any], event: dict[str, Any], *rest: Any) -> None:
-        scheduled = event.get("Source") == "aws.scheduler" and ":lambda:" in target["Arn"]
-        if not scheduled or _is_allowed(target["RoleArn"], "lambda:InvokeFunction", target["Arn"]):
-            invoke(target, event, *rest)
+        is_schedule_of_function = event.get("Source") == "aws.scheduler" and ":lambda:" in target["Arn"]
+        if not is_schedule_of_function or _is_allowed(target["RoleArn"], "lambda:InvokeFunction", target["Arn"]):
+            unchecked_invoke(target, event, *rest)
         else:
-            eventbridge.logger.warning("%s may not invoke %s", target["RoleArn"], target["Arn"])
+            eventbridge.logger.warning("%s has no permission to invoke %s", target["RoleArn"], target["Arn"])
 
     eventbridge._invoke_target = invoke_if_allowed
 
 
 def hide_missing_objects() -> None:
-    """Answer 403 for a missing object, unless the caller may list the bucket.
+    """Answer 403 for a missing object if the caller has no permission to list the bucket.
 
-    Stock engine: answers 404 to everybody who may read objects.
-    AWS: answers 404 only with s3:ListBucket, and 403 otherwise.
+    Stock engine: answers 404 to every caller with permission to read objects.
+    AWS: answers 404 if the caller has the permission s3:ListBucket, and 403 if the caller lacks it. So a caller
+    without that permission cannot find out which objects exist.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     Upstream issue: none known.
     """
-    handle = s3.handle_request
+    stock_handle = s3.handle_request
 
     async def handle_and_hide(
         method: str, path: str, headers: Any, body: bytes, query: Any, *rest: Any, **options: Any
     ) -> Any:
-        answer = await handle(method, path, headers, body, query, *rest, **options)
+        answer = await stock_handle(method, path, headers, body, query, *rest, **options)
         bucket, _, key = path.lstrip("/").partition("/")
         if answer[0] == HTTPStatus.NOT_FOUND and key and method in {"GET", "HEAD"}:
             caller, region = extract_access_key_id(headers, query), extract_region(headers)
@@ -169,24 +182,27 @@ def hide_missing_objects() -> None:
 
 
 def require_permission_to_delete_versions() -> None:
-    """Ask for s3:DeleteObjectVersion also for the first object of a DeleteObjects request that names a version.
+    """Require s3:DeleteObjectVersion if the first object in a DeleteObjects request has a version id.
 
-    Stock engine: asks for s3:DeleteObject for the first object, and for the right action from the second one on.
-    AWS: asks for s3:DeleteObjectVersion for every object whose version is named.
+    A DeleteObjects request names several objects, each with or without a version id.
+
+    Stock engine: requires s3:DeleteObject for the first object, even if it has a version id. For the other objects, it
+    requires the same action as AWS.
+    AWS: requires s3:DeleteObjectVersion for every object with a version id.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
     Upstream issue: none known.
     """
-    extract = iam_actions.extract_iam_action
+    stock_extract = iam_actions.extract_iam_action
 
-    def extract_for_first(service: str, method: str, path: str, *rest: Any) -> Any:
-        action = extract(service, method, path, *rest)
+    def extract_action(service: str, method: str, path: str, *rest: Any) -> Any:
+        action = stock_extract(service, method, path, *rest)
         if action == "s3:DeleteObject" and method == "POST":
             _, body, _ = rest
-            first = iam_actions._s3_batch_delete_targets(path.strip("/"), body)[:1]
-            return "s3:DeleteObjectVersion" if any(version for _, version in first) else action
+            first_object = iam_actions._s3_batch_delete_targets(path.strip("/"), body)[:1]
+            return "s3:DeleteObjectVersion" if any(version for _, version in first_object) else action
         return action
 
-    iam_actions.extract_iam_action = extract_for_first
+    iam_actions.extract_iam_action = extract_action
 
 
 def _is_allowed(role_arn: str, action: str, resource: str) -> bool:
@@ -211,7 +227,8 @@ def _add_to_records(evaluations: list[Evaluation], *, allowed: bool) -> None:
         record.add(evaluations, allowed=allowed)
 
 
-def _granting_patterns(request: Any, policies: Any) -> set[str]:
+def _granted_resources(request: Any, policies: Any) -> set[str]:
+    # The resources, often with *, in the statements that allow the request.
     return {
         pattern
         for statements in policies

@@ -1,4 +1,8 @@
-"""Patches of Lambda. The patches of a function's permissions are in iam.py."""
+"""Patches of Lambda functions. The patches of their permissions are in iam.py.
+
+A *bundle* is the zip file with the code of a function. An *environment* is a process that runs one invocation at a
+time.
+"""
 
 import functools
 import io
@@ -15,9 +19,12 @@ from ministack.core import lambda_runtime
 from ministack.services import cloudwatch_logs, lambda_svc
 
 _EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
-"""https://en.wikipedia.org/wiki/ZIP_(file_format)#End_of_central_directory_record_(EOCD)"""
+"""A zip file without files.
+
+https://en.wikipedia.org/wiki/ZIP_(file_format)#End_of_central_directory_record_(EOCD)
+"""
 _LOG_SECONDS = 10
-"""The longest wait for the end of a function's log."""
+"""The maximum time that the engine waits for the end of a function's log."""
 _END_OF_LOG = "\x04 end of log"
 _CALL = "            result = handler_fn(event, context)\n"
 _CALL_AND_END_LOG = f"""\
@@ -30,14 +37,16 @@ _unpacking = threading.Lock()
 
 
 def run_bundles_for_other_processors() -> None:
-    """Run a Python function whose bundle is compiled for Lambda's processor and Python version.
+    """Run a Python function whose bundle contains packages compiled for Lambda's processor and Python version.
 
-    Stock engine: imports the bundle with its own interpreter, so compiled packages for another processor fail.
-    AWS: runs the bundle on the processor and Python that it is made for. Here compiled packages are left out of the
-    bundle. The packages that are installed beside the engine are imported instead; keep their versions equal.
+    Stock engine: imports the bundle with the Python of this machine. Compiled packages for another processor or Python
+    version cannot be imported.
+    AWS: uses the processor and the Python version for which the packages were compiled. This patch removes compiled
+    packages from the bundle, so the function imports the packages that are installed with the engine. Install the same
+    versions as in the bundle.
     Upstream issue: none known.
     """
-    spawn = lambda_runtime.Worker._spawn
+    stock_spawn = lambda_runtime.Worker._spawn
 
     def spawn_with_unpacked_code(worker: Any) -> None:
         bundle, config = worker.code_zip, worker.config
@@ -49,7 +58,7 @@ def run_bundles_for_other_processors() -> None:
             worker.code_zip = _EMPTY_ZIP
             worker.config = {**config, "Environment": {"Variables": {**variables, "PYTHONPATH": path}}}
         try:
-            spawn(worker)
+            stock_spawn(worker)
         finally:
             worker.code_zip, worker.config = bundle, config
 
@@ -58,10 +67,10 @@ def run_bundles_for_other_processors() -> None:
 
 @functools.cache
 def unpack_without_compiled_packages(bundle: bytes) -> Path:
-    """Return a folder with the content of the zipped bundle, without packages that hold compiled code.
+    """Return a folder with the files of the bundle, without packages that contain compiled code.
 
-    All environments of a function share the folder: unpacking and compiling for each of them would take as long as
-    they run.
+    All environments of a function share one folder, because unpacking and compiling takes about as long as an
+    invocation.
     """
     folder = Path(tempfile.mkdtemp(prefix="code-"))
     with zipfile.ZipFile(io.BytesIO(bundle)) as source:
@@ -71,27 +80,27 @@ def unpack_without_compiled_packages(bundle: bytes) -> Path:
     return folder
 
 
-def limit_environments(at_once: int = 8) -> None:
-    """Limit the environments of a function. A request waits while all of them are busy.
+def limit_environments(maximum: int = 8) -> None:
+    """Allow at most `maximum` environments for each function. A request waits while all environments are busy.
 
-    Stock engine: starts one more process for each request that finds all others busy.
-    AWS: does the same, up to the account's limit. On a machine with a few processors, fifty processes that start at
-    once take longer than eight that serve fifty requests.
+    Stock engine: starts a new process when a request arrives and all processes are busy.
+    AWS: starts a new environment, up to the limit of the account. This patch differs from AWS on purpose. On a machine
+    with few processors, eight processes answer fifty requests sooner than fifty processes, because each start is slow.
     Upstream issue: none.
     """
-    acquire, release = lambda_runtime.acquire_worker, lambda_runtime.release_worker
+    stock_acquire, stock_release = lambda_runtime.acquire_worker, lambda_runtime.release_worker
     released = threading.Condition()
 
     def acquire_or_wait(*arguments: Any, **options: Any) -> Any:
         with released:
             while True:
-                worker, reason = acquire(*arguments, **{**options, "max_concurrency": at_once})
+                worker, reason = stock_acquire(*arguments, **{**options, "max_concurrency": maximum})
                 if worker:
                     return worker, reason
                 released.wait()
 
     def release_and_notify(worker: Any) -> None:
-        release(worker)
+        stock_release(worker)
         with released:
             released.notify_all()
 
@@ -99,20 +108,21 @@ def limit_environments(at_once: int = 8) -> None:
 
 
 def keep_last_log_lines() -> None:
-    """Wait until a Python function has printed its whole log.
+    """Wait until the engine has received the whole log of an invocation of a Python function.
 
-    Stock engine: waits 0.05 s after an invocation. It takes later lines for the next invocation's, and drops them if
-    there is none.
-    AWS: loses no line. Here the function prints an end mark, and the engine waits for it.
-    Upstream issue: the wait came with https://github.com/ministackorg/ministack/pull/449; the loss has no known issue.
+    Stock engine: waits for 0.05 s after an invocation. Lines that arrive later become part of the next invocation's
+    log, or are lost if there is no next invocation.
+    AWS: keeps every line. With this patch, the function prints a mark at the end, and the engine waits for the mark.
+    Upstream issue: none known for the lost lines. The following pull request added the wait of 0.05 s:
+    https://github.com/ministackorg/ministack/pull/449
     """
-    drain, script = lambda_runtime.Worker._drain_stderr_bounded, lambda_runtime._PYTHON_WORKER_SCRIPT
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_CALL, _CALL_AND_END_LOG)
-    assert script != lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: S101 - otherwise no function prints the mark
+    stock_drain, stock_script = lambda_runtime.Worker._drain_stderr_bounded, lambda_runtime._PYTHON_WORKER_SCRIPT
+    lambda_runtime._PYTHON_WORKER_SCRIPT = stock_script.replace(_CALL, _CALL_AND_END_LOG)
+    assert stock_script != lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: S101 - if equal, no function prints the mark
 
     def drain_to_the_end(worker: Any) -> str:
         if not worker.config.get("Runtime", "").startswith("python"):
-            return str(drain(worker))
+            return str(stock_drain(worker))
         lines: list[str] = []
         deadline = time.monotonic() + _LOG_SECONDS
         while time.monotonic() < deadline:
@@ -121,7 +131,7 @@ def keep_last_log_lines() -> None:
             except queue.Empty:
                 if worker._stderr_thread.is_alive():
                     continue
-                break  # the process ended before it could print the mark
+                break  # the process has ended, perhaps before it printed the mark
             lines.append(line.removesuffix(_END_OF_LOG))
             if line.endswith(_END_OF_LOG):
                 break
@@ -131,17 +141,18 @@ def keep_last_log_lines() -> None:
 
 
 def never_recreate_log_groups() -> None:
-    """Write a function's log into its configured log group only while that exists.
+    """Discard a function's log if the log group in its configuration (LoggingConfig) does not exist.
 
-    Stock engine: creates a deleted log group again when a function still runs, or is retried, after its stack's end.
-    AWS: creates no log group that a function's LoggingConfig names; the log is lost.
+    Stock engine: creates the log group again. So a deleted stack leaves a log group behind if one of its functions
+    still runs or is retried.
+    AWS: does not create a log group that LoggingConfig names. The log is lost.
     Upstream issue: none known.
     """
-    emit = lambda_svc._emit_lambda_logs
+    stock_emit = lambda_svc._emit_lambda_logs
 
     def emit_if_group_exists(function: Any, *arguments: Any, **options: Any) -> None:
         group = (function.get("config", function).get("LoggingConfig") or {}).get("LogGroup")
         if group is None or group in cloudwatch_logs._log_groups:
-            emit(function, *arguments, **options)
+            stock_emit(function, *arguments, **options)
 
     lambda_svc._emit_lambda_logs = emit_if_group_exists

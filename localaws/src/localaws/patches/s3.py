@@ -1,4 +1,4 @@
-"""Patches of S3. The patches of its permissions are in iam.py."""
+"""The patch of S3 buckets. The patches of S3 permissions are in iam.py."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from localaws.patches.cloudformation import call_after_provisioning
 
 
 def store_bucket_tags() -> None:
-    """Store the tags of a bucket that CloudFormation creates, with the tags of the stack.
+    """Store the tags of a bucket that CloudFormation creates: those in the template, and those of the stack.
 
-    Stock engine: ignores them. CDK's auto-delete helper empties only buckets with its own tag, so no stack with such a
-    bucket could be destroyed.
-    AWS: stores the tags of the template and of the stack.
+    Stock engine: ignores the tags. If a bucket has `auto_delete_objects`, the CDK adds a tag to the bucket. The CDK's
+    function that empties buckets skips a bucket without this tag. So the stack of the bucket cannot be deleted.
+    AWS: stores the tags of the bucket and of the stack.
     Upstream issue: none known.
     """
     provisioners._STACK_TAG_PROPERTY["AWS::S3::Bucket"] = ("Tags", "list")

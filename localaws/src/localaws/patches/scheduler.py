@@ -1,4 +1,4 @@
-"""Patches of EventBridge Scheduler."""
+"""Patches of EventBridge Scheduler. A schedule invokes a *target*, such as a function, at certain times."""
 
 import json
 import uuid
@@ -9,16 +9,16 @@ from ministack.services import eventbridge, lambda_svc, scheduler
 
 
 def shorten_minutes(seconds_per_minute: float) -> None:
-    """Make time pass faster for rate(...) schedules, and look for due schedules several times a second.
+    """Make a minute in rate(...) schedules last only `seconds_per_minute` seconds, and check schedules every 0.2 s.
 
-    Stock engine: a minute lasts a minute, and it looks for due schedules every 10 s.
-    AWS: a minute lasts a minute. This patch is for people who watch, and it is no correction.
+    Stock engine: a minute lasts 60 seconds. The engine checks every 10 s which schedules are due.
+    AWS: a minute lasts 60 seconds. This patch differs from AWS on purpose, so that a person sees results soon.
     Upstream issue: none.
     """
-    parse = eventbridge._parse_rate_seconds
+    stock_parse = eventbridge._parse_rate_seconds
 
     def parse_shortened(expression: str) -> float | None:
-        seconds = parse(expression)
+        seconds = stock_parse(expression)
         return None if seconds is None else seconds * seconds_per_minute / 60
 
     eventbridge._parse_rate_seconds = parse_shortened
@@ -26,19 +26,19 @@ def shorten_minutes(seconds_per_minute: float) -> None:
 
 
 def replace_context_attributes() -> None:
-    """Replace context attributes in a schedule's input, such as `<aws.scheduler.scheduled-time>`.
+    """Replace context attributes in the input of a schedule's target, such as `<aws.scheduler.scheduled-time>`.
 
-    Stock engine: passes the input unchanged.
-    AWS: replaces scheduled-time, schedule-arn, execution-id and attempt-number.
+    Stock engine: passes the input to the target unchanged.
+    AWS: replaces the attributes scheduled-time, schedule-arn, execution-id and attempt-number by their values.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
     Upstream issue: none known.
     """
-    invoke = eventbridge._invoke_target
+    stock_invoke = eventbridge._invoke_target
 
     def invoke_with_values(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], *rest: Any) -> None:
         if event.get("Source") == "aws.scheduler" and "Input" in target:
             target = {**target, "Input": _replace_attributes(target["Input"], event, rule)}
-        invoke(target, event, rule, *rest)
+        stock_invoke(target, event, rule, *rest)
 
     eventbridge._invoke_target = invoke_with_values
 
@@ -55,10 +55,11 @@ def _replace_attributes(text: str, event: dict[str, Any], rule: dict[str, Any]) 
 
 
 def retry_scheduled_invocations() -> None:
-    """Retry a function that a schedule invokes and that fails, and send the failure to the function's destination.
+    """Retry a scheduled invocation that fails, and then send the failure to the function's destination.
 
-    Stock engine: does so for S3's events. A scheduled invocation that fails is lost, without any message.
-    AWS: invokes the function asynchronously, so Lambda retries it twice and then uses the destination.
+    Stock engine: retries invocations by S3 events, but not by schedules. A scheduled invocation that fails is lost, and
+    nothing reports it.
+    AWS: invokes the function asynchronously. Lambda retries it twice, and then sends the failure to the destination.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     Upstream issue: none known.
     """
