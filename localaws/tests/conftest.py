@@ -1,4 +1,8 @@
-"""Engines to test with: one without the patches, and one with them."""
+"""Fixtures that start engines. An engine is a process that imitates AWS on this machine.
+
+`stock` and `patched` let a test compare ministack without the patches (the stock engine) with ministack with the
+patches.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,18 +13,18 @@ import pytest
 from localaws import LocalAws
 
 Client = Callable[[str], Any]
-"""Makes the boto3 client of a service."""
+"""A function that returns the boto3 client of an AWS service for one engine."""
 
 
 @pytest.fixture(scope="session")
 def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """Clients of an engine without the patches."""
+    """Return clients of an engine without the patches."""
     yield from _clients(LocalAws(tmp_path_factory.mktemp("stock"), patched=False))
 
 
 @pytest.fixture(scope="session")
 def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """Clients of an engine with the patches."""
+    """Return clients of an engine with the patches."""
     yield from _clients(LocalAws(tmp_path_factory.mktemp("patched")))
 
 
@@ -32,7 +36,7 @@ def _clients(aws: LocalAws) -> Iterator[Client]:
 
 @pytest.fixture
 def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
-    """A local AWS that is not started, in a folder whose name needs quoting, without containers."""
+    """Return a local AWS without containers. Its engine is not started. Its folder name contains special characters."""
     monkeypatch.setenv("LOCAL_CONTAINERS", "none")
     aws = LocalAws(tmp_path / "it's here")
     yield aws

@@ -1,4 +1,4 @@
-"""Waiting, stacks and functions for the tests."""
+"""Helpers that wait for a condition, deploy stacks, and create Lambda functions."""
 
 import io
 import json
@@ -9,29 +9,29 @@ from typing import Any, TypeVar
 from conftest import Client
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
-def wait_for(look: Callable[[], Found | None], *, seconds: float = 30) -> Found:
-    """Call `look` until it returns something true, and return that. Raises RetryError after `seconds`."""
+def wait_for(read_value: Callable[[], Value | None], *, seconds: float = 30) -> Value:
+    """Call `read_value` until it returns a true value, and return this value. Raises RetryError after `seconds`."""
     retrying = Retrying(
-        stop=stop_after_delay(seconds), wait=wait_fixed(0.1), retry=retry_if_result(lambda found: not found)
+        stop=stop_after_delay(seconds), wait=wait_fixed(0.1), retry=retry_if_result(lambda value: not value)
     )
-    return retrying(look)  # type: ignore[return-value] # None is retried
+    return retrying(read_value)  # type: ignore[return-value] # never None
 
 
 def deploy_stack(client: Client, name: str, resources: Mapping[str, tuple[str, Any]], **options: Any) -> dict[str, str]:
-    """Create a stack of resources, each a type and its properties, and return the physical ids by logical id."""
+    """Create a stack from `{logical id: (type, properties)}`. Return the physical id of each logical id."""
     template = {name: {"Type": kind, "Properties": properties} for name, (kind, properties) in resources.items()}
     cloudformation = client("cloudformation")
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": template}), **options)
     cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-    found = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in found}
+    created = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in created}
 
 
 def zip_of(files: Mapping[str, str]) -> bytes:
-    """Return a zip file. It has the same bytes whenever it is made."""
+    """Return the bytes of a zip file with these names and texts. Equal files give equal bytes."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as target:
         for name, text in files.items():
@@ -40,7 +40,7 @@ def zip_of(files: Mapping[str, str]) -> bytes:
 
 
 def create_function(client: Client, name: str, files: Mapping[str, str], *, actions: str = "", **options: Any) -> None:
-    """Create a function whose role has the same name and may do `actions`, such as `logs:*`."""
+    """Create a function and a role with the same name. The role has permission for `actions`, such as `logs:*`."""
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
     iam, functions = client("iam"), client("lambda")
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]

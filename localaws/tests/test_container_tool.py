@@ -1,11 +1,11 @@
-"""The container tool: which one is chosen, how the CDK CLI calls it, and that a task ends with the engine."""
+"""Tests of the choice between docker and podman, of the CDK CLI's calls, and of the processes that run tasks."""
 
 import json
-import os
 import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,66 +25,73 @@ def write_program(folder: Path, name: str, script: str) -> None:
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
-def docker(*, info: str, host: str = "unix:///run/docker.sock") -> str:
-    """Return a script that answers as docker's client does. It knows the engine's address without asking the engine."""
+def docker_script(*, info: str, host: str = "unix:///run/docker.sock") -> str:
+    """Return a shell script that imitates the commands `docker context` and `docker info`."""
     return f"""case "$1" in context) echo '{{"Host": "{host}"}}' ;; *) echo '{info}' ;; esac"""
 
 
 @pytest.fixture
-def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tools_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the only folder in PATH. It is empty."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
 
-def test_without_a_tool_the_reason_names_what_is_missing(tools: Path) -> None:
-    found = container_tool.find(tools, {})
+def test_the_reason_for_no_tool_lists_the_missing_programs(tools_folder: Path) -> None:
+    found = container_tool.find(tools_folder, {})
     assert not found
     assert found.why == "docker is not installed; podman is not installed"
 
 
-def test_docker_without_an_engine_is_not_chosen(tools: Path) -> None:
-    write_program(tools, "docker", 'echo \'{"ServerErrors": ["Cannot connect"]}\'; exit 1')
-    assert "docker is installed, but does not work" in container_tool.find(tools, {}).why
+def test_docker_without_a_daemon_is_not_chosen(tools_folder: Path) -> None:
+    write_program(tools_folder, "docker", 'echo \'{"ServerErrors": ["Cannot connect"]}\'; exit 1')
+    assert "docker is installed, but does not work" in container_tool.find(tools_folder, {}).why
 
 
-def test_docker_is_preferred_to_podman(tools: Path) -> None:
-    write_program(tools, "docker", docker(info='{"MemoryLimit": true}'))
-    write_program(tools, "podman", 'echo \'{"host": {"cgroupControllers": []}}\'')
-    found = container_tool.find(tools, {})
+def test_docker_is_preferred_to_podman(tools_folder: Path) -> None:
+    write_program(tools_folder, "docker", docker_script(info='{"MemoryLimit": true}'))
+    write_program(tools_folder, "podman", 'echo \'{"host": {"cgroupControllers": []}}\'')
+    found = container_tool.find(tools_folder, {})
     assert (found.name, found.limits) == ("docker", True)
-    assert found.command == ("docker", "--host", "unix:///run/docker.sock"), "DOCKER_HOST differs there"
-    podman = container_tool.find(tools, {"LOCAL_CONTAINERS": "podman"})
+    assert found.command == ("docker", "--host", "unix:///run/docker.sock"), "the option overrides DOCKER_HOST"
+    podman = container_tool.find(tools_folder, {"LOCAL_CONTAINERS": "podman"})
     assert (podman.name, podman.limits) == ("podman", False)
-    assert str(tools / "containers") in " ".join(podman.command), "the person's own images are elsewhere"
-    assert not container_tool.find(tools, {"LOCAL_CONTAINERS": "none"})
+    assert str(tools_folder / "containers") in " ".join(podman.command), (
+        "podman must not use the folder of the user's own images"
+    )
+    assert not container_tool.find(tools_folder, {"LOCAL_CONTAINERS": "none"})
 
 
 @pytest.mark.parametrize("system", ['{"OperatingSystem": "Docker Desktop"}', '{"SecurityOptions": ["name=rootless"]}'])
-def test_docker_with_its_own_network_is_not_chosen(tools: Path, system: str) -> None:
-    write_program(tools, "docker", docker(info=system))
-    assert "a network of its own" in container_tool.find(tools, {}).why
+def test_docker_with_its_own_network_is_not_chosen(tools_folder: Path, system: str) -> None:
+    write_program(tools_folder, "docker", docker_script(info=system))
+    assert "a network of its own" in container_tool.find(tools_folder, {}).why
 
 
-def test_docker_on_another_machine_is_not_chosen(tools: Path) -> None:
-    write_program(tools, "docker", docker(host="ssh://me@elsewhere", info="{}"))
-    assert "docker's daemon is not on this machine, but at ssh://me@elsewhere" in container_tool.find(tools, {}).why
+def test_docker_on_another_machine_is_not_chosen(tools_folder: Path) -> None:
+    write_program(tools_folder, "docker", docker_script(host="ssh://me@elsewhere", info="{}"))
+    assert (
+        "docker's daemon is not on this machine, but at ssh://me@elsewhere" in container_tool.find(tools_folder, {}).why
+    )
 
 
-def test_the_paths_of_podmans_sockets_are_short(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """podman rejects a folder of more than 50 characters."""
+def test_podmans_folder_for_sockets_has_a_short_path(tools_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """podman rejects such a folder if its path has more than 50 characters."""
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setattr("tempfile.tempdir", "/tmp")  # noqa: S108
-    write_program(tools, "podman", "echo '{\"host\": {}}'")
-    runs = [container_tool.find(tools / name, {}).storage[1] for name in ("a" * 60, "b" * 60, "a" * 60)]
-    assert len(runs[0]) <= 50
-    assert runs[0] == runs[2] != runs[1]
+    write_program(tools_folder, "podman", "echo '{\"host\": {}}'")
+    socket_folders = [
+        container_tool.find(tools_folder / name, {}).storage[1] for name in ("a" * 60, "b" * 60, "a" * 60)
+    ]
+    assert len(socket_folders[0]) <= 50
+    assert socket_folders[0] == socket_folders[2] != socket_folders[1]
 
 
-def test_a_tool_survives_the_way_to_another_process() -> None:
+def test_a_tool_is_equal_after_conversion_to_json_and_back() -> None:
     assert Tool.from_json(json.loads(PODMAN.to_json())) == PODMAN
 
 
-def test_images_for_the_account_go_to_the_engine(tmp_path: Path) -> None:
+def test_images_for_an_account_are_pushed_to_the_engine(tmp_path: Path) -> None:
     image = "000000000000.dkr.ecr.us-east-1.amazonaws.com/assets:tag"
     push = docker_for_cdk.arguments(PODMAN, tmp_path, 4566, None, ["push", image])
     assert push == ["push", "--tls-verify=false", "127.0.0.1:4566/assets:tag"]
@@ -93,38 +100,38 @@ def test_images_for_the_account_go_to_the_engine(tmp_path: Path) -> None:
     assert docker_for_cdk.main(["login", "--username", "AWS"], {}) == 0
 
 
-def test_a_build_uses_the_real_base_image_if_reachable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_uses_the_real_base_image_if_its_registry_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(container_tool, "is_reachable", lambda _: True)
     build = docker_for_cdk.arguments(PODMAN, tmp_path, 4566, BASE, ["build", "--tag", "x", "."])
     assert build == ["build", "--label", f"local-aws={tmp_path}", "--tag", "x", "."]
 
 
-def test_without_a_tool_only_an_image_with_a_stand_in_runs() -> None:
+def test_without_a_tool_an_image_without_a_stand_in_is_an_error() -> None:
     images = Images(Tool(name="none", why=""), {"web:1": StandIn(image="web:1", command=())}, str, str)
     images.pull("web:1")
     with pytest.raises(ImageError, match="there is no container tool to run other:1"):
         images.pull("other:1")
 
 
-def test_a_task_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
-    ready, ended = tmp_path / "ready", tmp_path / "ended"
-    script = f"trap 'touch {ended}; exit 3' TERM; touch {ready}; while :; do sleep 0.05; done"
-    with subprocess.Popen(
-        [sys.executable, "-I", str(RUN_WITH_PARENT), "sh", "-c", script], stdin=subprocess.PIPE
-    ) as process:
-        wait_for(ready.exists)
-        assert process.stdin is not None
-        process.stdin.close()  # as when the engine is killed
-        assert process.wait(timeout=10) == 3
-    assert ended.exists()
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start run_with_parent.py with a command that exits with 3 after SIGTERM. Return when the command runs."""
+    started = tmp_path / "started"
+    script = f"trap 'exit 3' TERM; touch {started}; while :; do sleep 0.05; done"
+    command = [sys.executable, "-I", str(RUN_WITH_PARENT), "sh", "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        wait_for(started.exists)
+        yield process
 
 
-def test_sigterm_reaches_the_task(tmp_path: Path) -> None:
-    ready = tmp_path / "ready"
-    script = f"trap 'exit 4' TERM; touch {ready}; while :; do sleep 0.05; done"
-    with subprocess.Popen(
-        [sys.executable, "-I", str(RUN_WITH_PARENT), "sh", "-c", script], stdin=subprocess.PIPE
-    ) as process:
-        wait_for(ready.exists)
-        os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(timeout=10) == 4
+def test_a_task_gets_sigterm_when_the_parent_process_ends(runner: subprocess.Popen[bytes]) -> None:
+    assert runner.stdin is not None
+    runner.stdin.close()  # the operating system closes the pipe when the engine is killed
+    assert runner.wait(timeout=10) == 3
+
+
+def test_a_task_gets_sigterm_when_its_runner_gets_sigterm(runner: subprocess.Popen[bytes]) -> None:
+    runner.send_signal(signal.SIGTERM)
+    assert runner.wait(timeout=10) == 3

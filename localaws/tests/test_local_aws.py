@@ -1,4 +1,4 @@
-"""The life of an engine: how it starts, where it listens, and that nothing of it is left."""
+"""Tests of how an engine starts, on which ports it listens, and that it leaves no process or file behind."""
 
 import http.client
 import os
@@ -18,21 +18,23 @@ from localaws.cdk import Cdk
 from localaws.environment import engine_variables
 
 
-def test_a_free_port_is_used_if_the_port_is_taken(aws: LocalAws) -> None:
+def test_the_engine_uses_a_free_port_if_another_process_uses_the_port(aws: LocalAws) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         engine = aws.start(other.getsockname()[1])
         assert engine.port != other.getsockname()[1]
     assert aws.running_engine() == engine
 
 
-def test_the_engine_listens_on_this_machine_alone(aws: LocalAws) -> None:
+def test_only_programs_on_this_machine_can_connect_to_the_engine(aws: LocalAws) -> None:
     engine = aws.start()
     connections = psutil.Process(engine.pid).net_connections(kind="inet")
-    listening = {(one.laddr.ip, one.laddr.port) for one in connections if one.status == psutil.CONN_LISTEN}
-    assert listening == {("127.0.0.1", engine.port), ("127.0.0.1", engine.site_port)}
+    listening_addresses = {
+        (item.laddr.ip, item.laddr.port) for item in connections if item.status == psutil.CONN_LISTEN
+    }
+    assert listening_addresses == {("127.0.0.1", engine.port), ("127.0.0.1", engine.site_port)}
 
 
-def test_the_site_is_down_while_the_file_exists(aws: LocalAws) -> None:
+def test_the_web_site_is_down_while_the_file_exists(aws: LocalAws) -> None:
     engine = aws.start()
 
     def status() -> int:
@@ -47,16 +49,16 @@ def test_the_site_is_down_while_the_file_exists(aws: LocalAws) -> None:
     aws.stop()
     with pytest.raises(ConnectionRefusedError):
         status()
-    assert not aws.site_down_file.exists(), "otherwise the site would be down the next time"
+    assert not aws.site_down_file.exists(), "the web site must be up after the next start"
 
 
-def test_the_engine_cannot_reach_the_persons_docker(aws: LocalAws) -> None:
+def test_the_engine_cannot_reach_the_users_docker(aws: LocalAws) -> None:
     path = engine_variables(PORT, aws.folder, aws.folder)["DOCKER_HOST"].removeprefix("unix://")
     assert path.startswith(str(aws.folder))
     assert not Path(path).exists()
 
 
-def test_a_stopped_engine_leaves_no_process_and_no_file_but_its_log(aws: LocalAws) -> None:
+def test_a_stopped_engine_leaves_only_its_log(aws: LocalAws) -> None:
     engine = aws.start()
     aws.stop()
     assert not psutil.pid_exists(engine.pid)
@@ -64,27 +66,29 @@ def test_a_stopped_engine_leaves_no_process_and_no_file_but_its_log(aws: LocalAw
     assert {path.name for path in aws.folder.iterdir()} == {"engine.log"}
 
 
-def test_another_process_with_the_same_number_is_not_killed(aws: LocalAws) -> None:
-    """The number may be that of any process after a restart of the machine."""
+def test_another_process_with_the_same_id_is_not_killed(aws: LocalAws) -> None:
+    """After a restart of the machine, any process may have the id of the old engine."""
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
         aws.folder.mkdir()
         (aws.folder / "engine.json").write_text(f'{{"pid": {other.pid}, "port": 4566}}')
         assert aws.running_engine() is None
         aws.stop()
         assert other.poll() is None
-        (aws.folder / "engine.json").write_text("")  # as a write that was cut off leaves it
+        (aws.folder / "engine.json").write_text("")  # an interrupted write leaves an empty file
         assert aws.running_engine() is None
         other.kill()
 
 
-def test_an_engine_that_cannot_start_says_why(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws, "_command", [sys.executable, "-c", "raise SystemExit('no engine today')"])
-    with pytest.raises(LocalError, match="no engine today"):
+def test_the_error_contains_the_reason_why_the_engine_does_not_start(
+    aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "_command", [sys.executable, "-c", "raise SystemExit('a test reason')"])
+    with pytest.raises(LocalError, match="a test reason"):
         aws.start()
     assert aws.running_engine() is None
 
 
-def test_the_cli_ends_with_the_engine(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cdk_cli_is_stopped_when_the_engine_ends(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = aws.start()
     cdk = Cdk(aws, engine)
     monkeypatch.setattr(cdk, "_command", "sleep")
@@ -93,18 +97,18 @@ def test_the_cli_ends_with_the_engine(aws: LocalAws, monkeypatch: pytest.MonkeyP
         cdk._run("60", activity="testing")
 
 
-def test_the_persons_own_aws_settings_are_not_used(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_own_aws_settings_are_not_used(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "CDK_HOME"):
-        monkeypatch.setenv(name, "the person's")
+        monkeypatch.setenv(name, "value of the user")
     environment = aws.environment(aws.start())
-    assert "the person's" not in environment.values()
+    assert "value of the user" not in environment.values()
     assert environment["CDK_HOME"] == str(aws.folder / "cdk-home")
     assert environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
     run = subprocess.run(
-        ["sh", "-c", f". {shlex.quote(str(aws.env_file))} && aws s3 mb s3://by-hand && aws s3 ls"],
+        ["sh", "-c", f". {shlex.quote(str(aws.env_file))} && aws s3 mb s3://test-bucket && aws s3 ls"],
         env={"PATH": os.environ["PATH"], "HOME": str(aws.folder)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "by-hand" in run.stdout, run.stderr + aws.env_file.read_text()
+    assert "test-bucket" in run.stdout, run.stderr + aws.env_file.read_text()

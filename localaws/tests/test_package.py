@@ -1,4 +1,4 @@
-"""The package works alone, where nothing of the project around it can be imported."""
+"""Tests that the package works without the project around it, and that its patches are documented."""
 
 import ast
 import os
@@ -16,11 +16,11 @@ import localaws
 from localaws import BaseImage, Settings, StandIn, patches
 
 SOURCE = Path(localaws.__file__).parent
-ALLOWED = sys.stdlib_module_names | {"boto3", "botocore", "filelock", "localaws", "ministack"}
-"""The standard library, and the packages that localaws/pyproject.toml names with those that they bring."""
+ALLOWED_IMPORTS = sys.stdlib_module_names | {"boto3", "botocore", "filelock", "localaws", "ministack"}
+"""The standard library, this package, its dependencies in localaws/pyproject.toml, and botocore, which boto3 needs."""
 
 
-def test_no_module_imports_anything_of_the_project_around_it() -> None:
+def test_no_module_imports_the_project_around_the_package() -> None:
     imported = set()
     for file in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
@@ -28,7 +28,7 @@ def test_no_module_imports_anything_of_the_project_around_it() -> None:
                 imported |= {name.name.split(".")[0] for name in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.split(".")[0])
-    assert imported <= ALLOWED
+    assert imported <= ALLOWED_IMPORTS
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_every_module_can_be_imported_in_an_empty_folder(tmp_path: Path, environ
     subprocess.run([sys.executable, "-c", f"import {', '.join(modules)}"], cwd=tmp_path, env=environment, check=True)
 
 
-def test_the_command_serves_until_ctrl_c_and_leaves_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_the_command_runs_until_ctrl_c_and_leaves_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "localaws", "--port", "0"],
         cwd=tmp_path,
@@ -66,18 +66,18 @@ def test_the_command_serves_until_ctrl_c_and_leaves_nothing(tmp_path: Path, envi
             aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
         )
-        s3.create_bucket(Bucket="mine")
-        started = psutil.Process(command.pid).children(recursive=True)
-        os.killpg(command.pid, signal.SIGINT)  # as a terminal does
+        s3.create_bucket(Bucket="test-bucket")
+        started_processes = psutil.Process(command.pid).children(recursive=True)
+        os.killpg(command.pid, signal.SIGINT)  # a terminal sends this signal after Ctrl-C
         assert command.stdout.read() == "==> stopped: no process of the local AWS is left\n"
         assert command.wait() == 0
-    assert started
-    assert not psutil.wait_procs(started, timeout=5)[1]
+    assert started_processes
+    assert not psutil.wait_procs(started_processes, timeout=5)[1]
     assert {path.name for path in tmp_path.iterdir()} <= {f"localaws-{os.getuid()}.lock"}
 
 
 def test_every_patch_is_documented() -> None:
-    """In the table of the README, and in its own docstring."""
+    """The table in the README names the patch, and its docstring has the usual three paragraphs."""
     applied = re.findall(r"^    (\w+)\.(\w+)\(", (SOURCE / "patches" / "__init__.py").read_text(), re.MULTILINE)
     assert applied
     readme = (Path(__file__).parents[1] / "README.md").read_text()
@@ -87,7 +87,7 @@ def test_every_patch_is_documented() -> None:
         assert all(part in documentation for part in ("Stock engine:", "AWS:", "Upstream issue:")), name
 
 
-def test_settings_survive_the_way_to_another_process() -> None:
+def test_settings_are_equal_after_conversion_to_json_and_back() -> None:
     settings = Settings(
         project="/app",
         seconds_per_minute=60,
