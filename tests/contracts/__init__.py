@@ -1,4 +1,4 @@
-"""Contracts: rules that every stack must follow, checked on its template.
+"""Contracts are rules that every stack must follow. Tests check them on every template.
 
 A contract is a module with a function `faults(template)`, which returns one sentence for each fault. The tests check
 every stack in every profile. If a module defines `HELD_IN`, its contract holds only in these profiles.

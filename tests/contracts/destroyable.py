@@ -15,7 +15,7 @@ ONLY_WHEN_EMPTY = (
     *("AWS::Backup::BackupVault", "AWS::ECR::PublicRepository", "AWS::Route53::HostedZone"),
     *("AWS::S3Express::DirectoryBucket", "AWS::S3Tables::TableBucket"),
 )
-"""Other types that CloudFormation deletes only when they are empty. This contract does not know how to empty them."""
+"""More types that CloudFormation deletes only when they are empty. This contract does not know how to empty them."""
 PROTECTION = re.compile(r".*Protect(ion|ed).*|DisableApi(Termination|Stop)")
 """Names of properties that protect a resource from deletion."""
 UNPROTECTED = {"disabled", "false", "none", "off"}
@@ -23,12 +23,7 @@ UNPROTECTED = {"disabled", "false", "none", "off"}
 
 def faults(template: Template) -> list[str]:
     """Return the resources that would stay behind or that cannot be deleted."""
-    return [
-        *_retained(template),
-        *_not_emptied(template),
-        *_protected(template),
-        *_left_by_services(template),
-    ]
+    return [*_retained(template), *_not_emptied(template), *_protected(template), *_left_by_services(template)]
 
 
 def _retained(template: Template) -> Iterator[str]:

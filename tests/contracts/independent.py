@@ -1,4 +1,4 @@
-"""No stack needs another stack, or a resource of the account other than those of `cdk bootstrap`."""
+"""Every stack can be deployed alone. In the account, it needs only the resources that `cdk bootstrap` creates."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from tests.contracts.reading import walk
 from tools.templates import Template
 
 PARAMETERS_OF_EVERY_ACCOUNT = ("/aws/service/", "/cdk-bootstrap/")
-"""Prefixes of SSM parameters. AWS provides the first ones, and `cdk bootstrap` creates the second ones."""
+"""Prefixes of the SSM parameters that AWS provides, and of those that `cdk bootstrap` creates."""
 
 
 def faults(template: Template) -> list[str]:

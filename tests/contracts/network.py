@@ -38,11 +38,11 @@ class Workload:
     subnets: tuple[str, ...]
     public_address: bool
     needs: frozenset[str]
-    """The services that the resource calls, such as `ecr.dkr`. ANY_IPV4 is a server outside AWS."""
+    """The services that the resource calls, such as `ecr.dkr`. If it calls a server outside AWS, this has ANY_IPV4."""
 
 
 def rules(template: Template, direction: str) -> Iterator[Rule]:
-    """Yield the `Ingress` or `Egress` rules of all security groups. Some rules are resources of their own.
+    """Yield the `Ingress` or `Egress` rules of all security groups. A rule is a property of a group or a resource.
 
     If a security group has no egress rule, EC2 adds a rule that allows everything.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-ec2-securitygroup.html

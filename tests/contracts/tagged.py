@@ -1,4 +1,4 @@
-"""Every resource that can have tags has the tags of its stack. With them, the bill shows the cost of each example."""
+"""Every resource that can have tags has the tags of its stack. So the bill can show the cost of each example."""
 
 from typing import Any
 

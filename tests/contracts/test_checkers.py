@@ -32,7 +32,7 @@ IGNORED = {
 
 @cache
 def _findings(profile: str) -> Findings:
-    """Return all findings of cdk-nag. No acknowledgment hides one."""
+    """Return all findings of cdk-nag, including acknowledged ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Validations, "acknowledge", lambda *_: None)
         app = build_app({"profile": profile, **NO_BUNDLING})

@@ -19,7 +19,7 @@ OPTIONS = {
     "lightsail_bucket": "true",
 }
 EXPECTED_FAULT = "the account 000000000000"
-"""The end of the faults that the contract `reproducible` reports, because OPTIONS has a certificate of this account."""
+"""The contract `reproducible` reports this account, because the certificate in OPTIONS belongs to it."""
 
 
 @pytest.mark.slow

@@ -97,11 +97,7 @@ REASONS = (
     ),
     Reason(
         service="ecs-tasks",
-        actions=(
-            "ecr:BatchCheckLayerAvailability",
-            "ecr:BatchGetImage",
-            "ecr:GetDownloadUrlForLayer",
-        ),
+        actions=("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
         resource="arn:*:repository/*",
         why="Locally, the container tool pulls images. On AWS, the ECS agent pulls them with the execution role. "
         "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html",

@@ -49,9 +49,7 @@ def test_every_line_is_valid_mermaid_and_every_node_has_its_own_name(profile: st
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
 def test_a_diagram_has_all_stores_and_services_and_at_most_15_nodes(profile: str, stem: str) -> None:
     template = templates(profile)[stem]
-    kinds = (
-        r".*(S3::Bucket|::Table|SQS::Queue|Repository|ECS::Service|JobQueue|JobDefinition|AutoScalingGroup|Instance)"
-    )
+    kinds = r".*(S3::Bucket|::Table|SQS::Queue|Repository|ECS::Service|JobQueue|JobDefinition|ScalingGroup|Instance)"
     wanted = {name for name, found in template["Resources"].items() if re.fullmatch(kinds, found["Type"])}
     nodes = set(architecture(template).nodes)
     assert wanted <= nodes
@@ -96,6 +94,7 @@ def _add_unknown_type(template: Template) -> None:
     template["Resources"]["Board"] = {"Type": "AWS::NewService::BigThing", "Properties": {"Arn": {"Ref": queue}}}
 
 
+SCHEDULE, BALANCER = "AWS::Scheduler::Schedule", "AWS::ElasticLoadBalancingV2::LoadBalancer"
 CHANGES: dict[str, tuple[str, Change, str, bool]] = {
     "no queue": ("thumbnail", _remove("AWS::SQS::Queue"), "SQS queue", False),
     "no table": ("cron", _remove("AWS::DynamoDB::Table"), "DynamoDB table", False),
@@ -103,26 +102,11 @@ CHANGES: dict[str, tuple[str, Change, str, bool]] = {
     "no failure destination": ("cron", _remove("AWS::Lambda::EventInvokeConfig"), "when it fails", False),
     "no permission to write": ("thumbnail", _remove_write_permissions, "writes", False),
     "denied permissions": ("thumbnail", _deny_all_permissions, "reads", False),
-    "another schedule": (
-        "cron",
-        _update("AWS::Scheduler::Schedule", ScheduleExpression="rate(5 minutes)"),
-        "rate(5 minutes)",
-        True,
-    ),
-    "an internal load balancer": (
-        "fargate",
-        _update("AWS::ElasticLoadBalancingV2::LoadBalancer", Scheme="internal"),
-        "internet",
-        False,
-    ),
+    "another schedule": ("cron", _update(SCHEDULE, ScheduleExpression="rate(5 minutes)"), "rate(5 minutes)", True),
+    "an internal load balancer": ("fargate", _update(BALANCER, Scheme="internal"), "internet", False),
     "no route to the internet": ("batch", _remove("AWS::EC2::Route"), "VPC: private subnets", True),
     "no alarms": ("lightsail", _remove("AWS::Lightsail::Alarm"), "watch", False),
-    "an unknown resource type": (
-        "cron",
-        _add_unknown_type,
-        'Board["Board<br>NewService big thing"]',
-        True,
-    ),
+    "an unknown resource type": ("cron", _add_unknown_type, 'Board["Board<br>NewService big thing"]', True),
 }
 
 

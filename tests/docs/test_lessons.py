@@ -22,15 +22,8 @@ from tools.templates import resources
 
 STEMS = sorted(templates("sandbox"))
 HEADINGS = [
-    "What the notes say",
-    "What is deployed",
-    "Deploy it",
-    "Try it",
-    "Break it",
-    "Watch it",
-    "What it costs",
-    "Clean up",
-    "Towards production",
+    *("What the notes say", "What is deployed", "Deploy it", "Try it", "Break it", "Watch it"),
+    *("What it costs", "Clean up", "Towards production"),
 ]
 every_lesson = pytest.mark.parametrize("stem", STEMS)
 

@@ -56,9 +56,8 @@ def test_the_deployed_methods_are_the_operations_of_the_openapi_document(templat
 @in_both_profiles
 def test_every_path_answers_preflights_and_methods_that_it_does_not_support(template: Template) -> None:
     for path in OPENAPI["paths"]:
-        assert (
-            methods(template)[path, "ANY"]["ApiKeyRequired"] is True
-        )  # the function answers with 405 and an Allow header
+        # For an unsupported method, the function answers with 405 and an Allow header.
+        assert methods(template)[path, "ANY"]["ApiKeyRequired"] is True
         preflight = methods(template)[path, "OPTIONS"]
         assert preflight["Integration"]["PassthroughBehavior"] == "NEVER", "a body that is not JSON would cause a 500"
         assert not preflight["ApiKeyRequired"], "a browser sends no key with a preflight"
@@ -298,7 +297,7 @@ def test_only_production_has_a_dashboard() -> None:
 
 
 def test_the_ids_of_api_and_key_never_change() -> None:
-    """Another logical id means another URL or another key, and every client has the old one."""
+    """With another logical id, the API gets another URL or another key, but clients still use the old one."""
     assert set(resources(PRODUCTION, "AWS::ApiGateway::RestApi")) == {"ApiF70053CD"}
     assert set(resources(PRODUCTION, "AWS::ApiGateway::ApiKey")) == {"Key961B73FD"}
 

@@ -112,7 +112,7 @@ def test_a_child_fits_into_the_smallest_instance() -> None:
     # A c6g.large has 4 GiB. The kernel, the agent and Batch (32 MiB) use some of it, so 3.7 GiB remain for children.
     assert MEMORY_MIB <= 3_700
     decoders = VCPUS * (MAX_DECODING_BYTES + MAX_BYTES) / 1024**2
-    assert MEMORY_MIB - decoders >= 800, "the rest of a child needs memory, too"
+    assert MEMORY_MIB - decoders >= 800, "the program without its decoders needs memory, too"
 
 
 @in_both_profiles
@@ -141,7 +141,7 @@ def test_batch_retries_a_child_only_if_its_instance_stops(template: dict[str, An
         "EvaluateOnExit": [
             {"Action": "RETRY", "OnStatusReason": "Host EC2*"},
             {"Action": "RETRY", "OnExitCode": str(STOPPED)},
-            {"Action": "EXIT", "OnReason": "*"},  # Batch also retries if no rule matches
+            {"Action": "EXIT", "OnReason": "*"},  # without this rule, Batch would also retry after other failures
         ],
     }
     assert job["Timeout"] == {"AttemptDurationSeconds": 24 * 3600}

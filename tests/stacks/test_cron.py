@@ -100,7 +100,7 @@ def test_the_settings_determine_flexible_window_retries_and_alarm(
     assert filled["Expression"] == "FILL(runs, 0)"
 
 
-def test_settings_reach_the_schedule_and_the_function() -> None:
+def test_settings_change_the_schedule_and_the_function() -> None:
     template = template_with("cron", cron_urls="https://a.example/,http://b.example/?x=1", cron_allow_private="true")
     urls = json.loads(properties_of(template, "AWS::Scheduler::Schedule")["Target"]["Input"])["urls"]
     assert urls == ["https://a.example/", "http://b.example/?x=1"]

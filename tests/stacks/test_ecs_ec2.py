@@ -25,14 +25,14 @@ def test_ecs_adds_drains_and_removes_instances(template: Template) -> None:
     provider = properties_of(template, "AWS::ECS::CapacityProvider")["AutoScalingGroupProvider"]
     assert provider["ManagedScaling"] == {"Status": "ENABLED", "TargetCapacity": 100}
     assert provider["ManagedDraining"] == "ENABLED"
-    group = properties_of(template, "AWS::AutoScaling::AutoScalingGroup")
-    assert (group["MinSize"], group["MaxSize"]) == ("2", "7")
-    assert "DesiredCapacity" not in group, "each deployment would undo the scaling"
+    scaling_group = properties_of(template, "AWS::AutoScaling::AutoScalingGroup")
+    assert (scaling_group["MinSize"], scaling_group["MaxSize"]) == ("2", "7")
+    assert "DesiredCapacity" not in scaling_group, "with a number, each deployment would undo the scaling"
 
 
 @in_both_profiles
 def test_the_first_instances_also_have_the_tag_that_managed_scaling_needs(template: Template) -> None:
-    """Managed scaling counts instances without this tag wrongly."""
+    """Without this tag, managed scaling counts the instances wrongly."""
     tags = properties_of(template, "AWS::AutoScaling::AutoScalingGroup")["Tags"]
     assert {"Key": "AmazonECSManaged", "Value": "true", "PropagateAtLaunch": True} in tags
 
@@ -40,7 +40,7 @@ def test_the_first_instances_also_have_the_tag_that_managed_scaling_needs(templa
 @in_both_profiles
 def test_the_capacity_provider_is_created_as_early_as_possible(template: Template) -> None:
     provider = only_resource(template, "AWS::ECS::CapacityProvider")
-    assert "DependsOn" not in provider, "if instances join the cluster before it exists, they may get no tasks"
+    assert "DependsOn" not in provider, "instances that join the cluster before the provider exists may get no tasks"
 
 
 @in_both_profiles

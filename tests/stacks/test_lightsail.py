@@ -37,7 +37,7 @@ def lightsail_properties(template: Template, kind: str) -> dict[str, Any]:
 
 @in_both_profiles
 def test_the_outputs_use_the_static_address(template: Template) -> None:
-    """The server's property PublicIpAddress is an older address, from before CloudFormation attached the static one."""
+    """PublicIpAddress of the server is an old address, which it had before it got the static address."""
     static = {"Fn::GetAtt": ["Address", "IpAddress"]}
     assert template["Outputs"]["StaticIp"]["Value"] == static
     assert template["Outputs"]["Url"]["Value"] == {"Fn::Join": ["", ["http://", static, "/"]]}

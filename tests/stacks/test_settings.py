@@ -99,10 +99,7 @@ def test_the_cases_above_include_every_setting() -> None:
         ({"cron_urls": "https://a.example/,"}, "'' is not a URL."),
         ({"cron_urls": TOO_MANY_URLS}, "51 URLs are too many or too few. Use 1 to 50."),
         ({"cron_urls": "https://a/,https://a/"}, "'https://a/' is listed twice."),
-        (
-            {"cron_urls": "example.com"},
-            "'example.com' is not supported. Begin with http:// or https:// and a host",
-        ),
+        ({"cron_urls": "example.com"}, "'example.com' is not supported. Begin with http:// or https:// and a host"),
         ({"cron_urls": "ftp://example.com/"}, "Begin with http:// or https:// and a host name."),
         ({"cron_urls": "https:///path"}, "Begin with http:// or https:// and a host name."),
         ({"cron_urls": "https://me:secret@example.com/"}, "contains a user name or a password."),
@@ -155,10 +152,7 @@ def test_the_cases_above_include_every_setting() -> None:
         ({"lightsail_ssh_cidr": "128.0.0.0/1"}, "lets too many people try to log in. Use your own address"),
         ({"lightsail_ssh_cidr": "2000::/3"}, "or a network with a prefix of /32 or longer."),
         ({"lightsail_ssh_cidr": "192.0.2.44/24"}, "192.0.2.44/24 has host bits set."),
-        (
-            {"lightsail_ssh_cidr": "home"},
-            "'home' does not appear to be an IPv4 or IPv6 network. One address is",
-        ),
+        ({"lightsail_ssh_cidr": "home"}, "'home' does not appear to be an IPv4 or IPv6 network. One address is"),
         ({"lightsail_database": "true"}, "'true' is not valid. Use an engine like postgres_16"),
         # settings of the batch example
         ({"batch_max_vcpus": "3"}, "3 is out of range. Use 4 to 10000."),

@@ -73,13 +73,6 @@ def test_slow_logs_do_not_delay_requests(template: Template) -> None:
     assert container_of(template)["LogConfiguration"]["Options"]["mode"] == "non-blocking"
 
 
-@all_templates
-def test_the_task_has_its_task_role_and_its_execution_role(template: Template) -> None:
-    task = properties_of(template, "AWS::ECS::TaskDefinition")
-    for key, role in {"TaskRoleArn": "TaskTaskRole", "ExecutionRoleArn": "TaskExecutionRole"}.items():
-        assert task[key]["Fn::GetAtt"][0].startswith(role)
-
-
 # -- the service
 
 
@@ -131,11 +124,6 @@ def test_the_load_balancer_checks_readiness_and_waits_for_requests_in_progress(t
     assert target_group["HealthCheckPath"] == "/readyz"
     attributes = {one["Key"]: one["Value"] for one in target_group["TargetGroupAttributes"]}
     assert attributes["deregistration_delay.timeout_seconds"] == "30"
-
-
-@all_templates
-def test_the_load_balancer_drops_invalid_headers(template: Template) -> None:
-    assert balancer_attributes(template)["routing.http.drop_invalid_header_fields.enabled"] == "true"
 
 
 @both_stacks

@@ -36,13 +36,7 @@ BUNDLES: Mapping[str, Bundle] = {
         environment={"NOTES_TABLE": "x", "ALLOWED_ORIGIN": "*"},
     ),
     "cron": Bundle(
-        environment={
-            "RESULTS_TABLE": "x",
-            "KEEP_DAYS": "1",
-            "TIMEOUT_SECONDS": "1",
-            "ALLOW_PRIVATE": "false",
-            "METRICS": "Up",
-        }
+        environment=dict.fromkeys(("RESULTS_TABLE", "KEEP_DAYS", "TIMEOUT_SECONDS", "ALLOW_PRIVATE", "METRICS"), "1")
     ),
     "ecr": Bundle(
         from_wheels=frozenset({"aws_lambda_powertools", "typing_extensions.py"}),
@@ -52,14 +46,9 @@ BUNDLES: Mapping[str, Bundle] = {
     "thumbnail": Bundle(
         from_wheels=POWERTOOLS | {"PIL", "pillow.libs"},
         compiled=("PIL", "pillow.libs", "wrapt"),
-        environment={
-            "THUMBNAILS_BUCKET": "x",
-            "METADATA_TABLE": "x",
-            "MAX_EDGE": "1",
-            "MAX_BYTES": "1",
-            "MAX_PIXELS": "1",
-            "MAX_DECODING_BYTES": "1",
-        },
+        environment=dict.fromkeys(
+            ("THUMBNAILS_BUCKET", "METADATA_TABLE", "MAX_EDGE", "MAX_BYTES", "MAX_PIXELS", "MAX_DECODING_BYTES"), "1"
+        ),
     ),
 }
 """The bundles by the name of the function's package."""
