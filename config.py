@@ -12,7 +12,7 @@ from aws_cdk.aws_logs import RetentionDays
 import settings_checks as checks
 
 FILE_ONLY = {"file_only": True}
-"""Marks settings that `-c` cannot change. If somebody forgot the `-c` later, data would lose its protection."""
+"""Marks settings that `-c` cannot change. A later deployment without the `-c` would remove the protection of data."""
 
 
 def sandbox() -> "Config":
@@ -22,7 +22,7 @@ def sandbox() -> "Config":
         retain_data=False,
         log_retention=RetentionDays.ONE_WEEK,  # long enough for an experiment
         watch_closely=False,  # it would add four times the cost of the three serverless examples
-        container_insights=False,  # see its description below
+        container_insights=False,  # the metrics cost as much as the tasks, and their log group remains
     )
 
 
@@ -42,7 +42,7 @@ PROFILES: Mapping[str, Callable[[], "Config"]] = {"sandbox": sandbox, "productio
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """All settings of one deployment. Each profile sets those without a default. A bad value raises ConfigError."""
+    """All settings of one deployment. The profiles set the fields without a default. A bad value raises ConfigError."""
 
     profile: str = field(metadata=FILE_ONLY)
     """`sandbox` or `production`. Every resource has a tag with this value."""
@@ -61,32 +61,34 @@ class Config:
     thumbnail_max_edge: int = 256
     """Longest edge of a thumbnail in pixels. With 256, two thumbnails fit side by side on a phone."""
     thumbnail_concurrency: int | None = None
-    """Concurrent executions that AWS reserves for the thumbnail function, and its maximum: a bulk upload leaves enough
-    for other functions. None reserves nothing, because a new account has 10 and must keep 10. To reserve 50, it needs
-    a quota of 60. https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
+    """Concurrent executions that AWS reserves for the thumbnail function. It cannot use more, so a bulk upload leaves
+    enough for other functions. An account must keep 10 unreserved: to reserve 50, it needs a quota of 60. A new account
+    has only 10, so the default is None. https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 
     cron_urls: tuple[str, ...] = ("https://example.com/",)
-    """URLs to check. In a `-c` option, put commas between them. A URL's metric costs $0.30 a month, its alarm $0.10."""
+    """URLs to check. For `-c`, put commas between them. Each URL costs $0.40 a month: a metric $0.30, an alarm $0.10."""
     cron_schedule: str = "rate(1 hour)"
     """When to check: `rate(15 minutes)`, or exact times such as `cron(0 8-18 ? * MON-FRI *)`.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html"""
     cron_time_zone: str = checks.UTC
     """Time zone of a cron(...) schedule: `Europe/Vienna`."""
     cron_longest_gap: int | None = None
-    """Longest time between two runs of cron(...), in minutes. None for rate(...). Twice this time starts an alarm."""
+    """Longest time between two runs of a cron(...) schedule, in minutes. After twice this time without a run, an alarm
+    starts. For a rate(...) schedule it must be None."""
     cron_allow_private: bool = False
     """Whether URLs may have private and link-local addresses. Only the function can reach these addresses."""
 
     api_allowed_origin: str = "*"
     """Web site whose pages may call the API (`https://notes.example.com`), or `*` for every site. `*` is safe, because
-    the API uses no cookies: a browser adds no credentials of its own, so a page needs its own API key."""
+    the API uses no cookies. Browsers add no credentials to a request, so every page needs an API key."""
 
     architecture: str = "arm64"
     """Processor type of the containers, and of the machines that run them: `x86_64`, or `arm64` for a fifth less."""
     publish_web_image: bool = True
     """Whether the ecr stack's deployment copies the web image into its repository. Building the image needs Docker."""
     web_image: str | None = None
-    """Image of the web services: `repository:tag` in this account, or with a registry. None builds containers/web."""
+    """Image of both web services: `<repository>:<tag>` in this account, or `<registry>/<repository>:<tag>`. With None,
+    the CDK CLI builds the image from containers/web."""
     web_certificate_arn: str | None = None
     """ACM certificate in the same region. With it, the web services use HTTPS, and redirect HTTP requests to HTTPS."""
     container_insights: bool
@@ -96,7 +98,7 @@ class Config:
     lightsail_blueprint: str = "ubuntu_24_04"
     """The server's software: `ubuntu_24_04` with a web page of this project, or `wordpress`."""
     lightsail_bundle: str | None = None
-    """The server's size and price: `small_3_0`. None is the smallest that the blueprint needs, in most regions."""
+    """Size and price of the server: `small_3_0`. None is the smallest for the blueprint, as most regions name it."""
     lightsail_ssh_cidr: str | None = None
     """Network that may connect by SSH: `192.0.2.44/32` is a single address. With None, nobody can connect by SSH."""
     lightsail_disk: bool = False
@@ -108,12 +110,13 @@ class Config:
     """Whether to add a bucket, which the server can use without access keys. It costs $1 a month."""
 
     batch_max_vcpus: int = 16
-    """Maximum vCPUs on Spot instances, and as many again on on-demand instances. 16 run eight children with 2 each.
-    AWS refuses an instance that needs more vCPUs than the account's quota, which is often 5 at first."""
+    """Maximum number of vCPUs on Spot instances, and the same number again on on-demand instances. 16 vCPUs run eight
+    children at once. Batch may request a single instance with all these vCPUs. AWS refuses the instance if the
+    account's quota is smaller. The quota is often 5 at first."""
     batch_schedule: str | None = None
     """When to submit a job for the whole bucket, in UTC: `cron(0 3 * * ? *)` is every night. None submits no jobs."""
     batch_monthly_budget: int = 10
-    """Dollars a month for the whole account. Costs above it, or a forecast above 80 %, send a mail to alarm_email."""
+    """Dollars a month for the whole account. alarm_email gets a mail when a forecast exceeds 80 %, and at 100 %."""
     batch_image: str | None = None
     """Image of the job, in a public registry: `<registry>/<repository>:<tag>`. None builds it from containers/batch."""
 
@@ -131,7 +134,7 @@ class Config:
         return checks.minutes_of_rate(self.cron_schedule) if self.cron_longest_gap is None else self.cron_longest_gap
 
     def settings_of(self, stem: str) -> dict[str, Any]:
-        """Return one example's settings, without its short name `stem` in front: `cron_urls` becomes `urls`."""
+        """Return the settings whose names begin with `stem` (such as ecs_ec2), without it: `cron_urls` becomes `urls`."""
         names = [each.name for each in fields(self) if each.name.startswith(f"{stem}_")]
         return {name.removeprefix(f"{stem}_"): getattr(self, name) for name in names}
 
@@ -141,10 +144,7 @@ CONTEXT_SETTINGS = {each.name: each.type for each in fields(Config) if not each.
 
 
 def from_context(context: Mapping[str, Any]) -> Config:
-    """Return the settings of a profile (default: sandbox), changed by the `-c` options in `context`.
-
-    Raises ConfigError for an unknown profile, a bad value or a misspelled name.
-    """
+    """Return the settings of a profile (default: sandbox), changed by `-c` options. A bad option raises ConfigError."""
     checks.check_names(context, ["profile", *CONTEXT_SETTINGS], [each.name for each in fields(Config)])
     profile = checks.check_choice("profile", str(context.get("profile", "sandbox")), PROFILES)
     return replace(PROFILES[profile](), **checks.parse_settings(context, CONTEXT_SETTINGS))

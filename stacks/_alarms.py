@@ -1,4 +1,4 @@
-"""CloudWatch alarms, and the topic that mails them."""
+"""CloudWatch alarms, and the topic that sends them by mail."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -64,7 +64,7 @@ def alarm_topic(stack: Stack, email: str | None) -> sns.Topic | None:
         topic,
         "AwsSolutions-SNS2",
         "CloudWatch cannot publish to a topic that is encrypted with AWS's own key. A customer key costs $1 a month, "
-        "and does not protect the text, because it leaves AWS as a mail.",
+        "and does not protect the text of the mail.",
     )
     return topic
 

@@ -10,8 +10,8 @@ from cdk_nag import AwsSolutionsChecks
 from stacks._bundling import ROOT
 
 REPRODUCIBLE_OUTPUT = {"aws:cdk:disable-creation-stack-traces": True}
-"""A context value that keeps the paths of jsii's temporary files out of cdk.out. So cdk.out is the same on every
-machine. The value is not in cdk.json, because the CLI would warn about it there."""
+"""A context value that keeps the paths of jsii's temporary files out of cdk.out, the output folder. So the output is
+the same on every machine. The value is not in cdk.json, because the CLI would warn about it there."""
 
 
 def new_app(context: Mapping[str, Any], outdir: str | None) -> cdk.App:

@@ -84,7 +84,7 @@ def install_requirements(source: Path) -> Path:
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
             target = Path(scratch) / "python"
             _pip_install(_lock(source), target)
-            _prune(target)
+            _remove_unused_files(target)
             _move_into_cache(target, installed)
     return installed
 
@@ -99,7 +99,7 @@ def _pip_install(lock: Path, target: Path) -> None:
         raise BundlingError(f"pip could not install {lock.relative_to(ROOT)}. Is the network up?\n{run.stderr}")
 
 
-def _prune(target: Path) -> None:
+def _remove_unused_files(target: Path) -> None:
     # Lambda does not use the scripts and the type stubs of the requirements.
     for folder in (target / "bin", *target.glob("*-stubs")):
         shutil.rmtree(folder, ignore_errors=True)

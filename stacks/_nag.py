@@ -5,5 +5,5 @@ from constructs import IConstruct
 
 
 def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
-    """Accept a finding (the id of a `rule`) on this construct only. The `reason` is for reviewers."""
+    """Accept the finding of one rule, on this construct only. The `reason` is for reviewers."""
     Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))

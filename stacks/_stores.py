@@ -65,7 +65,7 @@ def on_demand_table(  # noqa: PLR0913 - keyword arguments
     why_no_recovery: str,
     **options: Any,
 ) -> dynamodb.Table:
-    """Return a table with string keys. AWS bills its requests, and nothing while nobody uses it.
+    """Return a table with string keys. AWS bills each request. A table without requests costs only its storage.
 
     With `retain_data` the table can be restored to any second of the last 35 days, and is protected from deletion.
     `why_no_recovery` tells reviewers why a table without `retain_data` needs no recovery.

@@ -75,7 +75,7 @@ class ApiStack(Stack):
             self,
             id_,
             partition_key="id",  # ids are random, so DynamoDB spreads the notes over all partitions
-            # DynamoDB deletes an idempotency key at this time. Notes do not have this attribute.
+            # DynamoDB deletes an idempotency key after this time. Notes do not have the attribute, so they remain.
             time_to_live_attribute="expires_at",
             retain_data=retain_data,
             why_no_recovery="The notes in a sandbox are only experiments, so nobody needs to restore them.",

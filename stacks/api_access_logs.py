@@ -16,7 +16,7 @@ from stacks._stores import set_policy_removal
 def add_access_logs(
     stack: Stack, id_: str, *, same_retention_as: logs.ILogGroup, removal: RemovalPolicy
 ) -> firehose.CfnDeliveryStream:
-    """Return a delivery stream of Firehose. API Gateway writes the access log to it, and it writes to a bucket.
+    """Return a Firehose stream. API Gateway sends its access log to the stream, and Firehose writes it to a bucket.
 
     The objects in the bucket expire after the same time as the events in the log group `same_retention_as`.
     """
@@ -27,7 +27,7 @@ def add_access_logs(
     stream = firehose.CfnDeliveryStream(
         stack,
         id_,
-        delivery_stream_name=f"amazon-apigateway-{stack.stack_name}",  # API Gateway only writes to such names
+        delivery_stream_name=f"amazon-apigateway-{stack.stack_name}",  # API Gateway requires this beginning
         delivery_stream_type="DirectPut",
         delivery_stream_encryption_configuration_input=(
             firehose.CfnDeliveryStream.DeliveryStreamEncryptionConfigurationInputProperty(

@@ -16,7 +16,7 @@ FIVE_MINUTES = Duration.minutes(5)
 def add_alarms(
     stack: Stack, api: apigateway.RestApi, function: lambda_.Function, *, early_warnings: bool
 ) -> list[cloudwatch.Alarm]:
-    """Return an alarm on server errors. `early_warnings` adds alarms on latency and throttles, which come earlier."""
+    """Return an alarm on server errors. `early_warnings` adds alarms on high latency and on throttles."""
     stage = api.deployment_stage
     server_errors = stage.metric_server_error(period=FIVE_MINUTES, statistic="Sum")
     alarms = [metric_alarm(stack, "ServerErrors", server_errors, stem="api")]

@@ -26,11 +26,12 @@ three times to write to the table. If the table does not answer, this needs 18 s
 these times, because a slow start needs some time too."""
 MEMORY_MB = 512
 """The function waits most of the time. But for 50 sites at once, it needs 50 TLS handshakes and 50 connections to
-DynamoDB. We measured that one vCPU needs a second for them. 512 MB give 0.29 of a vCPU. With much less, the function
-itself would be slow, and its results would show slow sites.
+DynamoDB. We measured that one vCPU needs a second for them. 512 MB give 0.29 of a vCPU. With much less, a slow
+TLS handshake in the function would look like a slow site.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 KEEP_DAYS = 90
-"""Days for which the table keeps a result, so that you can examine the last months. CloudWatch keeps metrics for 15."""
+"""Days for which the table keeps a result, long enough to count how often a site was down in the last month. CloudWatch
+keeps metrics for 15 months."""
 
 
 class CronStack(Stack):
@@ -123,7 +124,8 @@ def _invocation(
 ) -> targets.LambdaInvoke:
     return targets.LambdaInvoke(
         function,
-        role=role.without_policy_updates(),  # CDK would also allow every version and alias
+        # Without this call, CDK would also allow the role to invoke every version and alias of the function.
+        role=role.without_policy_updates(),
         dead_letter_queue=dead_letters,
         max_event_age=max_age,
         retry_attempts=185,  # the maximum; max_event_age ends the retries earlier
@@ -140,7 +142,7 @@ def _is_cron(schedule: str) -> bool:
 
 
 def _max_age(schedule: str, longest_gap: Duration) -> Duration:
-    """Return the time for which a run may be retried. It ends when the next run makes the older run pointless."""
+    """Return the time for which a run may be retried. After the next run, a retry would be pointless."""
     # A cron(...) schedule may run every hour by day, and not at night. Its longest gap is the night. Retries must not
     # continue for so long during the day, so the maximum is one hour.
     return _clamp(longest_gap, Duration.minutes(1), Duration.hours(1) if _is_cron(schedule) else Duration.days(1))

@@ -22,7 +22,7 @@ COPY_TIMEOUT = Duration.minutes(5)
 
 
 class EcrStack(Stack):
-    """A repository, and a function that copies the web image into it. The source is the repository of the CDK CLI."""
+    """A repository, and a function that copies the web image from the CDK CLI's own repository to this repository."""
 
     def __init__(  # noqa: PLR0913 - each setting is a keyword argument
         self,

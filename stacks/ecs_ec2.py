@@ -49,8 +49,8 @@ class EcsEc2Stack(Stack):
         instances = instance_group(self, vpc, cluster, architecture)
         capacity = capacity_provider(self, cluster, instances)
         # In bridge mode, each task gets a port of its instance. In awsvpc mode, each task would need a network
-        # interface of its own, and the smallest instances support only one of them. In a public subnet, this interface
-        # would have no public address, so the task could not reach the internet.
+        # interface of its own, and the smallest instances support only one such interface. In a public subnet, this
+        # interface would have no public address, so the task could not reach the internet.
         task = ecs.Ec2TaskDefinition(self, "Task", network_mode=ecs.NetworkMode.BRIDGE)
         container_image = web_image(self, image, architecture)
         add_web_container(

@@ -79,7 +79,8 @@ def _launch_template(stack: Stack, vpc: ec2.Vpc, cluster: ecs.Cluster, *, arm: b
             ecs.AmiHardwareType.ARM if arm else ecs.AmiHardwareType.STANDARD
         ),
         user_data=ec2.UserData.for_linux(),
-        role=role.without_policy_updates(),  # CDK would also grant the permissions of the tasks to it
+        # Without this call, CDK would also allow the role to write the logs of the tasks and to pull their images.
+        role=role.without_policy_updates(),
         security_group=group,
         require_imdsv2=True,
         # A container is one network hop behind its instance. With a limit of one hop, no task can use the instance's
