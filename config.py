@@ -66,7 +66,7 @@ class Config:
     has only 10, so the default is None. https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 
     cron_urls: tuple[str, ...] = ("https://example.com/",)
-    """URLs to check. For `-c`, put commas between them. Each URL costs $0.40 a month: a metric $0.30, an alarm $0.10."""
+    """URLs to check. For `-c`, put commas between them. Each URL costs $0.30 (metric) and $0.10 (alarm) a month."""
     cron_schedule: str = "rate(1 hour)"
     """When to check: `rate(15 minutes)`, or exact times such as `cron(0 8-18 ? * MON-FRI *)`.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html"""
@@ -134,7 +134,7 @@ class Config:
         return checks.minutes_of_rate(self.cron_schedule) if self.cron_longest_gap is None else self.cron_longest_gap
 
     def settings_of(self, stem: str) -> dict[str, Any]:
-        """Return the settings whose names begin with `stem` (such as ecs_ec2), without it: `cron_urls` becomes `urls`."""
+        """Return the settings that begin with `stem` (such as ecs_ec2), without this prefix: `cron_urls` becomes `urls`."""
         names = [each.name for each in fields(self) if each.name.startswith(f"{stem}_")]
         return {name.removeprefix(f"{stem}_"): getattr(self, name) for name in names}
 
