@@ -183,7 +183,7 @@ def _find_problem(url: str) -> str | None:
 
 
 def _is_private(url: str) -> bool:
-    # This test only sees addresses that are written in the URL. The function resolves host names and tests them later.
+    # This only finds addresses in the URL itself. The Lambda function checks the addresses of host names when it runs.
     try:
         return not ipaddress.ip_address(urlsplit(url).hostname or "").is_global
     except ValueError:

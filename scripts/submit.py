@@ -26,7 +26,7 @@ STATES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED"
 
 
 def stack_outputs(prefix: str) -> dict[str, str]:
-    """Return the outputs of the deployed stack. Raises botocore's errors, ClientError if the stack does not exist."""
+    """Return the outputs of the deployed stack. Raises botocore's errors: ClientError if no stack exists."""
     (stack,) = boto3.client("cloudformation").describe_stacks(StackName=f"{prefix}-batch")["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 

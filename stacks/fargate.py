@@ -65,8 +65,8 @@ class FargateStack(Stack):
         )
         # For the first cluster in an account, ECS creates a service-linked role, which does not work immediately. If
         # CloudFormation created this resource right after the cluster, it would fail with "Unable to assume the service
-        # linked role". So it is created after the load balancer, which takes long enough. The service needs the load
-        # balancer anyway.
+        # linked role". So this resource is created after the load balancer, which takes long enough. The service needs
+        # the load balancer anyway.
         capacity.node.add_dependency(after)
         return capacity
 

@@ -1,4 +1,7 @@
-"""A virtual server with a static address, a firewall, snapshots and alarms. Lightsail only has L1 constructs in CDK."""
+"""A virtual server with a static address, a firewall, snapshots and alarms.
+
+For Lightsail, CDK only has L1 constructs: one class for each resource type of CloudFormation.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -62,8 +65,7 @@ class LightsailStack(Stack):
         for resource in filter(None, (server, address, extra_disk, app_database, app_bucket)):
             resource.apply_removal_policy(removal)
 
-        # The server also has an attribute PublicIpAddress. But this is its address before the static address was
-        # attached.
+        # The server's attribute PublicIpAddress would be its old address, from before the static address was attached.
         CfnOutput(self, "StaticIp", value=address.attr_ip_address)
         CfnOutput(self, "InstanceName", value=server.ref)
         CfnOutput(self, "Url", value=f"http://{address.attr_ip_address}/")
@@ -123,7 +125,7 @@ class LightsailStack(Stack):
             master_username="app",
             # Lightsail generates the password. Users with the permission can read it.
             publicly_accessible=False,  # only servers in Lightsail can connect
-            backup_retention=True,  # it can be restored to any second of the last seven days
+            backup_retention=True,  # the database can be restored to any second of the last seven days
         )
 
     def _bucket(self, id_: str, server: lightsail.CfnInstance, *, keep_versions: bool) -> lightsail.CfnBucket:

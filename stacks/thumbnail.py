@@ -100,7 +100,7 @@ class ThumbnailStack(Stack):
         self, function: lambda_.Function, uploads: s3.Bucket, thumbnails: s3.Bucket, metadata: dynamodb.Table
     ) -> None:
         # CDK's grant_read() and grant_put() would allow a dozen more actions, by wildcard.
-        # With ListBucket, S3 answers 404 for an object that does not exist. Without it, S3 answers 403.
+        # With ListBucket, S3 answers 404 for an object that does not exist. Without ListBucket, S3 answers 403.
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
         for actions, resource in (
             (["s3:GetObject"], uploads.arn_for_objects("*")),
@@ -131,7 +131,8 @@ class ThumbnailStack(Stack):
     def _empty_buckets_last(self, uploads: s3.Bucket, thumbnails: s3.Bucket, function: lambda_.Function) -> None:
         # CloudFormation deletes a stack in the reverse order of its dependencies. Because of the next two dependencies,
         # it deletes the notifications and the function before it empties the buckets. If the function still existed,
-        # each deleted upload would invoke it, and it could write a thumbnail into a bucket that is already empty.
+        # each deleted upload would invoke the function. It could then write a thumbnail into a bucket that is already
+        # empty.
         uploads.node.find_child("Notifications").node.add_dependency(
             uploads.node.find_child("AutoDeleteObjectsCustomResource")
         )
