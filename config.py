@@ -134,7 +134,7 @@ class Config:
         return checks.minutes_of_rate(self.cron_schedule) if self.cron_longest_gap is None else self.cron_longest_gap
 
     def settings_of(self, stem: str) -> dict[str, Any]:
-        """Return the settings that begin with `stem` (such as ecs_ec2), without the prefix: `cron_urls` becomes `urls`."""
+        """Return the settings that begin with `stem` (`ecs_ec2`), without this prefix: `cron_urls` becomes `urls`."""
         names = [each.name for each in fields(self) if each.name.startswith(f"{stem}_")]
         return {name.removeprefix(f"{stem}_"): getattr(self, name) for name in names}
 

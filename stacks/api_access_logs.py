@@ -16,7 +16,7 @@ from stacks._stores import set_policy_removal
 def add_access_logs(
     stack: Stack, id_: str, *, same_retention_as: logs.ILogGroup, removal: RemovalPolicy
 ) -> firehose.CfnDeliveryStream:
-    """Return a Firehose stream. API Gateway sends its access log to the stream, and Firehose writes the log to a bucket.
+    """Return a Firehose stream. API Gateway sends its access log to the stream. Firehose writes the log to a bucket.
 
     The objects in the bucket expire after the same time as the events in the log group `same_retention_as`.
     """

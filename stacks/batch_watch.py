@@ -12,7 +12,7 @@ from stacks._alarms import metric_alarm
 
 
 def collect_failures(stack: Stack, queue: batch.JobQueue, failed: sqs.Queue) -> None:
-    """Send an event to the SQS queue `failed` when a job of the job queue fails, and when a job blocks the job queue."""
+    """Send an event to the SQS queue `failed` when a job fails, and when a job blocks the job queue `queue`."""
     for id_, kind, detail in (
         ("Failed", "Batch Job State Change", {"status": ["FAILED"]}),
         ("Blocked", "Batch Job Queue Blocked", {}),  # the first job cannot start, so all other jobs wait
