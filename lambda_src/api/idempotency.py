@@ -1,4 +1,8 @@
-"""Idempotency records: items that store each Idempotency-Key, so that a repeated create makes no second note."""
+"""Idempotency records: items of the table that make it safe to repeat a create.
+
+A client repeats a create with the same Idempotency-Key. The table stores this key, so that the repetition makes no
+second note.
+"""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -14,9 +18,9 @@ KEY_LIFETIME = timedelta(hours=24)
 
 
 def put_record(table: str, note: Note, client: str, key: str, now: datetime) -> dict[str, Any]:
-    """Return the parameters of a put operation that stores the key of the note's creation.
+    """Return the parameters of a put operation that stores the client's key and the id of the new note.
 
-    The operation fails if the table has a record for the same client and key that is not yet expired.
+    The operation fails if the client has already used the key and the earlier record has not yet expired.
     """
     key_hash = hashlib.sha256(f"{client} {key}".encode()).hexdigest()
     return {

@@ -1,6 +1,8 @@
-"""The headers If-Match and If-None-Match, which list versions of a note as entity tags. RFC 9110, section 13.1.
+"""The headers If-Match and If-None-Match, which list versions of a note. RFC 9110, section 13.1.
 
-An entity tag is a text in double quotes; `W/` before the quotes marks a weak tag. This API only sends strong tags.
+A change is refused if If-Match does not list the note's version. A read gets 304 if If-None-Match lists this version.
+A version is written as an entity tag: a text in double quotes. `W/` before the quotes marks a weak tag, which this API
+never sends.
 """
 
 import re

@@ -89,7 +89,7 @@ def _request() -> Request:
 
 
 def _checked_id(note_id: str) -> str:
-    """Return the id. Raise Problem 404 for the ids of the table's other items, because they are not notes."""
+    """Return the id, or raise Problem 404 if no note can have it. The table also has items that are not notes."""
     if not is_note_id(note_id):
         raise note_not_found()
     return note_id
