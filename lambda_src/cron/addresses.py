@@ -1,4 +1,4 @@
-"""Resolves names, and decides which IP addresses the function may send requests to.
+"""Resolves names, and decides to which IP addresses the function is allowed to send requests.
 
 An attacker can give the function a URL of a private service that only the function can reach: Lambda's runtime API, a
 link-local metadata service, or a server in a private network. So this module resolves a name once and checks its
@@ -54,7 +54,7 @@ def allowed_addresses(host: str, port: int, *, seconds: float, allow_private: bo
 def is_public(address: str) -> bool:
     """Whether an IP address can belong to a host on the public Internet.
 
-    If an IPv6 address contains the IPv4 address of its target, the result is the result for the IPv4 address.
+    If an IPv6 address contains the IPv4 address of its target, the function checks the IPv4 address instead.
     Addresses of tunnels (6to4, Teredo) are never public.
     """
     ip = ipaddress.ip_address(address)
@@ -68,8 +68,8 @@ def is_public(address: str) -> bool:
 
 
 def _resolve(host: str, port: int, seconds: float) -> list[Address]:
-    # getaddrinfo has no timeout, so it runs in a thread. After the timeout, nothing waits for this thread any more. It
-    # ends when the resolver returns.
+    # getaddrinfo has no timeout, so it runs in a thread. After `seconds`, the function no longer waits for the thread.
+    # The thread ends when getaddrinfo returns.
     answer: Future[list[Address]] = Future()
 
     def resolve() -> None:

@@ -15,7 +15,7 @@ from cron.connection import UNREACHABLE, Connection, Limits, TooManyBytesError
 MAX_REDIRECTS = 5
 """A normal site needs at most two redirects: one to https, and one to "www." or to a language."""
 MAX_BODY_BYTES = 64 * 1024
-"""This part of a page is enough to see that the server sends it. The rest of the page is not read."""
+"""Number of bytes of a page that are read. They are enough to see that the server really sends the page."""
 MAX_BYTES = 4 * MAX_BODY_BYTES
 """Maximum number of bytes received for one URL, after decryption. The status lines, headers and bodies of all answers
 count, and so do redirects. At most MAX_BODY_BYTES of a page are read, so a normal answer stays far below this limit.

@@ -28,7 +28,7 @@ class TooManyBytesError(Exception):
 
 @dataclass(slots=True)
 class Limits:
-    """The end of the time and the number of bytes that are left for one check."""
+    """The deadline of one check, and the number of bytes that are left for it."""
 
     deadline: float
     """End of the check, as a value of `time.monotonic()`."""
@@ -81,7 +81,7 @@ def make_tls_context() -> ssl.SSLContext:
     return context
 
 
-TLS = make_tls_context()  # at import, because loading the authorities takes longer than most TLS handshakes
+TLS = make_tls_context()  # created only once, because loading the authorities takes longer than most TLS handshakes
 
 
 class Connection(http.client.HTTPConnection):
@@ -136,7 +136,7 @@ class Connection(http.client.HTTPConnection):
                 return self._connect_to(addresses[-addresses_left], seconds)
             except OSError as failure:
                 failures.append(failure)
-        # An unreachable address can be Lambda's fault, so any other error is preferred: it says more about the site.
+        # Lambda itself can be the reason why an address is unreachable. So another error says more about the site.
         raise next((failure for failure in failures if failure.errno not in UNREACHABLE), failures[-1])
 
     def _connect_to(self, address: Address, seconds: float) -> socket.socket:

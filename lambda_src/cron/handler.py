@@ -36,9 +36,8 @@ store = Store(_dynamodb, table=os.environ["RESULTS_TABLE"], keep_days=int(os.env
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
     """Check all URLs of a run. Return the numbers of checked URLs, of newly stored results and of sites that are down.
 
-    If a site fails, its result says so. If AWS fails, this function raises the error after all URLs were tried. Lambda
-    then retries the run (stored results stay), and finally sends it to the dead-letter queue. Raises ValueError if the
-    event is invalid.
+    If a site fails, its result says so. If AWS fails, the error is raised after all URLs were tried. Lambda retries the
+    run (stored results stay), and finally sends it to the dead-letter queue. An invalid event is a ValueError.
     """
     run = parse_run(event)
     logger.append_keys(scheduled_at=run.scheduled_at)

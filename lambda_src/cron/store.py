@@ -20,9 +20,10 @@ class Store:
         self._keep_seconds = keep_days * DAY_SECONDS
 
     def put(self, scheduled_at: str, result: Result) -> bool:
-        """Store the result of one URL, unless the table has a result of this run and URL: a run may be delivered twice.
+        """Store the result of one URL. If the table already has a result of this run and URL, keep the old one.
 
-        Returns True if the table now has this result. Raises botocore's errors when AWS fails.
+        A run may be delivered twice. Returns True if the table now has this result. Raises botocore's errors if AWS
+        fails.
         """
         item = _to_attributes(
             {

@@ -1,4 +1,4 @@
-"""Copies a container image into the example's own repository. Each deployment with a new image invokes this once."""
+"""Copies a container image into the example's own repository. Each deployment with a new image invokes it once."""
 
 import os
 from typing import TYPE_CHECKING, Any

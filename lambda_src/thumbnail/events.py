@@ -27,8 +27,8 @@ class Change:
     etag: str | None
     """ETag of a created object, without quotes. None for a removed object."""
     sequencer: str | None
-    """Position in the order of all changes of this key: of two sequencers, the later change has the greater text.
-    None for a restored object, because S3 sends no sequencer for it."""
+    """Position in the order of all changes of this key. As texts, the sequencer of a later change is greater.
+    None for a restored object, because S3 sends no sequencer for a restoration."""
 
 
 def parse_changes(event: dict[str, Any]) -> Iterator[Change]:

@@ -1,4 +1,4 @@
-"""Settles every change of an upload: brings the picture to a final state (made, rejected or removed). S3 invokes it."""
+"""Settles each change of an upload, which S3 reports: brings its picture to a final state (made, rejected, removed)."""
 
 import os
 from typing import Any
@@ -19,7 +19,7 @@ logger = Logger()
 metrics = Metrics()
 tracer = Tracer(patch_modules=["botocore"])
 
-# The function has 30 s, and three tries take less (5 s each). So the log shows an error of AWS instead of a time-out.
+# Three tries (5 s each) take less time than the function has (30 s). So the log shows an error of AWS, not a time-out.
 _aws = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 s3, dynamodb = boto3.client("s3", config=_aws), boto3.client("dynamodb", config=_aws)
 uploads, limits = Uploads(s3), Limits.from_environment(os.environ)
@@ -36,7 +36,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> None:
     finally sends it to the dead-letter queue. Settling a change twice gives the same result as settling it once.
     """
     for outcome in ("Made", "Rejected"):
-        metrics.add_metric(outcome, MetricUnit.Count, 0)  # so that graphs show zero instead of a gap
+        metrics.add_metric(outcome, MetricUnit.Count, 0)  # then a graph shows zero instead of a gap
     failures: list[Exception] = []
     for change in parse_changes(event):
         logger.append_keys(image_key=change.key, kind=change.kind, sequencer=change.sequencer)

@@ -1,4 +1,4 @@
-"""Limits on the size of a picture and on the memory for decoding it. The function and the Batch job use them."""
+"""Limits the size of a picture and the memory for decoding. The thumbnail function and the Batch job use this."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

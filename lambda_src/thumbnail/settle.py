@@ -68,7 +68,7 @@ def _try_to_settle(change: Change, uploads: Uploads, store: Store, limits: Limit
     if not store.write(change.key, sequencer, item, thumbnail):
         return _superseded(change)
     state = uploads.recheck(change, upload)
-    if state == "restored":  # perhaps the event of the restoration was processed before this item was written
+    if state == "restored":  # its event may have been processed before this item was written
         return None
     if state == "removed":
         return _remove(change, sequencer, store)
@@ -87,7 +87,7 @@ def _superseded(change: Change) -> Settled | None:
 
 @tracer.capture_method(capture_response=False)
 def describe(key: str, upload: Upload, limits: Limits) -> tuple[Item, Thumbnail | None]:
-    """Return the item of an upload and its thumbnail. A rejected picture has no thumbnail; its item has a reason."""
+    """Return the item and the thumbnail of an upload. If the picture is rejected, the item has a reason instead."""
     item: Item = {
         "name": key.rstrip("/").rsplit("/", 1)[-1],
         "size_bytes": upload.size,

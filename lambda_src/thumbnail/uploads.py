@@ -62,7 +62,7 @@ class Uploads:
         )
 
     def recheck(self, change: Change, upload: Upload) -> Literal["unchanged", "restored"] | GoneReason:
-        """Return the change of the object since `get` returned it as `upload`."""
+        """Return the present state of the object, compared with `upload`, which `get` returned earlier."""
         try:
             head = self._s3.head_object(Bucket=change.bucket, Key=change.key, IfMatch=f'"{upload.etag}"')
         except ClientError as error:

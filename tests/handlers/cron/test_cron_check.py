@@ -261,8 +261,9 @@ def test_an_unreachable_address_does_not_hide_the_error_of_another_address(
     with run_site(hang) as closed_site:
         port = closed_site.port
     fail_to_connect(monkeypatch, "::1", OSError(errno.ENETUNREACH, "Network is unreachable"))
-    resolve({"two.example": ["127.0.0.1", "::1"], "six.example": ["::1"]})
-    assert check_in_time(f"http://two.example:{port}/").error == "it refuses the connection"
+    resolve({"46.example": ["127.0.0.1", "::1"], "64.example": ["::1", "127.0.0.1"], "six.example": ["::1"]})
+    assert check_in_time(f"http://46.example:{port}/").error == "it refuses the connection"
+    assert check_in_time(f"http://64.example:{port}/").error == "it refuses the connection"
     unreachable = "there is no way to its address from here (Lambda has IPv6 only in a VPC)"
     assert check_in_time(f"http://six.example:{port}/").error == unreachable
 
