@@ -21,6 +21,7 @@ from tests.support.apps import without_validation
 from tests.support.deployment import Deployment
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.timeout(300)  # `make local` may run before the first of these tests
 STACK = "compute-thumbnail"
 
 

@@ -11,7 +11,7 @@ from tests.support.deployment import Deployment
 from tests.support.folders import ROOT
 from tests.support.make_local import MakeLocalRun
 
-pytestmark = pytest.mark.timeout(300)  # `make local` runs before the first of these tests
+pytestmark = pytest.mark.timeout(300)  # `make local` may run before the first of these tests
 
 
 def test_make_local_shows_every_example_at_work(
