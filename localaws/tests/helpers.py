@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import boto3
 from conftest import Client
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
@@ -30,6 +31,30 @@ def deploy_stack(client: Client, name: str, resources: Mapping[str, tuple[str, A
     return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in created}
 
 
+def s3_client(endpoint: str, credentials: Mapping[str, str]) -> Any:
+    """Return an S3 client that uses these credentials, which IAM or STS has returned."""
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials.get("SessionToken"),
+    )
+
+
+def policy(*statements: Mapping[str, Any]) -> str:
+    """Return a policy document as JSON. Each statement has the effect Allow and the resource `*` by default."""
+    full_statements = [{"Effect": "Allow", "Resource": "*", **statement} for statement in statements]
+    return json.dumps({"Version": "2012-10-17", "Statement": full_statements})
+
+
+def trust_policy(principal: Mapping[str, str]) -> str:
+    """Return the JSON document that allows this principal to use a role."""
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 def zip_of(files: Mapping[str, str]) -> bytes:
     """Return the bytes of a zip file with these names and texts. Equal files give equal bytes."""
     archive = io.BytesIO()
@@ -41,12 +66,11 @@ def zip_of(files: Mapping[str, str]) -> bytes:
 
 def create_function(client: Client, name: str, files: Mapping[str, str], *, actions: str = "", **options: Any) -> None:
     """Create a function and a role with the same name. The role has permission for `actions`, such as `logs:*`."""
-    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
     iam, functions = client("iam"), client("lambda")
-    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
+    trust = trust_policy({"Service": "lambda.amazonaws.com"})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     if actions:
-        policy = {"Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
-        iam.put_role_policy(RoleName=name, PolicyName="actions", PolicyDocument=json.dumps(policy))
+        iam.put_role_policy(RoleName=name, PolicyName="actions", PolicyDocument=policy({"Action": actions}))
     functions.create_function(
         FunctionName=name,
         Runtime="python3.14",

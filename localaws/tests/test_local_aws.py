@@ -1,17 +1,16 @@
 """Tests of how an engine starts, on which ports it listens, and that it leaves no process or file behind."""
 
-import http.client
 import os
 import shlex
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from localaws import PORT, LocalAws, LocalError
 from localaws.cdk import Cdk
@@ -36,19 +35,13 @@ def test_only_programs_on_this_machine_can_connect_to_the_engine(aws: LocalAws) 
 
 def test_the_web_site_is_down_while_the_file_exists(aws: LocalAws) -> None:
     engine = aws.start()
-
-    def status() -> int:
-        with closing(http.client.HTTPConnection("127.0.0.1", engine.site_port, timeout=10)) as connection:
-            connection.request("GET", "/")
-            return connection.getresponse().status
-
     assert engine.site == f"http://127.0.0.1:{engine.site_port}/"
-    assert status() == 200
+    assert requests.get(engine.site, timeout=10).status_code == 200
     aws.site_down_file.touch()
-    assert status() == 503
+    assert requests.get(engine.site, timeout=10).status_code == 503
     aws.stop()
-    with pytest.raises(ConnectionRefusedError):
-        status()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(engine.site, timeout=10)
     assert not aws.site_down_file.exists(), "the web site must be up after the next start"
 
 

@@ -59,13 +59,8 @@ def test_the_command_runs_until_ctrl_c_and_leaves_nothing(tmp_path: Path, enviro
                 variables[name] = value
             if line.startswith("Ctrl-C"):
                 break
-        s3 = boto3.client(
-            "s3",
-            endpoint_url=variables["AWS_ENDPOINT_URL"],
-            region_name=variables["AWS_REGION"],
-            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-        )
+        session = boto3.Session(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
+        s3 = session.client("s3", variables["AWS_REGION"], endpoint_url=variables["AWS_ENDPOINT_URL"])
         s3.create_bucket(Bucket="test-bucket")
         started_processes = psutil.Process(command.pid).children(recursive=True)
         os.killpg(command.pid, signal.SIGINT)  # a terminal sends this signal after Ctrl-C

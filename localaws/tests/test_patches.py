@@ -1,4 +1,7 @@
-"""Every patch of a stack's resources is still necessary, and still works: each test compares both engines."""
+"""Tests of the patches of API Gateway, Batch, CloudFormation, CloudWatch, EC2, ECR, ECS and S3.
+
+Each test compares the stock engine with the patched one. It fails if a patch does not work or is no longer necessary.
+"""
 
 import contextlib
 import hashlib
@@ -8,12 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import requests
 from botocore.exceptions import ClientError, WaiterError
 from conftest import Client
-from helpers import deploy_stack
+from helpers import deploy_stack, policy, s3_client
 from ministack.core import iam_actions
 
 from localaws.patches.ecr import evaluate_repository_arn
@@ -28,6 +30,7 @@ def test_the_patches_are_for_the_installed_version_of_ministack() -> None:
 
 
 def is_tls_only_bucket_readable(client: Client) -> bool:
+    """Create a bucket that denies requests without TLS, and return whether a user can read it over plain HTTP."""
     s3, iam = client("s3"), client("iam")
     s3.create_bucket(Bucket="tls-only")
     s3.put_object(Bucket="tls-only", Key="a", Body=b"a")
@@ -38,18 +41,10 @@ def is_tls_only_bucket_readable(client: Client) -> bool:
         "Resource": ["arn:aws:s3:::tls-only", "arn:aws:s3:::tls-only/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    s3.put_bucket_policy(Bucket="tls-only", Policy=json.dumps({"Version": "2012-10-17", "Statement": [denial]}))
+    s3.put_bucket_policy(Bucket="tls-only", Policy=policy(denial))
     iam.create_user(UserName="reader")
-    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-    iam.put_user_policy(UserName="reader", PolicyName="s3", PolicyDocument=json.dumps(allowed))
-    key = iam.create_access_key(UserName="reader")["AccessKey"]
-    reader = boto3.client(
-        "s3",
-        endpoint_url=s3.meta.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=key["AccessKeyId"],
-        aws_secret_access_key=key["SecretAccessKey"],
-    )
+    iam.put_user_policy(UserName="reader", PolicyName="s3", PolicyDocument=policy({"Action": "s3:*"}))
+    reader = s3_client(s3.meta.endpoint_url, iam.create_access_key(UserName="reader")["AccessKey"])
     try:
         reader.get_object(Bucket="tls-only", Key="a")
     except ClientError as error:
@@ -57,28 +52,27 @@ def is_tls_only_bucket_readable(client: Client) -> bool:
     return True
 
 
-def test_a_bucket_that_demands_tls_is_readable(stock: Client, patched: Client) -> None:
+def test_a_bucket_that_requires_tls_is_readable(stock: Client, patched: Client) -> None:
     assert not is_tls_only_bucket_readable(stock)
     assert is_tls_only_bucket_readable(patched)
 
 
 def tags_of_deployed_bucket(client: Client, operation: str, value: str) -> dict[str, str]:
+    """Create or update a stack with a bucket, and return the tags of the bucket."""
     properties = {"BucketName": "tagged", "Tags": [{"Key": "own", "Value": value}]}
-    template = {"Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": properties}}}
+    template = json.dumps({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}}})
     cloudformation = client("cloudformation")
-    getattr(cloudformation, f"{operation}_stack")(
-        StackName="tags", TemplateBody=json.dumps(template), Tags=[{"Key": "stack", "Value": "2"}]
-    )
-    waiter = cloudformation.get_waiter(f"stack_{operation}_complete")
-    waiter.wait(StackName="tags", WaiterConfig={"Delay": 1})
+    provision = getattr(cloudformation, f"{operation}_stack")
+    provision(StackName="tags", TemplateBody=template, Tags=[{"Key": "stack", "Value": "2"}])
+    cloudformation.get_waiter(f"stack_{operation}_complete").wait(StackName="tags", WaiterConfig={"Delay": 1})
     try:
         tags = client("s3").get_bucket_tagging(Bucket="tagged")["TagSet"]
-    except client("s3").exceptions.ClientError as error:
+    except ClientError as error:
         return {"error": error.response["Error"]["Code"]}
     return {tag["Key"]: tag["Value"] for tag in tags if not tag["Key"].startswith("aws:")}
 
 
-def test_a_bucket_keeps_its_tags_and_those_of_its_stack(stock: Client, patched: Client) -> None:
+def test_a_bucket_has_the_tags_of_the_template_and_of_the_stack(stock: Client, patched: Client) -> None:
     assert tags_of_deployed_bucket(stock, "create", "1") == {"error": "NoSuchTagSet"}
     assert tags_of_deployed_bucket(patched, "create", "1") == {"own": "1", "stack": "2"}
     assert tags_of_deployed_bucket(patched, "update", "3") == {"own": "3", "stack": "2"}
@@ -86,15 +80,16 @@ def test_a_bucket_keeps_its_tags_and_those_of_its_stack(stock: Client, patched: 
 
 # -- apigateway
 
-ECHO = "def handler(event, context): return {'statusCode': 200, 'body': str(event['requestContext']['identity'])}"
+API_KEY = "a-key-only-for-this-test"
+RETURN_IDENTITY = "def handler(event, _): return {'statusCode': 200, 'body': str(event['requestContext']['identity'])}"
 
 
 def deploy_api(client: Client) -> str:
-    """Deploy an API whose POST takes an object and answers with the caller's identity, and return its URL."""
+    """Deploy an API whose POST accepts a JSON object and returns the caller's identity. Return the URL of the API."""
     api = {"RestApiId": {"Ref": "Api"}}
     invocation = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${Function.Arn}/invocations"
     role = "arn:aws:iam::000000000000:role/echo"
-    function = {"Runtime": "python3.14", "Handler": "index.handler", "Role": role, "Code": {"ZipFile": ECHO}}
+    function = {"Runtime": "python3.14", "Handler": "index.handler", "Role": role, "Code": {"ZipFile": RETURN_IDENTITY}}
     method = {
         **api,
         "ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]},
@@ -111,7 +106,7 @@ def deploy_api(client: Client) -> str:
         "Method": ("Method", method),
         "Deployment": ("Deployment", api),
         "Stage": ("Stage", {**api, "StageName": "live", "DeploymentId": {"Ref": "Deployment"}}),
-        "Key": ("ApiKey", {"Enabled": True, "Value": "a-key-for-this-test-alone"}),
+        "Key": ("ApiKey", {"Enabled": True, "Value": API_KEY}),
     }
     ids = deploy_stack(
         client,
@@ -125,19 +120,19 @@ def deploy_api(client: Client) -> str:
 
 
 def post(url: str, body: str, content_type: str = "application/json") -> tuple[int, str]:
-    headers = {"X-Api-Key": "a-key-for-this-test-alone", "Content-Type": content_type}
+    headers = {"X-Api-Key": API_KEY, "Content-Type": content_type}
     answer = requests.post(url, data=body, headers=headers, timeout=30)
     return answer.status_code, answer.text
 
 
-def test_the_api_validates_bodies_and_passes_the_key_to_the_function(stock: Client, patched: Client) -> None:
+def test_the_api_validates_bodies_and_passes_the_api_key_to_the_function(stock: Client, patched: Client) -> None:
     url = deploy_api(stock)
     assert post(url, "[]")[0] == 200
     status, identity = post(url, "{}")
     assert (status, "apiKeyId" in identity) == (200, False)
     url = deploy_api(patched)
     assert post(url, "[]")[0] == 400
-    assert post(url, "[]", "text/plain")[0] == 200, "the model is for JSON alone"
+    assert post(url, "[]", "text/plain")[0] == 200, "the model applies only to JSON"
     status, identity = post(url, "{}")
     assert (status, "'apiKeyId': " in identity) == (200, True)
 
@@ -146,6 +141,7 @@ def test_the_api_validates_bodies_and_passes_the_key_to_the_function(stock: Clie
 
 
 def deploy_metric_math_alarm(client: Client) -> list[Any]:
+    """Deploy an alarm on an expression. Return the metric, statistic and period of each existing alarm."""
     metric = {"Namespace": "Test", "MetricName": "Runs", "Dimensions": [{"Name": "service", "Value": "x"}]}
     runs = {"Id": "runs", "MetricStat": {"Metric": metric, "Period": 300, "Stat": "SampleCount"}, "ReturnData": False}
     properties = {
@@ -160,7 +156,7 @@ def deploy_metric_math_alarm(client: Client) -> list[Any]:
     return [(alarm["MetricName"], alarm["Statistic"], alarm["Period"]) for alarm in alarms]
 
 
-def test_an_alarm_on_an_expression_is_an_alarm_on_its_metric(stock: Client, patched: Client) -> None:
+def test_an_alarm_on_an_expression_becomes_an_alarm_on_the_metric(stock: Client, patched: Client) -> None:
     assert deploy_metric_math_alarm(stock) == []
     assert deploy_metric_math_alarm(patched) == [("Runs", "SampleCount", 300)]
 
@@ -172,7 +168,7 @@ DIGEST = "sha256:" + hashlib.sha256(LAYER).hexdigest()
 
 
 def upload_image(client: Client) -> tuple[str, int]:
-    """Put an image of one layer into a repository through the API; return the layer's availability and its size."""
+    """Upload an image with one layer through the ECR API. Return the availability of the layer and the image size."""
     ecr = client("ecr")
     ecr.create_repository(repositoryName="web", imageTagMutability="IMMUTABLE")
     upload = ecr.initiate_layer_upload(repositoryName="web")["uploadId"]
@@ -183,11 +179,11 @@ def upload_image(client: Client) -> tuple[str, int]:
     layer = {"digest": DIGEST, "size": len(LAYER)}
     ecr.put_image(repositoryName="web", imageTag="1", imageManifest=json.dumps({"config": layer, "layers": [layer]}))
     (image,) = ecr.describe_images(repositoryName="web")["imageDetails"]
-    (found,) = ecr.batch_check_layer_availability(repositoryName="web", layerDigests=[DIGEST])["layers"]
-    return found["layerAvailability"], image["imageSizeInBytes"]
+    (layer_status,) = ecr.batch_check_layer_availability(repositoryName="web", layerDigests=[DIGEST])["layers"]
+    return layer_status["layerAvailability"], image["imageSizeInBytes"]
 
 
-def test_images_can_be_uploaded_through_the_api(stock: Client, patched: Client) -> None:
+def test_an_image_can_be_uploaded_through_the_api(stock: Client, patched: Client) -> None:
     assert upload_image(stock)[0] == "UNAVAILABLE"
     assert upload_image(patched) == ("AVAILABLE", len(LAYER))
 
@@ -202,23 +198,23 @@ def test_a_missing_image_is_an_error(stock: Client, patched: Client) -> None:
 
 
 def repository_arn(name: str) -> str:
-    """Return the resource against whose policies the engine evaluates a DescribeRepositories for one repository."""
+    """Return the resource for which the engine requires permission when a request describes one repository."""
     headers = {"x-amz-target": "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories"}
     body = json.dumps({"repositoryNames": [name]}).encode()
     return str(iam_actions.extract_resource_arn("ecr", "POST", "/", headers, body, {}, "us-east-1", "000000000000"))
 
 
-def test_permission_for_one_repository_is_enough_to_describe_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_permission_for_a_repository_is_sufficient_to_describe_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(iam_actions, "extract_resource_arn", iam_actions.extract_resource_arn)
     assert repository_arn("web") == "*"
     evaluate_repository_arn()
     assert repository_arn("web") == "arn:aws:ecr:us-east-1:000000000000:repository/web"
 
 
-# -- ec2, batch, ecs and recorded types
+# -- resource types of ec2, batch, ecs and lightsail
 
 
-def test_the_newest_ecs_image_is_a_public_parameter(stock: Client, patched: Client) -> None:
+def test_a_public_parameter_contains_the_id_of_the_ecs_machine_image(stock: Client, patched: Client) -> None:
     name = "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id"
     with pytest.raises(ClientError, match="ParameterNotFound"):
         stock("ssm").get_parameter(Name=name)
@@ -226,39 +222,34 @@ def test_the_newest_ecs_image_is_a_public_parameter(stock: Client, patched: Clie
 
 
 GROUP_RULE = {"GroupId": {"Fn::GetAtt": ["Group", "GroupId"]}, "IpProtocol": "tcp", "CidrIp": "10.0.0.0/8"}
+SUBNET = {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.0.0/24", "AvailabilityZone": "us-east-1b"}
+SIZES = {"MinSize": "2", "MaxSize": "2"}
+SCALING_GROUP = {**SIZES, "VPCZoneIdentifier": [{"Ref": "Subnet"}], "LaunchConfigurationName": "x"}
+PROVIDER = {"Name": "provider", "AutoScalingGroupProvider": {"AutoScalingGroupArn": {"Ref": "Instances"}}}
 SERVER = {"InstanceName": "server", "BlueprintId": "debian_12", "BundleId": "nano_3_0"}
 RESOURCES = {
-    "Group": ("AWS::EC2::SecurityGroup", {"GroupDescription": "of a test"}),
+    "Group": ("AWS::EC2::SecurityGroup", {"GroupDescription": "test group"}),
     "Rule": ("AWS::EC2::SecurityGroupIngress", {**GROUP_RULE, "FromPort": 1, "ToPort": 2}),
-    "Subnet": (
-        "AWS::EC2::Subnet",
-        {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.0.0/24", "AvailabilityZone": "us-east-1b"},
-    ),
+    "Subnet": ("AWS::EC2::Subnet", SUBNET),
     "Vpc": ("AWS::EC2::VPC", {"CidrBlock": "10.0.0.0/16"}),
-    "Machines": (
-        "AWS::AutoScaling::AutoScalingGroup",
-        {"MinSize": "2", "MaxSize": "2", "VPCZoneIdentifier": [{"Ref": "Subnet"}], "LaunchConfigurationName": "x"},
-    ),
-    "Capacity": (
-        "AWS::ECS::CapacityProvider",
-        {"Name": "machines", "AutoScalingGroupProvider": {"AutoScalingGroupArn": {"Ref": "Machines"}}},
-    ),
+    "Instances": ("AWS::AutoScaling::AutoScalingGroup", SCALING_GROUP),
+    "Capacity": ("AWS::ECS::CapacityProvider", PROVIDER),
     "Job": ("AWS::Batch::JobDefinition", {"Type": "container", "ContainerProperties": {"Image": "job:1"}}),
     "Server": ("AWS::Lightsail::Instance", SERVER),
 }
 
 
-def test_cloudformation_has_more_types(stock: Client, patched: Client) -> None:
+def test_cloudformation_creates_the_additional_types(stock: Client, patched: Client) -> None:
     with pytest.raises(ClientError, match="Unrecognized resource types"):
         deploy_stack(stock, "types", RESOURCES)
     ids = deploy_stack(patched, "types", RESOURCES)
     groups = patched("ec2").describe_security_groups()["SecurityGroups"]
-    (rules,) = [group["IpPermissions"] for group in groups if group["Description"] == "of a test"]
+    (rules,) = [group["IpPermissions"] for group in groups if group["Description"] == "test group"]
     assert [rule["ToPort"] for rule in rules] == [2]
     assert ids["Server"] == "server"
-    (machines,) = patched("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
-    assert [instance["AvailabilityZone"] for instance in machines["Instances"]] == ["us-east-1b"] * 2
-    providers = patched("ecs").describe_capacity_providers(capacityProviders=["machines"])["capacityProviders"]
+    (scaling_group,) = patched("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert [instance["AvailabilityZone"] for instance in scaling_group["Instances"]] == ["us-east-1b"] * 2
+    providers = patched("ecs").describe_capacity_providers(capacityProviders=["provider"])["capacityProviders"]
     assert [provider["status"] for provider in providers] == ["ACTIVE"]
     (job,) = patched("batch").describe_job_definitions(jobDefinitions=[ids["Job"]])["jobDefinitions"]
     assert job["containerProperties"]["image"] == "job:1"

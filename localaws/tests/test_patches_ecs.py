@@ -1,4 +1,7 @@
-"""An ECS service behind a load balancer, as processes: placement, health checks, turns, stops, and CloudFormation."""
+"""Tests of the patches of ECS tasks and load balancers, with a service whose tasks are ordinary processes.
+
+Only the patched engine runs here, because the stock engine needs Docker to run tasks.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -10,10 +13,10 @@ from botocore.exceptions import WaiterError
 from conftest import Client
 from helpers import deploy_stack, wait_for
 
-from localaws import LocalAws, Settings, StandIn
+from localaws import Engine, LocalAws, Settings, StandIn
 from localaws.urls import local_url
 
-SERVER = """
+WEB_SERVER = """
 import http.server, os, signal, sys
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -28,91 +31,71 @@ http.server.HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).s
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+def aws_and_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalAws, Engine]]:
+    """Start a local AWS without containers. It has stand-ins for an image with a web server and one that crashes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCAL_CONTAINERS", "none")
-        server = StandIn(image="web:1", command=(sys.executable, "-c", SERVER))
+        server = StandIn(image="web:1", command=(sys.executable, "-c", WEB_SERVER))
         crash = StandIn(image="crash:1", command=(sys.executable, "-c", "raise SystemExit(1)"))
         settings = Settings(stand_ins=(server, crash), seconds_per_minute=1)
         aws = LocalAws(tmp_path_factory.mktemp("ecs"), settings)
-        aws.start()
-        yield aws
+        yield aws, aws.start()
         aws.stop()
 
 
 @pytest.fixture(scope="module")
-def client(aws: LocalAws) -> Client:
-    engine = aws.running_engine()
-    assert engine
+def client(aws_and_engine: tuple[LocalAws, Engine]) -> Client:
+    aws, engine = aws_and_engine
     return lambda service: aws.client(service, engine)
 
 
-def service(cluster: str, *, image: str = "web:1") -> dict[str, tuple[str, Any]]:
-    """Return the resources of a service with two tasks in two zones behind a load balancer."""
+def service_resources(cluster: str, *, image: str = "web:1") -> dict[str, tuple[str, Any]]:
+    """Return the resources of a service with a load balancer and two tasks in two zones."""
+    vpc = {"VpcId": {"Ref": "Vpc"}}
+    zone_a = {**vpc, "CidrBlock": "10.0.0.0/24", "AvailabilityZone": "us-east-1a"}
+    zone_b = {**vpc, "CidrBlock": "10.0.1.0/24", "AvailabilityZone": "us-east-1b"}
     network = {"Subnets": [{"Ref": "SubnetA"}, {"Ref": "SubnetB"}]}
-    container = {
-        "Name": "web",
-        "Image": image,
-        "PortMappings": [{"ContainerPort": 8080}],
-        "HealthCheck": {"Command": ["CMD", "true"]},
-    }
-    definition = {"Cpu": "256", "Memory": "512", "NetworkMode": "awsvpc", "ContainerDefinitions": [container]}
+    http = {"Port": 80, "Protocol": "HTTP"}
+    targets = {**vpc, **http, "TargetType": "ip", "HealthCheckIntervalSeconds": 5}
     forward = {"Type": "forward", "TargetGroupArn": {"Ref": "Targets"}}
+    listener = {**http, "LoadBalancerArn": {"Ref": "Balancer"}, "DefaultActions": [forward]}
+    health_check = {"Command": ["CMD", "true"]}
+    container = {"Name": "web", "Image": image, "PortMappings": [{"ContainerPort": 8080}], "HealthCheck": health_check}
+    definition = {"Cpu": "256", "Memory": "512", "NetworkMode": "awsvpc", "ContainerDefinitions": [container]}
+    service = {
+        "ServiceName": "web",
+        "Cluster": {"Ref": "Cluster"},
+        "TaskDefinition": {"Ref": "Definition"},
+        "DesiredCount": 2,
+        "LaunchType": "FARGATE",
+        "LoadBalancers": [{"ContainerName": "web", "ContainerPort": 8080, "TargetGroupArn": {"Ref": "Targets"}}],
+        "NetworkConfiguration": {"AwsvpcConfiguration": network},
+        "DeploymentConfiguration": {"DeploymentCircuitBreaker": {"Enable": True, "Rollback": True}},
+    }
     return {
         "Vpc": ("AWS::EC2::VPC", {"CidrBlock": "10.0.0.0/16"}),
-        **{
-            f"Subnet{zone.upper()}": (
-                "AWS::EC2::Subnet",
-                {"VpcId": {"Ref": "Vpc"}, "CidrBlock": block, "AvailabilityZone": f"us-east-1{zone}"},
-            )
-            for zone, block in (("a", "10.0.0.0/24"), ("b", "10.0.1.0/24"))
-        },
+        "SubnetA": ("AWS::EC2::Subnet", zone_a),
+        "SubnetB": ("AWS::EC2::Subnet", zone_b),
         "Balancer": ("AWS::ElasticLoadBalancingV2::LoadBalancer", network),
-        "Targets": (
-            "AWS::ElasticLoadBalancingV2::TargetGroup",
-            {
-                "Port": 80,
-                "Protocol": "HTTP",
-                "TargetType": "ip",
-                "VpcId": {"Ref": "Vpc"},
-                "HealthCheckIntervalSeconds": 5,
-            },
-        ),
-        "Listener": (
-            "AWS::ElasticLoadBalancingV2::Listener",
-            {"LoadBalancerArn": {"Ref": "Balancer"}, "Port": 80, "Protocol": "HTTP", "DefaultActions": [forward]},
-        ),
+        "Targets": ("AWS::ElasticLoadBalancingV2::TargetGroup", targets),
+        "Listener": ("AWS::ElasticLoadBalancingV2::Listener", listener),
         "Cluster": ("AWS::ECS::Cluster", {"ClusterName": cluster}),
         "Definition": ("AWS::ECS::TaskDefinition", definition),
-        "Service": (
-            "AWS::ECS::Service",
-            {
-                "ServiceName": "web",
-                "Cluster": {"Ref": "Cluster"},
-                "TaskDefinition": {"Ref": "Definition"},
-                "DesiredCount": 2,
-                "LaunchType": "FARGATE",
-                "LoadBalancers": [
-                    {"ContainerName": "web", "ContainerPort": 8080, "TargetGroupArn": {"Ref": "Targets"}}
-                ],
-                "NetworkConfiguration": {"AwsvpcConfiguration": network},
-                "DeploymentConfiguration": {"DeploymentCircuitBreaker": {"Enable": True, "Rollback": True}},
-            },
-        ),
+        "Service": ("AWS::ECS::Service", service),
     }
 
 
-def tasks(client: Client, cluster: str) -> list[Any]:
+def running_tasks(client: Client, cluster: str) -> list[Any]:
     ecs = client("ecs")
     arns = ecs.list_tasks(cluster=cluster)["taskArns"]
-    found = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
-    return [task for task in found if task["lastStatus"] == "RUNNING"]
+    tasks = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+    return [task for task in tasks if task["lastStatus"] == "RUNNING"]
 
 
-def test_a_service_runs_behind_its_load_balancer(client: Client, aws: LocalAws) -> None:
-    ids = deploy_stack(client, "good", service("good"))
-    running = tasks(client, "good")
-    assert {task["availabilityZone"] for task in running} == {"us-east-1a", "us-east-1b"}
+def test_a_service_runs_two_tasks_and_replaces_a_stopped_one(client: Client) -> None:
+    ids = deploy_stack(client, "good", service_resources("good"))
+    tasks = running_tasks(client, "good")
+    assert {task["availabilityZone"] for task in tasks} == {"us-east-1a", "us-east-1b"}
     elb = client("elbv2")
     health = elb.describe_target_health(TargetGroupArn=ids["Targets"])["TargetHealthDescriptions"]
     assert [target["TargetHealth"]["State"] for target in health] == ["healthy", "healthy"]
@@ -120,29 +103,25 @@ def test_a_service_runs_behind_its_load_balancer(client: Client, aws: LocalAws) 
     assert definition["containerDefinitions"][0]["healthCheck"]["command"] == ["CMD", "true"]
 
     (balancer,) = elb.describe_load_balancers(LoadBalancerArns=[ids["Balancer"]])["LoadBalancers"]
-    engine = aws.running_engine()
-    assert engine
-    url = local_url(f"http://{balancer['DNSName']}/", engine.endpoint)
+    url = local_url(f"http://{balancer['DNSName']}/", client("ecs").meta.endpoint_url)
     answers = [requests.get(url, timeout=10).text for _ in range(4)]
     assert answers[:2] == answers[2:]
     assert len({*answers}) == 2
 
-    stopped = running[0]["taskArn"]
-    client("ecs").stop_task(cluster="good", task=stopped)
-    wait_for(lambda: {stopped} <= {*_stopped(client, "good", stopped)})
-    wait_for(lambda: len(tasks(client, "good")) == 2)
-    (task,) = client("ecs").describe_tasks(cluster="good", tasks=[stopped])["tasks"]
-    assert task["containers"][0]["exitCode"] == 7, "the task got SIGTERM"
+    arn = tasks[0]["taskArn"]
+    client("ecs").stop_task(cluster="good", task=arn)
+
+    def stopped_task() -> Any:
+        (task,) = client("ecs").describe_tasks(cluster="good", tasks=[arn])["tasks"]
+        return task["lastStatus"] == "STOPPED" and task
+
+    assert wait_for(stopped_task)["containers"][0]["exitCode"] == 7, "the server exits with 7 after SIGTERM"
+    wait_for(lambda: len(running_tasks(client, "good")) == 2)
 
 
-def _stopped(client: Client, cluster: str, arn: str) -> list[str]:
-    found = client("ecs").describe_tasks(cluster=cluster, tasks=[arn])["tasks"]
-    return [task["taskArn"] for task in found if task["lastStatus"] == "STOPPED"]
-
-
-def test_a_service_whose_tasks_crash_fails_its_stack(client: Client) -> None:
+def test_the_deployment_of_a_service_with_crashing_tasks_fails(client: Client) -> None:
     with pytest.raises(WaiterError):
-        deploy_stack(client, "bad", service("bad", image="crash:1"))
+        deploy_stack(client, "bad", service_resources("bad", image="crash:1"))
     reasons = [
         event.get("ResourceStatusReason", "")
         for event in client("cloudformation").describe_stack_events(StackName="bad")["StackEvents"]

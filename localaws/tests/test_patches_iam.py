@@ -1,13 +1,16 @@
-"""Every patch of permissions is still necessary: the stock engine allows what the patched engine checks."""
+"""Tests of the patches of permissions. The stock engine allows the actions, and the patched engine needs a grant.
+
+Each test fails if a patch does not work or is no longer necessary.
+"""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
+from helpers import policy, s3_client, trust_policy
 from ministack.core import iam_evaluator
 from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, sqs
 
@@ -24,53 +27,57 @@ FUNCTION = {
         "FunctionName": "f",
         "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:f",
         "Role": ROLE,
-        "LoggingConfig": {"LogGroup": "given"},
+        "LoggingConfig": {"LogGroup": "configured"},
     }
 }
 
 
-# -- actions that AWS's services do with a role, in this process
+# -- actions for which an AWS service uses a role. These tests call the functions of ministack in this process.
 
 
 @pytest.fixture
 def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that grants the role actions on a resource."""
+    """Return a function that gives the role permission for actions on a resource. At first the role has none."""
 
     def allow(resource: str, *actions: str) -> None:
-        statement = {"Effect": "Allow", "Action": [*actions], "Resource": resource}
-        policies = [iam_evaluator.parse_policy_document({"Statement": [statement]})]
+        document = json.loads(policy({"Action": [*actions], "Resource": resource}))
+        policies = [iam_evaluator.parse_policy_document(document)]
         monkeypatch.setattr(iam_evaluator, "_gather_role_policies", lambda *_: policies)
 
     monkeypatch.setattr(iam_evaluator, "_gather_role_policies", lambda *_: [])
     return allow
 
 
-def test_a_function_logs_only_with_permission(monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]) -> None:
+def test_a_function_writes_its_log_only_with_permission(
+    monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]
+) -> None:
     streams: dict[str, Any] = {}
-    monkeypatch.setattr(cloudwatch_logs, "_log_groups", {"given": {"streams": streams}})
+    monkeypatch.setattr(cloudwatch_logs, "_log_groups", {"configured": {"streams": streams}})
     monkeypatch.setattr(lambda_svc, "_emit_lambda_logs", lambda_svc._emit_lambda_logs)
 
-    def streams_after_a_line() -> int:
+    def streams_after_log_line() -> int:
         streams.clear()
         lambda_svc._emit_lambda_logs(FUNCTION, "id", "a line", error=False, duration_ms=1)
         return len(streams)
 
-    assert streams_after_a_line() == 1
+    assert streams_after_log_line() == 1
     require_permission_to_log()
-    assert streams_after_a_line() == 0
-    group = "arn:aws:logs:us-east-1:000000000000:log-group:given:*"
+    assert streams_after_log_line() == 0
+    group = "arn:aws:logs:us-east-1:000000000000:log-group:configured:*"
     allow(group, "logs:PutLogEvents")
-    assert streams_after_a_line() == 0
+    assert streams_after_log_line() == 0
     allow(group, "logs:PutLogEvents", "logs:CreateLogStream")
-    assert streams_after_a_line() == 1
+    assert streams_after_log_line() == 1
 
 
-def test_a_failure_is_sent_only_with_permission(monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]) -> None:
+def test_a_failure_is_sent_to_the_destination_only_with_permission(
+    monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]
+) -> None:
     queue: dict[str, Any] = {"messages": [], "attributes": {}}
     monkeypatch.setattr(sqs, "_queue_by_arn", lambda _arn: queue)
     monkeypatch.setattr(lambda_svc, "_functions", {"f": FUNCTION})
     monkeypatch.setattr(lambda_svc, "_route_async_failure", lambda_svc._route_async_failure)
-    target = "arn:aws:sqs:us-east-1:000000000000:letters"
+    target = "arn:aws:sqs:us-east-1:000000000000:failures"
 
     def messages_after_a_failure() -> int:
         queue["messages"].clear()
@@ -84,18 +91,20 @@ def test_a_failure_is_sent_only_with_permission(monkeypatch: pytest.MonkeyPatch,
     assert messages_after_a_failure() == 1
 
 
-def test_a_schedule_invokes_only_with_permission(monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]) -> None:
-    invoked: list[str] = []
-    monkeypatch.setattr(eventbridge, "_dispatch_to_lambda", lambda arn, _payload: invoked.append(arn))
+def test_a_schedule_invokes_its_function_only_with_permission(
+    monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]
+) -> None:
+    invoked_arns: list[str] = []
+    monkeypatch.setattr(eventbridge, "_dispatch_to_lambda", lambda arn, _payload: invoked_arns.append(arn))
     monkeypatch.setattr(eventbridge, "_invoke_target", eventbridge._invoke_target)
     function = FUNCTION["config"]["FunctionArn"]
 
     def invocations() -> int:
-        invoked.clear()
+        invoked_arns.clear()
         event = {"Source": "aws.scheduler", "Detail": "{}", "Time": 0.0, "DetailType": "", "Account": "", "Region": ""}
         target = {"Arn": function, "RoleArn": ROLE, "Input": "{}"}
         eventbridge._invoke_target(target, {**event, "EventId": "e", "Resources": []}, {})
-        return len(invoked)
+        return len(invoked_arns)
 
     assert invocations() == 1
     require_permission_to_invoke_scheduled()
@@ -104,61 +113,56 @@ def test_a_schedule_invokes_only_with_permission(monkeypatch: pytest.MonkeyPatch
     assert invocations() == 1
 
 
-# -- permissions that S3 checks
+# -- permissions of requests to S3
 
 
-def outcomes(aws: LocalAws) -> list[str]:
-    """Return the error codes of requests by a role that may read and delete objects and is denied to write any."""
+def request_results(aws: LocalAws) -> list[str]:
+    """Send requests with a role, and return the error code of each request, or `success`.
+
+    The role has permission to read and delete objects. A policy explicitly denies the permission to write objects.
+    """
     engine = aws.start()
     iam = aws.client("iam", engine)
-    aws.client("s3", engine).create_bucket(Bucket="things")
-    objects = "arn:aws:s3:::things/*"
-    policy = [
-        {"Effect": "Allow", "Action": ["s3:GetObject", "s3:DeleteObject"], "Resource": objects},
+    aws.client("s3", engine).create_bucket(Bucket="photos")
+    objects = "arn:aws:s3:::photos/*"
+    document = policy(
+        {"Action": ["s3:GetObject", "s3:DeleteObject"], "Resource": objects},
         {"Effect": "Deny", "Action": "s3:PutObject", "Resource": objects},
-    ]
-    trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}]}
-    role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
-    iam.put_role_policy(RoleName="reader", PolicyName="read", PolicyDocument=json.dumps({"Statement": policy}))
-    session = aws.client("sts", engine).assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=engine.endpoint,
-        region_name="us-east-1",
-        aws_access_key_id=session["AccessKeyId"],
-        aws_secret_access_key=session["SecretAccessKey"],
-        aws_session_token=session["SessionToken"],
     )
+    role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=trust_policy({"AWS": "*"}))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="reader", PolicyName="read", PolicyDocument=document)
+    credentials = aws.client("sts", engine).assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    s3 = s3_client(engine.endpoint, credentials)
 
-    def outcome(call: Callable[[], Any]) -> str:
+    def result(send_request: Callable[[], Any]) -> str:
         try:
-            call()
+            send_request()
         except ClientError as error:
             return str(error.response["Error"]["Code"])
-        return "done"
+        return "success"
 
     version: Any = {"Objects": [{"Key": "a", "VersionId": "null"}]}
     return [
-        outcome(lambda: s3.get_object(Bucket="things", Key="missing")),
-        outcome(lambda: s3.head_object(Bucket="things", Key="missing")),
-        outcome(lambda: s3.delete_object(Bucket="things", Key="a")),
-        outcome(lambda: s3.delete_objects(Bucket="things", Delete=version)),
-        outcome(lambda: s3.put_object(Bucket="things", Key="a")),
+        result(lambda: s3.get_object(Bucket="photos", Key="missing")),
+        result(lambda: s3.head_object(Bucket="photos", Key="missing")),
+        result(lambda: s3.delete_object(Bucket="photos", Key="a")),
+        result(lambda: s3.delete_objects(Bucket="photos", Delete=version)),
+        result(lambda: s3.put_object(Bucket="photos", Key="a")),
     ]
 
 
-def test_s3_checks_permissions_as_aws_does_and_uses_are_recorded(aws: LocalAws, tmp_path: Path) -> None:
+def test_s3_checks_permissions_as_on_aws_and_each_use_is_recorded(aws: LocalAws, tmp_path: Path) -> None:
     stock = LocalAws(tmp_path / "stock", patched=False)
     try:
-        assert outcomes(stock) == ["NoSuchKey", "404", "done", "done", "AccessDenied"]
+        assert request_results(stock) == ["NoSuchKey", "404", "success", "success", "AccessDenied"]
         assert not stock.permissions_file.exists()
     finally:
         stock.stop()
-    assert outcomes(aws) == ["AccessDenied", "403", "done", "AccessDenied", "AccessDenied"]
+    assert request_results(aws) == ["AccessDenied", "403", "success", "AccessDenied", "AccessDenied"]
     uses = [json.loads(line) for line in aws.permissions_file.read_text().splitlines()]
     assert [use for use in uses if use[0] == "reader"] == [
-        ["reader", "s3:GetObject", "arn:aws:s3:::things/*", True],
-        ["reader", "s3:ListBucket", "arn:aws:s3:::things", False],
-        ["reader", "s3:DeleteObject", "arn:aws:s3:::things/*", True],
-        ["reader", "s3:DeleteObjectVersion", "arn:aws:s3:::things/a", False],
+        ["reader", "s3:GetObject", "arn:aws:s3:::photos/*", True],
+        ["reader", "s3:ListBucket", "arn:aws:s3:::photos", False],
+        ["reader", "s3:DeleteObject", "arn:aws:s3:::photos/*", True],
+        ["reader", "s3:DeleteObjectVersion", "arn:aws:s3:::photos/a", False],
     ], "an explicit Deny is not recorded"

@@ -1,4 +1,4 @@
-"""Every patch of Lambda is still necessary, and still works."""
+"""Tests of the patches of Lambda. Each test fails if a patch does not work or is no longer necessary."""
 
 import json
 import subprocess
@@ -32,45 +32,46 @@ BUNDLE = {
 }
 
 
-def answer_of_function(client: Client) -> Any:
+def invoke_foreign_bundle(client: Client) -> Any:
+    """Create a function with the bundle, and return its answer."""
     create_function(client, "foreign", BUNDLE)
     return json.loads(client("lambda").invoke(FunctionName="foreign")["Payload"].read())
 
 
 def test_a_bundle_for_another_processor_runs(stock: Client, patched: Client) -> None:
-    assert "errorMessage" in answer_of_function(stock)
-    assert answer_of_function(patched) == version("psutil")
+    assert "errorMessage" in invoke_foreign_bundle(stock)
+    assert invoke_foreign_bundle(patched) == version("psutil")
 
 
-def test_only_packages_with_compiled_code_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_packages_with_compiled_code_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folder = unpack_without_compiled_packages(zip_of(BUNDLE))
     assert [path.name for path in folder.rglob("*")] == ["index.py"]
-    pure = {"index.py": "", "package/__init__.py": ""}
-    folder = unpack_without_compiled_packages(zip_of(pure))
-    assert {str(path.relative_to(folder)) for path in folder.rglob("*.py")} == {*pure}
+    pure_python = {"index.py": "", "package/__init__.py": ""}
+    folder = unpack_without_compiled_packages(zip_of(pure_python))
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*.py")} == {*pure_python}
 
 
 @pytest.fixture
 def close_pipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Close the pipes of ministack's workers. It leaves them open, and Python would warn in some later test."""
-    started: list[subprocess.Popen[str]] = []
+    """Close the pipes of ministack's workers after the test, because open pipes cause warnings in later tests."""
+    workers: list[subprocess.Popen[str]] = []
 
     class RecordedPopen(subprocess.Popen[str]):
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
-            started.append(self)
+            workers.append(self)
 
     monkeypatch.setattr(subprocess, "Popen", RecordedPopen)
     yield
-    for process in started:
-        for pipe in (process.stdin, process.stdout, process.stderr):
+    for worker in workers:
+        for pipe in (worker.stdin, worker.stdout, worker.stderr):
             if pipe:
                 pipe.close()
 
 
 def invoke(code: str, **variables: str) -> dict[str, Any]:
-    """Run the code as a function in a new environment, in this process, and return the engine's record of it."""
+    """Run a handler with this body in a new environment. Return ministack's result, a dict with `result` and `log`."""
     config = {
         "FunctionName": "here",
         "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:here",
@@ -93,22 +94,23 @@ def test_the_environments_of_a_function_share_compiled_code(tmp_path: Path, monk
     monkeypatch.setattr(lambda_runtime.Worker, "_spawn", lambda_runtime.Worker._spawn)
     variables = engine_variables(PORT, tmp_path, tmp_path)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", variables["PYTHONDONTWRITEBYTECODE"])
-    first, second = (invoke(code, PYTHONPATH="/its/own")["result"] for _ in range(2))
+    first, second = (invoke(code, PYTHONPATH="/function/path")["result"] for _ in range(2))
     assert first != second
     run_bundles_for_other_processors()
-    first, second = (invoke(code, PYTHONPATH="/its/own")["result"] for _ in range(2))
+    first, second = (invoke(code, PYTHONPATH="/function/path")["result"] for _ in range(2))
     assert first == second
-    assert first.endswith("/index.py /its/own")
-    assert [*tmp_path.glob("code-*/__pycache__/index.*.pyc")], "otherwise each environment would compile it again"
+    assert first.endswith("/index.py /function/path")
+    assert [*tmp_path.glob("code-*/__pycache__/index.*.pyc")], "the compiled code is stored for the next environment"
 
 
 # -- limit_environments
 
-PROCESS_ID = "import os, time\ndef handler(event, context):\n    time.sleep(0.3)\n    return os.getpid()"
+RETURN_PROCESS_ID = "import os, time\ndef handler(event, context):\n    time.sleep(0.3)\n    return os.getpid()"
 
 
-def environments_used_by(requests: int, client: Client) -> int:
-    create_function(client, "process", {"index.py": PROCESS_ID}, Timeout=30)
+def count_environments(requests: int, client: Client) -> int:
+    """Send simultaneous requests to a function, and return the number of environments that answer."""
+    create_function(client, "process", {"index.py": RETURN_PROCESS_ID}, Timeout=30)
     functions = client("lambda")
     with ThreadPoolExecutor(requests) as pool:
         answers = pool.map(lambda _: functions.invoke(FunctionName="process")["Payload"].read(), range(requests))
@@ -116,20 +118,20 @@ def environments_used_by(requests: int, client: Client) -> int:
 
 
 def test_a_function_has_at_most_eight_environments(stock: Client, patched: Client) -> None:
-    assert environments_used_by(12, stock) > 8
-    assert environments_used_by(12, patched) <= 8
+    assert count_environments(12, stock) > 8
+    assert count_environments(12, patched) <= 8
 
 
 # -- keep_last_log_lines
 
 
 @pytest.mark.usefixtures("close_pipes")
-def test_a_busy_engine_loses_no_line_of_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    read, may_read = lambda_runtime.Worker._read_stderr, threading.Event()
+def test_the_log_contains_lines_that_the_engine_reads_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_stderr, reading_allowed = lambda_runtime.Worker._read_stderr, threading.Event()
 
     def read_late(worker: Any) -> None:
-        may_read.wait()
-        read(worker)
+        reading_allowed.wait()
+        read_stderr(worker)
 
     monkeypatch.setattr(lambda_runtime.Worker, "_read_stderr", read_late)
     monkeypatch.setattr(lambda_runtime, "_PYTHON_WORKER_SCRIPT", lambda_runtime._PYTHON_WORKER_SCRIPT)
@@ -137,7 +139,7 @@ def test_a_busy_engine_loses_no_line_of_a_log(monkeypatch: pytest.MonkeyPatch) -
     code = "print('begun'); print('end', end='')"
     assert invoke(code)["log"] == ""
     keep_last_log_lines()
-    threading.Timer(1, may_read.set).start()
+    threading.Timer(1, reading_allowed.set).start()
     assert invoke(code)["log"] == "begun\nend"
     assert invoke("raise ValueError(print('begun'))")["log"] == "begun"
     assert invoke("print('begun', flush=True); os._exit(1)")["log"] == "begun"
@@ -147,7 +149,7 @@ def test_a_busy_engine_loses_no_line_of_a_log(monkeypatch: pytest.MonkeyPatch) -
 
 
 def log_groups_after_deletion(client: Client) -> set[str]:
-    """Invoke a function before and after its log group is deleted, and return the log groups that then exist."""
+    """Invoke a function, delete its log group, and invoke it again. Return the names of all log groups."""
     functions, logs = client("lambda"), client("logs")
     logs.create_log_group(logGroupName="configured")
     source = {"index.py": "def handler(event, context): print('here')"}
@@ -159,6 +161,6 @@ def log_groups_after_deletion(client: Client) -> set[str]:
     return {group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]}
 
 
-def test_a_function_does_not_recreate_its_deleted_log_group(stock: Client, patched: Client) -> None:
+def test_an_invocation_does_not_recreate_a_deleted_log_group(stock: Client, patched: Client) -> None:
     assert "configured" in log_groups_after_deletion(stock)
     assert "configured" not in log_groups_after_deletion(patched)
