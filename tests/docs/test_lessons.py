@@ -29,18 +29,20 @@ every_lesson = pytest.mark.parametrize("stem", STEMS)
 
 
 def _constant(file: str, name: str) -> int:
+    """Return the whole number that a Python file assigns to a constant."""
     found = re.search(rf"^{name} = (\d+)", (ROOT / file).read_text(), re.MULTILINE)
     assert found, f"{file} has no {name}"
     return int(found[1])
 
 
 SERVICE = properties_of(templates("sandbox")["fargate"], "AWS::ECS::Service")
-TARGETS = properties_of(templates("sandbox")["fargate"], "AWS::ElasticLoadBalancingV2::TargetGroup")
-SECONDS_UNTIL_UNHEALTHY = TARGETS["UnhealthyThresholdCount"] * TARGETS["HealthCheckIntervalSeconds"]
-LIMIT, QUIET, FINISH = (
+TARGET_GROUP = properties_of(templates("sandbox")["fargate"], "AWS::ElasticLoadBalancingV2::TargetGroup")
+SECONDS_UNTIL_UNHEALTHY = TARGET_GROUP["UnhealthyThresholdCount"] * TARGET_GROUP["HealthCheckIntervalSeconds"]
+LIMIT_SECONDS, QUIET_SECONDS, FINISH_SECONDS = (
     _constant("containers/web/web/server.py", f"{name}_SECONDS") for name in ("LIMIT", "QUIET", "FINISH")
 )
-FIGURES: Mapping[str, list[str]] = {
+"""The times in which a stopping web server finishes its requests. server.py explains each."""
+NUMBERS: Mapping[str, list[str]] = {
     "api": [f"{api_gateway.KEY_RATE} requests a second", f"{api_gateway.KEY_BURST} at once"],
     "cron": [
         f"up to {MAX_URLS}",
@@ -63,11 +65,11 @@ FIGURES: Mapping[str, list[str]] = {
         f"{web.STOP_TIMEOUT.to_seconds():.0f} seconds",
         f"port {web.PORT}",
         f"{SERVICE['HealthCheckGracePeriodSeconds']} seconds",
-        f"{TARGETS['TargetGroupAttributes'][0]['Value']} seconds",
+        f"{TARGET_GROUP['TargetGroupAttributes'][0]['Value']} seconds",
         f"{SECONDS_UNTIL_UNHEALTHY} seconds",
-        f"{QUIET} seconds",
-        f"{LIMIT} seconds at most",
-        f"within {FINISH} seconds",
+        f"{QUIET_SECONDS} seconds",
+        f"{LIMIT_SECONDS} seconds at most",
+        f"within {FINISH_SECONDS} seconds",
     ],
     "thumbnail": [
         f"{_pictures.MAX_BYTES // 1024**2} MiB",
@@ -97,10 +99,10 @@ def test_the_outputs_and_resources_that_commands_name_exist(stem: str) -> None:
     assert set(re.findall(r"--logical-resource-id (\w+)", lesson(stem))) <= set(template["Resources"])
 
 
-@pytest.mark.parametrize("stem", FIGURES)
+@pytest.mark.parametrize("stem", NUMBERS)
 def test_a_lesson_contains_the_numbers_of_its_stack(stem: str) -> None:
     words = " ".join(lesson(stem).split())
-    assert [figure for figure in FIGURES[stem] if figure not in words] == []
+    assert [number for number in NUMBERS[stem] if number not in words] == []
 
 
 @every_lesson
@@ -158,4 +160,4 @@ def test_the_instances_have_room_for_the_old_and_new_tasks_of_a_deployment() -> 
 
 
 def test_the_load_balancer_stops_sending_requests_before_a_stopped_task_ends() -> None:
-    assert SECONDS_UNTIL_UNHEALTHY < LIMIT
+    assert SECONDS_UNTIL_UNHEALTHY < LIMIT_SECONDS

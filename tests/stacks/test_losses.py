@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.folders import ROOT
-from tests.support.losses import check_snapshot, complaint, losses, store_types
+from tests.support.losses import check_snapshot, loss_message, losses, store_types
 
 BUCKET, TABLE, SERVER = "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Lightsail::Instance"
 DISK, REPOSITORY, LOG_GROUP = "AWS::Lightsail::Disk", "AWS::ECR::Repository", "AWS::Logs::LogGroup"
@@ -94,7 +94,7 @@ def test_the_message_names_the_next_steps() -> None:
     changed = copy.deepcopy(production_snapshot("api"))
     table = next(name for name, resource in changed["Resources"].items() if resource["Type"] == TABLE)
     changed["Resources"]["Renamed"] = changed["Resources"].pop(table)
-    text = complaint(
+    text = loss_message(
         "compute-api", losses(production_snapshot("api"), changed, stores=store_types(production_snapshot("api")))
     )
     assert f'make snapshots MEANT="compute-api/{table}"' in text

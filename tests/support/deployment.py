@@ -35,7 +35,7 @@ class Deployment:
     url: Callable[[str], str] = str
     """Returns the URL that tests must call for a URL in a stack's outputs. On AWS, both are equal."""
     is_local: bool = False
-    """Whether these are stacks in the local AWS, which has not all features of AWS."""
+    """Whether these are stacks in the local AWS, which lacks some features of AWS."""
 
     def outputs(self, stem: str) -> dict[str, str]:
         """Return the outputs of an example's stack. Skip the test if the stack is not deployed."""

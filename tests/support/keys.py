@@ -1,4 +1,4 @@
-"""Object keys that S3 allows but many programs handle wrongly."""
+"""S3 allows these object keys, but many programs handle them wrongly."""
 
 ODD_KEYS = (
     "with space.jpg",

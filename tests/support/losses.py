@@ -33,7 +33,7 @@ ASSEMBLY_MANIFEST = {
 LOST_RESOURCE = re.compile(
     r"^\[.\] \S+ (?:.* )?(\S+) (?:destroy|orphan|replace|may be replaced)$(?:\n .*)*", re.MULTILINE
 )
-"""The lines of `cdk diff` about one lost resource. The group is its logical id."""
+"""The lines of `cdk diff` about one lost resource. The first group of the match is its logical id."""
 RETAINED = "CloudFormation keeps the old one with its data, but outside the stack. AWS still bills it."
 CONSEQUENCES = {
     "Delete": "CloudFormation deletes the old one with all its data.",
@@ -65,7 +65,7 @@ def check_snapshot(
     lost = {name: text for name, text in losses(old, new, stores=stores).items() if f"{stack}/{name}" not in meant}
     assert (old if lost else new) == snapshot  # without a comparison, an update would delete the snapshot
     if lost:
-        pytest.fail(complaint(stack, lost), pytrace=False)
+        pytest.fail(loss_message(stack, lost), pytrace=False)
 
 
 def losses(old: Template, new: Template, *, stores: Collection[str]) -> dict[str, str]:
@@ -83,7 +83,7 @@ def losses(old: Template, new: Template, *, stores: Collection[str]) -> dict[str
     return lost
 
 
-def complaint(stack: str, lost: dict[str, str]) -> str:
+def loss_message(stack: str, lost: dict[str, str]) -> str:
     """Return the message about the losses of a stack. It contains the next steps."""
     meant = " ".join(f"{stack}/{name}" for name in lost)
     first = next(iter(lost))

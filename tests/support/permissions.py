@@ -1,4 +1,7 @@
-"""The permissions that roles of deployed stacks used. Resources have the names of the templates."""
+"""Read and compare the permissions that the roles of deployed stacks used.
+
+The local AWS, a program that imitates AWS on this machine, records them.
+"""
 
 import json
 import re
@@ -104,7 +107,7 @@ def differences(used: set[Permission], stacks: Iterable[Stack], file: Path, *, c
     If the run was complete, there is also a sentence for each permission in the file that no role used.
     """
     recorded = read_permissions(file)
-    unused = _of_roles_in(stacks, recorded - used) if complete else set()
+    unused = _permissions_of(stacks, recorded - used) if complete else set()
     return [
         *(f"new: {' '.join(one)}. If this is intended, record it: make permissions" for one in used - recorded),
         *(f"no longer used: {' '.join(one)}. Narrow the grant, and record it: make permissions" for one in unused),
@@ -114,10 +117,10 @@ def differences(used: set[Permission], stacks: Iterable[Stack], file: Path, *, c
 def write_used(used: set[Permission], stacks: Iterable[Stack], file: Path) -> None:
     """Rewrite the file. Without a container tool some roles are not deployed, and the file keeps their permissions."""
     recorded = read_permissions(file)
-    kept = recorded - _of_roles_in(stacks, recorded)
+    kept = recorded - _permissions_of(stacks, recorded)
     file.write_text(_HEADER + "".join(f"{' '.join(one)}\n" for one in sorted(kept | used)))
 
 
-def _of_roles_in(stacks: Iterable[Stack], permissions: set[Permission]) -> set[Permission]:
+def _permissions_of(stacks: Iterable[Stack], permissions: set[Permission]) -> set[Permission]:
     deployed = {(stack.stem, role) for stack in stacks for role in stack.roles.values()}
     return {one for one in permissions if one[:2] in deployed}
