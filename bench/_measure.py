@@ -77,9 +77,8 @@ def print_table(table: Sequence[Sequence[str]]) -> None:
 
 def check_targets(targets: Iterable[Target]) -> bool:
     """Print each target and its result. Return whether all are met. A target without a measured value counts as met."""
-    results = [
-        _print_target(*target) for target in targets
-    ]  # a list, because all() alone would stop at the first target that is not met
+    # With a generator, all() would stop at the first target that is not met.
+    results = [_print_target(*target) for target in targets]
     return all(results)
 
 

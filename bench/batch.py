@@ -224,7 +224,7 @@ def print_results(turns: Speeds, peaks: Mapping[int, float]) -> None:
         for vcpus in (1, 2)
     ]
     print_table(table)
-    print(f"Two decoders are {ratio(turns, ('job', 2), ('job', 1)):.2f}x as fast as one. On idle processors it is 2x.")
+    print(f"Two decoders are {ratio(turns, ('job', 2), ('job', 1)):.2f}x as fast as one. The maximum is 2x.")
     print_table([["keys", "peak MiB"], *([f"{keys:,}", f"{peak:.0f}"] for keys, peak in peaks.items())])
     print(
         "The peak is that of the job's own process, without decoders. It includes up to 5 MiB of the manifest, twice."

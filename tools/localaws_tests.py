@@ -1,6 +1,6 @@
 """Run the tests of localaws/ (the local AWS), unless they have already passed with the same files.
 
-They also run again if the pinned packages, Python or the container tool (docker or podman) have changed.
+The tests also run again if the pinned packages, Python or the container tool (docker or podman) have changed.
 """
 
 import argparse

@@ -8,7 +8,7 @@ from tools.costs.reading import logical_id
 from tools.templates import Template
 
 FARGATE_SPOT = 0.3
-"""The price of a Spot task, as a part of the regular price. It varies. https://aws.amazon.com/fargate/pricing/"""
+"""The price of a Spot task, as a part of the regular price. AWS changes this price often. https://aws.amazon.com/fargate/pricing/"""
 
 Properties = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""The cost of a stack in a month without use, resource by resource."""
+"""The cost of a stack in a month in which nobody uses it."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -48,7 +48,9 @@ def parts(template: Template) -> list[Part]:
 def _alarm(_template: Template, alarm: Properties) -> Iterator[Part]:
     queried = [metric["MetricStat"] for metric in alarm.get("Metrics", []) if "MetricStat" in metric] or [alarm]
     if any(metric["Period"] < MINUTE for metric in queried):
-        raise UnpricedError("an alarm with a period below a minute has another price. Add it to tools/costs/idle.py.")
+        raise UnpricedError(
+            "an alarm with a period below a minute has another price. Add the price to tools/costs/idle.py."
+        )
     yield Part("alarms", len(queried), "alarm")
 
 
@@ -74,7 +76,9 @@ def _cluster(template: Template, cluster: Properties) -> Iterator[Part]:
             metrics = INSIGHTS_METRICS + (INSIGHTS_METRICS_OF_FARGATE if fargate else 0)
             yield Part("Container Insights, metrics", metrics, "metric")
         elif setting["Value"] != "disabled":
-            raise UnpricedError(f"{setting['Name']}={setting['Value']} has no price. Add it to tools/costs/idle.py.")
+            raise UnpricedError(
+                f"{setting['Name']}={setting['Value']} has no price. Add the price to tools/costs/idle.py."
+            )
 
 
 def _service(template: Template, service: Properties) -> Iterator[Part]:
@@ -92,7 +96,7 @@ def _auto_scaling_group(template: Template, group: Properties) -> Iterator[Part]
 
 def _load_balancer(_template: Template, balancer: Properties) -> Iterator[Part]:
     if balancer["Type"] != "application":
-        raise UnpricedError(f"a {balancer['Type']} load balancer has no price. Add it to tools/costs/idle.py.")
+        raise UnpricedError(f"a {balancer['Type']} load balancer has no price. Add the price to tools/costs/idle.py.")
     yield hourly_part("load balancer", "load-balancer")
     if balancer["Scheme"] == "internet-facing":
         yield hourly_part("addresses of the load balancer", "address", len(balancer["Subnets"]))
@@ -105,25 +109,27 @@ def _endpoint(_template: Template, endpoint: Properties) -> Iterator[Part]:
 
 def _compute_environment(_template: Template, environment: Properties) -> Iterator[Part]:
     if environment["ComputeResources"].get("MinvCpus", 0):
-        raise UnpricedError("a minimum of vCPUs in Batch has no price. Add it to tools/costs/idle.py.")
+        raise UnpricedError(
+            "a Batch environment with a minimum of vCPUs has no price. Add the price to tools/costs/idle.py."
+        )
     yield from ()
 
 
 def _table(_template: Template, table: Properties) -> Iterator[Part]:
     if table.get("BillingMode") != "PAY_PER_REQUEST":
-        raise UnpricedError("a table's provisioned capacity has no price. Add it to tools/costs/idle.py.")
+        raise UnpricedError("a table's provisioned capacity has no price. Add the price to tools/costs/idle.py.")
     yield from ()
 
 
 def _stage(_template: Template, stage: Properties) -> Iterator[Part]:
     if stage.get("CacheClusterEnabled"):
-        raise UnpricedError("an API's cache has no price. Add it to tools/costs/idle.py.")
+        raise UnpricedError("an API's cache has no price. Add the price to tools/costs/idle.py.")
     yield from ()
 
 
 def _version(_template: Template, version: Properties) -> Iterator[Part]:
     if "ProvisionedConcurrencyConfig" in version:
-        raise UnpricedError("provisioned concurrency has no price. Add it to tools/costs/idle.py.")
+        raise UnpricedError("provisioned concurrency has no price. Add the price to tools/costs/idle.py.")
     yield from ()
 
 
@@ -132,12 +138,12 @@ def _repository(_template: Template, _repository: Properties) -> Iterator[Part]:
 
 
 def _lightsail_server(_template: Template, server: Properties) -> Iterator[Part]:
-    yield _lightsail("server", server["BundleId"])
+    yield _lightsail_part("server", server["BundleId"])
     if any(add_on["AddOnType"] == "AutoSnapshot" for add_on in server.get("AddOns", [])):
         yield Part("snapshots", SNAPSHOTS_GB, "lightsail-snapshot")
 
 
-def _lightsail(kind: str, bundle: str) -> Part:
+def _lightsail_part(kind: str, bundle: str) -> Part:
     size = bundle.partition("_")[0]  # the other parts of the name differ between regions
     return Part(kind, 1, f"lightsail-{kind}-{size}")
 
@@ -165,9 +171,9 @@ BILLED: Mapping[str, Callable[[Template, Properties], Iterator[Part]]] = {
     "AWS::ElasticLoadBalancingV2::LoadBalancer": _load_balancer,
     "AWS::Lambda::Version": _version,
     "AWS::Lightsail::Alarm": lambda _template, _alarm: iter([]),
-    "AWS::Lightsail::Bucket": lambda _template, bucket: iter([_lightsail("bucket", bucket["BundleId"])]),
+    "AWS::Lightsail::Bucket": lambda _template, bucket: iter([_lightsail_part("bucket", bucket["BundleId"])]),
     "AWS::Lightsail::Database": lambda _template, base: iter(
-        [_lightsail("database", base["RelationalDatabaseBundleId"])]
+        [_lightsail_part("database", base["RelationalDatabaseBundleId"])]
     ),
     "AWS::Lightsail::Disk": lambda _template, disk: iter([Part("disk", disk["SizeInGb"], "lightsail-disk")]),
     "AWS::Lightsail::Instance": _lightsail_server,

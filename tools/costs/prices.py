@@ -43,7 +43,7 @@ class Part:
 
     def __post_init__(self) -> None:
         if self.price not in PRICES:
-            raise UnpricedError(f"{self.label}: {self.price} has no price. Add it to tools/costs/prices.toml.")
+            raise UnpricedError(f"{self.label}: {self.price} has no price. Add the price to tools/costs/prices.toml.")
 
     @property
     def row(self) -> str:
