@@ -98,7 +98,7 @@ class Config:
     lightsail_blueprint: str = "ubuntu_24_04"
     """The server's software: `ubuntu_24_04` with a web page of this project, or `wordpress`."""
     lightsail_bundle: str | None = None
-    """Size and price of the server: `small_3_0`. None is the smallest for the blueprint, as most regions name it."""
+    """Size and price of the server: `small_3_0`. None is the smallest for the blueprint, in most regions."""
     lightsail_ssh_cidr: str | None = None
     """Network that may connect by SSH: `192.0.2.44/32` is a single address. With None, nobody can connect by SSH."""
     lightsail_disk: bool = False

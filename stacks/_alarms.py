@@ -26,7 +26,8 @@ def metric_alarm(  # noqa: PLR0913 - keyword arguments
     """Return an alarm that starts when the metric is at or above `threshold` for `periods` periods in a row.
 
     A period without data does not start the alarm. `options` are further parameters of CDK's Alarm. They can replace
-    these two rules with another `comparison_operator` or `treat_missing_data`.
+    these two rules with another `comparison_operator` or `treat_missing_data`. `stem` is the short name of the example,
+    such as `ecs_ec2`.
     """
     return cloudwatch.Alarm(
         stack,

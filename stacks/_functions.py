@@ -67,7 +67,7 @@ class QueueDestination:
     def __init__(self, queue: sqs.Queue) -> None:
         self._queue = queue
 
-    def bind(self, scope: Construct, fn: lambda_.IFunction, *_: Any, **__: Any) -> lambda_.DestinationConfig:  # noqa: ARG002 - CDK's names
+    def bind(self, scope: Construct, fn: lambda_.IFunction, *_: Any, **__: Any) -> lambda_.DestinationConfig:  # noqa: ARG002 - CDK uses these names
         """Allow the function to send messages, and return the queue's ARN. CDK calls this method."""
         self._queue.grant(fn, "sqs:SendMessage")
         return lambda_.DestinationConfig(destination=self._queue.queue_arn)

@@ -20,7 +20,7 @@ def expose_service(
 ) -> None:
     """Forward the load balancer's requests to the service, scale its tasks with the load, and add alarms and outputs.
 
-    The outputs are the URL, and the names of the cluster and the service.
+    The outputs are the URL, and the names of the cluster and the service. `stem` is the short name of the example.
     """
     stack = Stack.of(service)
     target_group = forward_requests(balancer, service, certificate_arn)

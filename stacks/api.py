@@ -27,7 +27,7 @@ class ApiStack(Stack):
     def __init__(  # noqa: PLR0913 - each setting is a keyword argument
         self,
         scope: Construct,
-        id: str,  # noqa: A002 - CDK's name
+        id: str,  # noqa: A002 - CDK uses this name
         *,
         retain_data: bool,
         log_retention: logs.RetentionDays,

@@ -118,8 +118,8 @@ def _execution_role(stack: Stack) -> iam.Role:
 
 def _job_role(stack: Stack, pictures: s3.Bucket, thumbnails: s3.Bucket) -> iam.Role:
     role = iam.Role(stack, "JobRole", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
-    # CDK's grant_read() and grant_put() would allow a dozen more actions, by wildcard. The job needs no permission to
-    # delete objects.
+    # CDK's grant_read() and grant_put() would allow about twelve more actions, by wildcard. The job needs no permission
+    # to delete objects.
     for actions, resources in (
         (["s3:GetObject"], [pictures.arn_for_objects("*")]),
         (["s3:ListBucket"], [pictures.bucket_arn, thumbnails.bucket_arn]),

@@ -33,7 +33,7 @@ class ThumbnailStack(Stack):
     def __init__(  # noqa: PLR0913 - each setting is a keyword argument
         self,
         scope: Construct,
-        id: str,  # noqa: A002 - CDK's name
+        id: str,  # noqa: A002 - CDK uses this name
         *,
         retain_data: bool,
         log_retention: logs.RetentionDays,
@@ -99,7 +99,7 @@ class ThumbnailStack(Stack):
     def _grant_access(
         self, function: lambda_.Function, uploads: s3.Bucket, thumbnails: s3.Bucket, metadata: dynamodb.Table
     ) -> None:
-        # CDK's grant_read() and grant_put() would allow a dozen more actions, by wildcard.
+        # CDK's grant_read() and grant_put() would allow about twelve more actions, by wildcard.
         # With ListBucket, S3 answers 404 for an object that does not exist. Without ListBucket, S3 answers 403.
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
         for actions, resource in (
