@@ -50,10 +50,12 @@ def _target_faults(
     template: Template, name: str, security_groups: frozenset[str], targets_by_group: TargetsByGroup
 ) -> Iterator[str]:
     for found in targets_behind(template, name, targets_by_group):
-        theirs = found.workload.security_groups
-        if not is_allowed(rules(template, "Egress"), security_groups, {*theirs, ANY_IPV4}, found.ports):
+        target_security_groups = found.workload.security_groups
+        if not is_allowed(rules(template, "Egress"), security_groups, {*target_security_groups, ANY_IPV4}, found.ports):
             yield f"the security groups of {name} do not allow connections to its targets"
-        if not is_allowed(rules(template, "Ingress"), theirs, {*security_groups, ANY_IPV4}, found.ports):
+        if not is_allowed(
+            rules(template, "Ingress"), target_security_groups, {*security_groups, ANY_IPV4}, found.ports
+        ):
             yield f"the security groups of the targets do not allow connections from {name}"
 
 
@@ -96,11 +98,11 @@ def _listeners(template: Template, balancer: str) -> dict[str, Any]:
 
 def _forwarded_by(template: Template, listeners: Iterable[str]) -> set[str]:
     """Return the target groups that these listeners or their rules forward to."""
-    known = set(listeners)
-    of_rules = [
+    listener_names = set(listeners)
+    rule_actions = [
         rule["Properties"]["Actions"]
         for rule in resources(template, LISTENER_RULE).values()
-        if name_of(rule["Properties"]["ListenerArn"]) in known
+        if name_of(rule["Properties"]["ListenerArn"]) in listener_names
     ]
-    actions = [*(properties(template, name)["DefaultActions"] for name in known), *of_rules]
+    actions = [*(properties(template, name)["DefaultActions"] for name in listener_names), *rule_actions]
     return {name_of(held) for key, held in walk(actions) if key == "TargetGroupArn"}

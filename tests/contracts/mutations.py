@@ -181,7 +181,12 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         M("table without recovery", "api cron thumbnail", unset(TABLE, RECOVERY), "no point-in-time"),
         M("table without protection", "api", unset(TABLE, "DeletionProtectionEnabled"), "not protected"),
         M("no versions", "thumbnail batch", unset(BUCKET, "VersioningConfiguration"), "keeps no versions"),
-        M("logs kept for ever without a copy", "api", unset(BUCKET, "LifecycleConfiguration"), "keeps no versions"),
+        M(
+            "logs that never expire, without versions",
+            "api",
+            unset(BUCKET, "LifecycleConfiguration"),
+            "keeps no versions",
+        ),
         M("tags that a push can overwrite", "ecr", put(REPOSITORY, "ImageTagMutability", "MUTABLE"), "overwrite"),
         M("images deleted with the repository", "ecr", put(REPOSITORY, "EmptyOnDelete", value=True), "would empty"),
         M("database without backups", "lightsail", add("AWS::Lightsail::Database"), "Added has no backups"),

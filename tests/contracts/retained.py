@@ -37,10 +37,10 @@ NO_STORES: Mapping[str, str] = {
     "AWS::Scheduler::Schedule": "all its data is in the template",
 }
 """Types that look like stores, and the reason why they are not."""
-COMPANIONS = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Lightsail::StaticIp")
+NEEDED_BY_STORES = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Lightsail::StaticIp")
 """Resources that a retained store needs. For example, a bucket without its policy accepts requests without TLS."""
 
-RETAINED = {"DeletionPolicy": ("Retain", "RetainExceptOnCreate"), "UpdateReplacePolicy": ("Retain",)}
+RETAINING_POLICIES = {"DeletionPolicy": ("Retain", "RetainExceptOnCreate"), "UpdateReplacePolicy": ("Retain",)}
 """The values that retain a store. RetainExceptOnCreate is enough, because a failed first deployment has no data yet."""
 
 
@@ -49,9 +49,9 @@ def faults(template: Template) -> list[str]:
     found: list[str] = []
     for name, resource in template["Resources"].items():
         kind = resource["Type"]
-        if kind in COMPANIONS:
+        if kind in NEEDED_BY_STORES:
             found += _not_retained(name, resource)
-        elif kind in BACKED_UP and not _is_minor_log(template, name):
+        elif kind in BACKED_UP and not _is_unimportant_log_group(template, name):
             found += [*_not_retained(name, resource), *BACKED_UP[kind](template, name)]
         elif kind not in BACKED_UP and is_store(kind) and kind not in NO_STORES:
             found.append(f"{name} looks like a store, and this contract does not know how {kind} is backed up")
@@ -78,12 +78,12 @@ def is_store(kind: str) -> bool:
 
 
 def _not_retained(name: str, resource: Any) -> Iterator[str]:
-    for policy, retained in RETAINED.items():
+    for policy, retained in RETAINING_POLICIES.items():
         if resource.get(policy) not in retained:
             yield f"{name} may be lost: its {policy} is {resource.get(policy)}"
 
 
-def _is_minor_log(template: Template, name: str) -> bool:
+def _is_unimportant_log_group(template: Template, name: str) -> bool:
     """Whether a log group holds only refused packets, or only logs of CDK's helper functions during deployments."""
     groups = {
         name_of(flow["Properties"].get("LogGroupName")) for flow in resources(template, "AWS::EC2::FlowLog").values()
@@ -103,7 +103,7 @@ def _is_minor_log(template: Template, name: str) -> bool:
 # -- how each kind of store is restored
 
 
-def _table(template: Template, name: str) -> Iterator[str]:
+def _table_faults(template: Template, name: str) -> Iterator[str]:
     table = properties(template, name)
     if not table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
         yield f"{name} has no point-in-time recovery"
@@ -111,7 +111,7 @@ def _table(template: Template, name: str) -> Iterator[str]:
         yield f"{name} is not protected from deletion"
 
 
-def _bucket(template: Template, name: str) -> Iterator[str]:
+def _bucket_faults(template: Template, name: str) -> Iterator[str]:
     lifecycle = properties(template, name).get("LifecycleConfiguration", {}).get("Rules", [])
     expires = any("ExpirationInDays" in rule and "Prefix" not in rule for rule in lifecycle)
     if not (_versioned(template, name) or expires or _made_from_versions(template, name)):
@@ -133,41 +133,41 @@ def _made_from_versions(template: Template, name: str) -> bool:
     return False
 
 
-def _repository(template: Template, name: str) -> Iterator[str]:
+def _repository_faults(template: Template, name: str) -> Iterator[str]:
     if properties(template, name).get("ImageTagMutability") != "IMMUTABLE":
         yield f"{name} lets a push overwrite an image"
     if properties(template, name).get("EmptyOnDelete"):
         yield f"CloudFormation would empty {name}"
 
 
-def _snapshots(template: Template, name: str) -> Iterator[str]:
+def _snapshot_faults(template: Template, name: str) -> Iterator[str]:
     if not any(one["AddOnType"] == "AutoSnapshot" for one in properties(template, name).get("AddOns", [])):
         yield f"{name} has no snapshots"
 
 
-def _lightsail_database(template: Template, name: str) -> Iterator[str]:
+def _lightsail_database_faults(template: Template, name: str) -> Iterator[str]:
     if not properties(template, name).get("BackupRetention"):
         yield f"{name} has no backups"
 
 
-def _lightsail_bucket(template: Template, name: str) -> Iterator[str]:
+def _lightsail_bucket_faults(template: Template, name: str) -> Iterator[str]:
     if not properties(template, name).get("ObjectVersioning"):
         yield f"{name} keeps no versions"
 
 
-def _expiring(_template: Template, _name: str) -> Iterator[str]:
+def _without_backup(_template: Template, _name: str) -> Iterator[str]:
     yield from ()  # the content expires after the retention, and AWS offers no backups
 
 
 BACKED_UP: Mapping[str, Callable[[Template, str], Iterator[str]]] = {
-    "AWS::DynamoDB::Table": _table,
-    "AWS::ECR::Repository": _repository,
-    "AWS::Lightsail::Bucket": _lightsail_bucket,
-    "AWS::Lightsail::Database": _lightsail_database,
-    "AWS::Lightsail::Disk": _snapshots,
-    "AWS::Lightsail::Instance": _snapshots,
-    "AWS::Logs::LogGroup": _expiring,
-    "AWS::S3::Bucket": _bucket,
-    "AWS::SQS::Queue": _expiring,
+    "AWS::DynamoDB::Table": _table_faults,
+    "AWS::ECR::Repository": _repository_faults,
+    "AWS::Lightsail::Bucket": _lightsail_bucket_faults,
+    "AWS::Lightsail::Database": _lightsail_database_faults,
+    "AWS::Lightsail::Disk": _snapshot_faults,
+    "AWS::Lightsail::Instance": _snapshot_faults,
+    "AWS::Logs::LogGroup": _without_backup,
+    "AWS::S3::Bucket": _bucket_faults,
+    "AWS::SQS::Queue": _without_backup,
 }
 """The check of the backups for each known type of store."""

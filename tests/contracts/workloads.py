@@ -1,6 +1,6 @@
-"""Find the workloads of a template, and the services that they call.
+"""Find the workloads of a template, and the services that the workloads call.
 
-A workload is everything that runs in a network of the stack: the tasks of a service, instances, or a function.
+A workload runs in a network of the stack: the tasks of a service, instances, or a function.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.contracts.network import ANY_IPV4, Workload, assigns_public_addresses
 from tests.contracts.reading import allowed_actions, name_of, names_of, properties
 from tools.templates import Template, resources
 
-EPHEMERAL = range(32768, 65536)
+EPHEMERAL_PORTS = range(32768, 65536)
 """The host ports that Docker chooses for tasks in bridge mode on an ECS-optimized instance.
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html"""
 ENDPOINTS = {
@@ -66,7 +66,7 @@ def _targets(template: Template, service: str, task: Any, attached: Any) -> Targ
     provider = properties(template, name_of(strategy["CapacityProvider"]))
     workload = _instances(template, name_of(provider["AutoScalingGroupProvider"]["AutoScalingGroupArn"]))
     host = mapping.get("HostPort", 0)
-    return Targets(workload, "instance", range(host, host + 1) if host else EPHEMERAL)
+    return Targets(workload, "instance", range(host, host + 1) if host else EPHEMERAL_PORTS)
 
 
 def _tasks(template: Template, name: str) -> Workload:

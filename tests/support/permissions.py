@@ -117,8 +117,8 @@ def differences(used: set[Permission], stacks: Iterable[Stack], file: Path, *, c
 def write_used(used: set[Permission], stacks: Iterable[Stack], file: Path) -> None:
     """Rewrite the file. Without a container tool some roles are not deployed, and the file keeps their permissions."""
     recorded = read_permissions(file)
-    kept = recorded - _permissions_of(stacks, recorded)
-    file.write_text(_HEADER + "".join(f"{' '.join(one)}\n" for one in sorted(kept | used)))
+    not_deployed = recorded - _permissions_of(stacks, recorded)
+    file.write_text(_HEADER + "".join(f"{' '.join(one)}\n" for one in sorted(not_deployed | used)))
 
 
 def _permissions_of(stacks: Iterable[Stack], permissions: set[Permission]) -> set[Permission]:
