@@ -130,7 +130,7 @@ OVERLONG_NUL, SURROGATE = b"\xc0\x80", b"\xed\xa0\x80"
 @pytest.mark.parametrize(
     "body",
     [
-        *("", "!", "A", "e30", "e30 =", "e30=e30=", '{"title":"A"}', "é"),
+        *("", "!", "A", "e30", "e30=e30=", '{"title":"A"}', "é", in_base64(b'{"title":"A"}') + " "),
         *(in_base64(b'{"title":"' + data + b'"}') for data in (b"\xff", SURROGATE, OVERLONG_NUL)),
         *(in_base64('{"title":"A"}'.encode(encoding)) for encoding in ("utf-16", "utf-32-le")),
     ],
