@@ -2,7 +2,6 @@
 
 import functools
 import io
-import struct
 from fractions import Fraction
 
 import pytest
@@ -45,24 +44,12 @@ def assert_shows_scene(made: Thumbnail) -> None:
         assert is_close(pixel(made, x, y), colour), (x, y, pixel(made, x, y), colour)
 
 
-def webp_chunks(webp: bytes) -> list[bytes]:
-    """Return the type of each chunk of a WebP (RFC 9649, section 2)."""
-    assert webp[:4] == b"RIFF"
-    assert webp[8:12] == b"WEBP"
-    assert struct.unpack_from("<I", webp, 4)[0] == len(webp) - 8
-    types, offset = [], 12
-    while offset < len(webp):
-        types.append(webp[offset : offset + 4])
-        offset += 8 + -(-struct.unpack_from("<I", webp, offset + 4)[0] // 2) * 2
-    return types
-
-
 def assert_valid(made: Thumbnail, max_edge: int = MAX_EDGE) -> None:
     """Assert the rules for every thumbnail: format, size, and no metadata."""
     image = Image.open(io.BytesIO(made.data))
     image.load()
     assert (image.format, image.size) == ("WEBP", (made.width, made.height))
-    assert set(webp_chunks(made.data)) <= {b"VP8 ", b"VP8L", b"VP8X", b"ALPH"}
+    assert {"exif", "icc_profile", "xmp"}.isdisjoint(image.info)
     assert made.content_type == "image/webp"
     assert made.source_format in FORMATS
     longest = max(made.source_width, made.source_height)

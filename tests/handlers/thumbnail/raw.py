@@ -34,16 +34,13 @@ def png(depth: int, colour_type: int, pixels: bytes, *chunks: bytes) -> bytes:
     return png_file(SIZE, depth, colour_type, *chunks, png_chunk(b"IDAT", zlib.compress(rows)))
 
 
-def tiff_directory(entries: Entries, offset: int, order: str = "<", counts: Mapping[int, int] | None = None) -> bytes:
-    """Return a TIFF directory that begins at this offset of the file.
-
-    `order` is the byte order: "<" or ">". `counts` gives a wrong number of values for some tags.
-    """
+def tiff_directory(entries: Entries, offset: int, order: str = "<") -> bytes:
+    """Return a TIFF directory that begins at this offset of the file. `order` is the byte order: "<" or ">"."""
     end = offset + 2 + 12 * len(entries) + 4
     table, long_values = b"", b""
     for tag, (kind, values) in sorted(entries.items()):
         packed = struct.pack(f"{order}{len(values)}{_STRUCT_CODES[kind]}", *values)
-        count = (counts or {}).get(tag, len(values) // (2 if kind == RATIONAL else 1))
+        count = len(values) // (2 if kind == RATIONAL else 1)
         table += struct.pack(order + "HHL", tag, kind, count)
         is_inline = len(packed) <= 4  # TIFF 6.0: a short value is stored in the entry, in place of an offset
         table += packed.ljust(4, b"\0") if is_inline else struct.pack(order + "L", end + len(long_values))
@@ -52,13 +49,7 @@ def tiff_directory(entries: Entries, offset: int, order: str = "<", counts: Mapp
 
 
 def tiff(
-    bits: Sequence[int],
-    photometric: int,
-    pixels: bytes,
-    order: str = "<",
-    *,
-    tags: Entries | None = None,
-    counts: Mapping[int, int] | None = None,
+    bits: Sequence[int], photometric: int, pixels: bytes, order: str = "<", *, tags: Entries | None = None
 ) -> bytes:
     """Return a TIFF of SIZE with these pixels in one strip. `tags` adds or replaces entries of the directory."""
     entries: Entries = {
@@ -75,4 +66,4 @@ def tiff(
     }
     offset = 8 + len(pixels)
     header = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "L", offset)
-    return header + pixels + tiff_directory(entries, offset, order, counts)
+    return header + pixels + tiff_directory(entries, offset, order)
