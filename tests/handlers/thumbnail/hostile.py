@@ -152,10 +152,6 @@ def avif_larger_than_its_header_says(edge: int = 7000) -> bytes:
     return _overwrite(whole, whole.index(b"ispe") + 8, struct.pack(">II", 100, 75))
 
 
-_MANY_BITS = [struct.pack("<HHL", 258, SHORT, count) for count in (1, 2**32 - 1)]
-"""The entry for the number of bits in a TIFF, with the right count and with a wrong count of values."""
-
-
 def contradictory_tiffs() -> dict[str, bytes]:
     """Return TIFFs whose tags contradict the data."""
     pixels = grey_bars("B")
@@ -177,7 +173,8 @@ def contradictory_tiffs() -> dict[str, bytes]:
         "unknown-orientation": {274: (SHORT, [65535])},
     }
     files = {name: tiff([8], 1, pixels, tags=entries) for name, entries in tags.items()}
-    return {**files, "many-bits": tiff([8], 1, pixels).replace(*_MANY_BITS)}
+    one_value, many_values = (struct.pack("<HHL", 258, SHORT, count) for count in (1, 2**32 - 1))
+    return {**files, "many-bits": tiff([8], 1, pixels).replace(one_value, many_values)}
 
 
 def other_files() -> dict[str, bytes]:
