@@ -38,6 +38,6 @@ def _clients(aws: LocalAws) -> Iterator[Client]:
 def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
     """Return a local AWS without containers. Its engine is not started. Its folder name contains special characters."""
     monkeypatch.setenv("LOCAL_CONTAINERS", "none")
-    aws = LocalAws(tmp_path / "it's here")
+    aws = LocalAws(tmp_path / "it's a folder")
     yield aws
     aws.stop()

@@ -9,7 +9,7 @@ from ministack.services.cloudformation import provisioners
 from localaws.patches.cloudformation import Properties, add_stored_type, add_type
 
 ECS_IMAGE = "ami-0123456789abcdef0"
-"""The id of every ECS-optimized machine image. The image does not exist, because no EC2 instance runs here."""
+"""The id of every ECS-optimized machine image. The image does not exist, because the engine starts no EC2 instance."""
 _rule_numbers = itertools.count(1)
 
 

@@ -131,7 +131,8 @@ def _tasks_per_weight(item: Any, used: Counter[str]) -> float:
 def _register_zone_and_limits(register: Any) -> Any:
     def register_with_zone(arn: str, cluster: str, definition: Any, container: Any, *rest: Any) -> Any:
         kind, environment, *_ = rest
-        # In host network mode the engine returns an endpoint at 127.0.0.1, which a container here can reach.
+        # The argument True means host network mode. In this mode the metadata endpoint has the address 127.0.0.1, which
+        # is correct for containers on this machine, because they use its network.
         token = register(arn, cluster, definition, container, kind, environment, True, None)  # noqa: FBT003
         metadata = ecs_metadata._TASKS[arn]
         metadata["AvailabilityZone"] = ecs._tasks[arn]["availabilityZone"]

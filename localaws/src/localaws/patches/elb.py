@@ -35,7 +35,7 @@ _health: dict[str, dict[Target, Health]] = {}
 _request_numbers = itertools.count()
 _lock = threading.Lock()
 _check_factor = 1.0
-"""The time between two health checks here, divided by the HealthCheckIntervalSeconds of the target group."""
+"""The engine multiplies the HealthCheckIntervalSeconds of each target group by this factor."""
 
 
 def check_target_health(seconds_per_minute: float) -> None:

@@ -21,6 +21,7 @@ Evaluation = tuple[Any, Any]
 _SEND_ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
 """The action that sends a failure to a function's destination. The key is the service of the destination."""
 _evaluations: ContextVar[list[Evaluation] | None] = ContextVar("evaluations", default=None)
+"""The evaluations in the current permission check, or None outside a permission check."""
 _stock_evaluate = iam_evaluator.evaluate
 
 

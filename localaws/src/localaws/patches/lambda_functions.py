@@ -26,14 +26,17 @@ https://en.wikipedia.org/wiki/ZIP_(file_format)#End_of_central_directory_record_
 _LOG_SECONDS = 10
 """The maximum time that the engine waits for the end of a function's log."""
 _END_OF_LOG = "\x04 end of log"
+"""The mark that a function prints at the end of each invocation. It begins with a control character."""
 _CALL = "            result = handler_fn(event, context)\n"
+"""The line of ministack's script that calls the handler of a Python function."""
 _CALL_AND_END_LOG = f"""\
             try:
                 result = handler_fn(event, context)
             finally:
                 print({_END_OF_LOG!r}, file=sys.stderr, flush=True)
 """
-_unpacking = threading.Lock()
+"""The lines that replace `_CALL`. They also print the mark, even if the handler raises an exception."""
+_unpacking_lock = threading.Lock()
 
 
 def run_bundles_for_other_processors() -> None:
@@ -51,7 +54,7 @@ def run_bundles_for_other_processors() -> None:
     def spawn_with_unpacked_code(worker: Any) -> None:
         bundle, config = worker.code_zip, worker.config
         if config.get("Runtime", "").startswith("python"):
-            with _unpacking:
+            with _unpacking_lock:
                 code = unpack_without_compiled_packages(bundle)
             variables = config.get("Environment", {}).get("Variables", {})
             path = os.pathsep.join([str(code), *filter(None, [variables.get("PYTHONPATH")])])
