@@ -21,7 +21,7 @@ MEMORY_MIB = 3584
 """Memory of each child. Each of its two decoders needs MAX_DECODING_BYTES and 160 MiB. Lists, and pictures that wait,
 need 850 MiB. An instance has 4 GiB, and needs a part of them for itself. The child fits into the rest."""
 ATTEMPTS = 5
-"""Attempts of each child. If AWS takes its instance away, the next attempt keeps the thumbnails that exist."""
+"""Attempts of each child. If AWS fails, the next attempt keeps the thumbnails that exist."""
 MAX_DURATION = Duration.hours(24)
 """Time limit of each child, because Batch has none. A child that takes longer hangs, or the job needs more children."""
 STOP_EXIT_CODE = "143"
@@ -69,7 +69,6 @@ def job_definition(  # noqa: PLR0913 - keyword arguments
             mode=ecs.AwsLogDriverMode.NON_BLOCKING,
         ),
     )
-    retry, stop = batch.Action.RETRY, batch.Action.EXIT
     return batch.EcsJobDefinition(
         stack,
         "Job",
@@ -78,15 +77,29 @@ def job_definition(  # noqa: PLR0913 - keyword arguments
         timeout=MAX_DURATION,
         propagate_tags=True,
         retry_attempts=ATTEMPTS,
-        retry_strategies=[
-            batch.RetryStrategy.of(retry, batch.Reason.SPOT_INSTANCE_RECLAIMED),
-            # When an instance ends, the job gets SIGTERM and stops before Batch reports the end of the instance. So the
-            # exit code causes the retry. Batch never retries a job that a person has terminated, or that took too long.
-            batch.RetryStrategy.of(retry, batch.Reason.custom(on_exit_code=STOP_EXIT_CODE)),
-            # Without this line, Batch would also retry after every other failure, even a bug.
-            batch.RetryStrategy.of(stop, batch.Reason.custom(on_reason="*")),
-        ],
+        retry_strategies=_retry_strategies(),
     )
+
+
+def _retry_strategies() -> list[batch.RetryStrategy]:
+    # Batch accepts five strategies at most, and uses the first one that matches. A pattern must match the whole text.
+    # `*` is possible only at the end of a pattern.
+    # https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html
+    retry, stop = batch.Action.RETRY, batch.Action.EXIT
+    return [
+        # This reason matches the status "Host EC2*": AWS took the Spot instance back, or any instance ended.
+        batch.RetryStrategy.of(retry, batch.Reason.SPOT_INSTANCE_RECLAIMED),
+        # The container did not start, so this failure is not a bug of the job. Batch reports this status for different
+        # reasons, for example CannotPullContainerError and DockerTimeoutError.
+        batch.RetryStrategy.of(retry, batch.Reason.custom(on_status_reason="Task failed to start*")),
+        # Some users have seen this reason with the other status, "Essential container in task exited".
+        batch.RetryStrategy.of(retry, batch.Reason.custom(on_reason="CannotPullContainerError*")),
+        # When an instance ends, the job gets SIGTERM and stops before Batch reports the end of the instance. So the
+        # exit code causes the retry. Batch never retries a job that a person has terminated, or that took too long.
+        batch.RetryStrategy.of(retry, batch.Reason.custom(on_exit_code=STOP_EXIT_CODE)),
+        # If no strategy matches, Batch retries the child. So without this line, it would retry even after a bug.
+        batch.RetryStrategy.of(stop, batch.Reason.custom(on_reason="*")),
+    ]
 
 
 def _image(stack: Stack, image: str | None, architecture: str) -> ecs.ContainerImage:

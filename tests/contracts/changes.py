@@ -194,6 +194,19 @@ def use_amazon_linux_2(template: Template) -> None:
         parameter["Default"] = parameter["Default"].replace("amazon-linux-2023", "amazon-linux-2")
 
 
+# -- retries
+
+
+def change_retry_strategies(change: Callable[[list[Any]], object]) -> Change:
+    """Return a change of every job's list of retry strategies."""
+
+    def change_template(template: Template) -> None:
+        for job in resources(template, "AWS::Batch::JobDefinition").values():
+            change(job["Properties"]["RetryStrategy"]["EvaluateOnExit"])
+
+    return change_template
+
+
 # -- permissions of roles
 
 

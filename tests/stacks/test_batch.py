@@ -134,12 +134,15 @@ def test_cloudformation_deletes_the_compute_environments_before_it_empties_the_b
 
 
 @in_both_profiles
-def test_batch_retries_a_child_only_if_its_instance_stops(template: dict[str, Any]) -> None:
+def test_batch_retries_a_child_only_after_a_fault_of_the_platform(template: dict[str, Any]) -> None:
+    """The contract `retries` checks what these strategies do with failed attempts."""
     job = properties_of(template, "AWS::Batch::JobDefinition")
     assert job["RetryStrategy"] == {
         "Attempts": ATTEMPTS,
         "EvaluateOnExit": [
             {"Action": "RETRY", "OnStatusReason": "Host EC2*"},
+            {"Action": "RETRY", "OnStatusReason": "Task failed to start*"},
+            {"Action": "RETRY", "OnReason": "CannotPullContainerError*"},
             {"Action": "RETRY", "OnExitCode": str(STOPPED)},
             {"Action": "EXIT", "OnReason": "*"},  # without this rule, Batch would also retry after other failures
         ],
