@@ -7,7 +7,7 @@ PREFIX ?= compute
 CONTEXT ?=
 PHOTO ?= local/photo.jpg
 KEYS ?= *
-CHILDREN ?= 4
+CHILDREN ?= 2
 MEANT ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
@@ -62,7 +62,7 @@ smoke: setup ## test the deployed examples in your AWS account
 destroy: setup ## delete the stacks from your AWS account (same options as deploy)
 	@$(CDK) destroy $(STACK) $(SETTINGS) --concurrency 8
 
-submit: setup ## run the batch example's job in your AWS account and follow it (KEYS="holiday/*", CHILDREN=4)
+submit: setup ## run the batch example's job in your AWS account and follow it (KEYS="holiday/*", CHILDREN=2)
 	@$(BIN)/python -m scripts.submit --prefix $(PREFIX) --keys "$$KEYS" --children $(CHILDREN)
 
 cost: setup ## print the cost of the stacks and of their work (STACK=compute-fargate prints its parts, CONTEXT="-c …")

@@ -109,8 +109,8 @@ class Config:
     lightsail_bucket: bool = False
     """Whether to add a bucket, which the server can use without access keys. It costs $1 a month."""
 
-    batch_max_vcpus: int = 16
-    """Maximum number of vCPUs on Spot instances, and the same number again on on-demand instances. 16 vCPUs run eight
+    batch_max_vcpus: int = 4
+    """Maximum number of vCPUs on Spot instances, and the same number again on on-demand instances. 4 vCPUs run two
     children at once. Batch may request a single instance with all these vCPUs. AWS refuses the instance if the
     account's quota is smaller. The quota is often 5 at first."""
     batch_schedule: str | None = None

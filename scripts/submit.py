@@ -20,6 +20,8 @@ POLL_SECONDS = 5
 ALLOWED_CHILDREN = range(1, 10_001)
 """The allowed numbers of children.
 https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html"""
+DEFAULT_CHILDREN = 2
+"""The smallest array job. It fits the default of the setting batch_max_vcpus, and the quotas of a new account."""
 MAX_EXPLAINED = 5
 """Maximum number of failed children whose reason is printed. Usually all children have the same reason."""
 STATES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
@@ -119,7 +121,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--keys", default="*", help="holiday/* selects the keys that begin with holiday/, * selects all keys"
     )
-    parser.add_argument("--children", type=int, default=4, help="number of children that share the work")
+    parser.add_argument("--children", type=int, default=DEFAULT_CHILDREN, help="number of children that share the work")
     arguments = parser.parse_args()
     if arguments.children not in ALLOWED_CHILDREN:
         parser.error(

@@ -209,6 +209,10 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         M("unknown store by its name", "api", add("AWS::Timestream::Table"), "looks like a store"),
         M("type newer than cfn-lint", "api", add("AWS::New::Thing"), "looks like a store"),
     ),
+    "quotas": (
+        M("16 vCPUs", "batch", put(ENVIRONMENT, "ComputeResources.MaxvCpus", 16), "but a new account has 5"),
+        M("one child", "batch", put(ENVIRONMENT, "ComputeResources.MaxvCpus", 2), "not enough for an array job"),
+    ),
     "retries": (
         M("one attempt", "batch", put(JOB, "RetryStrategy.Attempts", 1), "only one attempt"),
         M("no strategy: every bug is retried", "batch", unset(JOB, "RetryStrategy"), "is retried after a bug"),

@@ -12,8 +12,11 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from config import sandbox
 from scripts import submit
 from scripts.manifests import show_manifests
+from stacks.batch_job import VCPUS
+from tests.support.folders import ROOT
 
 OUTPUTS = {"JobQueueArn": "queue", "JobDefinitionArn": "definition", "OutputBucketName": "output"}
 
@@ -162,6 +165,12 @@ def test_at_most_ten_rejected_pictures_are_printed(s3: Any, capsys: pytest.Captu
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 1 + 10 + 1
     assert "aws s3 cp --recursive s3://output/manifests/id ." in printed[-1]
+
+
+def test_the_default_job_fits_the_default_vcpus() -> None:
+    assert submit.DEFAULT_CHILDREN >= 2, "an array job needs two children"
+    assert sandbox().batch_max_vcpus == submit.DEFAULT_CHILDREN * VCPUS
+    assert f"\nCHILDREN ?= {submit.DEFAULT_CHILDREN}\n" in (ROOT / "Makefile").read_text()
 
 
 @pytest.mark.parametrize(("option", "value"), [("--keys", "*.jpg"), ("--keys", "holiday/"), ("--children", "0")])

@@ -56,7 +56,7 @@ def test_the_queue_uses_spot_instances_first_and_then_on_demand_instances(templa
         compute = properties_of(template, "AWS::Batch::ComputeEnvironment", id_)["ComputeResources"]
         assert (compute["Type"], compute["AllocationStrategy"]) == (type_, strategy)
         assert compute["MinvCpus"] == 0, "with more, an instance would run and cost money without jobs"
-        assert compute["MaxvCpus"] == 16
+        assert compute["MaxvCpus"] == 4, "a new account often has 5"
 
 
 @in_both_profiles

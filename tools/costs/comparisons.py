@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import config
 from stacks import _web_service, api_gateway, batch_job, ecr, ecs_ec2, fargate, lightsail, lightsail_watch
 from tools.costs import idle, work
 from tools.costs.prices import HOURS, PRICES
@@ -125,12 +126,13 @@ def _batch(sums: Sums) -> Table:
 def _batch_limits(sums: Sums) -> Table:
     lists = 4 / work.CHILDREN * sums.work("batch", "1,000,000 thumbnails on Spot", "S3, LIST requests")
     whole = sums.work("thumbnail", "1,000 thumbnails") * 1000
-    machines = 16 / batch_job.VCPUS
+    vcpus = config.sandbox().batch_max_vcpus
+    machines = vcpus / batch_job.VCPUS
     return ("", "cost"), [
         ("1,000,000 thumbnails, made by the thumbnail example (Lambda)", f"${whole:.2f}"),
         ("the LIST requests of four more children", f"${lists:.2f}"),
-        ("Spot instances with 16 vCPUs for a month", f"${machines * _monthly('c6g.large-spot'):.0f}"),
-        ("on-demand instances with 16 vCPUs for a month", f"${machines * _monthly('c6g.large'):.0f}"),
+        (f"Spot instances with {vcpus} vCPUs for a month", f"${machines * _monthly('c6g.large-spot'):.0f}"),
+        (f"on-demand instances with {vcpus} vCPUs for a month", f"${machines * _monthly('c6g.large'):.0f}"),
     ]
 
 

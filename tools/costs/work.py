@@ -25,8 +25,8 @@ DECODING_SECONDS = 0.050
 """The CPU time for a picture of 12 megapixels."""
 START_AND_END_HOURS = 5 / 60
 """The time in which the instance of a child starts and ends. AWS bills this time, although the child does no work."""
-CHILDREN = 8
-"""The number of children of the Batch job."""
+CHILDREN = 2
+"""The number of children of the Batch job. It is the default of `make submit`."""
 KEYS_PER_PAGE = 1_000
 """The number of keys in one answer to a list request."""
 RECORD_GB = 5 / MILLION
