@@ -115,8 +115,8 @@ class Config:
     account's quota is smaller. The quota is often 5 at first."""
     batch_schedule: str | None = None
     """When to submit a job for the whole bucket, in UTC: `cron(0 3 * * ? *)` is every night. None submits no jobs."""
-    batch_monthly_budget: int = 10
-    """Dollars a month for the whole account. alarm_email gets a mail when a forecast exceeds 80 %, and at 100 %."""
+    batch_monthly_budget: int | None = None
+    """Budget of the whole account, in dollars a month. It needs alarm_email. With None, there is no budget."""
     batch_image: str | None = None
     """Image of the job, in a public registry: `<registry>/<repository>:<tag>`. None builds it from containers/batch."""
 

@@ -35,16 +35,16 @@ class BatchStack(Stack):
         architecture: str,
         max_vcpus: int,
         max_edge: int,
-        monthly_budget: int,
         image: str | None = None,
         schedule: str | None = None,
+        monthly_budget: int | None = None,
         alarm_email: str | None = None,
         **stack_parameters: Any,
     ) -> None:
         """Add the resources of the example.
 
         `schedule` is a rate(...) or cron(...) expression for a job that processes the whole bucket. With None, only a
-        person starts jobs. `monthly_budget` is in dollars, for the whole account.
+        person starts jobs. `monthly_budget` is in dollars, for the whole account. It needs an `alarm_email`.
         """
         description = "Batch: an array job makes the thumbnails of a whole bucket, on Spot instances"
         super().__init__(scope, id, description=description, **stack_parameters)
@@ -71,7 +71,7 @@ class BatchStack(Stack):
         collect_failures(self, queue, failed)
         if schedule is not None:
             self._submit_on_schedule(schedule, queue, job, children=max_vcpus // VCPUS, failed=failed)
-        if alarm_email is not None:
+        if monthly_budget is not None and alarm_email is not None:
             add_budget(self, monthly_budget, alarm_email)
         notify([failure_alarm(self, failed)], alarm_topic(self, alarm_email))
         add_helper_log_groups(self, retention=log_retention)

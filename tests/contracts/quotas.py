@@ -7,7 +7,8 @@ from tools.templates import Template, resources
 
 HELD_IN = tuple(name for name, profile in config.PROFILES.items() if not profile().retain_data)
 NEW_ACCOUNT_VCPUS = 5
-"""The default quota for on-demand instances, and again for Spot instances. https://docs.aws.amazon.com/general/latest/gr/ec2-service.html"""
+"""The default quota for on-demand instances, and the default quota for Spot instances.
+https://docs.aws.amazon.com/general/latest/gr/ec2-service.html"""
 MIN_CHILDREN = 2
 """The smallest array job: https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html."""
 

@@ -12,6 +12,7 @@ OPTIONS = {
     "alarm_email": "me@example.com",
     "web_certificate_arn": "arn:aws:acm:us-east-1:000000000000:certificate/0f",
     "thumbnail_concurrency": "50",
+    "batch_monthly_budget": "5",
     "batch_schedule": "cron(0 3 * * ? *)",
     "lightsail_ssh_cidr": "192.0.2.44/32",
     "lightsail_disk": "true",

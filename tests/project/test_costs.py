@@ -213,7 +213,7 @@ def test_every_lightsail_setting_has_a_price() -> None:
 
 
 def test_mails_and_budgets_cost_nothing() -> None:
-    template = template_with("batch", alarm_email="me@example.com")
+    template = template_with("batch", alarm_email="me@example.com", batch_monthly_budget="5")
     assert {"AWS::SNS::Topic", "AWS::Budgets::Budget"} <= {one["Type"] for one in template["Resources"].values()}
     assert monthly_cost(template) == pytest.approx(monthly_cost(templates("sandbox")["batch"]))
 

@@ -16,6 +16,12 @@ from tools.templates import resources
 
 CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/0f"
 CRON_SCHEDULE = {"cron_schedule": "cron(0 8 * * ? *)", "cron_longest_gap": "1500"}
+NEEDED_SETTINGS = {
+    "cron_time_zone": CRON_SCHEDULE,
+    "cron_longest_gap": CRON_SCHEDULE,
+    "batch_monthly_budget": {"alarm_email": "me@example.com"},
+}
+"""The settings that a setting needs."""
 TOO_MANY_URLS = ",".join(f"https://{number}.example/" for number in range(51))
 
 
@@ -61,8 +67,8 @@ def test_context_values_that_are_not_settings_are_ignored() -> None:
     ],
 )
 def test_the_context_changes_a_setting(name: str, text: str, value: Any) -> None:
-    schedule = CRON_SCHEDULE if name in ("cron_time_zone", "cron_longest_gap") else {}
-    assert getattr(from_context({**schedule, name: text}), name) == value
+    needed = NEEDED_SETTINGS.get(name, {})
+    assert getattr(from_context({**needed, name: text}), name) == value
 
 
 def test_the_cases_above_include_every_setting() -> None:
@@ -160,6 +166,7 @@ def test_the_cases_above_include_every_setting() -> None:
         ({"batch_schedule": "every night"}, "'every night' is not valid. Use rate(1 hour)"),
         ({"batch_schedule": "cron(0 3 * * * *)"}, "Use ? for the day of the month or the day of the week."),
         ({"batch_monthly_budget": "0"}, "0 is out of range. Use 1 or more."),
+        ({"batch_monthly_budget": "5"}, "also set alarm_email, which is the address for the budget's mails."),
         ({"batch_image": "an image"}, "'an image' is not valid. Use registry/repository:tag."),
     ],
     ids=str,
