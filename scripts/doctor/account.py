@@ -1,0 +1,173 @@
+"""Read-only questions to the AWS account. A question that AWS does not answer raises UnansweredError."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+Parameters = ParamSpec("Parameters")
+Answer = TypeVar("Answer")
+
+STANDARD_FAMILIES = "acdhimrtz"
+"""The first letters of the instance types that share the quota for standard instances.
+https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html"""
+
+
+class UnansweredError(Exception):
+    """AWS gave no answer: no permission, no such service in the region, or no connection."""
+
+
+def _question(method: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
+    @wraps(method)
+    def ask(*arguments: Parameters.args, **options: Parameters.kwargs) -> Answer:
+        try:
+            return method(*arguments, **options)
+        except ClientError as error:
+            raise UnansweredError(error.response["Error"]["Code"]) from error
+        except BotoCoreError as error:
+            raise UnansweredError(str(error)) from error
+
+    return ask
+
+
+class Account:
+    """The account and region of the person's credentials."""
+
+    def __init__(self, session: boto3.Session) -> None:
+        self._session = session
+
+    def _client(self, service: str, region: str | None = None) -> Any:
+        return self._session.client(service, region_name=region)  # type: ignore[call-overload] # any service
+
+    def _pages(self, service: str, operation: str, key: str, **options: Any) -> list[Any]:
+        paginator = self._client(service).get_paginator(operation)
+        return [each for page in paginator.paginate(**options) for each in page[key]]
+
+    @property
+    def region(self) -> str | None:
+        """The region of the credentials, or None if none is set."""
+        return self._session.region_name
+
+    @_question
+    def identity(self) -> tuple[str, str]:
+        """Return the account id, and the ARN of the user or role."""
+        answer = self._client("sts").get_caller_identity()
+        return answer["Account"], answer["Arn"]
+
+    @_question
+    def bootstrap_version(self) -> int | None:
+        """Return the version of CDK's bootstrap stack, or None without one."""
+        ssm = self._client("ssm")
+        try:
+            parameter = ssm.get_parameter(Name="/cdk-bootstrap/hnb659fds/version")["Parameter"]
+        except ssm.exceptions.ParameterNotFound:
+            return None
+        return int(parameter["Value"])
+
+    @_question
+    def has_free_plan(self) -> bool:
+        """Whether the account has AWS's Free plan, which allows only some instance types."""
+        plan = self._client("freetier", "us-east-1").get_account_plan_state()
+        return str(plan["accountPlanType"]) == "FREE"
+
+    @_question
+    def free_plan_types(self) -> set[str]:
+        """Return the instance types that the Free plan allows in the region."""
+        eligible = [{"Name": "free-tier-eligible", "Values": ["true"]}]
+        found = self._pages("ec2", "describe_instance_types", "InstanceTypes", Filters=eligible)
+        return {each["InstanceType"] for each in found}
+
+    @_question
+    def vcpus(self, instance_type: str) -> int:
+        """Return the number of vCPUs of an instance type."""
+        (found,) = self._client("ec2").describe_instance_types(InstanceTypes=[instance_type])["InstanceTypes"]
+        return int(found["VCpuInfo"]["DefaultVCpus"])
+
+    @_question
+    def zones(self) -> list[str]:
+        """Return the Availability Zones of the region in the order of Fn::GetAZs: CDK's VPC uses the first two."""
+        only_zones = [
+            {"Name": "zone-type", "Values": ["availability-zone"]},
+            {"Name": "state", "Values": ["available"]},
+        ]
+        found = self._client("ec2").describe_availability_zones(Filters=only_zones)["AvailabilityZones"]
+        return sorted(each["ZoneName"] for each in found)
+
+    @_question
+    def zones_with(self, instance_type: str) -> set[str]:
+        """Return the Availability Zones that offer an instance type."""
+        offered = [{"Name": "instance-type", "Values": [instance_type]}]
+        found = self._pages(
+            "ec2",
+            "describe_instance_type_offerings",
+            "InstanceTypeOfferings",
+            LocationType="availability-zone",
+            Filters=offered,
+        )
+        return {each["Location"] for each in found}
+
+    @_question
+    def quota(self, service: str, code: str) -> float:
+        """Return the value of a quota: the account's, or AWS's default if the account has none of its own."""
+        quotas = self._client("service-quotas")
+        try:
+            found = quotas.get_service_quota(ServiceCode=service, QuotaCode=code)
+        except quotas.exceptions.NoSuchResourceException:
+            found = quotas.get_aws_default_service_quota(ServiceCode=service, QuotaCode=code)
+        return float(found["Quota"]["Value"])
+
+    @_question
+    def count(self, service: str, operation: str, key: str, **options: Any) -> int:
+        """Return the number of resources that a paginated operation lists under a key of its answer."""
+        return len(self._pages(service, operation, key, **options))
+
+    @_question
+    def addresses(self) -> int:
+        """Return the number of Elastic IP addresses. The operation has no pages."""
+        return len(self._client("ec2").describe_addresses()["Addresses"])
+
+    @_question
+    def load_balancers(self) -> int:
+        """Return the number of Application Load Balancers."""
+        found = self._pages("elbv2", "describe_load_balancers", "LoadBalancers")
+        return sum(each["Type"] == "application" for each in found)
+
+    @_question
+    def running_vcpus(self, *, spot: bool) -> int:
+        """Return the vCPUs of the running standard instances, either on Spot or on demand."""
+        active = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
+        reservations = self._pages("ec2", "describe_instances", "Reservations", Filters=active)
+        instances = [instance for reservation in reservations for instance in reservation["Instances"]]
+        return sum(
+            instance["CpuOptions"]["CoreCount"] * instance["CpuOptions"]["ThreadsPerCore"]
+            for instance in instances
+            if instance["InstanceType"][0] in STANDARD_FAMILIES
+            and (instance.get("InstanceLifecycle") == "spot") is spot
+        )
+
+    @_question
+    def concurrency(self) -> tuple[int, int]:
+        """Return the concurrent executions of all functions, and those that no function has reserved."""
+        limits = self._client("lambda").get_account_settings()["AccountLimit"]
+        return limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
+
+    @_question
+    def has_role(self, name: str) -> bool:
+        """Whether an IAM role exists."""
+        iam = self._client("iam")
+        try:
+            iam.get_role(RoleName=name)
+        except iam.exceptions.NoSuchEntityException:
+            return False
+        return True
+
+    @_question
+    def stacks(self) -> dict[str, tuple[str, str | None]]:
+        """Return status and profile tag of every CloudFormation stack, by name."""
+        found = {}
+        for stack in self._pages("cloudformation", "describe_stacks", "Stacks"):
+            tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+            found[stack["StackName"]] = (stack["StackStatus"], tags.get("profile"))
+        return found

@@ -1,0 +1,229 @@
+"""`make doctor` in several accounts: new, with the Free plan, nearly full, without permissions, with a failed stack."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from botocore.client import BaseClient
+from botocore.validate import validate_parameters
+
+from scripts.doctor.account import Account
+from scripts.doctor.checks import run_checks
+from scripts.doctor.needs import Stack, stacks_of
+from scripts.doctor.report import Result, State, print_results
+from tests.support.apps import assembly
+
+Answers = dict[str, Any]
+"""The answers of AWS, by service and operation. An answer may be an error code, or a function of the parameters."""
+QUOTAS = {
+    "L-F678F1CE": 5,  # VPCs
+    "L-A4707A72": 5,  # internet gateways
+    "L-0263D0A3": 5,  # Elastic IP addresses
+    "L-53DA6B97": 50,  # Application Load Balancers
+    "L-1216C47A": 5,  # on-demand vCPUs
+    "L-34B43A08": 5,  # Spot vCPUs
+    "L-3032A538": 6,  # Fargate vCPUs
+}
+"""Quotas of a new account."""
+NEW_ACCOUNT: Answers = {
+    "sts.GetCallerIdentity": {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/me", "UserId": "me"},
+    "cloudformation.DescribeStacks": {"Stacks": []},
+    "ssm.GetParameter": "ParameterNotFound",
+    "freetier.GetAccountPlanState": {
+        "accountId": "123456789012",
+        "accountPlanType": "PAID",
+        "accountPlanStatus": "ACTIVE",
+    },
+    "ec2.DescribeInstanceTypes": lambda parameters: {
+        "InstanceTypes": [
+            {"InstanceType": kind, "VCpuInfo": {"DefaultVCpus": 2}}
+            for kind in parameters.get("InstanceTypes", ["t3.micro", "t4g.micro", "t4g.small"])
+        ]
+    },
+    "ec2.DescribeAvailabilityZones": {"AvailabilityZones": [{"ZoneName": f"eu-west-1{zone}"} for zone in "cab"]},
+    "ec2.DescribeInstanceTypeOfferings": {
+        "InstanceTypeOfferings": [{"Location": f"eu-west-1{zone}"} for zone in "ab"],
+    },
+    "ec2.DescribeVpcs": {"Vpcs": [{"VpcId": "vpc-default"}]},
+    "ec2.DescribeInternetGateways": {"InternetGateways": [{"InternetGatewayId": "igw-default"}]},
+    "ec2.DescribeAddresses": {"Addresses": []},
+    "ec2.DescribeInstances": {"Reservations": []},
+    "elasticloadbalancingv2.DescribeLoadBalancers": {"LoadBalancers": []},
+    "lambda.GetAccountSettings": {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}},
+    "iam.GetRole": "NoSuchEntity",
+    "servicequotas.GetServiceQuota": lambda parameters: {"Quota": {"Value": QUOTAS[parameters["QuotaCode"]]}},
+}
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Account]:
+    """Return a function that makes an account, given the answers that differ from those of a new account."""
+
+    def make(**changes: Any) -> Account:
+        answers = {**NEW_ACCOUNT, **{name.replace("__", "."): answer for name, answer in changes.items()}}
+
+        def answer_call(client: BaseClient, operation: str, parameters: Any) -> Any:
+            service = client.meta.service_model.service_name.replace("-", "").replace("elbv2", "elasticloadbalancingv2")
+            answer = answers[f"{service}.{operation}"]
+            if isinstance(answer, str):
+                raise client.exceptions.from_code(answer)({"Error": {"Code": answer, "Message": "no"}}, operation)
+            answer = answer(parameters) if callable(answer) else answer
+            validate_parameters(answer, client.meta.service_model.operation_model(operation).output_shape)
+            return answer
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", answer_call)
+        return Account(boto3.Session("id", "key", region_name="eu-west-1"))
+
+    return make
+
+
+def deployed(*stacks: tuple[str, str, str]) -> Answers:
+    """Return CloudFormation's answer for stacks with a name, a status and a profile."""
+    created = datetime(2026, 11, 28, tzinfo=UTC)
+    return {
+        "Stacks": [
+            {
+                "StackName": name,
+                "StackStatus": status,
+                "CreationTime": created,
+                "Tags": [{"Key": "profile", "Value": tag}],
+            }
+            for name, status, tag in stacks
+        ]
+    }
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Put a container tool that works on the PATH."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CDK_DOCKER", raising=False)
+
+
+def stacks(profile: str = "sandbox", *examples: str) -> list[Stack]:
+    return [stack for stack in stacks_of(assembly(profile)) if not examples or stack.example in examples]
+
+
+def check(account: Account, profile: str = "sandbox", *examples: str) -> dict[str, Result]:
+    """Return the results by subject."""
+    return {result.subject: result for result in run_checks(account, stacks(profile, *examples), profile)}
+
+
+@pytest.mark.usefixtures("tool")
+def test_a_new_account_needs_the_bootstrap(account: Callable[..., Account]) -> None:
+    results = check(account())
+    assert results["CDK bootstrap"] == Result(
+        State.FAILS, "CDK bootstrap", "is missing in this region", "npx cdk bootstrap"
+    )
+    assert results["VPCs"].text == "3 needed, 1 of 5 in use"
+    assert results["internet gateways"].state is State.FINE
+    assert results["on-demand vCPUs"].text == "4 needed, 0 of 5 in use"
+    assert results["zones"].text == "eu-west-1a and eu-west-1b offer t4g.micro"
+    assert [subject for subject, result in results.items() if result.state is State.FAILS] == ["CDK bootstrap"]
+
+
+@pytest.mark.usefixtures("tool")
+@pytest.mark.parametrize(("version", "state"), [("5", State.FAILS), ("30", State.FINE)])
+def test_an_old_bootstrap_is_too_old(account: Callable[..., Account], version: str, state: State) -> None:
+    results = check(account(ssm__GetParameter={"Parameter": {"Value": version}}))
+    assert results["CDK bootstrap"].state is state
+
+
+@pytest.mark.usefixtures("tool")
+def test_the_free_plan_excludes_batch_and_nothing_else(account: Callable[..., Account]) -> None:
+    plan = {"accountId": "123456789012", "accountPlanType": "FREE", "accountPlanStatus": "ACTIVE"}
+    results = check(account(freetier__GetAccountPlanState=plan))
+    refused = [subject for subject, result in results.items() if "Free plan does not start" in result.text]
+    assert refused == ["compute-batch"]
+
+
+@pytest.mark.usefixtures("tool")
+def test_three_vpcs_leave_no_room(account: Callable[..., Account]) -> None:
+    results = check(account(ec2__DescribeVpcs={"Vpcs": [{"VpcId": f"vpc-{number}"} for number in range(3)]}))
+    assert results["VPCs"].state is State.FAILS
+    assert results["VPCs"].text == "3 needed, 3 of 5 in use"
+    assert results["VPCs"].remedy.endswith("--service-code vpc --quota-code L-F678F1CE --desired-value 6")
+
+
+@pytest.mark.usefixtures("tool")
+def test_a_deployed_stack_needs_no_second_vpc(account: Callable[..., Account]) -> None:
+    answer = deployed(
+        ("compute-fargate", "UPDATE_COMPLETE", "sandbox"), ("compute-batch", "CREATE_COMPLETE", "sandbox")
+    )
+    results = check(account(cloudformation__DescribeStacks=answer))
+    assert results["VPCs"].text == "1 needed, 1 of 5 in use"
+    assert results["compute-fargate"].state is State.FINE
+
+
+@pytest.mark.usefixtures("tool")
+def test_jobs_wait_if_batch_may_use_more_than_the_quota(account: Callable[..., Account]) -> None:
+    results = check(account(), "sandbox", "batch")
+    assert results["Spot vCPUs for Batch"].state is State.WAITS
+
+
+@pytest.mark.usefixtures("tool")
+@pytest.mark.parametrize("code", ["AccessDenied", "UnrecognizedClientException", "OptInRequired"])
+def test_without_permissions_everything_is_unknown_and_nothing_is_fine(
+    account: Callable[..., Account], code: str
+) -> None:
+    denied = {name.replace(".", "__"): code for name in NEW_ACCOUNT if not name.startswith("sts")}
+    results = check(account(**denied))
+    states = {result.state for subject, result in results.items() if subject not in ("credentials", "container tool")}
+    assert states == {State.UNKNOWN}
+
+
+def test_credentials_that_aws_rejects_end_the_checks(account: Callable[..., Account]) -> None:
+    (result,) = run_checks(account(sts__GetCallerIdentity="ExpiredToken"), stacks(), "sandbox")
+    assert (result.state, result.remedy) == (State.FAILS, "aws configure")
+
+
+@pytest.mark.usefixtures("tool")
+@pytest.mark.parametrize(
+    ("status", "profile", "text", "remedy"),
+    [
+        ("ROLLBACK_COMPLETE", "production", "cannot be updated", "make recover STACK=compute-api PROFILE=production"),
+        ("ROLLBACK_FAILED", "production", "cannot be updated", "make recover STACK=compute-api PROFILE=production"),
+        ("DELETE_FAILED", "production", "cannot be updated", "make recover STACK=compute-api PROFILE=production"),
+        ("UPDATE_IN_PROGRESS", "production", "is changing now", "wait until it ends"),
+        ("CREATE_COMPLETE", "sandbox", "is deployed with the profile sandbox", "make deploy PROFILE=sandbox"),
+    ],
+)
+def test_a_stack_that_cannot_be_deployed_has_a_way_out(
+    account: Callable[..., Account], status: str, profile: str, text: str, remedy: str
+) -> None:
+    answer = deployed(("compute-api", status, profile))
+    result = check(account(cloudformation__DescribeStacks=answer), "production", "api")["compute-api"]
+    assert result.state is State.FAILS
+    assert text in result.text
+    assert result.remedy.startswith(remedy)
+
+
+def test_a_missing_container_tool_fails_only_stacks_with_images(
+    account: Callable[..., Account], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert check(account(), "sandbox", "fargate")["container tool"].state is State.FAILS
+    assert "container tool" not in check(account(), "sandbox", "api")
+
+
+def test_the_exit_code_depends_on_failures_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    waits = Result(State.WAITS, "jobs", "may wait", "ask for more")
+    assert print_results([waits])
+    assert capsys.readouterr().out == "may wait  | jobs | may wait | ask for more\n"
+    assert not print_results([waits, Result(State.FAILS, "region", "no region is set")])
+
+
+def test_the_operations_exist_in_aws() -> None:
+    """A misspelt operation would always be `unknown`."""
+    session = botocore.session.get_session()
+    names = {"elasticloadbalancingv2": "elbv2", "servicequotas": "service-quotas"}
+    for name in NEW_ACCOUNT:
+        service, _, operation = name.partition(".")
+        assert operation in session.get_service_model(names.get(service, service)).operation_names
