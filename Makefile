@@ -7,6 +7,7 @@ PREFIX ?= compute
 CONTEXT ?=
 PHOTO ?= local/photo.jpg
 KEYS ?= *
+DOCTOR ?= yes
 CHILDREN ?= 2
 MEANT ?=
 
@@ -24,7 +25,7 @@ PARALLEL := --numprocesses 3 --dist loadfile
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local local-down test test-fast synth deploy smoke destroy submit cost bench checkov lint lock upgrade \
+.PHONY: help setup local local-down test test-fast synth doctor deploy smoke destroy submit cost bench checkov lint lock upgrade \
 	permissions snapshots docs clean
 
 help: ## list all commands
@@ -52,8 +53,12 @@ synth: setup ## synthesize the CloudFormation templates into cdk.out (no credent
 	@$(CDK) synth --quiet
 	@ls cdk.out/*.template.json
 
-deploy: setup ## deploy into your AWS account (STACK=compute-thumbnail, PROFILE=production, PREFIX=mine, CONTEXT="-c …")
+doctor: setup ## ask your AWS account whether a deployment would fail or wait (same options as deploy; changes nothing)
+	@$(BIN)/python -m scripts.doctor --stack="$(STACK)" --profile $(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
+
+deploy: setup ## deploy into your AWS account (STACK=compute-thumbnail, PROFILE=production, PREFIX=mine, CONTEXT="-c …", DOCTOR=no)
 	@$(BIN)/python -m scripts.check_profile --profile $(PROFILE) --prefix $(PREFIX)
+	@[ "$(DOCTOR)" = no ] || $(MAKE) --no-print-directory doctor
 	@$(CDK) deploy $(STACK) $(SETTINGS)
 
 smoke: setup ## test the deployed examples in your AWS account

@@ -20,13 +20,13 @@ from tools.templates import synthesize
 def main() -> None:
     """Print the results, and exit with 1 if the deployment will fail."""
     parser = argparse.ArgumentParser(prog="python -m scripts.doctor", description=__doc__)
-    parser.add_argument("stacks", nargs="*", default=["*"], help="names of the stacks to deploy; all without a name")
+    parser.add_argument("--stack", default="--all", help="names of the stacks to deploy, or --all")
     parser.add_argument("--profile", default="sandbox")
     parser.add_argument("--context", "-c", action="append", default=[], help="a setting, as for cdk: name=value")
     arguments = parser.parse_args()
     settings = dict(each.partition("=")[::2] for each in arguments.context)
     try:
-        stacks = _stacks(arguments.stacks, {**settings, "profile": arguments.profile})
+        stacks = _stacks(arguments.stack.split(), {**settings, "profile": arguments.profile})
     except ConfigError as error:
         sys.exit(f"error: {error}")
     if not print_results(run_checks(Account(boto3.Session()), stacks, arguments.profile)):

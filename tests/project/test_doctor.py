@@ -70,9 +70,12 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Account]:
             service = client.meta.service_model.service_name.replace("-", "").replace("elbv2", "elasticloadbalancingv2")
             answer = answers[f"{service}.{operation}"]
             if isinstance(answer, str):
-                raise client.exceptions.from_code(answer)({"Error": {"Code": answer, "Message": "no"}}, operation)
+                error: Any = client.exceptions.from_code(answer)
+                raise error({"Error": {"Code": answer, "Message": "no"}}, operation)
             answer = answer(parameters) if callable(answer) else answer
-            validate_parameters(answer, client.meta.service_model.operation_model(operation).output_shape)
+            shape = client.meta.service_model.operation_model(operation).output_shape
+            assert shape is not None
+            validate_parameters(answer, shape)
             return answer
 
         monkeypatch.setattr(BaseClient, "_make_api_call", answer_call)
