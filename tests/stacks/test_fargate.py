@@ -20,6 +20,12 @@ def test_the_first_task_is_not_spot_and_three_of_four_other_tasks_are_spot(templ
 
 
 @in_both_profiles
+def test_a_task_has_the_smallest_size_that_fargate_offers(template: Template) -> None:
+    task = properties_of(template, "AWS::ECS::TaskDefinition")
+    assert (task["Cpu"], task["Memory"]) == ("256", "512")
+
+
+@in_both_profiles
 def test_capacity_providers_are_created_when_ecs_can_use_its_new_role(template: Template) -> None:
     (balancer,) = resources(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
     assert balancer in only_resource(template, "AWS::ECS::ClusterCapacityProviderAssociations")["DependsOn"]

@@ -189,6 +189,12 @@ def test_one_setting_is_enough_for_wordpress() -> None:
     assert "UserData" not in server, "the launch script would install nginx, but Apache already uses its port"
 
 
+@in_both_profiles
+def test_without_settings_the_stack_has_no_disk_database_or_bucket(template: Template) -> None:
+    kinds = {resource["Type"] for resource in template["Resources"].values()} - {"AWS::CDK::Metadata"}
+    assert kinds == {"AWS::Lightsail::Instance", "AWS::Lightsail::StaticIp", "AWS::Lightsail::Alarm"}
+
+
 def test_a_disk_is_attached_to_the_server() -> None:
     template = template_with("lightsail", **ALL_OPTIONS)
     hardware = lightsail_properties(template, "Instance")["Hardware"]

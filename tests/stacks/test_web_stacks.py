@@ -126,6 +126,16 @@ def test_the_load_balancer_checks_readiness_and_waits_for_requests_in_progress(t
     assert attributes["deregistration_delay.timeout_seconds"] == "30"
 
 
+@all_templates
+def test_the_load_balancer_drops_invalid_headers(template: Template) -> None:
+    assert balancer_attributes(template)["routing.http.drop_invalid_header_fields.enabled"] == "true"
+
+
+@all_templates
+def test_the_network_logs_rejected_packets(template: Template) -> None:
+    assert properties_of(template, "AWS::EC2::FlowLog")["TrafficType"] == "REJECT"
+
+
 @both_stacks
 def test_only_the_production_load_balancer_is_protected_and_writes_access_logs(stem: str) -> None:
     assert resources(templates("sandbox")[stem], "AWS::S3::Bucket") == {}
