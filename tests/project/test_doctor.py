@@ -167,7 +167,8 @@ def test_a_deployed_stack_needs_no_second_vpc(account: Callable[..., Account]) -
 
 @pytest.mark.usefixtures("tool")
 def test_jobs_wait_if_batch_may_use_more_than_the_quota(account: Callable[..., Account]) -> None:
-    results = check(account(), "sandbox", "batch")
+    low_quota = {"Quota": {"Value": 1}}
+    results = check(account(servicequotas__GetServiceQuota=low_quota), "sandbox", "batch")
     assert results["Spot vCPUs for Batch"].state is State.WAITS
 
 
