@@ -1,4 +1,4 @@
-"""Shows the web service of both container examples at work. All requests go to the load balancer of the service."""
+"""Shows that the web service of both container examples works. All requests go to the load balancer of the service."""
 
 import threading
 import urllib.request
@@ -12,7 +12,7 @@ from localaws.urls import local_url
 
 PATIENCE_SECONDS = 60
 MIN_TASKS = 2
-"""The minimum number of tasks of the service. The person may have set a larger number."""
+"""The minimum number of tasks of the service. The user of `make local` may have set a larger number."""
 
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
@@ -28,7 +28,7 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
     answered = _stop_task_under_load(deployment, outputs, url, tasks)
     print(f"    one task was stopped and replaced. All {answered} requests during this time succeeded")
     instances = "instances, " if any(task["launchType"] == "EC2" for task in tasks) else ""
-    print(f"    the local AWS only stores these resources: {instances}rules for scaling by load, flow logs")
+    print(f"    the local AWS stores these resources, but they have no effect: {instances}rules for scaling, flow logs")
 
 
 def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:

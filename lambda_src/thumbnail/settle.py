@@ -3,7 +3,7 @@
 Afterwards the item and the thumbnail match the upload. S3 delivers an event at least once, and events may arrive in
 any order. Two functions may process events of the same upload at the same time. Therefore:
 
-- The table accepts a write or a deletion only if its item does not come from a later event.
+- A write or a deletion succeeds only if the item in the table is not from a later event.
 - The key of a thumbnail contains the event's sequencer (its position in the order), so no event overwrites the
   thumbnail of another event. After each change, the function deletes the upload's unused thumbnails.
 - After writing, the function checks the upload again. If the upload was removed in the meantime, the event of the
@@ -54,7 +54,8 @@ def settle(change: Change, uploads: Uploads, store: Store, limits: Limits) -> Se
 
 def _try_to_settle(change: Change, uploads: Uploads, store: Store, limits: Limits) -> Settled | None:
     """Return the outcome. Return None if the upload changed during this attempt and a second attempt is needed."""
-    # Restoring does not change an object, so the new item gets the sequencer of the old one.
+    # S3 sends no sequencer when it restores an object from an archive. The object is unchanged, so the new item gets the
+    # sequencer of the old item.
     sequencer = change.sequencer or store.stored_sequencer(change.key)
     started = time.perf_counter()
     upload = uploads.get(change)
@@ -68,7 +69,7 @@ def _try_to_settle(change: Change, uploads: Uploads, store: Store, limits: Limit
     if not store.write(change.key, sequencer, item, thumbnail):
         return _superseded(change)
     state = uploads.recheck(change, upload)
-    if state == "restored":  # its event may have been processed before this item was written
+    if state == "restored":  # the event of the restoration may have been processed before this item was written
         return None
     if state == "removed":
         return _remove(change, sequencer, store)
@@ -81,7 +82,8 @@ def _remove(change: Change, sequencer: str, store: Store) -> Settled | None:
 
 
 def _superseded(change: Change) -> Settled | None:
-    # After a restoration, the later item may still say that the object is archived. So a second attempt is needed.
+    # The table has an item from a later event. After a restoration, that item may still say that the object is archived.
+    # So a second attempt is needed.
     return None if change.kind == "restored" else Settled(outcome="superseded")
 
 

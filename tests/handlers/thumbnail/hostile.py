@@ -31,7 +31,9 @@ def _compressed_zeros(length: int) -> bytes:
     block = 100_000
     blocks = -(-length // block)
     compressor = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
-    compressed = compressor.compress(bytes(block)) + compressor.flush(zlib.Z_FULL_FLUSH)  # can be repeated
+    compressed = compressor.compress(bytes(block)) + compressor.flush(
+        zlib.Z_FULL_FLUSH
+    )  # after a full flush, this compressed block can be repeated
     checksum = (block * blocks % 65521) << 16 | 1  # Adler-32 of the zeros
     return b"\x78\xda" + compressed * blocks + compressor.flush() + struct.pack(">I", checksum)
 
@@ -75,7 +77,7 @@ def big_tiff_with_many_strips() -> bytes:
 
 
 def tiff_with_strips_as_bytes() -> bytes:
-    """Return a TIFF whose too long list of strips has the type BYTE, which is harmless in other tags."""
+    """Return a TIFF whose list of strips is too long and has the type BYTE. In other tags, such a list is harmless."""
     whole = tiff_with_many_strips()
     entry = whole.index(struct.pack("<HHL", 273, LONG, TOO_MANY))
     return _overwrite(whole, entry, struct.pack("<HHL", 273, 1, 4 * TOO_MANY))
@@ -131,7 +133,7 @@ def png_with_text_bomb(kind: bytes) -> bytes:
 
 
 def cyclic_tiff() -> bytes:
-    """Return a TIFF with one directory. The next directory and the EXIF directory are the same directory again."""
+    """Return a TIFF with one directory. Its links to the next directory and to the EXIF directory point back to itself."""
     pixels = grey_bars("B")
     offset = 8 + len(pixels)
     whole = tiff([8], 1, pixels, tags={34665: (LONG, [offset])})

@@ -119,8 +119,8 @@ def _put_image(name: str, data: Any) -> Any:
     if missing:
         return error_response_json("LayersNotFoundException", f"Layers {missing} do not exist in '{name}'", 400)
     existing = ecr._find_image(name, {"imageDigest": digest})
-    # If tags are immutable, ECR returns ImageTagAlreadyExistsException instead:
-    # https://github.com/aws/containers-roadmap/issues/2179
+    # An existing image gets ImageAlreadyExistsException. But if its tag is immutable, ECR returns
+    # ImageTagAlreadyExistsException (https://github.com/aws/containers-roadmap/issues/2179), and so does _stock_put.
     immutable = ecr._repositories[name].get("imageTagMutability") == "IMMUTABLE"
     if existing and (tag is None or (tag in existing.get("imageTags", []) and not immutable)):
         message = f"Image with digest '{digest}' and tag '{tag}' already exists in the repository '{name}'"
@@ -175,7 +175,7 @@ def _upload_part(name: str, data: Any) -> Any:
     part = base64.b64decode(data["layerPartBlob"])
     last = int(data["partLastByte"])
     if int(data["partFirstByte"]) != len(received) or last - len(received) + 1 != len(part):
-        message = f"The next byte is {len(received)}"
+        message = f"The part must start at byte {len(received)}, and its length must match partLastByte"
         return error_response_json("InvalidLayerPartException", message, 400)
     received.extend(part)
     return json_response({"repositoryName": name, "uploadId": data["uploadId"], "lastByteReceived": last})
