@@ -25,7 +25,10 @@ store = Store(boto3.client("dynamodb", config=_aws), table=os.environ["NOTES_TAB
 
 @router.get("/v1/health")
 def health() -> Response[str]:
-    """Report that the function runs. Anybody can call this operation without an API key. So it does not use the table, which costs money."""
+    """Report that the function runs.
+
+    Anybody can call this operation, because it needs no API key. So it does not use the table, which costs money.
+    """
     return answers.json_answer(200, {"status": "ok"})
 
 

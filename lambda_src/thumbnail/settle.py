@@ -54,8 +54,8 @@ def settle(change: Change, uploads: Uploads, store: Store, limits: Limits) -> Se
 
 def _try_to_settle(change: Change, uploads: Uploads, store: Store, limits: Limits) -> Settled | None:
     """Return the outcome. Return None if the upload changed during this attempt and a second attempt is needed."""
-    # S3 sends no sequencer when it restores an object from an archive. The object is unchanged, so the new item gets the
-    # sequencer of the old item.
+    # S3 sends no sequencer when it restores an object from an archive. The object is unchanged, so the new item gets
+    # the sequencer of the old item.
     sequencer = change.sequencer or store.stored_sequencer(change.key)
     started = time.perf_counter()
     upload = uploads.get(change)
@@ -82,8 +82,8 @@ def _remove(change: Change, sequencer: str, store: Store) -> Settled | None:
 
 
 def _superseded(change: Change) -> Settled | None:
-    # The table has an item from a later event. After a restoration, that item may still say that the object is archived.
-    # So a second attempt is needed.
+    # The table has an item from a later event. After a restoration, that item may still say that the object is
+    # archived. So a second attempt is needed.
     return None if change.kind == "restored" else Settled(outcome="superseded")
 
 

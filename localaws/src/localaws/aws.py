@@ -69,7 +69,7 @@ class LocalAws:
     """A local AWS whose files are in `folder`. Its engine may be running or stopped."""
 
     def __init__(self, folder: Path, settings: Settings | None = None, *, patched: bool = True) -> None:
-        """Prepare a local AWS, which `start` starts. With `patched=False`, the engine will run ministack without the patches."""
+        """Prepare a local AWS for `start`. With `patched=False`, the engine will run ministack without the patches."""
         self.folder = folder
         self.settings = settings or Settings()
         self._project = Path(self.settings.project)

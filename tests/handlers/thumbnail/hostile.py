@@ -133,7 +133,7 @@ def png_with_text_bomb(kind: bytes) -> bytes:
 
 
 def cyclic_tiff() -> bytes:
-    """Return a TIFF with one directory. Its links to the next directory and to the EXIF directory point back to itself."""
+    """Return a TIFF with one directory. Its links to the next directory and to the EXIF directory lead to itself."""
     pixels = grey_bars("B")
     offset = 8 + len(pixels)
     whole = tiff([8], 1, pixels, tags={34665: (LONG, [offset])})
