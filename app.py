@@ -24,16 +24,16 @@ from stacks.thumbnail import ThumbnailStack
 def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = None) -> cdk.App:
     """Return the app with all stacks, not yet synthesized.
 
-    A value in `context` has priority over the same value in cdk.json, as with the CLI's option `-c name=value`.
+    A value in `context` replaces the value with the same name in cdk.json, like the CLI's option `-c name=value`.
     Raises ConfigError for a bad setting.
     """
     app = new_app(context or {}, outdir)
     config = from_context(app.node.get_all_context())
 
     def stack_parameters(stem: str, **additional: Any) -> dict[str, Any]:
-        """Return the parameters that all stacks have, and the settings of one example (`cron_urls` becomes `urls`).
+        """Return the parameters that every stack has, and the settings of the example with this `stem` (short name).
 
-        `stem` is the short name of the example, such as `ecs_ec2`. The `additional` parameters replace its settings.
+        For the stem `cron`, the setting `cron_urls` becomes `urls`. `additional` replaces parameters of the same name.
         """
         return {
             "scope": app,
@@ -48,12 +48,12 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     log_settings: dict[str, Any] = {"log_retention": config.log_retention}
     alarm_settings: dict[str, Any] = {"alarm_email": config.alarm_email}
     watch_settings: dict[str, Any] = {**log_settings, **alarm_settings, "watch_closely": config.watch_closely}
-    processor: dict[str, Any] = {"architecture": config.architecture}
+    processor_settings: dict[str, Any] = {"architecture": config.architecture}
     web_settings: dict[str, Any] = {
         **config.settings_of("web"),
         **log_settings,
         **alarm_settings,
-        **processor,
+        **processor_settings,
         "container_insights": config.container_insights,
     }
     longest_gap: cdk.Duration = cdk.Duration.minutes(config.cron_longest_gap_or_rate)
@@ -62,11 +62,11 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     ThumbnailStack(**stack_parameters("thumbnail"), **watch_settings)
     CronStack(**stack_parameters("cron", longest_gap=longest_gap), **watch_settings)
     ApiStack(**stack_parameters("api"), **watch_settings)
-    EcrStack(**stack_parameters("ecr"), **log_settings, **processor, publish=config.publish_web_image)
+    EcrStack(**stack_parameters("ecr"), **log_settings, **processor_settings, publish=config.publish_web_image)
     EcsEc2Stack(**stack_parameters("ecs_ec2"), **web_settings)
     FargateStack(**stack_parameters("fargate"), **web_settings)
     LightsailStack(**stack_parameters("lightsail", bundle=config.lightsail_bundle_or_default), **alarm_settings)
-    BatchStack(**stack_parameters("batch", max_edge=max_edge), **log_settings, **alarm_settings, **processor)
+    BatchStack(**stack_parameters("batch", max_edge=max_edge), **log_settings, **alarm_settings, **processor_settings)
 
     tag_and_check(app)
     return app

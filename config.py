@@ -12,7 +12,7 @@ from aws_cdk.aws_logs import RetentionDays
 import settings_checks as checks
 
 FILE_ONLY = {"file_only": True}
-"""Marks settings that `-c` cannot change. A later deployment without the `-c` would remove the protection of data."""
+"""Marks settings that `-c` cannot change. If it could, the next deployment without `-c` would unprotect the data."""
 
 
 def sandbox() -> "Config":
@@ -21,8 +21,8 @@ def sandbox() -> "Config":
         profile="sandbox",
         retain_data=False,
         log_retention=RetentionDays.ONE_WEEK,  # long enough for an experiment
-        watch_closely=False,  # it would add four times the cost of the three serverless examples
-        container_insights=False,  # the metrics cost as much as the tasks, and their log group remains
+        watch_closely=False,  # this would cost four times as much as thumbnail, cron and api together
+        container_insights=False,  # its metrics cost as much as the tasks, and their log group remains
     )
 
 
@@ -42,7 +42,7 @@ PROFILES: Mapping[str, Callable[[], "Config"]] = {"sandbox": sandbox, "productio
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """All settings of one deployment. The profiles set the fields without a default. A bad value raises ConfigError."""
+    """The settings of one deployment. A profile sets every field that has no default. Bad values raise ConfigError."""
 
     profile: str = field(metadata=FILE_ONLY)
     """`sandbox` or `production`. Every resource has a tag with this value."""
@@ -61,8 +61,8 @@ class Config:
     thumbnail_max_edge: int = 256
     """Longest edge of a thumbnail in pixels. With 256, two thumbnails fit side by side on a phone."""
     thumbnail_concurrency: int | None = None
-    """Concurrent executions that AWS reserves for the thumbnail function. It cannot use more, so a bulk upload leaves
-    enough for other functions. An account must keep 10 unreserved: to reserve 50, it needs a quota of 60. A new account
+    """Concurrent executions that AWS reserves for the thumbnail function. The function cannot use more, so others also
+    run during a bulk upload. An account must keep 10 unreserved: to reserve 50, it needs a quota of 60. A new account
     has only 10, so the default is None. https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 
     cron_urls: tuple[str, ...] = ("https://example.com/",)
@@ -71,19 +71,19 @@ class Config:
     """When to check: `rate(15 minutes)`, or exact times such as `cron(0 8-18 ? * MON-FRI *)`.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html"""
     cron_time_zone: str = checks.UTC
-    """Time zone of a cron(...) schedule: `Europe/Vienna`."""
+    """Time zone of a cron(...) schedule, such as `Europe/Vienna`."""
     cron_longest_gap: int | None = None
     """Longest time between two runs of a cron(...) schedule, in minutes. After twice this time without a run, an alarm
-    starts. For a rate(...) schedule it must be None."""
+    starts. With a rate(...) schedule, this setting must be None."""
     cron_allow_private: bool = False
-    """Whether URLs may have private and link-local addresses. Only the function can reach these addresses."""
+    """Whether to check hosts with private and link-local addresses too. The internet cannot reach such hosts."""
 
     api_allowed_origin: str = "*"
     """Web site whose pages may call the API (`https://notes.example.com`), or `*` for every site. `*` is safe, because
     the API uses no cookies. Browsers add no credentials to a request, so every page needs an API key."""
 
     architecture: str = "arm64"
-    """Processor type of the containers, and of the machines that run them: `x86_64`, or `arm64` for a fifth less."""
+    """Processor type of the containers and of their machines: `x86_64`, or `arm64`, which costs a fifth less."""
     publish_web_image: bool = True
     """Whether the ecr stack's deployment copies the web image into its repository. Building the image needs Docker."""
     web_image: str | None = None
@@ -98,27 +98,27 @@ class Config:
     lightsail_blueprint: str = "ubuntu_24_04"
     """The server's software: `ubuntu_24_04` with a web page of this project, or `wordpress`."""
     lightsail_bundle: str | None = None
-    """Size and price of the server: `small_3_0`. None is the smallest for the blueprint, in most regions."""
+    """Size and price of the server: `small_3_0`. With None, the smallest size is used. Its name fits most regions."""
     lightsail_ssh_cidr: str | None = None
     """Network that may connect by SSH: `192.0.2.44/32` is a single address. With None, nobody can connect by SSH."""
     lightsail_disk: bool = False
     """Whether to add a disk of 8 GB that can be moved to another server. It costs $0.10 a GB and month."""
     lightsail_database: str | None = None
-    """Engine of a managed database: `postgres_16`. It costs $15 a month. AWS adds and removes versions:
-    `aws lightsail get-relational-database-blueprints` lists them. None creates no database."""
+    """Engine of a managed database: `postgres_16`. The database costs $15 a month. With None, there is no database. AWS
+    adds and removes versions: `aws lightsail get-relational-database-blueprints` lists them."""
     lightsail_bucket: bool = False
     """Whether to add a bucket, which the server can use without access keys. It costs $1 a month."""
 
     batch_max_vcpus: int = 4
     """Maximum number of vCPUs on Spot instances, and the same number again on on-demand instances. 4 vCPUs run two
-    children at once. Batch may request a single instance with all these vCPUs. AWS refuses the instance if the
-    account's quota is smaller. The quota is often 5 at first."""
+    children (jobs of an array) at once. Batch may request a single instance with all these vCPUs. AWS refuses this
+    instance if the account's quota is smaller. The quota is often 5 at first."""
     batch_schedule: str | None = None
-    """When to submit a job for the whole bucket, in UTC: `cron(0 3 * * ? *)` is every night. None submits no jobs."""
+    """When to submit a job for all pictures, in UTC: `cron(0 3 * * ? *)` is every night. With None, only you submit."""
     batch_monthly_budget: int | None = None
     """Budget of the whole account, in dollars a month. It needs alarm_email. With None, there is no budget."""
     batch_image: str | None = None
-    """Image of the job, in a public registry: `<registry>/<repository>:<tag>`. None builds it from containers/batch."""
+    """Image of the job: `<registry>/<repository>:<tag>` in a public registry. With None, the CLI builds it."""
 
     def __post_init__(self) -> None:
         checks.check_settings(self)
@@ -134,7 +134,7 @@ class Config:
         return checks.minutes_of_rate(self.cron_schedule) if self.cron_longest_gap is None else self.cron_longest_gap
 
     def settings_of(self, stem: str) -> dict[str, Any]:
-        """Return the settings that begin with `stem` (`ecs_ec2`), without this prefix: `cron_urls` becomes `urls`."""
+        """Return the settings that begin with `stem`, without this prefix: with `cron`, `cron_urls` becomes `urls`."""
         names = [each.name for each in fields(self) if each.name.startswith(f"{stem}_")]
         return {name.removeprefix(f"{stem}_"): getattr(self, name) for name in names}
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 UTC = "Etc/UTC"
 MAX_URLS = 50
-"""The function can check this number of URLs at the same time."""
+"""Maximum number of URLs, because the function can check only so many at the same time."""
 MAX_URL_LENGTH = 255
-"""Characters. A URL is a dimension of a metric, and CDK's alarms accept at most 255 characters there. CloudWatch itself
-accepts 1,024."""
+"""Maximum length of a URL, in characters. A URL is the value of a metric's dimension. For such a value, CDK's alarms
+accept at most 255 characters, and CloudWatch itself accepts 1,024."""
 MAX_GAP_MINUTES = 5040
 """The longest time between two runs: three and a half days. The alarm on a missed run examines twice this time, and
 CloudWatch allows an alarm to examine one week at most.
@@ -32,7 +32,7 @@ LIGHTSAIL_SIZES = ("nano", "micro", "small")
 generation and a number for the region: nano_3_0 in most regions, nano_3_1 in Mumbai, nano_3_2 in Sydney."""
 MIN_SSH_PREFIX = {4: 8, 6: 32}
 """The shortest prefix length for each IP version. Networks of this size belong to one company or provider. A shorter
-prefix would open SSH to many of them."""
+prefix would open SSH to many companies."""
 
 CHOICES: Mapping[str, Collection[str]] = {
     "architecture": ("arm64", "x86_64"),
@@ -82,7 +82,7 @@ def check_names(context: Collection[str], known: Collection[str], fields: Collec
 
     `known` are the settings that `-c` can change. `fields` are all settings.
     """
-    # Unknown names are allowed if they are not similar to a setting: CDK, its plug-ins and ~/.cdk.json also write
+    # An unknown name is allowed if it is not similar to a setting, because CDK, its plug-ins and ~/.cdk.json also write
     # values into the context.
     settings = ", ".join(known)
     for name in (name for name in context if name not in known):
@@ -199,7 +199,7 @@ def _check_cron(config: "Config") -> None:
         if config.cron_longest_gap is None:
             raise ConfigError("cron_longest_gap: set the longest time between two runs of cron(...), in minutes.")
     else:
-        _check_settings_beside_rate(config)
+        _check_settings_for_rate(config)
     if not 0 < config.cron_longest_gap_or_rate <= MAX_GAP_MINUTES:
         name = "cron_schedule" if config.cron_longest_gap is None else "cron_longest_gap"
         raise ConfigError(
@@ -208,7 +208,7 @@ def _check_cron(config: "Config") -> None:
         )
 
 
-def _check_settings_beside_rate(config: "Config") -> None:
+def _check_settings_for_rate(config: "Config") -> None:
     if config.cron_longest_gap is not None:
         raise ConfigError(f"cron_longest_gap: remove it, because {config.cron_schedule} contains this time.")
     if config.cron_time_zone != UTC:

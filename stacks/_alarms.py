@@ -25,9 +25,9 @@ def metric_alarm(  # noqa: PLR0913 - keyword arguments
 ) -> cloudwatch.Alarm:
     """Return an alarm that starts when the metric is at or above `threshold` for `periods` periods in a row.
 
-    A period without data does not start the alarm. `options` are further parameters of CDK's Alarm. They can replace
-    these two rules with another `comparison_operator` or `treat_missing_data`. `stem` is the short name of the example,
-    such as `ecs_ec2`.
+    A period without data does not start the alarm. `options` are further parameters of CDK's Alarm. In `options`,
+    `comparison_operator` replaces the rule "at or above", and `treat_missing_data` replaces the rule about missing
+    data. `stem` is the short name of the example, such as `ecs_ec2`.
     """
     return cloudwatch.Alarm(
         stack,
@@ -45,9 +45,9 @@ def metric_alarm(  # noqa: PLR0913 - keyword arguments
 
 
 def alarm_topic(stack: Stack, email: str | None) -> sns.Topic | None:
-    """Return a topic that sends its messages to `email`. Return None if there is no address.
+    """Return a topic that sends its messages to the address `email`. Return None if `email` is None.
 
-    AWS first asks the receiver by mail to confirm the address.
+    AWS first sends a mail that asks the receiver to confirm the address.
     """
     if email is None:
         return None

@@ -15,7 +15,7 @@ the same on every machine. The value is not in cdk.json, because the CLI would w
 
 
 def new_app(context: Mapping[str, Any], outdir: str | None) -> cdk.App:
-    """Return an app without stacks. Its context is the one in cdk.json. A value in `context` has priority."""
+    """Return an app without stacks. It has the context in cdk.json, but values in `context` replace values there."""
     # The CLI passes the context in cdk.json to the app. `python app.py` and the tests run without the CLI.
     cdk_json = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
     return cdk.App(context={**cdk_json["context"], **REPRODUCIBLE_OUTPUT, **context}, outdir=outdir)

@@ -62,7 +62,10 @@ class _PipBundling:
         self._source = source
 
     def try_bundle(self, output_dir: str, *_: Any, **__: Any) -> bool:
-        """Copy the package and its requirements into `output_dir`. CDK calls this method."""
+        """Copy the package and its requirements into `output_dir`. CDK calls this method.
+
+        Returns True, which means that CDK does not need to use Docker.
+        """
         target = Path(output_dir)
         shutil.copytree(install_requirements(self._source), target, dirs_exist_ok=True)
         for module in _modules(self._source):
@@ -137,7 +140,7 @@ def _modules(source: Path) -> list[Path]:
 
 
 def _digest(*files: Path) -> str:
-    # The hash includes this module, because it chooses the platform and the files to remove.
+    # The hash includes this module, because this module chooses the platform and the files to remove.
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for file in files:
         digest.update(file.relative_to(ROOT).as_posix().encode())

@@ -36,7 +36,7 @@ def python_function(  # noqa: PLR0913 - keyword arguments
     """
     log_group = logs.LogGroup(stack, "Logs", retention=log_retention, removal_policy=removal)
     # CDK's default role would also allow the function to create log groups. A function that still runs while
-    # CloudFormation deletes the stack could then create its log group again, and it would remain for ever.
+    # CloudFormation deletes the stack could then create its log group again. The log group would remain for ever.
     role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     log_group.grant_write(role)
     if tracing:
@@ -58,7 +58,7 @@ def python_function(  # noqa: PLR0913 - keyword arguments
 
 @jsii.implements(lambda_.IDestination)
 class QueueDestination:
-    """A queue to which Lambda sends a function's failed events. The function's only permission is to send messages.
+    """A queue to which Lambda sends a function's failed events. The function can only send messages to the queue.
 
     CDK's SqsDestination would also allow the function to read the queue's attributes, which is not necessary.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
@@ -68,6 +68,6 @@ class QueueDestination:
         self._queue = queue
 
     def bind(self, scope: Construct, fn: lambda_.IFunction, *_: Any, **__: Any) -> lambda_.DestinationConfig:  # noqa: ARG002 - CDK uses these names
-        """Allow the function to send messages, and return the queue's ARN. CDK calls this method."""
+        """Allow the function to send messages to the queue, and return the queue's ARN. CDK calls this method."""
         self._queue.grant(fn, "sqs:SendMessage")
         return lambda_.DestinationConfig(destination=self._queue.queue_arn)

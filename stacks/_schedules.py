@@ -11,7 +11,7 @@ def scheduler_role(stack: Stack, id_: str, *, grants: Mapping[str, str] | None =
     role = iam.Role(
         stack,
         id_,
-        # Only schedules of this account may use the role. Without the condition, another account could use it.
+        # Only schedules of this account may use the role. Without the condition, another account could use the role.
         # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
         assumed_by=iam.ServicePrincipal(
             "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": stack.account}}

@@ -12,9 +12,9 @@ from stacks._nag import acknowledge
 
 
 def set_policy_removal(store: s3.Bucket | sqs.Queue, removal: RemovalPolicy) -> None:
-    """Set the removal policy of a store's resource policy. It must be the same as the removal policy of the store.
+    """Set the removal policy of a store's resource policy to `removal`, the removal policy of the store itself.
 
-    If a store remained without its resource policy, it would allow requests without TLS.
+    If a store remained without its resource policy, the store would allow requests without TLS.
     """
     policy = store.node.find_child("Policy").node.default_child
     cast("CfnResource", policy).apply_removal_policy(removal)
@@ -67,7 +67,7 @@ def on_demand_table(  # noqa: PLR0913 - keyword arguments
 ) -> dynamodb.Table:
     """Return a table with string keys. AWS bills each request. A table without requests costs only its storage.
 
-    With `retain_data` the table can be restored to any second of the last 35 days, and is protected from deletion.
+    With `retain_data`, the table can be restored to any second of the last 35 days, and is protected from deletion.
     `why_no_recovery` tells reviewers why a table without `retain_data` needs no recovery.
     `options` are further parameters of CDK's Table.
     """

@@ -65,7 +65,7 @@ def _target_group(service: ecs.BaseService) -> elbv2.ApplicationTargetGroup:
         port=PORT,
         protocol=elbv2.ApplicationProtocol.HTTP,
         targets=[service.load_balancer_target(container_name=CONTAINER, container_port=PORT)],
-        # No request takes longer than 30 seconds. Each task that stops waits for this delay, by default 300 seconds.
+        # No request takes longer than 30 seconds. A task that stops waits for this delay. The default is 300 seconds.
         deregistration_delay=Duration.seconds(30),
         health_check=elbv2.HealthCheck(
             path=READY_PATH,
@@ -87,8 +87,8 @@ def _add_listeners(
 ) -> None:
     # Without a certificate, the load balancer forwards HTTP requests. With a certificate, it forwards HTTPS requests
     # and redirects HTTP requests to HTTPS. Port 80 has the same listener in both cases, so that a deployed stack can
-    # get a certificate later. CloudFormation would create a different listener before it deletes the first one. This
-    # would fail, because a port can have only one listener (aws-cdk #34235).
+    # get a certificate later. With another listener in each case, CloudFormation would create the second listener
+    # before it deletes the first. This would fail, because a port can have only one listener (aws-cdk #34235).
     forward = elbv2.ListenerAction.forward([target_group])
     redirect = elbv2.ListenerAction.redirect(protocol="HTTPS", port="443", permanent=True)
     http = balancer.add_listener(

@@ -14,14 +14,17 @@ _IN_ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.am
 
 
 def web_asset(scope: Construct, architecture: str) -> ecr_assets.DockerImageAsset:
-    """Return the image of containers/web as a CDK asset. The CLI builds it to deploy it. Synthesis needs no Docker."""
+    """Return the image of containers/web as a CDK asset.
+
+    The CLI builds the image when it deploys the stack. Synthesis needs no Docker.
+    """
     arm = architecture == "arm64"
     platform = ecr_assets.Platform.LINUX_ARM64 if arm else ecr_assets.Platform.LINUX_AMD64
     return ecr_assets.DockerImageAsset(scope, "Image", directory=str(IMAGE_DIRECTORY), platform=platform)
 
 
 def web_image(scope: Construct, configured: str | None, architecture: str) -> ecs.ContainerImage:
-    """Return the configured image. If it is None, return the CDK asset.
+    """Return the image `configured`. If `configured` is None, return the image of containers/web as a CDK asset.
 
     `configured` is `name:tag` or `name@sha256:…`. The name may begin with an ECR registry or a public registry. A name
     without a registry is a repository in the ECR registry of this account.

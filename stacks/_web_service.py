@@ -17,12 +17,13 @@ PORT = 8080
 STOP_TIMEOUT = Duration.seconds(30)
 """ECS kills a stopping task after this time. The server finishes its requests within 25 seconds."""
 MIN_TASKS = 2
-"""One task in each zone."""
+"""The minimum number of tasks: one in each zone."""
 MAX_TASKS = 10
 """This maximum limits the cost when many visitors or robots come at once. docs/fargate.md has the cost of ten tasks."""
 REQUESTS_PER_TASK = 12_000
-"""Requests a minute, which is 200 a second. We measured that one page needs 0.37 ms of CPU time. So 200 requests a
-second need 30 % of a task's CPU, which is a quarter of a vCPU. On a slower processor they may need more."""
+"""Scaling keeps the requests a minute of each task near this value, which is 200 requests a second. We measured that
+one page needs 0.37 ms of CPU time, so 200 pages need 74 ms. A task has a quarter of a vCPU, which is 250 ms of CPU time
+a second. So 200 requests a second need 30 % of this time, and more on a slower processor."""
 CPU_PERCENT = 60
 """Scaling keeps the CPU near this value. The other 40 % can serve additional requests while a new task starts."""
 
@@ -35,8 +36,8 @@ ROLLING_UPDATE: Mapping[str, Any] = {
     "enable_ecs_managed_tags": True,
     "propagate_tags": ecs.PropagatedTagSource.SERVICE,  # so the bill shows the cost of the tasks for each example
 }
-"""Parameters of a service that replaces its tasks step by step. There is no desired count, because each deployment
-would reset the number of tasks that scaling has chosen."""
+"""Parameters of a service that replaces its tasks step by step. There is no desired count. With a desired count, each
+deployment would reset the number of tasks that scaling has chosen."""
 
 
 def web_cluster(stack: Stack, vpc: ec2.Vpc, *, container_insights: bool) -> ecs.Cluster:
@@ -86,7 +87,7 @@ def add_web_container(  # noqa: PLR0913 - keyword arguments
         stop_timeout=STOP_TIMEOUT,
         health_check=ecs.HealthCheck(
             command=["CMD", "python", "-m", "web.healthcheck"],
-            # The load balancer has its own check, every five seconds. ECS also makes this check, from inside the task.
+            # The load balancer checks the tasks every five seconds. ECS also makes this check, from inside the task.
             interval=Duration.seconds(30),
             timeout=Duration.seconds(5),
             retries=3,

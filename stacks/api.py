@@ -18,7 +18,7 @@ from stacks.api_problems import add_problems
 from stacks.api_watch import add_alarms, add_dashboard
 
 MEMORY_MB = 512
-"""This gives the function 0.29 of a vCPU, which is enough, because a request mostly waits for DynamoDB."""
+"""This memory gives the function 0.29 of a vCPU, which is enough, because a request mostly waits for DynamoDB."""
 
 
 class ApiStack(Stack):
@@ -75,7 +75,7 @@ class ApiStack(Stack):
             self,
             id_,
             partition_key="id",  # ids are random, so DynamoDB spreads the notes over all partitions
-            # DynamoDB deletes an idempotency key after this time. Notes do not have the attribute, so they remain.
+            # DynamoDB deletes an item after the time in this attribute. Only idempotency keys have it, so notes remain.
             time_to_live_attribute="expires_at",
             retain_data=retain_data,
             why_no_recovery="The notes in a sandbox are only experiments, so nobody needs to restore them.",

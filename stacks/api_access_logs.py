@@ -54,8 +54,8 @@ def add_access_logs(
 def access_log_format() -> str:
     """Return the format of a line, which is a JSON object."""
     # API Gateway does not escape quotes. A client could put quotes into the User-Agent, for example, and the line would
-    # not be valid JSON. So the line contains no such value. Numbers are in quotes, because API Gateway writes a hyphen
-    # for a missing value.
+    # not be valid JSON. So the line contains no value that can have quotes. Numbers are in quotes, because API Gateway
+    # writes a hyphen for a missing value.
     fields = {
         "time": "requestTimeEpoch",
         "request_id": "requestId",
@@ -120,4 +120,4 @@ def _firehose_role(stack: Stack, id_: str, bucket: s3.Bucket) -> iam.Role:
 
 def _expiration(log_group: logs.ILogGroup) -> Duration | None:
     days = cast("logs.CfnLogGroup", log_group.node.default_child).retention_in_days
-    return None if days is None else Duration.days(days)  # None: the events never expire
+    return None if days is None else Duration.days(days)  # None means that the events never expire

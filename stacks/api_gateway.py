@@ -25,7 +25,7 @@ busy clients. A request takes 20 ms, so a single instance of the function can an
 KEYLESS_RATE, KEYLESS_BURST = 0.2, 20
 """Limits of one method without an API key, for all clients together: requests a second on average, and at once. They
 allow a monitor to call /v1/health every five seconds, and browsers to send OPTIONS requests before their first call.
-docs/api.md has the cost if strangers always use all four of these methods up to the limit."""
+docs/api.md has the cost if strangers always use all four methods without a key up to the limit."""
 OPENAPI: Mapping[str, Any] = json.loads((LAMBDA_SRC / "api" / "openapi.json").read_text(encoding="utf-8"))
 
 
@@ -150,7 +150,7 @@ def _add_model(api: apigateway.RestApi, name: str) -> apigateway.IModel:
 
 
 def _keyless_methods() -> Iterator[tuple[str, bool]]:
-    """Yield the path of each method that needs no API key, and whether to pay for its metrics."""
+    """Yield the path of each method that needs no API key, and whether API Gateway writes metrics for this method."""
     for path, item in OPENAPI["paths"].items():
         yield f"{path}/OPTIONS", False
         for name, operation in _operations(item):

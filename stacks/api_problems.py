@@ -15,7 +15,7 @@ class GatewayError:
 
     response: apigateway.ResponseType
     status: int | None
-    """None keeps the status that API Gateway chooses."""
+    """HTTP status. With None, the response keeps the status that API Gateway chooses."""
     title: str
     detail: str
     retry_after: int | None = None

@@ -30,8 +30,8 @@ def add_alarms(
             # starts end sooner.
             threshold=2000,
             periods=3,
-            # If there are few requests, the 99th percentile is the slowest one, which usually had a cold start. This
-            # option ignores such a period.
+            # In a period with few requests, the 99th percentile is the slowest request, which usually had a cold start.
+            # With this option, the alarm ignores such a period.
             evaluate_low_sample_count_percentile="ignore",
         )
         throttles = function.metric_throttles(period=FIVE_MINUTES, statistic="Sum")

@@ -23,7 +23,8 @@ need 850 MiB. An instance has 4 GiB, and needs a part of them for itself. The ch
 ATTEMPTS = 5
 """Attempts of each child. If AWS fails, the next attempt keeps the thumbnails that exist."""
 MAX_DURATION = Duration.hours(24)
-"""Time limit of each child, because Batch has none. A child that takes longer hangs, or the job needs more children."""
+"""Time limit of each child. Batch itself sets no limit. A child that takes longer hangs, or has too many pictures. In
+the second case, use more children."""
 STOP_EXIT_CODE = "143"
 """Exit code of a child that got SIGTERM. This signal is the first sign that its instance ends."""
 

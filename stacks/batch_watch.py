@@ -1,4 +1,4 @@
-"""Events and an alarm for failed jobs of the batch example, and a budget for its cost."""
+"""Events and an alarm for failed jobs of the batch example, and a budget for the costs of the whole account."""
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_batch as batch

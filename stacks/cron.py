@@ -22,8 +22,8 @@ TIMEOUT_SECONDS = 10
 """Time limit for the check of one site. Visitors do not wait longer for a page."""
 FUNCTION_SECONDS = 60
 """Time limit of the function. It checks all sites at the same time, which needs TIMEOUT_SECONDS at most. It then tries
-three times to write to the table. If the table does not answer, this needs 18 seconds. The limit is twice the sum of
-these times, because a slow start needs some time too."""
+three times to write to the table. If the table does not answer, the three tries need 18 seconds. The sum is 28 seconds.
+The limit is a little more than twice this sum, because a slow start also needs some time."""
 MEMORY_MB = 512
 """The function waits most of the time. But for 50 sites at once, it needs 50 TLS handshakes and 50 connections to
 DynamoDB. We measured that one vCPU needs a second for them. 512 MB give 0.29 of a vCPU. With much less, a slow
@@ -80,7 +80,8 @@ class CronStack(Stack):
             memory_size=MEMORY_MB,
             timeout=Duration.seconds(FUNCTION_SECONDS),
             # Lambda retries a failed run after one minute, and again after two more minutes. So a short outage of
-            # DynamoDB loses no result. For both retries, Lambda must keep the run for at least six minutes.
+            # DynamoDB loses no result. The three attempts can take one minute each (FUNCTION_SECONDS). So Lambda must
+            # keep the run for at least six minutes: three for the attempts, and three for the waits between them.
             retry_attempts=2,
             max_event_age=_clamp(max_age, Duration.minutes(6), Duration.hours(6)),
             on_failure=QueueDestination(dead_letters),
@@ -130,8 +131,8 @@ def _invocation(
         max_event_age=max_age,
         retry_attempts=185,  # the maximum; max_event_age ends the retries earlier
         input=scheduler.ScheduleTargetInput.from_object(
-            # Scheduler may deliver a run twice. The function can detect this by the scheduled time, which is the same.
-            # The execution id would be different.
+            # Scheduler may deliver a run twice. The function can detect this, because both events have the same
+            # scheduled time. Their execution ids would be different.
             {"scheduled_at": scheduler.ContextAttribute.scheduled_time, "urls": list(urls)}
         ),
     )

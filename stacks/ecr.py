@@ -14,9 +14,11 @@ from stacks._functions import python_function
 from stacks._web_image import web_asset
 
 KEPT_IMAGES = 10
-"""Older versions remain, so that you can deploy them again. Ten images with 50 MB cost five cents a month at most."""
+"""Number of versions that the repository keeps, so that you can deploy an older version again. Ten images with 50 MB
+cost five cents a month at most."""
 MEMORY_MB = 512
-"""The function sends each layer in parts of up to 20 MB, as base64 in JSON. With more memory, the network is faster."""
+"""The function sends each layer in parts of up to 20 MB, as base64 in JSON. A function with more memory also has a
+faster network."""
 COPY_TIMEOUT = Duration.minutes(5)
 """The image has 50 MB. Even a slow copy needs only one minute for 100 MB."""
 

@@ -10,7 +10,8 @@ from stacks._nag import acknowledge
 from stacks._network import ZONES, serving_subnets
 
 MAX_INSTANCES = 7
-"""An instance runs three tasks, so ten tasks need four instances. A deployment needs three more for the new tasks."""
+"""An instance runs three tasks. During a deployment, ten new tasks run beside ten old tasks, so 20 tasks need seven
+instances."""
 DISK_GB = 30
 """The smallest disk that the machine image (AMI) allows."""
 

@@ -98,8 +98,8 @@ class FargateStack(Stack):
             cluster=cluster,
             task_definition=task,
             capacity_provider_strategies=[
-                # AWS never interrupts the first task. Three in four of the other tasks run on Spot capacity. They cost
-                # a third of the price, and AWS may interrupt them.
+                # AWS never interrupts the first task. Three of every four other tasks run on Spot capacity. These tasks
+                # cost a third of the price, and AWS may interrupt them.
                 ecs.CapacityProviderStrategy(capacity_provider="FARGATE", base=1, weight=1),
                 ecs.CapacityProviderStrategy(capacity_provider="FARGATE_SPOT", weight=3),
             ],

@@ -4,7 +4,8 @@ from aws_cdk import Stack
 from aws_cdk import aws_lightsail as lightsail
 
 TRANSFER_GB = {"nano": 1024, "micro": 2048, "small": 3072}
-"""GB a month that the price of each size includes. AWS bills each additional GB. Mumbai and Sydney only include half.
+"""GB of traffic a month that the price of each size includes. AWS bills each additional GB. In Mumbai and Sydney, the
+price includes only half.
 https://docs.aws.amazon.com/cli/latest/reference/lightsail/get-bundles.html"""
 FIVE_MINUTES_IN_THREE_DAYS = 3 * 24 * 12
 
@@ -15,7 +16,8 @@ def add_alarms(stack: Stack, server: lightsail.CfnInstance, bundle: str, *, mail
     alarms = {
         # metric: comparison, threshold, five-minute periods in a row, treatment of missing data
         "StatusCheckFailed": ("GreaterThanOrEqualToThreshold", 1, 2, "breaching"),  # a stopped server sends no data
-        # At 0 %, a server may use only a small share of its processors: 5 % of each processor in the smallest bundle.
+        # A server saves burst capacity while it is idle, and uses this capacity while it is busy. At 0 %, it may use
+        # only a small share of its processors: 5 % of each processor in the smallest bundle.
         "BurstCapacityPercentage": ("LessThanThreshold", 20, 3, "notBreaching"),
         # The alarm starts after an hour with so much traffic that three such days would use up the transfer of a month.
         "NetworkOut": ("GreaterThanThreshold", transfer // FIVE_MINUTES_IN_THREE_DAYS, 12, "notBreaching"),

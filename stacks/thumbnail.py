@@ -21,9 +21,9 @@ from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
 from stacks._stores import dead_letter_queue, on_demand_table, private_bucket
 
 MEMORY_MB = 1769
-"""This gives the function one whole vCPU. A picture is decoded by a single thread. With less memory, the function would
-be slower and cost the same. With more memory, it would not use the additional CPU. The memory is enough for
-MAX_DECODING_BYTES, MAX_BYTES and the 90 MB of the runtime, and 400 MB remain free.
+"""This memory gives the function one whole vCPU. A picture is decoded by a single thread. With less memory, the
+function would be slower and cost the same. With more memory, it would not use the additional CPU. The memory is enough
+for MAX_DECODING_BYTES, MAX_BYTES and the 90 MB of the runtime, and 400 MB remain free.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 
 
