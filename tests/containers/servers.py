@@ -40,6 +40,7 @@ def example_metadata(name: str) -> dict[str, dict[str, Any]]:
 
 
 def example_answers(name: str) -> MetadataAnswers:
+    """Return an endpoint's answers about the task in an example, `ec2` or `fargate`."""
     return answers_of(example_metadata(name))
 
 
@@ -63,7 +64,7 @@ class Answer:
 def send_request(
     port: int, path: str, *, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> Answer:
-    """Send one request on a new connection."""
+    """Send one request on a new connection, and return the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     try:
         return send_request_on(connection, path, method=method, body=body, headers=headers)
@@ -79,6 +80,7 @@ def send_request_on(
     body: bytes | None = None,
     headers: dict[str, str] | None = None,
 ) -> Answer:
+    """Send one request on this connection, and return the answer."""
     connection.request(method, path, body=body, headers=headers or {})
     response = connection.getresponse()
     return Answer(response.status, response.headers, response.read())
@@ -111,7 +113,7 @@ class WebServer:
 
 @contextmanager
 def run_web_server(folder: Path, **environment: str) -> Iterator[WebServer]:
-    """Start a web service on a free port, and wait until it listens. Kill it at the end if it still runs."""
+    """Start a web service on a free port, and wait until it listens. At the end, kill the service if it still runs."""
     log = folder / f"{time.monotonic_ns()}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -122,14 +124,14 @@ def run_web_server(folder: Path, **environment: str) -> Iterator[WebServer]:
             stderr=subprocess.STDOUT,
         )
     try:
-        port = wait_for(lambda: _port(log, process), "the port of the server", seconds=TIMEOUT_SECONDS)
+        port = wait_for(lambda: _port_in_log(log, process), "the port of the server", seconds=TIMEOUT_SECONDS)
         yield WebServer(process, port, log)
     finally:
         process.kill()
         process.wait()
 
 
-def _port(log: Path, process: "subprocess.Popen[bytes]") -> int | None:
+def _port_in_log(log: Path, process: "subprocess.Popen[bytes]") -> int | None:
     assert process.poll() is None, log.read_text()
     found = re.search(r"running on http://127\.0\.0\.1:(\d+)", log.read_text())
     return int(found[1]) if found else None
@@ -176,9 +178,11 @@ class FakeLoadBalancer:
         time.sleep(0.1)
 
     def uses(self, target: WebServer) -> bool:
+        """Whether the load balancer sends requests to this target."""
         return target in self._healthy_targets
 
     def forward(self, path: str) -> Answer:
+        """Send a request for this path to the next healthy target, and return the target's answer."""
         targets = self._healthy_targets
         port = targets[next(self._counter) % len(targets)].port
         connections = self._open_connections.setdefault(port, [])
@@ -208,8 +212,9 @@ def _is_healthy(target: WebServer) -> bool:
 class Load:
     """Clients that send requests without a pause. Each client has its own thread."""
 
-    send: Callable[[], bool]
-    """A function that sends one request. It returns whether the client continues after this request."""
+    send: Callable[[], Answer | None]
+    """A function that sends one request. If it returns the answer, a client ends when the server closes the connection.
+    If it returns None, only stop() ends the clients."""
     clients: int
     failures: list[str] = field(default_factory=list)
     _answers: list[None] = field(default_factory=list)
@@ -226,11 +231,12 @@ class Load:
             thread.start()
 
     def _run(self) -> None:
-        continues = True
-        while continues and not self._stop.is_set():
+        while not self._stop.is_set():
             try:
-                continues = self.send()
+                answer = self.send()
                 self._answers.append(None)
+                if answer and answer.headers["Connection"] == "close":
+                    return
             except Exception as error:  # noqa: BLE001 - every error is a failure, because a client would see it
                 self.failures.append(repr(error))
 

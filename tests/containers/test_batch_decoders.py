@@ -1,4 +1,4 @@
-"""If a picture crashes or blocks its decoder, the other pictures are not affected."""
+"""If a picture crashes or blocks its decoder, the other pictures are not affected. A decoder is a process."""
 
 import io
 import os
@@ -49,10 +49,10 @@ def test_decoders_make_the_same_thumbnail_as_the_limits(decoders: Decoders) -> N
     assert decoders.thumbnail(b"good") == Limits(**LIMITS).make_thumbnail(pictures.jpeg())
 
 
-@pytest.mark.parametrize("bad", [b"crash", b"hang"])
-def test_only_the_bad_picture_is_rejected(decoders: Decoders, bad: bytes) -> None:
+@pytest.mark.parametrize("bad_picture", [b"crash", b"hang"])
+def test_only_the_bad_picture_is_rejected(decoders: Decoders, bad_picture: bytes) -> None:
     with ThreadPoolExecutor(4) as threads:
-        futures = [threads.submit(decoders.thumbnail, bad if number == 3 else b"good") for number in range(8)]
+        futures = [threads.submit(decoders.thumbnail, bad_picture if number == 3 else b"good") for number in range(8)]
         for number, future in enumerate(futures):
             if number == 3:
                 with pytest.raises(Rejected, match="crashes its decoder, or keeps it busy for more than 1 seconds"):

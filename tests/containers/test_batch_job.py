@@ -1,4 +1,4 @@
-"""These tests run one child of the array job in this process. moto imitates S3; the decoders are real processes."""
+"""These tests run one child of the array job in this process. moto imitates S3. The decoders are real processes."""
 
 import io
 import json
@@ -27,7 +27,7 @@ from thumbnail.limits import Limits
 
 LIMITS = Limits(max_edge=64, max_bytes=300_000, max_pixels=1_000_000, max_decoding_bytes=10**8)
 INPUT, OUTPUT, FOLDER = "input", "output", "thumbnails/64/"
-DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+ACCESS_DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,7 @@ class World:
         self.buckets = Buckets(self.s3, pictures=INPUT, thumbnails=OUTPUT, folder=FOLDER)
 
     def put(self, key: str, body: bytes, **options: Any) -> None:
+        """Put a picture into the input bucket."""
         self.s3.put_object(Bucket=INPUT, Key=key, Body=body, **options)
 
     def run(self, *, prefix: str = "", child: int = 0, children: int = 1) -> dict[str, dict[str, Any]]:
@@ -85,10 +86,14 @@ class World:
         return {line.pop("key"): line for line in lines}
 
     def read(self, key: str) -> bytes:
+        """Return the content of an object in the output bucket."""
         return bytes(self.s3.get_object(Bucket=OUTPUT, Key=key)["Body"].read())
 
     def thumbnails(self) -> set[str]:
-        return {one["Key"] for one in self.s3.list_objects_v2(Bucket=OUTPUT, Prefix="thumbnails/").get("Contents", [])}
+        """Return the keys of all thumbnails in the output bucket."""
+        return {
+            found["Key"] for found in self.s3.list_objects_v2(Bucket=OUTPUT, Prefix="thumbnails/").get("Contents", [])
+        }
 
     def record_keys(self, operation: str) -> list[str]:
         """Return a list. The key of each later call of the operation is added to this list."""
@@ -125,14 +130,14 @@ def test_a_second_run_skips_all_pictures(world: World) -> None:
     for key in ODD_KEYS:
         world.put(key, pictures.jpeg())
     world.run()
-    read, written = world.record_keys("GetObject"), world.record_keys("PutObject")
+    read_keys, written_keys = world.record_keys("GetObject"), world.record_keys("PutObject")
     lines = world.run()
     assert {line["outcome"] for line in lines.values()} == {"skipped"}
-    assert [key for key in read if not key.startswith("manifests/")] == []
-    assert [key for key in written if not key.startswith("manifests/")] == []
+    assert [key for key in read_keys if not key.startswith("manifests/")] == []
+    assert [key for key in written_keys if not key.startswith("manifests/")] == []
 
 
-def test_a_replaced_picture_gets_another_thumbnail_and_the_first_one_stays(world: World) -> None:
+def test_a_replaced_picture_gets_another_thumbnail_and_the_first_thumbnail_stays(world: World) -> None:
     world.put("a.jpg", pictures.jpeg())
     first = world.run()["a.jpg"]["thumbnail"]
     world.put("a.jpg", pictures.jpeg((100, 300)))
@@ -161,7 +166,7 @@ def test_a_thumbnail_is_named_after_the_version_that_was_read(world: World) -> N
     assert world.run()["a.jpg"]["outcome"] == "skipped"
 
 
-def test_a_prefix_selects_all_keys_that_begin_with_it(world: World) -> None:
+def test_a_prefix_selects_all_keys_that_begin_with_the_prefix(world: World) -> None:
     for key in ("holiday 1/a.jpg", "holiday 1/b.jpg", "holiday/a.jpg", "a.jpg"):
         world.put(key, pictures.jpeg())
     assert set(world.run(prefix="holiday 1/")) == {"holiday 1/a.jpg", "holiday 1/b.jpg"}
@@ -172,7 +177,7 @@ def test_a_prefix_selects_all_keys_that_begin_with_it(world: World) -> None:
     }
 
 
-def test_children_divide_the_keys_and_a_later_job_with_fewer_children_skips_them(world: World) -> None:
+def test_children_divide_the_keys_and_a_later_job_with_fewer_children_skips_all_pictures(world: World) -> None:
     keys = {f"{number}.jpg" for number in range(20)}
     for key in keys:
         world.put(key, pictures.jpeg())
@@ -186,7 +191,7 @@ def test_children_divide_the_keys_and_a_later_job_with_fewer_children_skips_them
 # -- bad pictures
 
 
-BAD: dict[str, tuple[bytes, str]] = {
+BAD_PICTURES: dict[str, tuple[bytes, str]] = {
     "empty.jpg": (b"", "The file is empty."),
     "folder/": (b"", "This is a folder, not a file."),
     "letter.jpg": (b"Dear Sir or Madam", "not a picture"),
@@ -195,10 +200,11 @@ BAD: dict[str, tuple[bytes, str]] = {
     "huge.jpg": (bytes(300_001), "The file has 300,001 bytes; the limit is 300,000."),
     "k" * 1000: (pictures.jpeg(), "The key of its thumbnail would have 1,052 bytes; S3 allows 1,024."),
 }
+"""For each key, the content of the picture, and a part of the reason why the job rejects the picture."""
 
 
 def test_bad_pictures_are_rejected_with_a_reason_and_the_good_picture_gets_a_thumbnail(world: World) -> None:
-    for key, (body, _) in BAD.items():
+    for key, (body, _) in BAD_PICTURES.items():
         world.put(key, body)
     world.put("good.jpg", pictures.jpeg())
     world.put("old.jpg", pictures.jpeg(), StorageClass="GLACIER")
@@ -206,8 +212,8 @@ def test_bad_pictures_are_rejected_with_a_reason_and_the_good_picture_gets_a_thu
     assert world.complete
     assert lines.pop("good.jpg")["outcome"] == "made"
     assert lines.pop("old.jpg") == {"outcome": "rejected", "reason": "The file is in an archive; restore it first."}
-    assert set(lines) == set(BAD)
-    for key, (_, reason) in BAD.items():
+    assert set(lines) == set(BAD_PICTURES)
+    for key, (_, reason) in BAD_PICTURES.items():
         assert lines[key]["outcome"] == "rejected"
         assert reason in lines[key]["reason"], key
 
@@ -237,12 +243,12 @@ def test_a_picture_for_which_aws_fails_is_in_the_manifest_and_the_others_get_thu
         world.put(f"{number}.jpg", pictures.jpeg())
     read = world.buckets.read
 
-    def deny_one(key: str, limits: Limits) -> tuple[bytes, str]:
+    def deny_one_key(key: str, limits: Limits) -> tuple[bytes, str]:
         if key == "3.jpg":
-            raise DENIED
+            raise ACCESS_DENIED
         return read(key, limits)
 
-    world.buckets.read = deny_one  # type: ignore[method-assign]
+    world.buckets.read = deny_one_key  # type: ignore[method-assign]
     lines = world.run()
     assert lines["3.jpg"]["outcome"] == "failed"
     assert "AccessDenied" in lines["3.jpg"]["reason"]
@@ -254,10 +260,10 @@ def test_the_child_gives_up_after_many_failures_of_aws(world: World, monkeypatch
         world.put(f"{number}.jpg", b"x")
     monkeypatch.setattr(job, "MAX_FAILURES", 5)
 
-    def deny_all(*_: Any) -> tuple[bytes, str]:
-        raise DENIED
+    def deny_every_key(*_: Any) -> tuple[bytes, str]:
+        raise ACCESS_DENIED
 
-    monkeypatch.setattr(world.buckets, "read", deny_all)
+    monkeypatch.setattr(world.buckets, "read", deny_every_key)
     world.run()
     assert not world.complete
     assert 5 <= world.totals["failed"] <= 5 + job.MAX_PENDING
@@ -269,7 +275,7 @@ def test_a_child_is_not_complete_if_its_list_of_pictures_fails(world: World, mon
 
     def list_and_fail(prefix: str) -> Iterator[Any]:
         yield from list_pictures(prefix)
-        raise DENIED
+        raise ACCESS_DENIED
 
     monkeypatch.setattr(world.buckets, "pictures", list_and_fail)
     assert world.run()["a.jpg"]["outcome"] == "made"

@@ -1,4 +1,4 @@
-"""These tests run the program of the job as a container does: environment variables, signals and exit codes.
+"""These tests run the program of the Batch job as a container does, with environment variables, signals and exit codes.
 
 The program uses the local AWS, a program that imitates AWS on this machine.
 """
@@ -39,11 +39,13 @@ class World:
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def put_pictures(self, count: int) -> None:
+        """Put this number of equal pictures into the input bucket."""
         body = pictures.jpeg((1200, 900))  # needs about 10 ms, so a test can stop the job between two pictures
         for number in range(count):
             self.s3.put_object(Bucket=f"{self.name}-in", Key=f"{number:03}.jpg", Body=body)
 
     def start(self, *arguments: str, attempt: int = 1, **environment: str) -> subprocess.Popen[str]:
+        """Start the program. By default, one child processes all keys."""
         run = subprocess.Popen(
             [sys.executable, "-m", "batch", *(arguments or ("--keys", "*", "--children", "1"))],
             env={
@@ -87,9 +89,10 @@ class World:
     def thumbnail_versions(self) -> list[str]:
         """Return the key of every version of every thumbnail. A thumbnail that was written twice has two versions."""
         found = self.s3.list_object_versions(Bucket=f"{self.name}-out", Prefix="thumbnails/").get("Versions", [])
-        return [one["Key"] for one in found]
+        return [version["Key"] for version in found]
 
     def delete_bucket(self, suffix: str) -> None:
+        """Delete one of the two buckets, `in` or `out`, with all its objects."""
         bucket = f"{self.name}-{suffix}"
 
         def is_deleted() -> bool:
@@ -106,6 +109,7 @@ class World:
         wait_for(is_deleted, f"the deletion of {bucket}")
 
     def totals(self, attempt: int) -> dict[str, Any]:
+        """Return the totals in the manifest of an attempt. The manifest is the job's report about its pictures."""
         key = f"manifests/job/00000.{attempt}.json"
         return dict(json.load(self.s3.get_object(Bucket=f"{self.name}-out", Key=key)["Body"]))
 
@@ -127,29 +131,35 @@ def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
 
 
 @pytest.mark.parametrize(
-    ("sign", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)], ids=["SIGTERM", "SIGKILL"]
+    ("sent_signal", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)], ids=["SIGTERM", "SIGKILL"]
 )
-def test_a_second_attempt_makes_only_the_missing_thumbnails(world: World, sign: signal.Signals, code: int) -> None:
+def test_a_second_attempt_makes_only_the_missing_thumbnails(
+    world: World, sent_signal: signal.Signals, exit_code: int
+) -> None:
     """The first attempt ends early, because AWS takes its instance away."""
     world.put_pictures(PICTURES)
     first = world.start()
     world.pause_midway(first)
-    first.send_signal(sign)
+    first.send_signal(sent_signal)
     first.send_signal(signal.SIGCONT)
     output = first.communicate(timeout=30)
-    assert first.returncode == code, output
+    assert first.returncode == exit_code, output
     wait_for(lambda: _has_ended(first.pid), "the end of the decoders", seconds=10)
-    before = world.thumbnail_versions()
-    assert MIDWAY <= len(before) < PICTURES
-    if sign is signal.SIGTERM:
+    first_versions = world.thumbnail_versions()
+    assert MIDWAY <= len(first_versions) < PICTURES
+    if sent_signal is signal.SIGTERM:
         assert world.totals(1)["complete"] is False
-        assert world.totals(1)["made"] == len(before)
+        assert world.totals(1)["made"] == len(first_versions)
 
     second = world.start(attempt=2)
     output = second.communicate(timeout=60)
     assert second.returncode == 0, output
     totals = world.totals(2)
-    assert (totals["complete"], totals["made"], totals["skipped"]) == (True, PICTURES - len(before), len(before))
+    assert (totals["complete"], totals["made"], totals["skipped"]) == (
+        True,
+        PICTURES - len(first_versions),
+        len(first_versions),
+    )
     versions = world.thumbnail_versions()
     assert len(versions) == len(set(versions)) == PICTURES, "a thumbnail is missing or was written twice"
 
@@ -169,6 +179,7 @@ def test_a_stopped_child_exits_with_143_even_if_it_cannot_write_its_manifest(wor
 
 
 def _has_ended(process_group: int) -> bool:
+    """Whether no process of the process group runs."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process_group, 0)
         return False

@@ -92,8 +92,8 @@ def test_the_image_contains_only_the_packages_in_requirements_txt(tool: containe
 def test_a_container_of_the_image_answers_requests_and_stops_with_exit_status_0(
     tool: container_tool.Tool, image: str
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as free_socket:
+        port = free_socket.getsockname()[1]
     variables = ("--env", f"PORT={port}", "--env", "DRAIN_QUIET_SECONDS=0.2")
     restrictions = ("--read-only", "--cap-drop", "ALL", "--network", "host", *tool.run)
     name = f"web-under-test-{os.getpid()}"

@@ -1,4 +1,4 @@
-"""These tests read a fake task metadata endpoint. Its answers are the examples in AWS's documentation."""
+"""These tests read a fake task metadata endpoint. The endpoint gives the answers that AWS's documentation shows."""
 
 import asyncio
 import threading

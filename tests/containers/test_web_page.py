@@ -14,6 +14,7 @@ TASK = "bfa2636268144d039771334145e490c5"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 WCAG_CONTRAST = 4.5
+"""The contrast between text and background that WCAG, the guidelines for readable web pages, requires at least."""
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,7 @@ READ_COLOURS = """selector => {
 
 
 def _channels(colour: str) -> list[int]:
+    """Return red, green and blue of a colour such as `rgb(10, 20, 30)`."""
     return [round(float(part)) for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
 
 

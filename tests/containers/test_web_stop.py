@@ -1,4 +1,4 @@
-"""When the server has to stop, it answers all requests first, and its exit status is 0."""
+"""When the web server has to stop, it first answers all requests. Then it ends with exit status 0."""
 
 import asyncio
 import http.client
@@ -45,11 +45,11 @@ def wait_until(condition: Callable[[], object], description: str) -> None:
 def test_a_server_under_load_answers_all_requests_before_it_stops(tmp_path: Path) -> None:
     with run_web_server(tmp_path, **SHORT_DRAIN) as server:
 
-        def send_on_new_connection() -> bool:
-            return checked(send_request(server.port, "/")).headers["Connection"] != "close"
+        def send_on_new_connection() -> Answer:
+            return require_page(send_request(server.port, "/"))
 
-        def send_on_open_connection() -> bool:
-            return checked(send_request_on(_connection_of_thread(server.port), "/")).headers["Connection"] != "close"
+        def send_on_open_connection() -> Answer:
+            return require_page(send_request_on(_connection_of_thread(server.port), "/"))
 
         new_connection_load = Load(send_on_new_connection, clients=8)
         open_connection_load = Load(send_on_open_connection, clients=8)
@@ -64,7 +64,7 @@ def test_a_server_under_load_answers_all_requests_before_it_stops(tmp_path: Path
         wait_until(lambda: not server.is_ready(), "a failed readiness check")
         assert send_request(server.port, "/healthz").status == 200, "ECS would kill a task that is not healthy"
         for load in loads:
-            load.join()  # each client ends when the server closes its connection
+            load.join()  # each client ends when the server closes the client's connection
         unfinished_request.sendall(b"\r\n\r\n")
         assert unfinished_request.recv(64).startswith(b"HTTP/1.1 200 OK\r\n")
         never_finished_request = _begin_request(server.port)
@@ -91,7 +91,8 @@ def _begin_request(port: int) -> socket.socket:
     return connection
 
 
-def checked(answer: Answer) -> Answer:
+def require_page(answer: Answer) -> Answer:
+    """Return the answer. Fail if it is not the whole page."""
     assert answer.status == 200
     assert answer.body.endswith(b"</html>\n")
     return answer
@@ -119,7 +120,7 @@ def test_a_request_in_progress_is_finished(tmp_path: Path) -> None:
         request_may_finish.set()
         client.join(TIMEOUT_SECONDS)
         assert server.exit_status() == 0
-    checked(answers[0])
+    require_page(answers[0])
 
 
 def _logged_shutdown(server: WebServer) -> bool:
@@ -136,19 +137,14 @@ def test_all_requests_succeed_while_two_tasks_behind_a_load_balancer_are_replace
         balancer = FakeLoadBalancer([one, two])
         balancer.check_health()
 
-        def send() -> bool:
-            checked(balancer.forward("/"))
-            return True
+        def send() -> None:
+            require_page(balancer.forward("/"))
 
-        def check_health() -> bool:
-            balancer.check_health()
-            return True
-
-        load, health_checks = Load(send, clients=8), Load(check_health, clients=1)
+        load, health_checks = Load(send, clients=8), Load(balancer.check_health, clients=1)
         load.start()
         health_checks.start()
-        _replace(balancer, one, three)
-        _replace(balancer, two, four)
+        _replace_task(balancer, one, three)
+        _replace_task(balancer, two, four)
         load.stop()
         health_checks.stop()
         balancer.close()
@@ -157,7 +153,7 @@ def test_all_requests_succeed_while_two_tasks_behind_a_load_balancer_are_replace
         assert load.answer_count == len(logged)
 
 
-def _replace(balancer: FakeLoadBalancer, old_task: WebServer, new_task: WebServer) -> None:
+def _replace_task(balancer: FakeLoadBalancer, old_task: WebServer, new_task: WebServer) -> None:
     balancer.targets.append(new_task)
     wait_until(lambda: balancer.uses(new_task), "the load balancer to use the new task")
     wait_until(lambda: len(new_task.logged_requests()) > 20, "20 requests to the new task")
