@@ -49,11 +49,11 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     alarm_settings: dict[str, Any] = {"alarm_email": config.alarm_email}
     watch_settings: dict[str, Any] = {**log_settings, **alarm_settings, "watch_closely": config.watch_closely}
     processor_settings: dict[str, Any] = {"architecture": config.architecture}
+    network_settings: dict[str, Any] = {"availability_zones": config.availability_zones}
+    job_settings: dict[str, Any] = {**log_settings, **alarm_settings, **processor_settings, **network_settings}
     web_settings: dict[str, Any] = {
         **config.settings_of("web"),
-        **log_settings,
-        **alarm_settings,
-        **processor_settings,
+        **job_settings,
         "container_insights": config.container_insights,
     }
     longest_gap: cdk.Duration = cdk.Duration.minutes(config.cron_longest_gap_or_rate)
@@ -66,7 +66,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     EcsEc2Stack(**stack_parameters("ecs_ec2"), **web_settings)
     FargateStack(**stack_parameters("fargate"), **web_settings)
     LightsailStack(**stack_parameters("lightsail", bundle=config.lightsail_bundle_or_default), **alarm_settings)
-    BatchStack(**stack_parameters("batch", max_edge=max_edge), **log_settings, **alarm_settings, **processor_settings)
+    BatchStack(**stack_parameters("batch", max_edge=max_edge), **job_settings)
 
     tag_and_check(app)
     return app

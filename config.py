@@ -61,9 +61,8 @@ class Config:
     thumbnail_max_edge: int = 256
     """Longest edge of a thumbnail in pixels. With 256, two thumbnails fit side by side on a phone."""
     thumbnail_concurrency: int | None = None
-    """Concurrent executions that AWS reserves for the thumbnail function. The function cannot use more, so others also
-    run during a bulk upload. An account must keep 10 unreserved: to reserve 50, it needs a quota of 60. A new account
-    has only 10, so the default is None. https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
+    """Concurrent executions reserved for the thumbnail function, which cannot use more. 10 must stay unreserved, and a
+    new account has only 10. https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 
     cron_urls: tuple[str, ...] = ("https://example.com/",)
     """URLs to check. For `-c`, put commas between them. Each URL costs $0.30 (metric) and $0.10 (alarm) a month."""
@@ -73,8 +72,7 @@ class Config:
     cron_time_zone: str = checks.UTC
     """Time zone of a cron(...) schedule, such as `Europe/Vienna`."""
     cron_longest_gap: int | None = None
-    """Longest time between two runs of a cron(...) schedule, in minutes. After twice this time without a run, an alarm
-    starts. With a rate(...) schedule, this setting must be None."""
+    """Longest time between two cron(...) runs in minutes. After twice this time, an alarm starts. rate(...) needs None."""
     cron_allow_private: bool = False
     """Whether to check hosts with private and link-local addresses too. The internet cannot reach such hosts."""
 
@@ -84,6 +82,8 @@ class Config:
 
     architecture: str = "arm64"
     """Processor type of the containers and of their machines: `x86_64`, or `arm64`, which costs a fifth less."""
+    availability_zones: tuple[str, ...] = ()
+    """Two zones for the VPCs of ecs_ec2, fargate and batch. With (), the first two zones. docs/fargate.md says more."""
     publish_web_image: bool = True
     """Whether the ecr stack's deployment copies the web image into its repository. Building the image needs Docker."""
     web_image: str | None = None
@@ -92,8 +92,7 @@ class Config:
     web_certificate_arn: str | None = None
     """ACM certificate in the same region. With it, the web services use HTTPS, and redirect HTTP requests to HTTPS."""
     container_insights: bool
-    """Whether ECS writes metrics of each task and container. They cost as much as the tasks: see docs/decisions.md. ECS
-    creates a log group for them, which remains after the stack is deleted."""
+    """Whether ECS writes metrics of each task and container. docs/decisions.md has their cost."""
 
     lightsail_blueprint: str = "ubuntu_24_04"
     """The server's software: `ubuntu_24_04` with a web page of this project, or `wordpress`."""
@@ -111,8 +110,9 @@ class Config:
 
     batch_max_vcpus: int = 4
     """Maximum number of vCPUs on Spot instances, and the same number again on on-demand instances. 4 vCPUs run two
-    children (jobs of an array) at once. Batch may request a single instance with all these vCPUs. AWS refuses this
-    instance if the account's quota is smaller. The quota is often 5 at first."""
+    children (jobs of an array) at once. Batch may request one instance with all these vCPUs. The first quota is 5."""
+    batch_instance_types: tuple[str, ...] = ()
+    """Types such as `m7i-flex.large`. With (), Batch chooses. AWS's Free plan allows only a few: see docs/batch.md."""
     batch_schedule: str | None = None
     """When to submit a job for all pictures, in UTC: `cron(0 3 * * ? *)` is every night. With None, only you submit."""
     batch_monthly_budget: int | None = None

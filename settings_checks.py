@@ -68,6 +68,14 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     "batch_image": (_IMAGE, "registry/repository:tag"),
 }
 """The regular expression of a setting's whole text, and its description for the error message."""
+ZONE = r"[a-z]{2}(-[a-z]+)+-\d(-[a-z0-9-]+)?[a-z]"
+"""The name of an Availability Zone, such as eu-west-1a. The zones of a region differ only in the last letter."""
+ZONES = 2
+"""A VPC of this project has this number of zones."""
+ARM_FAMILY = r"[a-z]+\d+g[a-z]*(-flex)?"
+"""The families of instances with arm64: `g` follows the number of the generation, as in c7g or t4g."""
+SMALL_SIZES = ("nano", "micro", "small", "medium")
+"""Instances of these sizes have fewer than the 2 vCPUs and 3,584 MiB of a child."""
 
 
 class ConfigError(ValueError):
@@ -129,6 +137,8 @@ def check_settings(config: "Config") -> None:
         _check_pattern(name, getattr(config, name), pattern, description)
     _check_urls(config.cron_urls, allow_private=config.cron_allow_private)
     _check_cron(config)
+    _check_zones(config.availability_zones)
+    _check_instance_types(config.batch_instance_types, config.architecture)
     if config.batch_schedule is not None:
         _check_schedule("batch_schedule", config.batch_schedule)
     if config.batch_monthly_budget is not None and config.alarm_email is None:
@@ -148,6 +158,30 @@ def _check_range(name: str, value: int | None, low: int, high: int | None) -> No
 def _check_pattern(name: str, text: str | None, pattern: str, description: str) -> None:
     if text is not None and re.fullmatch(pattern, text) is None:
         raise ConfigError(f"{name}: {text!r} is not valid. Use {description}.")
+
+
+# -- the network of ecs_ec2, fargate and batch
+
+
+def _check_zones(zones: Sequence[str]) -> None:
+    for zone in zones:
+        _check_pattern("availability_zones", zone, ZONE, "names like eu-west-1a,eu-west-1b")
+    if zones and (len(zones) != ZONES or len({*zones}) != ZONES or len({zone[:-1] for zone in zones}) != 1):
+        raise ConfigError(f"availability_zones: {','.join(zones)} is not valid. Use {ZONES} zones of one region.")
+
+
+# -- the batch example
+
+
+def _check_instance_types(types: Sequence[str], architecture: str) -> None:
+    for name in types:
+        _check_pattern("batch_instance_types", name, r"[a-z0-9-]+\.[a-z0-9-]+", "types like m7i-flex.large")
+        family, _, size = name.partition(".")
+        found = "arm64" if re.fullmatch(ARM_FAMILY, family) else "x86_64"
+        if found != architecture:
+            raise ConfigError(f"batch_instance_types: {name} is a type for {found}. Also set architecture={found}.")
+        if size in SMALL_SIZES:
+            raise ConfigError(f"batch_instance_types: {name} has too little memory. Use large, or a larger size.")
 
 
 # -- the cron example

@@ -1,5 +1,7 @@
 """The small VPC of a container example. Each example has its own VPC, so that no stack depends on another stack."""
 
+from collections.abc import Sequence
+
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
@@ -8,8 +10,12 @@ ZONES = 2
 """A load balancer needs two Availability Zones. If one zone fails, the example continues in the other zone."""
 
 
-def small_vpc(stack: Stack, *, private: bool, log_retention: logs.RetentionDays) -> ec2.Vpc:
+def small_vpc(
+    stack: Stack, *, private: bool, availability_zones: Sequence[str], log_retention: logs.RetentionDays
+) -> ec2.Vpc:
     """Return a VPC in two zones. It logs the packets that its security groups reject.
+
+    `availability_zones` has the names of both zones. If it is empty, CloudFormation uses the first two of the region.
 
     Without `private`, everything runs in public subnets with public addresses. Each address costs $3.65 a month. With
     `private`, tasks and instances run in private subnets behind one NAT gateway. The gateway costs $32.85 a month, and
@@ -29,7 +35,7 @@ def small_vpc(stack: Stack, *, private: bool, log_retention: logs.RetentionDays)
     vpc = ec2.Vpc(
         stack,
         "Vpc",
-        max_azs=ZONES,
+        **({"availability_zones": [*availability_zones]} if availability_zones else {"max_azs": ZONES}),
         nat_gateways=int(private),
         subnet_configuration=[public_subnet, private_subnet] if private else [public_subnet],
         # ECR stores the layers of images in S3. This endpoint is free, but a NAT gateway bills each gigabyte.

@@ -1,5 +1,6 @@
 """An array job makes the thumbnails of a whole bucket, on EC2 instances that AWS Batch starts and terminates."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, TimeZone
@@ -33,8 +34,10 @@ class BatchStack(Stack):
         retain_data: bool,
         log_retention: logs.RetentionDays,
         architecture: str,
+        availability_zones: Sequence[str] = (),
         max_vcpus: int,
         max_edge: int,
+        instance_types: Sequence[str] = (),
         image: str | None = None,
         schedule: str | None = None,
         monthly_budget: int | None = None,
@@ -42,6 +45,8 @@ class BatchStack(Stack):
         **stack_parameters: Any,
     ) -> None:
         """Add the resources of the example.
+
+        With no `instance_types`, Batch chooses among its default types for the `architecture`.
 
         `schedule` is a rate(...) or cron(...) expression for a job that processes the whole bucket. With None, only a
         person starts jobs. `monthly_budget` is in dollars, for the whole account. It needs an `alarm_email`.
@@ -53,8 +58,12 @@ class BatchStack(Stack):
 
         pictures = private_bucket(self, "Input", removal=removal, keep_versions=retain_data)
         thumbnails = private_bucket(self, "Output", removal=removal)
-        vpc = small_vpc(self, private=private_subnets, log_retention=log_retention)
-        environments = compute_environments(self, vpc, architecture, max_vcpus)
+        vpc = small_vpc(
+            self, private=private_subnets, availability_zones=availability_zones, log_retention=log_retention
+        )
+        environments = compute_environments(
+            self, vpc, architecture=architecture, instance_types=instance_types, max_vcpus=max_vcpus
+        )
         queue = job_queue(self, environments)
         job = job_definition(
             self,

@@ -1,6 +1,7 @@
 """The EC2 instances that run the jobs of the batch example, and the queue in which the jobs wait for an instance."""
 
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_batch as batch
@@ -21,9 +22,12 @@ ECS_AGENT_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
 
 
 def compute_environments(
-    stack: Stack, vpc: ec2.Vpc, architecture: str, max_vcpus: int
+    stack: Stack, vpc: ec2.Vpc, *, architecture: str, instance_types: Sequence[str], max_vcpus: int
 ) -> list[batch.ManagedEc2EcsComputeEnvironment]:
-    """Return the compute environments for Spot and on-demand instances. Instances start only when jobs need them."""
+    """Return the compute environments for Spot and on-demand instances. Instances start only when jobs need them.
+
+    With no `instance_types`, Batch chooses among its default types for the `architecture`.
+    """
     subnets = serving_subnets(vpc)
     template = _launch_template(stack)
     role = _instance_role(stack)
@@ -31,6 +35,10 @@ def compute_environments(
         stack, "InstancesGroup", vpc=vpc, description="The instances: nobody gets in", allow_all_outbound=False
     )
     security_group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.HTTPS, "AWS: ECS, ECR, S3, CloudWatch Logs")
+    types: dict[str, Any] = {"default_instance_classes": [INSTANCE_CLASSES[architecture]]}
+    if instance_types:
+        chosen_types = [ec2.InstanceType(name) for name in instance_types]
+        types = {"instance_types": chosen_types, "use_optimal_instance_classes": False}
     environments = [
         batch.ManagedEc2EcsComputeEnvironment(
             stack,
@@ -40,7 +48,7 @@ def compute_environments(
             security_groups=[security_group],
             spot=spot,
             allocation_strategy=strategy,
-            default_instance_classes=[INSTANCE_CLASSES[architecture]],
+            **types,
             images=[batch.EcsMachineImage(image_type=batch.EcsMachineImageType.ECS_AL2023)],
             launch_template=template,
             instance_role=role,

@@ -1,5 +1,6 @@
 """The web service on ECS with EC2 instances. The containers are the same as on Fargate, but you run the machines."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import Stack
@@ -34,6 +35,7 @@ class EcsEc2Stack(Stack):
         retain_data: bool,
         log_retention: logs.RetentionDays,
         architecture: str,
+        availability_zones: Sequence[str] = (),
         container_insights: bool,
         image: str | None = None,
         certificate_arn: str | None = None,
@@ -44,7 +46,9 @@ class EcsEc2Stack(Stack):
         super().__init__(scope, id, description=description, **stack_parameters)
 
         private_subnets = retain_data  # only production pays for a NAT gateway
-        vpc = small_vpc(self, private=private_subnets, log_retention=log_retention)
+        vpc = small_vpc(
+            self, private=private_subnets, availability_zones=availability_zones, log_retention=log_retention
+        )
         cluster = web_cluster(self, vpc, container_insights=container_insights)
         instances = instance_group(self, vpc, cluster, architecture)
         capacity = capacity_provider(self, cluster, instances)

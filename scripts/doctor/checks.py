@@ -106,7 +106,7 @@ def _free_plan(account: Account, stacks: Sequence[Stack]) -> Iterator[Result]:
         if refused:
             text = f"uses {', '.join(refused)}, which the Free plan does not start"
             yield Result(
-                State.FAILS, stack.name, text, "choose allowed types in config.py, or upgrade the account's plan"
+                State.FAILS, stack.name, text, "set batch_instance_types: see docs/batch.md; or upgrade the plan"
             )
 
 
@@ -114,11 +114,11 @@ def _zones(account: Account, stacks: Sequence[Stack]) -> Iterator[Result]:
     kinds = sorted({kind for stack in stacks for kind in stack.instance_types if not kind.startswith("default_")})
     if not kinds:
         return
-    zones = account.zones()[:ZONES]
+    zones = sorted({zone for stack in stacks for zone in stack.zones}) or account.zones()[:ZONES]
     for kind in kinds:
         missing = [zone for zone in zones if zone not in account.zones_with(kind)]
         if missing:
-            remedy = "set architecture in config.py, or use another region"
+            remedy = "set availability_zones or architecture in config.py, or use another region"
             yield Result(State.FAILS, "zones", f"{', '.join(missing)} does not offer {kind}", remedy)
         else:
             yield Result(State.FINE, "zones", f"{' and '.join(zones)} offer {kind}")

@@ -55,6 +55,12 @@ class Stack:
         return (launched | {kind for each in self._computes() for kind in each.get("InstanceTypes", [])}) - {""}
 
     @property
+    def zones(self) -> set[str]:
+        """The Availability Zones that the setting availability_zones chose. The set is empty without this setting."""
+        found = [subnet["AvailabilityZone"] for subnet in self._properties("AWS::EC2::Subnet")]
+        return {zone for zone in found if isinstance(zone, str)}
+
+    @property
     def instances(self) -> Mapping[str, int]:
         """The number of instances that a first deployment starts, by type."""
         return self._instances("MinSize")

@@ -11,7 +11,9 @@ from tools.templates import synthesize, templates_in
 OPTIONS = {
     "alarm_email": "me@example.com",
     "web_certificate_arn": "arn:aws:acm:us-east-1:000000000000:certificate/0f",
+    "availability_zones": "us-east-1a,us-east-1b",
     "thumbnail_concurrency": "50",
+    "batch_instance_types": "c7g.large",
     "batch_monthly_budget": "5",
     "batch_schedule": "cron(0 3 * * ? *)",
     "lightsail_ssh_cidr": "192.0.2.44/32",

@@ -120,10 +120,13 @@ def _settings_of(stem: str) -> set[str]:
 @pytest.mark.parametrize(
     ("stem", "settings"),
     [
-        ("batch", {*_settings_of("batch"), "architecture", "thumbnail_max_edge"}),
+        ("batch", {*_settings_of("batch"), "architecture", "availability_zones", "thumbnail_max_edge"}),
         ("cron", _settings_of("cron")),
         ("lightsail", _settings_of("lightsail")),
-        ("fargate", {"web_image", "architecture", "web_certificate_arn", "container_insights"}),
+        (
+            "fargate",
+            {"web_image", "architecture", "web_certificate_arn", "container_insights", "availability_zones"},
+        ),
     ],
 )
 def test_the_deploy_section_has_a_row_for_each_setting(stem: str, settings: set[str]) -> None:

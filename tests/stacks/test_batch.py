@@ -14,7 +14,7 @@ from batch.command import STOPPED
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES
 from stacks.batch import BatchStack
 from stacks.batch_job import ATTEMPTS, DOCKERFILE, MEMORY_MIB, VCPUS
-from tests.support.apps import assembly, get_att, properties_of, synthesize_example, templates
+from tests.support.apps import assembly, get_att, properties_of, synthesize_example, template_with, templates
 from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
 from tools.templates import resources, templates_in
@@ -106,6 +106,16 @@ def test_instances_and_image_have_the_configured_architecture(assembly_with_sett
             assert environment["Properties"]["ComputeResources"]["InstanceTypes"] == [f"default_{architecture}"]
         assets = json.loads((folder / "compute-batch.assets.json").read_text())["dockerImages"]
         assert [one["source"]["platform"] for one in assets.values()] == [platform]
+
+
+def test_instances_have_the_configured_types_and_zones() -> None:
+    template = template_with(
+        "batch", batch_instance_types="c7g.large,m7g.large", availability_zones="eu-west-1a,eu-west-1c"
+    )
+    for environment in resources(template, "AWS::Batch::ComputeEnvironment").values():
+        assert environment["Properties"]["ComputeResources"]["InstanceTypes"] == ["c7g.large", "m7g.large"]
+    zones = [subnet["Properties"]["AvailabilityZone"] for subnet in resources(template, "AWS::EC2::Subnet").values()]
+    assert zones == ["eu-west-1a", "eu-west-1c"]
 
 
 def test_a_child_fits_into_the_smallest_instance() -> None:

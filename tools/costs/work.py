@@ -134,7 +134,7 @@ def _machine(template: Template, suffix: str) -> Iterator[Part]:
     environment = next(iter(resources(template, "AWS::Batch::ComputeEnvironment").values()))
     compute = environment["Properties"]["ComputeResources"]
     launch_template = template["Resources"][logical_id(compute["LaunchTemplate"]["LaunchTemplateId"])]["Properties"]
-    instance_type = BATCH_MACHINES[compute["InstanceTypes"][0]]
+    instance_type = BATCH_MACHINES.get(compute["InstanceTypes"][0], compute["InstanceTypes"][0])
     return machine_parts(
         template, f"{instance_type}{suffix}", launch_template["LaunchTemplateData"], compute["Subnets"], 1
     )
