@@ -72,7 +72,7 @@ class Config:
     cron_time_zone: str = checks.UTC
     """Time zone of a cron(...) schedule, such as `Europe/Vienna`."""
     cron_longest_gap: int | None = None
-    """Longest time between two cron(...) runs in minutes. After twice this time, an alarm starts. rate(...) needs None."""
+    """Maximum minutes between two cron(...) runs. An alarm starts after twice this time. Use None with rate(...)."""
     cron_allow_private: bool = False
     """Whether to check hosts with private and link-local addresses too. The internet cannot reach such hosts."""
 

@@ -1,5 +1,6 @@
 """`scripts.extract` copies one example into a project of its own. That project must synthesize the same templates."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -57,14 +58,19 @@ def test_the_batch_example_contains_only_the_thumbnail_modules_of_its_image() ->
     ("stem", "variables"),
     [
         ("thumbnail", {"log_settings", "alarm_settings", "watch_settings"}),
-        ("ecr", {"log_settings", "processor"}),
-        ("fargate", {"log_settings", "alarm_settings", "processor", "web_settings"}),
+        ("ecr", {"log_settings", "processor_settings"}),
+        (
+            "fargate",
+            {
+                *("log_settings", "alarm_settings", "processor_settings", "network_settings"),
+                *("job_settings", "web_settings"),
+            },
+        ),
         ("lightsail", {"alarm_settings"}),
     ],
 )
 def test_app_py_contains_only_the_variables_of_the_example(stem: str, variables: set[str]) -> None:
-    all_variables = {"log_settings", "alarm_settings", "watch_settings", "processor", "web_settings"}
-    assert {name for name in all_variables if f"    {name}:" in app_with_only(stem)} == variables
+    assert set(re.findall(r"^    (\w+_settings):", app_with_only(stem), re.MULTILINE)) == variables
 
 
 def test_the_error_for_an_unknown_example_lists_all_examples(tmp_path: Path) -> None:
