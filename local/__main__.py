@@ -75,9 +75,7 @@ def down(aws: LocalAws) -> None:
         if engine is None:
             step("no local AWS is running, so nothing is left")
         elif aws.is_incomplete:
-            step(
-                "the last deployment was not completed. The engine keeps it only in memory, so it ends with the engine"
-            )
+            step("the last deployment was not completed. Only the memory of the engine contains it, so the engine ends")
         else:
             destroy(aws, engine)
     finally:
@@ -95,13 +93,13 @@ def destroy(aws: LocalAws, engine: Engine) -> None:
     Cdk(aws, engine).destroy()
     _delete_bootstrap(aws, engine)
     remaining = inventory(aws, engine)
-    ours = sorted(
+    not_destroyed = sorted(
         name for name in remaining if any(part in name for part in (STACK_PREFIX, BOOTSTRAP_STACK, BOOTSTRAP_PREFIX))
     )
-    if ours:
+    if not_destroyed:
         raise LocalError(
-            f"these resources were not destroyed: {', '.join(ours)}. They disappeared when the engine stopped. "
-            f"Look for the reason in {aws.log_file}"
+            f"these resources were not destroyed: {', '.join(not_destroyed)}. "
+            f"They disappeared when the engine stopped. Look for the reason in {aws.log_file}"
         )
     step(f"no resource of the stacks is left: no {', '.join(LISTINGS)}")
     if remaining:

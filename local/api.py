@@ -14,7 +14,7 @@ PATIENCE_SECONDS = 30
 
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
-    """Write a note, and change it. Try to change an old version of the note. List the notes, with and without a key.
+    """Write a note, and change it. Then try to change its old version. List the notes, with and without a key.
 
     Raises LocalError for an unexpected answer.
     """

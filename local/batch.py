@@ -1,4 +1,4 @@
-"""Shows the batch example at work. A job over many pictures loses its host, and its second attempt makes the rest."""
+"""Shows the batch example at work. A job is killed half way, and its second attempt makes the missing thumbnails."""
 
 import os
 import signal
@@ -35,17 +35,17 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
         keys=f"{FOLDER}*",
         children=CHILDREN,
     )
-    with job.running_children(attempt=1) as first:
-        _wait_for_half(s3, outputs, first)
-        for child in first:
+    with job.running_children(attempt=1) as first_attempt:
+        _wait_for_half(s3, outputs, first_attempt)
+        for child in first_attempt:
             os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
     before = _thumbnails(s3, outputs)
     print(f"    {CHILDREN} children shared {PICTURES} pictures. They were killed after {len(before)} thumbnails")
     started = time.monotonic()
-    with job.running_children(attempt=2) as second:
-        logs = [child.communicate(timeout=PATIENCE_SECONDS)[0] for child in second]
-    if any(child.returncode for child in second):
+    with job.running_children(attempt=2) as second_attempt:
+        logs = [child.communicate(timeout=PATIENCE_SECONDS)[0] for child in second_attempt]
+    if any(child.returncode for child in second_attempt):
         raise LocalError("the job failed:\n" + "".join(logs))
     print(f"    the second attempt took {time.monotonic() - started:.1f} s. Its children report:")
     complete = show_manifests(s3, outputs["OutputBucketName"], job.id, CHILDREN)
@@ -75,7 +75,7 @@ def _put_pictures(s3: Any, outputs: dict[str, str]) -> None:
 
 
 def _thumbnails(s3: Any, outputs: dict[str, str]) -> dict[str, Any]:
-    """Return for each thumbnail of the exercise its key and the time when it was written."""
+    """Return the thumbnails of the exercise: each key, and the time when the thumbnail was written."""
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=outputs["OutputBucketName"], Prefix=f"thumbnails/256/{FOLDER}"
     )
@@ -101,7 +101,7 @@ def _check(before: dict[str, Any], after: dict[str, Any], *, complete: bool) -> 
     if len(before) >= PICTURES:
         raise LocalError("the job ended before it could be killed. Increase PICTURES in local/batch.py")
     if len(after) != PICTURES or not complete:
-        raise LocalError(f"the job is not complete: {PICTURES} pictures have {len(after)} thumbnails")
+        raise LocalError(f"the job is not complete: it made {len(after)} thumbnails of {PICTURES} pictures")
     made_twice = [key for key in before if after[key] != before[key]]
     if made_twice:
         raise LocalError(f"these thumbnails were made twice: {', '.join(made_twice[:5])}")

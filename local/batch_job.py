@@ -1,8 +1,10 @@
 """Runs the job of the batch example as processes of this machine.
 
-The local AWS itself runs no jobs: a job that someone submits there succeeds immediately and does nothing. The processes
-behave as on AWS, but without a container. The command, the environment and the role come from the deployed job
-definition, and the local AWS enforces the permissions of the role.
+The local AWS itself runs no jobs: a job that someone submits there succeeds immediately and does nothing. Each process
+is one child of the array job. It behaves as on AWS, but without a container. The command, the environment and the role
+come from the deployed job definition, and the local AWS enforces the permissions of the role.
+
+The arguments are the pictures to process, and the number of children:
 
     python -m local.batch_job 'holiday/*' 4
 """
@@ -24,7 +26,8 @@ from localaws.process_groups import end_process_group
 from scripts.manifests import show_manifests
 from scripts.submit import stack_outputs
 
-PROGRAM = os.pathsep.join([str(ROOT / "containers" / "batch"), str(ROOT / "lambda_src")])
+PYTHON_PATH = os.pathsep.join([str(ROOT / "containers" / "batch"), str(ROOT / "lambda_src")])
+"""The folders from which Python imports the program of a child."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,19 +40,21 @@ class ArrayJob:
     outputs: Mapping[str, str]
     """The outputs of the batch stack."""
     keys: str
+    """The keys of the pictures, such as `holiday/*`."""
     children: int
+    """The number of children."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @contextmanager
     def running_children(self, *, attempt: int = 1) -> Iterator[list[subprocess.Popen[str]]]:
-        """Start every child in its own process group. At the end of the `with` block, end all children."""
+        """Start the process of every child in its own process group. At the end of the `with` block, end them all."""
         with tempfile.TemporaryDirectory() as temporary:  # a killed child leaves sockets in this folder
-            children = self._start(attempt, temporary)
+            processes = self._start(attempt, temporary)
             try:
-                yield children
+                yield processes
             finally:
-                for child in children:
-                    end_process_group(child.pid, child)
+                for process in processes:
+                    end_process_group(process.pid, process)
 
     def _start(self, attempt: int, temporary: str) -> list[subprocess.Popen[str]]:
         definition = self._definition()
@@ -59,7 +64,7 @@ class ArrayJob:
             **self.environment,
             **self._credentials(definition["jobRoleArn"]),
             **{variable["name"]: variable["value"] for variable in definition["environment"]},
-            "PYTHONPATH": PROGRAM,
+            "PYTHONPATH": PYTHON_PATH,
             "TMPDIR": temporary,
             "AWS_BATCH_JOB_ATTEMPT": str(attempt),
         }
@@ -68,23 +73,22 @@ class ArrayJob:
                 [sys.executable, "-m", "batch", *command],
                 env={
                     **environment,
-                    "AWS_BATCH_JOB_ID": f"{self.id}:{child}",
-                    "AWS_BATCH_JOB_ARRAY_INDEX": str(child),
+                    "AWS_BATCH_JOB_ID": f"{self.id}:{index}",
+                    "AWS_BATCH_JOB_ARRAY_INDEX": str(index),
                 },
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
             )
-            for child in range(self.children)
+            for index in range(self.children)
         ]
 
     def _definition(self) -> dict[str, Any]:
-        found = self.client("batch").describe_job_definitions(jobDefinitions=[self.outputs["JobDefinitionArn"]])
-        (definition,) = [
-            one for one in found["jobDefinitions"] if one["jobDefinitionArn"] == self.outputs["JobDefinitionArn"]
-        ]
-        return dict(definition["containerProperties"])
+        arn = self.outputs["JobDefinitionArn"]
+        answer = self.client("batch").describe_job_definitions(jobDefinitions=[arn])
+        (deployed,) = [definition for definition in answer["jobDefinitions"] if definition["jobDefinitionArn"] == arn]
+        return dict(deployed["containerProperties"])
 
     def _credentials(self, role: str) -> dict[str, str]:
         assumed = self.client("sts").assume_role(RoleArn=role, RoleSessionName="job")["Credentials"]
@@ -96,7 +100,7 @@ class ArrayJob:
 
 
 def main() -> int:
-    """Run a job, and wait until it ends. Return 0 if every picture was processed or rejected, otherwise 1."""
+    """Run a job, and wait until it ends. Return 0 if every picture was processed, and 1 if not."""
     keys, children = sys.argv[1], int(sys.argv[2])
     if "AWS_ENDPOINT_URL" not in os.environ:
         sys.exit(
@@ -106,10 +110,10 @@ def main() -> int:
     job = ArrayJob(client=_client, environment=os.environ, outputs=stack, keys=keys, children=children)
     print(f"==> job {job.id}: {keys}, {children} children")
     with job.running_children() as processes:
-        for child in processes:
-            print(child.communicate()[0], end="")
+        for process in processes:
+            print(process.communicate()[0], end="")
     complete = show_manifests(_client("s3"), stack["OutputBucketName"], job.id, children)
-    return 0 if complete and not any(child.returncode for child in processes) else 1
+    return 0 if complete and not any(process.returncode for process in processes) else 1
 
 
 def _client(service: str) -> Any:

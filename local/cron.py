@@ -1,4 +1,4 @@
-"""Shows the cron example at work. The schedule checks a site: first the site works, then it is stopped and started."""
+"""Shows the cron example at work. The schedule checks a site while the site is up, while it is down, and up again."""
 
 import shlex
 from typing import Any
@@ -19,8 +19,7 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
     """
     site_down_file = deployment.aws.site_down_file
     site_down_file.unlink(missing_ok=True)
-    latest = _latest(deployment, outputs)
-    result = _next_result(deployment, outputs, after=latest, up=True)
+    result = _next_result(deployment, outputs, after=_latest_result(deployment, outputs), up=True)
     print(f"    the schedule ran by itself:   {_summary(result)}")
     site_down_file.touch()
     try:
@@ -47,7 +46,7 @@ def _next_result(
 ) -> dict[str, Any]:
     def new_result() -> dict[str, Any] | None:
         # A run that began before the site changed still stores the old state. Such a result is ignored.
-        result = _latest(deployment, outputs)
+        result = _latest_result(deployment, outputs)
         is_new = result.get("scheduled_at", "") > after.get("scheduled_at", "")
         return result if is_new and result["up"] is up else None
 
@@ -55,14 +54,14 @@ def _next_result(
     if result is None:
         raise LocalError(
             f"the schedule stored no result with up={up} for {deployment.engine.site} within {PATIENCE_SECONDS} s. "
-            f"The last result is {_latest(deployment, outputs) or 'none'}. "
+            f"The last result is {_latest_result(deployment, outputs) or 'none'}. "
             f"The function's log is in {deployment.aws.log_file}"
         )
     return result
 
 
-def _latest(deployment: LocalDeployment, outputs: dict[str, str]) -> dict[str, Any]:
-    found = deployment.client("dynamodb").query(
+def _latest_result(deployment: LocalDeployment, outputs: dict[str, str]) -> dict[str, Any]:
+    items = deployment.client("dynamodb").query(
         TableName=outputs["ResultsTableName"],
         KeyConditionExpression="#url = :url",
         ExpressionAttributeNames={"#url": "url"},
@@ -70,7 +69,7 @@ def _latest(deployment: LocalDeployment, outputs: dict[str, str]) -> dict[str, A
         ScanIndexForward=False,
         Limit=1,
     )["Items"]
-    return {name: next(iter(value.values())) for item in found for name, value in item.items()}
+    return {name: next(iter(value.values())) for item in items for name, value in item.items()}
 
 
 def _summary(result: dict[str, Any]) -> str:

@@ -20,9 +20,9 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
     (image,) = registry.describe_images(repositoryName=name, imageIds=[{"imageTag": tag}])["imageDetails"]
     print(f"    image {tag[:12]}…: {image['imageDigest'][:19]}…, {image['imageSizeInBytes'] / 1e6:.0f} MB")
     manifest = registry.batch_get_image(repositoryName=name, imageIds=[{"imageTag": tag}])["images"][0]["imageManifest"]
-    other = json.dumps(json.loads(manifest))  # put_image adds a space at the end, so the same image gets another digest
+    changed_manifest = f"{json.dumps(json.loads(manifest))} "  # because of the space at the end, it has another digest
     try:
-        registry.put_image(repositoryName=name, imageManifest=f"{other} ", imageTag=tag)
+        registry.put_image(repositoryName=name, imageManifest=changed_manifest, imageTag=tag)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ImageTagAlreadyExistsException":
             raise

@@ -1,4 +1,4 @@
-"""Lists the resources in the local AWS. So `make local-down` can check that no resource is left."""
+"""Lists the resources in the local AWS. With this list, `make local-down` checks that no resource is left."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -57,7 +57,7 @@ LISTINGS: Mapping[str, tuple[str, str, str]] = {
 
 
 def inventory(aws: LocalAws, engine: Engine) -> set[str]:
-    """Return all resources of the kinds in LISTINGS. Each one is a string: its kind, a space and its name."""
+    """Return all resources of the kinds in LISTINGS as strings, such as `bucket uploads`: the kind and the name."""
     return {
         f"{kind} {name}"
         for kind, (service, operation, names) in LISTINGS.items()

@@ -19,7 +19,7 @@ EXPECTED_IDS = {"Server", "Address", "StatusCheckFailedAlarm", "BurstCapacityPer
 
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
-    """Compare the stored resources with the template, and run the launch script.
+    """Compare the stored resources with the template. Then run the launch script.
 
     Raises LocalError if a resource is missing or has a wrong name, or if the launch script fails.
     """

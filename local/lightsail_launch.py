@@ -21,7 +21,7 @@ _WRITE_COMMAND = '#!/bin/sh\necho "{name} $*" >> "$COMMANDS"\n'
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FakeServer:
-    """The folder in which the script runs, and the port of a metadata service and web server."""
+    """The folder in which the script runs, and the port of the metadata service and the web server."""
 
     folder: Path
     port: int

@@ -44,7 +44,7 @@ def local_aws(folder: Path) -> LocalAws:
 
 
 def context(engine: Engine) -> Mapping[str, str]:
-    """Return the settings that are different on this machine. All other settings are those of config.py."""
+    """Return the settings whose values on this machine are not the values of config.py."""
     return {
         "cron_urls": engine.site,
         "cron_schedule": "rate(1 minute)",

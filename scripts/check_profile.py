@@ -1,7 +1,7 @@
 """Stop `make deploy` if it would change the profile (sandbox or production) of a deployed stack.
 
-If somebody deployed the sandbox profile over a production stack, its data would lose their protection. The CDK CLI does
-not ask before such a change, because it asks only about permissions.
+If somebody deployed the sandbox profile over a production stack, the data of the stack would lose their protection. The
+CDK CLI does not ask before such a change, because it asks only about permissions.
 """
 
 import argparse

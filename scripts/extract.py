@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMON_FILES = (".gitignore", "LICENSE", "cdk.json", "package-lock.json", "package.json", "requirements.txt")
 """Files that every extracted project contains, because `npx cdk synth` or a git repository needs them."""
 CODE_FOLDERS = ("containers", "lambda_src")
-"""Folders with the deployed code. Each of them has one subfolder for each image or function."""
+"""Folders with the deployed code. They have one subfolder for each image or function."""
 
 
 class ExtractionError(ValueError):
@@ -50,7 +50,7 @@ def app_with_only(stem: str) -> str:
 def files_of(stem: str) -> list[Path]:
     """Return the files that an example needs besides app.py, as paths relative to the project.
 
-    These are the common files, all modules that app.py imports directly or indirectly, and the files that they name.
+    These are COMMON_FILES, all modules that app.py imports directly or indirectly, and the files that the modules name.
 
     Raises ExtractionError for an unknown example.
     """

@@ -1,4 +1,4 @@
-"""Print the manifests of an array job. Each child (one job of the array) writes its results into a manifest."""
+"""Print the results of an array job. Each child (one job of the array) writes its results into files: its manifest."""
 
 import json
 from collections import Counter
@@ -26,17 +26,19 @@ def show_manifests(s3: "S3Client", bucket: str, job_id: str, children: int) -> b
         print(f"        {picture['outcome']}: {picture['key']}: {picture['reason']}")
     if sums["rejected"] + sums["failed"] > MAX_PRINTED:
         print(f"        and more: aws s3 cp --recursive s3://{bucket}/manifests/{job_id} .")
-    unfinished = [child for child in range(children) if not attempts.get(child, {}).get("complete")]
-    if unfinished:
-        print(f"    unfinished: {_list_children(unfinished)} of {children}")
-    return not unfinished and not sums["failed"]
+    unfinished_children = [child for child in range(children) if not attempts.get(child, {}).get("complete")]
+    if unfinished_children:
+        numbers = _list_numbers(unfinished_children)
+        print(f"    {len(unfinished_children)} of {children} children did not finish. Their numbers: {numbers}")
+    return not unfinished_children and not sums["failed"]
 
 
 def last_attempts(s3: "S3Client", bucket: str, prefix: str) -> dict[int, dict[str, Any]]:
     """Return the totals in the manifest of each child's last attempt. The keys are the numbers of the children.
 
-    A child may have several attempts, because AWS may take its instance away. Each attempt writes a manifest. Raises
-    botocore's errors.
+    A child may have several attempts, because AWS may take its instance away. Each attempt writes a manifest: a .json
+    file with the totals, and a .jsonl file with one line for each picture. The added value `lines_key` is the S3 key of
+    the .jsonl file. Raises botocore's errors.
     """
     last: dict[int, tuple[int, str]] = {}
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
@@ -44,7 +46,10 @@ def last_attempts(s3: "S3Client", bucket: str, prefix: str) -> dict[int, dict[st
             child, attempt = map(int, key.removeprefix(prefix).split(".")[:2])
             last[child] = max(last.get(child, (0, "")), (attempt, key))
     return {
-        child: {**json.load(s3.get_object(Bucket=bucket, Key=key)["Body"]), "name": key.removesuffix(".json")}
+        child: {
+            **json.load(s3.get_object(Bucket=bucket, Key=key)["Body"]),
+            "lines_key": f"{key.removesuffix('.json')}.jsonl",
+        }
         for child, (_, key) in sorted(last.items())
     }
 
@@ -54,12 +59,11 @@ def _pictures_without_thumbnail(
 ) -> Iterator[dict[str, Any]]:
     for attempt in attempts.values():
         if attempt["rejected"] + attempt["failed"]:
-            for line in s3.get_object(Bucket=bucket, Key=f"{attempt['name']}.jsonl")["Body"].iter_lines():
+            for line in s3.get_object(Bucket=bucket, Key=attempt["lines_key"])["Body"].iter_lines():
                 picture = json.loads(line)
                 if picture["outcome"] in ("rejected", "failed"):
                     yield picture
 
 
-def _list_children(children: list[int]) -> str:
-    names = ", ".join(map(str, children[:MAX_PRINTED]))
-    return f"child {names}" + (" and others" if len(children) > MAX_PRINTED else "")
+def _list_numbers(children: list[int]) -> str:
+    return ", ".join(map(str, children[:MAX_PRINTED])) + (" and others" if len(children) > MAX_PRINTED else "")

@@ -51,7 +51,7 @@ def submit_job(batch: "BatchClient", deployed: dict[str, str], keys: str, childr
 
 
 def follow_job(batch: "BatchClient", job_id: str) -> bool:
-    """Print each change of the job's progress until the job ends. Return whether the job succeeded.
+    """Print each change of the job's progress until the job ends. Return True if the job succeeded.
 
     Raises botocore's errors.
     """
@@ -68,7 +68,7 @@ def follow_job(batch: "BatchClient", job_id: str) -> bool:
 
 
 def print_failure_reasons(batch: "BatchClient", job_id: str, children: int) -> None:
-    """Print the reasons for failed children. They come from Batch, because a child that never ran has no manifest.
+    """Print the reasons that Batch reports for failed children. A child that never ran has no manifest with a reason.
 
     Raises botocore's errors.
     """
@@ -93,7 +93,7 @@ def _progress(job: "JobDetailTypeDef") -> str:
 
 
 def main() -> int:
-    """Return 0 if the job has processed every picture, 1 if it has not or if AWS failed, and 130 after Ctrl-C."""
+    """Return 0 if the job has processed every picture, 130 after Ctrl-C, and 1 otherwise. Exit with 1 if AWS fails."""
     arguments = _arguments()
     running_job = None
     try:

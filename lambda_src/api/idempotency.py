@@ -1,7 +1,7 @@
-"""Idempotency records: items of the table that make it safe to repeat a create.
+"""Idempotency records: items of the table that make it safe to repeat a request that creates a note.
 
-A client repeats a create with the same Idempotency-Key. The table stores this key, so that the repetition makes no
-second note.
+The client repeats such a request with the same Idempotency-Key. The table stores a hash of this key, so the repeated
+request creates no second note.
 """
 
 import hashlib
@@ -14,11 +14,11 @@ from api.notes import Content, Note
 from api.problems import Problem
 
 KEY_LIFETIME = timedelta(hours=24)
-"""Within this time, a create with the same key creates no second note. Clients stop their retries much earlier."""
+"""Within this time, a request with the same key creates no second note. Clients stop their retries much earlier."""
 
 
 def put_record(table: str, note: Note, client: str, key: str, now: datetime) -> dict[str, Any]:
-    """Return the parameters of a put operation that stores the client's key and the id of the new note.
+    """Return the parameters of a put operation that stores a hash of the client's key, and the id of the new note.
 
     The operation fails if the client has already used the key and the earlier record has not yet expired.
     """

@@ -39,7 +39,7 @@ def put_note(table: str, note: Note) -> Any:
 
 
 def changeable_attributes(content: Content, updated_at: str) -> dict[str, Any]:
-    """Return the attributes that a change replaces. The version is not one of them, because the update adds 1 to it."""
+    """Return the attributes that a change replaces. The version is missing, because the update adds 1 to it."""
     return {
         "title": {"S": content.title},
         "body": {"S": content.body_text},
@@ -72,7 +72,7 @@ def summary_from(item: Item) -> dict[str, Any]:
 
 
 def version_condition(versions: Versions) -> tuple[str, dict[str, Any]]:
-    """Return the condition that a note exists and has one of the versions; and the values in this condition."""
+    """Return the condition that a note exists and has one of the versions. Also return the values in the condition."""
     if versions is None:
         return "version >= :first", {":first": {"N": "1"}}
     # If the set is empty, version 0 replaces it. No note has version 0, so the condition is always false.

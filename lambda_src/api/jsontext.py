@@ -5,7 +5,7 @@ from typing import Any
 import simplejson
 
 MAX_DEPTH = 32
-"""Maximum levels of arrays and objects in a note's body. People need fewer, and all clients can parse so many."""
+"""Maximum levels of arrays and objects in a note's body. People need fewer levels, and all clients can parse 32."""
 
 
 class NotJsonError(ValueError):

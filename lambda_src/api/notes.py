@@ -95,7 +95,7 @@ class Note:
 
 
 def is_note_id(text: str) -> bool:
-    """Whether the text can be the id of a note: a UUID in small letters. The table's other items have other ids."""
+    """Whether the text can be the id of a note: a UUID in small letters. The table's other items have no such id."""
     return _UUID.fullmatch(text) is not None
 
 

@@ -27,7 +27,7 @@ _VALIDATORS = {
 
 
 def allowed_methods(path: str) -> list[str]:
-    """Return the methods of the path; an empty list if the path does not exist."""
+    """Return the methods of the path. Return an empty list if the path does not exist."""
     return next((methods for pattern, methods in _METHODS_BY_PATH if pattern.fullmatch(path.removesuffix("/"))), [])
 
 

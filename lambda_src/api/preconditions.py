@@ -43,8 +43,11 @@ def versions_to_delete(request: Request) -> Versions:
     return None if value is None else parse_if_match(value)
 
 
-def client_has(request: Request, etag: str) -> bool:
-    """Whether the client already has this version: If-None-Match lists its tag. Raises Problem 400."""
+def client_has_version(request: Request, etag: str) -> bool:
+    """Whether If-None-Match lists this tag, so the client already has the version with this tag.
+
+    Raises Problem 400 if the header is malformed.
+    """
     value = request.list_header("If-None-Match")
     return value is not None and matches_weakly(value, etag)
 
@@ -63,7 +66,10 @@ def parse_if_match(value: str) -> Versions:
 
 
 def matches_weakly(value: str, etag: str) -> bool:
-    """Whether an If-None-Match header lists the entity tag, as a strong or a weak tag. Raises Problem 400."""
+    """Whether an If-None-Match header lists the entity tag, as a strong or a weak tag.
+
+    Raises Problem 400 if the header is malformed.
+    """
     if value.strip() == "*":
         return True
     return etag in [tag.removeprefix("W/") for tag in _parse_tags("If-None-Match", value)]

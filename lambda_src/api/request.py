@@ -47,14 +47,14 @@ class Request:
         return str(self._event["requestContext"]["identity"].get("apiKeyId") or "")
 
     def header(self, name: str) -> str | None:
-        """Return the value of a header; None if the header is missing. Raises Problem 400 for two different values."""
+        """Return the value of a header, or None if it is missing. Raises Problem 400 if it has two different values."""
         values = set(self._headers.get(name.lower(), []))
         if len(values) > 1:
             raise Problem(400, f"{name} was sent {len(values)} times, and not the same.")
         return values.pop() if values else None
 
     def list_header(self, name: str) -> str | None:
-        """Return the value of a header that is a list; None if the header is missing.
+        """Return the value of a header that is a list, or None if the header is missing.
 
         A client may send such a header several times, and each time with a part of the list. RFC 9110, section 5.3.
         """
@@ -62,7 +62,10 @@ class Request:
         return ", ".join(values) if values else None
 
     def limit(self) -> int:
-        """Return the parameter `limit`: the maximum number of notes on the page. Raises Problem 400."""
+        """Return the parameter `limit`: the maximum number of notes on the page.
+
+        Raises Problem 400 if it is not a number from 1 to MAX_LIMIT, or if the request has it several times.
+        """
         text = self._parameter("limit")
         if text is None:
             return DEFAULT_LIMIT
@@ -72,7 +75,10 @@ class Request:
         return int(text)
 
     def cursor(self) -> Cursor | None:
-        """Return the parameter `cursor`, after which the page begins; None for the first page. Raises Problem 400."""
+        """Return the parameter `cursor`, after which the page begins. Return None for the first page.
+
+        Raises Problem 400 if it is not a cursor of this API, or if the request has it several times.
+        """
         text = self._parameter("cursor")
         return None if text is None else Cursor.parse(text)
 
@@ -83,7 +89,7 @@ class Request:
         return values[0] if values else None
 
     def idempotency_key(self) -> str | None:
-        """Return the header Idempotency-Key; None if the header is missing. Raises Problem 400."""
+        """Return the header Idempotency-Key, or None if it is missing. Raises Problem 400 for an invalid key."""
         key = self.header("Idempotency-Key")
         if key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
             raise Problem(400, "Idempotency-Key must be 1 to 255 visible ASCII characters.")

@@ -1,6 +1,6 @@
 """The table of notes: every call to DynamoDB is in this module.
 
-The writes have conditions, so that a client never overwrites a change that it has not read.
+The writes have conditions, so that a client never overwrites a change that the client has not read.
 All methods raise botocore's errors if AWS fails.
 """
 
@@ -32,7 +32,7 @@ between the read and the write of the patch."""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Creation:
-    """The result of a create with an Idempotency-Key."""
+    """The result of a request that creates a note with an Idempotency-Key."""
 
     note: Note
     replayed: bool
@@ -74,14 +74,17 @@ class Store:
         return Creation(note=note, replayed=False)
 
     def read(self, note_id: str) -> Note:
-        """Return the current version of the note. Raises Problem 404."""
+        """Return the current version of the note. Raises Problem 404 if the note does not exist."""
         response = self._dynamodb.get_item(TableName=self._table, Key=items.note_key(note_id), ConsistentRead=True)
         if "Item" not in response:
             raise note_not_found()
         return items.note_from(response["Item"])
 
     def replace(self, note_id: str, content: Content, versions: Versions) -> Note:
-        """Replace the note's content if the note has one of the versions. Raises Problem 404 or 412."""
+        """Replace the note's content if the note has one of the versions. Return the changed note.
+
+        Raises Problem 404 if the note does not exist, and 412 if it has another version.
+        """
         condition, values = items.version_condition(versions)
         new = items.changeable_attributes(content, timestamp(current_time()))
         try:
@@ -109,7 +112,11 @@ class Store:
         return items.note_from(response["Attributes"])
 
     def patch(self, note_id: str, patch: Any, versions: Versions) -> Note:
-        """Apply a merge patch if the note has one of the versions. Raises Problem 404, 409, 412 or 413."""
+        """Apply a merge patch if the note has one of the versions. Return the changed note.
+
+        Raises Problem 404 if the note does not exist, 412 if it has another version, 413 if the changed note would be
+        too large, and 409 if other clients change the note during every attempt.
+        """
         for _ in range(PATCH_TRIES):
             note = self.read(note_id)
             if versions is not None and note.version not in versions:
@@ -122,7 +129,10 @@ class Store:
         raise Problem(409, "Others change this note all the time; try again.", headers={"Retry-After": "1"})
 
     def delete(self, note_id: str, versions: Versions) -> None:
-        """Delete the note if it has one of the versions. Raises Problem 404 or 412."""
+        """Delete the note if it has one of the versions.
+
+        Raises Problem 404 if the note does not exist, and 412 if it has another version.
+        """
         condition, values = items.version_condition(versions)
         try:
             self._dynamodb.delete_item(
@@ -160,5 +170,5 @@ class Store:
 
 
 def _failed_condition(item: items.Item) -> Problem:
-    """Return 412 if the item exists: it has another version. Return 404 if the item is empty: the note is missing."""
+    """Return Problem 412 (another version) if the item exists, and Problem 404 (no note) if the item is empty."""
     return version_changed(items.note_from(item).etag) if item else note_not_found()

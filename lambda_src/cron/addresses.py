@@ -39,7 +39,7 @@ class Address:
 
 
 def allowed_addresses(host: str, port: int, *, seconds: float, allow_private: bool) -> list[Address]:
-    """Return the allowed addresses of a host: all, or only the public ones. The resolver's order is kept.
+    """Return the allowed addresses of a host, in the resolver's order: all addresses, or only the public ones.
 
     Raises ForbiddenError if no address is allowed, TimeoutError if resolving takes longer than `seconds`, and OSError
     or UnicodeError if the name does not resolve.
@@ -54,7 +54,7 @@ def allowed_addresses(host: str, port: int, *, seconds: float, allow_private: bo
 def is_public(address: str) -> bool:
     """Whether an IP address can belong to a host on the public Internet.
 
-    If an IPv6 address contains the IPv4 address of its target, the function checks the IPv4 address instead.
+    If an IPv6 address contains the IPv4 address of its target, the result is for the IPv4 address.
     Addresses of tunnels (6to4, Teredo) are never public.
     """
     ip = ipaddress.ip_address(address)

@@ -18,8 +18,8 @@ MAX_BODY_BYTES = 64 * 1024
 """Number of bytes of a page that are read. They are enough to see that the server really sends the page."""
 MAX_BYTES = 4 * MAX_BODY_BYTES
 """Maximum number of bytes received for one URL, after decryption. The status lines, headers and bodies of all answers
-count, and so do redirects. At most MAX_BODY_BYTES of a page are read, so a normal answer stays far below this limit.
-Answers with endless headers exceed it."""
+count, including the answers that redirect. At most MAX_BODY_BYTES of a page are read, so a normal answer stays far
+below this limit. Answers with endless headers exceed it."""
 MAX_ERROR_LENGTH = 300
 """Maximum length of a stored error text (characters). It is limited because a server can influence the text."""
 

@@ -28,7 +28,7 @@ class TooManyBytesError(Exception):
 
 @dataclass(slots=True)
 class Limits:
-    """The deadline of one check, and the number of bytes that are left for it."""
+    """The deadline of one check, and the number of bytes that the check may still receive."""
 
     deadline: float
     """End of the check, as a value of `time.monotonic()`."""
@@ -42,7 +42,7 @@ class Limits:
         return seconds
 
     def count_bytes(self, received: int) -> None:
-        """Subtract the number of received bytes. Raises TooManyBytesError if it exceeds the bytes that are left."""
+        """Subtract the number of received bytes. Raises TooManyBytesError if it is larger than `bytes_left`."""
         self.bytes_left -= received
         if self.bytes_left < 0:
             raise TooManyBytesError
@@ -136,7 +136,7 @@ class Connection(http.client.HTTPConnection):
                 return self._connect_to(addresses[-addresses_left], seconds)
             except OSError as failure:
                 failures.append(failure)
-        # Lambda itself can be the reason why an address is unreachable. So another error says more about the site.
+        # Lambda itself can be the reason why an address is unreachable. So prefer an error that has another reason.
         raise next((failure for failure in failures if failure.errno not in UNREACHABLE), failures[-1])
 
     def _connect_to(self, address: Address, seconds: float) -> socket.socket:

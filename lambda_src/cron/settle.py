@@ -22,7 +22,7 @@ def settle_all(
 
 
 def settle(scheduled_at: str, url: str, store: Store, *, timeout: float, allow_private: bool) -> tuple[Result, bool]:
-    """Check one URL and store the result. Return the result, and True if it is the first one of this run and URL.
+    """Check one URL and store the result. Return the result, and True if it is the first result of this run and URL.
 
     Raises botocore's errors when AWS fails.
     """

@@ -20,10 +20,10 @@ class Store:
         self._keep_seconds = keep_days * DAY_SECONDS
 
     def put(self, scheduled_at: str, result: Result) -> bool:
-        """Store the result of one URL. If the table already has a result of this run and URL, keep the old one.
+        """Store the result of one URL, unless the table already has a result of this run and URL.
 
-        A run may be delivered twice. Returns True if the table now has this result. Raises botocore's errors if AWS
-        fails.
+        A run may be delivered twice. Returns True if this call stored the result, and False if the table has another
+        result. Raises botocore's errors if AWS fails.
         """
         item = _to_attributes(
             {

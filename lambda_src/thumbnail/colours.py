@@ -30,8 +30,8 @@ def to_resizable(picture: Image.Image) -> Image.Image:
 def black_and_white_levels(picture: Image.Image, resizable: Image.Image) -> tuple[float, float]:
     """Return the values of black and of white in a grey picture of more than 8 bits.
 
-    If the format defines them, they are used. If not, the function uses the first common range that contains all
-    values of the picture. If there is none, it uses the smallest and the largest value.
+    If the format defines these values, they are returned. If not, the first common range that contains all values of
+    the picture is returned. If no common range does, the smallest and the largest value are returned.
     """
     tags = picture.tag_v2 if isinstance(picture, TiffImagePlugin.TiffImageFile) else {}
     if picture.mode.startswith("I;16"):

@@ -26,7 +26,7 @@ _BIG_TIFF = 43
 _MAX_ENTRIES = 65_535
 _PACKED_TYPES = frozenset({1, 2, 7})  # BYTE, ASCII, UNDEFINED: Pillow stores all values of a tag as one object
 _UNPACKED_TAGS = frozenset({258, 273, 320, 324, 338, 339})  # with these tags, Pillow creates an object for each value
-_SUBDIRECTORY_TAGS = frozenset({34665, 34853, 40965})  # EXIF, GPS, interoperability: each is a directory of tags, too
+_SUBDIRECTORY_TAGS = frozenset({34665, 34853, 40965})  # EXIF, GPS, interoperability: each contains a directory of tags
 _OFFSET_TYPES = frozenset({4, 13, 16, 18})  # LONG, IFD, LONG8, IFD8: the valid types of an offset
 
 

@@ -1,4 +1,4 @@
-"""Limits the size of a picture and the memory for decoding. The thumbnail function and the Batch job use this."""
+"""Limits the size of a picture and the memory for decoding, in the thumbnail function and in the Batch job."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Limits:
         )
 
     def check_size(self, key: str, size: int) -> None:
-        """Raise Rejected if a file of `size` bytes is empty or too large. This check does not need the file itself."""
+        """Raise Rejected if a file of `size` bytes is empty or too large. The file itself is not needed."""
         if size == 0:
             raise Rejected("This is a folder, not a file." if key.endswith("/") else "The file is empty.")
         if size > self.max_bytes:

@@ -37,7 +37,7 @@ class Store:
         return sequencer
 
     def write(self, key: str, sequencer: str, item: Item, thumbnail: "Thumbnail | None") -> bool:
-        """Write the thumbnail and the item of an upload, and delete its older thumbnails.
+        """Write the thumbnail and the item of an upload, and delete its older thumbnails. Return True if it did so.
 
         Returns False if the table has an item from a later event. Then that item and its thumbnail do not change.
         """
@@ -59,7 +59,10 @@ class Store:
         return True
 
     def delete(self, key: str, sequencer: str) -> bool:
-        """Delete the item and the thumbnails of an upload. Return False if the table has an item from a later event."""
+        """Delete the item and the thumbnails of an upload, and return True.
+
+        Returns False, and deletes no item, if the table has an item from a later event.
+        """
         try:
             self._dynamodb.delete_item(TableName=self._table, Key=_primary_key(key), **_condition_not_later(sequencer))
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.batch_job import PROGRAM
+from local.batch_job import PYTHON_PATH
 from localaws.aws import Engine, LocalAws
 from localaws.process_groups import end_process_group
 from tests.handlers.thumbnail import pictures
@@ -50,7 +50,7 @@ class World:
             [sys.executable, "-m", "batch", *(arguments or ("--keys", "*", "--children", "1"))],
             env={
                 **self.environment,
-                "PYTHONPATH": PROGRAM,
+                "PYTHONPATH": PYTHON_PATH,
                 "INPUT_BUCKET": f"{self.name}-in",
                 "OUTPUT_BUCKET": f"{self.name}-out",
                 "MAX_EDGE": "64",
@@ -211,4 +211,4 @@ def test_a_wrong_command_line_gets_an_error_message(
 def test_the_decoders_do_not_import_botocore() -> None:
     """Without botocore, the process of each vCPU needs 30 MB less memory."""
     program = "import sys, batch.decoders, batch.__main__; sys.exit('botocore' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": PROGRAM}, check=True)
+    subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": PYTHON_PATH}, check=True)

@@ -143,9 +143,9 @@ def test_the_results_are_those_of_the_last_attempt_of_each_child(s3: Any, capsys
 @pytest.mark.parametrize(
     ("manifests", "line"),
     [
-        ({}, "unfinished: child 0, 1 of 2"),  # no child of the job ran
-        ({0: {"made": 1}}, "unfinished: child 1 of 2"),
-        ({0: {"made": 1}, 1: {"made": 1, "complete": False}}, "unfinished: child 1 of 2"),
+        ({}, "2 of 2 children did not finish. Their numbers: 0, 1"),  # no child of the job ran
+        ({0: {"made": 1}}, "1 of 2 children did not finish. Their numbers: 1"),
+        ({0: {"made": 1}, 1: {"made": 1, "complete": False}}, "1 of 2 children did not finish. Their numbers: 1"),
         ({0: {"made": 1}, 1: {"failed": 1}}, "failed: failed 0: why"),
     ],
     ids=["no manifest", "one manifest missing", "one child stopped early", "one picture failed"],

@@ -38,7 +38,10 @@ class Buckets:
             yield Picture(found["Key"], found["ETag"].strip('"'), found["Size"])
 
     def thumbnail_names(self, prefix: str) -> Iterator[str]:
-        """Yield the names of the existing thumbnails of those pictures, in the order of the keys of the pictures."""
+        """Yield the names of the existing thumbnails of the pictures whose key begins with `prefix`.
+
+        The names are in the order of the pictures' keys.
+        """
         for found in self._list(self._thumbnails, self._folder + encoded_key(prefix)):
             yield found["Key"].removeprefix(self._folder)
 

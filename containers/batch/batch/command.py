@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 AWS_FAILED = 1
+"""Exit code of a child that did not process all its pictures, because AWS failed."""
 STOPPED = 128 + signal.SIGTERM
-"""Exit code 143. Batch retries a child that ends with this code, because AWS has then taken its instance away.
-The retry strategy of the job definition says so."""
+"""Exit code 143 of a child that had to stop, usually because AWS takes its instance away. The job definition has a rule
+that Batch retries a child with this code."""
 
 
 def main() -> int:

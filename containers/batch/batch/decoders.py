@@ -30,10 +30,10 @@ class Decoders:
         # The fork server has no threads and has loaded all modules, so a new process starts in 10 ms.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__])
-        self._exclusive = threading.Lock()
-        self._idle: queue.SimpleQueue[ProcessPoolExecutor] = queue.SimpleQueue()
+        self._reservation_lock = threading.Lock()
+        self._idle_processes: queue.SimpleQueue[ProcessPoolExecutor] = queue.SimpleQueue()
         for _ in range(count):
-            self._idle.put(self._new_process())
+            self._idle_processes.put(self._new_process())
 
     def thumbnail(self, data: bytes) -> Thumbnail:
         """Return the thumbnail of a picture. Raises Rejected for a bad picture, or if its process dies twice."""
@@ -52,10 +52,10 @@ class Decoders:
     def close(self) -> None:
         """End the processes. All processes must be idle."""
         for _ in range(self._count):
-            self._idle.get().shutdown()
+            self._idle_processes.get().shutdown()
 
     def _decode(self, data: bytes) -> Thumbnail:
-        process = self._idle.get()
+        process = self._idle_processes.get()
         try:
             return process.submit(_thumbnail, data, self._limits, self._seconds).result()
         except BrokenProcessPool:
@@ -63,24 +63,24 @@ class Decoders:
             process = self._new_process()
             raise
         finally:
-            self._idle.put(process)
+            self._idle_processes.put(process)
 
     @contextmanager
     def _without_others(self) -> Iterator[None]:
         # Two threads that reserve the other processes at the same time would wait for each other for ever.
-        with self._exclusive:
-            others = [self._idle.get() for _ in range(self._count - 1)]
+        with self._reservation_lock:
+            others = [self._idle_processes.get() for _ in range(self._count - 1)]
             try:
                 yield
             finally:
                 for process in others:
-                    self._idle.put(process)
+                    self._idle_processes.put(process)
 
     def _new_process(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, self._context, initializer=_begin)
+        return ProcessPoolExecutor(1, self._context, initializer=_prepare_process)
 
 
-def _begin() -> None:
+def _prepare_process() -> None:
     # Ctrl-C is meant for the job, which then finishes the pictures in progress and still needs its decoders.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_job, daemon=True).start()

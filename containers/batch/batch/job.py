@@ -24,8 +24,7 @@ from thumbnail.limits import Limits
 THREADS = 3
 """Threads for each vCPU: while one thread waits for its decoder, two threads wait for S3."""
 MAX_PENDING = 4
-"""Pictures for each vCPU that are being processed or are next in line. A picture in line needs memory only for its key.
-"""
+"""Pictures for each vCPU that are in progress or wait for a thread. A waiting picture needs memory only for its key."""
 MAX_FAILURES = 100
 """After this number of failures the child gives up, because AWS then fails in general and not for single pictures."""
 STOP_SECONDS = 20
@@ -52,14 +51,15 @@ class Child:
     decoders: Decoders
     manifest: Manifest
     stopping: threading.Event
-    """Set when the job has to stop. Then the child finishes the pictures in progress and begins no other picture."""
+    """An event that is set when the job has to stop. Then the child finishes the pictures in progress and begins no
+    other picture."""
     abandoned: bool = False
     """Whether the child ended before all pictures in progress were finished."""
     _pending: set[Future[Result]] = field(default_factory=set)
     _last_report: float = field(default_factory=time.monotonic)
 
     def run(self) -> bool:
-        """Process every picture of the share. Return whether the child began all pictures.
+        """Process every picture of the share. Return True if the child began all pictures.
 
         The child ends earlier if it cannot list a bucket, after MAX_FAILURES failures, or if the job has to stop.
         """

@@ -38,7 +38,7 @@ def is_in_share(key: str, *, child: int, children: int) -> bool:
 
 
 def encoded_key(key: str) -> str:
-    """Return the key in the form in which it begins the name of a thumbnail. Encoded keys plus `!` sort like the keys.
+    """Return the encoded key, which is the first part of a thumbnail's name. With `!` added, it sorts like the key.
 
     An apostrophe and every character that sorts before it are replaced by an apostrophe and the code of the character.
     Then `!` sorts before all characters of an encoded key. So `a!` comes before `a-b!`, as `a` comes before `a-b`.
@@ -59,11 +59,11 @@ def with_existing_thumbnails(
 
     Both inputs must be in the order in which S3 lists them. The function reads each input only once.
     """
-    groups = groupby(thumbnail_names, key=lambda name: name.rpartition("!")[0])
-    current, existing = next(groups, (None, iter(())))
+    names_by_key = groupby(thumbnail_names, key=lambda name: name.rpartition("!")[0])
+    current_key, names = next(names_by_key, (None, iter(())))
     for picture in pictures:
-        wanted = encoded_key(picture.key)
-        while current is not None and f"{current}!" < f"{wanted}!":
-            current, existing = next(groups, (None, iter(())))
-        existing_names = set(existing) if current == wanted else set()
+        picture_key = encoded_key(picture.key)
+        while current_key is not None and f"{current_key}!" < f"{picture_key}!":
+            current_key, names = next(names_by_key, (None, iter(())))
+        existing_names = set(names) if current_key == picture_key else set()
         yield picture, thumbnail_name(picture.key, picture.etag) in existing_names

@@ -18,7 +18,8 @@ Outcome = Literal["made", "skipped", "rejected", "failed"]
 class Manifest:
     """Writes `<name>.jsonl` with a line for each picture. S3 shows the object only after `close`.
 
-    Only one thread may call the methods.
+    Only one thread may call the methods. `name` is the first part of both keys, such as `manifests/<job id>/00000.1`
+    for child 0 and attempt 1.
     """
 
     s3: "S3Client"

@@ -1,4 +1,4 @@
-"""The drain is the time between the signal to stop and the end of the server. The server still answers requests."""
+"""The drain is the time between the signal to stop and the end of the server, which answers requests until the end."""
 
 import time
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ class Drain:
     """Decides when the server may end after the signal to stop.
 
     The load balancer sends requests until it notices that the task stops, and clients keep connections open. So the
-    server continues until `quiet` seconds pass without a request, and at most for `limit` seconds. Health checks are
+    server continues until `quiet` seconds pass without a request, but at most for `limit` seconds. Health checks are
     not counted as requests.
     """
 

@@ -5,7 +5,7 @@ import os
 import sys
 
 TIMEOUT_SECONDS = 3
-"""Less than 5 seconds, because a check that takes 5 seconds fails on ECS and on Docker."""
+"""Time limit of the request. It is less than 5 seconds, because a check of 5 seconds fails on ECS and on Docker."""
 
 
 def is_healthy(port: int) -> bool:

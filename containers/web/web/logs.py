@@ -13,7 +13,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEALTH_CHECKS = ("/healthz", "/readyz")
-"""Paths of the health checks. A successful health check is not logged, because there is one every few seconds."""
+"""Paths of the health checks. Successful health checks are not logged, because AWS checks the health every few seconds.
+"""
 MAX_PATH_LENGTH = 512
 _TRACE_ID = re.compile(r"[A-Za-z0-9=;:._-]{1,256}")
 """Characters and length of a valid trace id:

@@ -16,7 +16,7 @@ from socket import gethostname
 from typing import Any
 
 TIMEOUT_SECONDS = 1
-"""This time is short, because the endpoint is on the same host."""
+"""Time limit of a request. It is short, because the endpoint is on the same host."""
 RETRY_SECONDS = 5
 """Time between a failed read and the next read. If the endpoint does not answer, only some requests have to wait."""
 MAX_BYTES = 256 * 1024

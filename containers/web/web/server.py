@@ -2,7 +2,7 @@
 
 uvicorn and Starlette are well maintained. All installed packages are pure Python, so one requirements.txt with exact
 versions and hashes fits every processor. The server is a single process, because a task with a quarter of a vCPU would
-not be faster with two.
+not be faster with two processes.
 """
 
 import os
@@ -26,7 +26,7 @@ KEEP_ALIVE_SECONDS = 75
 """The server closes a connection that is idle for this time. An Application Load Balancer closes it earlier, after 60
 seconds. If the server closed it first, just when the load balancer sends a request, the client would get a 502."""
 MAX_CONNECTIONS = 900
-"""Less than 1024, the default limit of open files in a container. Each connection is an open file."""
+"""Maximum number of connections. Each connection is an open file, and a container can open 1,024 files by default."""
 
 
 class Server(uvicorn.Server):
@@ -47,7 +47,7 @@ class Server(uvicorn.Server):
             self._drain.begin()
 
     async def on_tick(self, counter: int) -> bool:
-        """Return whether the server has to stop now. uvicorn calls this method ten times a second."""
+        """Return True if the server has to stop now. uvicorn calls this method ten times a second."""
         return await super().on_tick(counter) or self._drain.is_over
 
 
