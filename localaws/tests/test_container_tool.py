@@ -1,4 +1,4 @@
-"""Tests of the choice between docker and podman, of the CDK CLI's calls, and of the processes that run tasks."""
+"""Tests of the choice between docker and podman, of the CDK CLI's calls of this tool, and of task processes."""
 
 import json
 import signal
@@ -75,7 +75,7 @@ def test_docker_on_another_machine_is_not_chosen(tools_folder: Path) -> None:
     )
 
 
-def test_podmans_folder_for_sockets_has_a_short_path(tools_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_for_sockets_of_podman_has_a_short_path(tools_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """podman rejects such a folder if its path has more than 50 characters."""
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setattr("tempfile.tempdir", "/tmp")  # noqa: S108

@@ -1,4 +1,4 @@
-"""Tests of how an engine starts, on which ports it listens, and that it leaves no process or file behind."""
+"""Tests of the start of an engine, of its ports and settings, and of the clean-up after its end."""
 
 import os
 import shlex

@@ -1,6 +1,7 @@
 """Tests of the patches of API Gateway, Batch, CloudFormation, CloudWatch, EC2, ECR, ECS and S3.
 
-Each test compares the stock engine with the patched one. It fails if a patch does not work or is no longer necessary.
+Each test compares the stock engine (ministack without the patches) with the patched engine. The test fails if a patch
+does not work or is no longer necessary.
 """
 
 import contextlib
@@ -120,6 +121,7 @@ def deploy_api(client: Client) -> str:
 
 
 def post(url: str, body: str, content_type: str = "application/json") -> tuple[int, str]:
+    """Send a POST request with the API key. Return the status and the body of the answer."""
     headers = {"X-Api-Key": API_KEY, "Content-Type": content_type}
     answer = requests.post(url, data=body, headers=headers, timeout=30)
     return answer.status_code, answer.text

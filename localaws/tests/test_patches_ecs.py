@@ -32,7 +32,7 @@ http.server.HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).s
 
 @pytest.fixture(scope="module")
 def aws_and_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalAws, Engine]]:
-    """Start a local AWS without containers. It has stand-ins for an image with a web server and one that crashes."""
+    """Start a local AWS without containers. Two stand-ins replace images: a web server, and a program that crashes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCAL_CONTAINERS", "none")
         server = StandIn(image="web:1", command=(sys.executable, "-c", WEB_SERVER))
@@ -86,13 +86,14 @@ def service_resources(cluster: str, *, image: str = "web:1") -> dict[str, tuple[
 
 
 def running_tasks(client: Client, cluster: str) -> list[Any]:
+    """Return the descriptions of the tasks in the cluster that have the status RUNNING."""
     ecs = client("ecs")
     arns = ecs.list_tasks(cluster=cluster)["taskArns"]
     tasks = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
     return [task for task in tasks if task["lastStatus"] == "RUNNING"]
 
 
-def test_a_service_runs_two_tasks_and_replaces_a_stopped_one(client: Client) -> None:
+def test_a_service_runs_two_tasks_and_replaces_a_stopped_task(client: Client) -> None:
     ids = deploy_stack(client, "good", service_resources("good"))
     tasks = running_tasks(client, "good")
     assert {task["availabilityZone"] for task in tasks} == {"us-east-1a", "us-east-1b"}

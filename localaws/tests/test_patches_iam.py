@@ -55,19 +55,19 @@ def test_a_function_writes_its_log_only_with_permission(
     monkeypatch.setattr(cloudwatch_logs, "_log_groups", {"configured": {"streams": streams}})
     monkeypatch.setattr(lambda_svc, "_emit_lambda_logs", lambda_svc._emit_lambda_logs)
 
-    def streams_after_log_line() -> int:
+    def count_streams_after_log_line() -> int:
         streams.clear()
         lambda_svc._emit_lambda_logs(FUNCTION, "id", "a line", error=False, duration_ms=1)
         return len(streams)
 
-    assert streams_after_log_line() == 1
+    assert count_streams_after_log_line() == 1
     require_permission_to_log()
-    assert streams_after_log_line() == 0
+    assert count_streams_after_log_line() == 0
     group = "arn:aws:logs:us-east-1:000000000000:log-group:configured:*"
     allow(group, "logs:PutLogEvents")
-    assert streams_after_log_line() == 0
+    assert count_streams_after_log_line() == 0
     allow(group, "logs:PutLogEvents", "logs:CreateLogStream")
-    assert streams_after_log_line() == 1
+    assert count_streams_after_log_line() == 1
 
 
 def test_a_failure_is_sent_to_the_destination_only_with_permission(
@@ -79,16 +79,16 @@ def test_a_failure_is_sent_to_the_destination_only_with_permission(
     monkeypatch.setattr(lambda_svc, "_route_async_failure", lambda_svc._route_async_failure)
     target = "arn:aws:sqs:us-east-1:000000000000:failures"
 
-    def messages_after_a_failure() -> int:
+    def count_messages_after_failure() -> int:
         queue["messages"].clear()
         lambda_svc._route_async_failure(target, "f", {}, {})
         return len(queue["messages"])
 
-    assert messages_after_a_failure() == 1
+    assert count_messages_after_failure() == 1
     require_permission_to_send_failures()
-    assert messages_after_a_failure() == 0
+    assert count_messages_after_failure() == 0
     allow(target, "sqs:SendMessage")
-    assert messages_after_a_failure() == 1
+    assert count_messages_after_failure() == 1
 
 
 def test_a_schedule_invokes_its_function_only_with_permission(
@@ -99,18 +99,18 @@ def test_a_schedule_invokes_its_function_only_with_permission(
     monkeypatch.setattr(eventbridge, "_invoke_target", eventbridge._invoke_target)
     function = FUNCTION["config"]["FunctionArn"]
 
-    def invocations() -> int:
+    def count_invocations() -> int:
         invoked_arns.clear()
         event = {"Source": "aws.scheduler", "Detail": "{}", "Time": 0.0, "DetailType": "", "Account": "", "Region": ""}
         target = {"Arn": function, "RoleArn": ROLE, "Input": "{}"}
         eventbridge._invoke_target(target, {**event, "EventId": "e", "Resources": []}, {})
         return len(invoked_arns)
 
-    assert invocations() == 1
+    assert count_invocations() == 1
     require_permission_to_invoke_scheduled()
-    assert invocations() == 0
+    assert count_invocations() == 0
     allow(str(function), "lambda:InvokeFunction")
-    assert invocations() == 1
+    assert count_invocations() == 1
 
 
 # -- permissions of requests to S3

@@ -1,4 +1,4 @@
-"""Tests of the patches of EventBridge Scheduler. Each fails if a patch does not work or is no longer necessary."""
+"""Tests of the patches of EventBridge Scheduler. Each test fails if its patch does not work or is not needed."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Imports the handler of a Lambda function into the test process."""
+"""Functions that import the handler of a Lambda function into the test process, and read DynamoDB items."""
 
 import os
 from collections.abc import Iterator, Mapping

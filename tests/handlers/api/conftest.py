@@ -40,7 +40,7 @@ JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
 
 @pytest.fixture(scope="session")
 def function() -> Iterator[ModuleType]:
-    """The module api.handler, imported as Lambda imports it."""
+    """The module api.handler, imported with the environment variables that the stack sets in Lambda."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
@@ -53,7 +53,7 @@ def function() -> Iterator[ModuleType]:
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[None]:
-    """moto starts once for each module, because its start takes ten times as long as the creation of a table."""
+    """Run moto, which imitates AWS, once for each test module. Its start takes ten times as long as a new table."""
     with mock_aws():
         yield
 
@@ -67,5 +67,5 @@ def client(function: ModuleType, aws: None) -> Iterator[Client]:  # noqa: ARG001
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore repeats a failed request immediately."""
+    """Let botocore repeat a failed request immediately."""
     monkeypatch.setattr("time.sleep", lambda _: None)

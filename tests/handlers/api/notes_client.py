@@ -21,6 +21,7 @@ CONTEXT = SimpleNamespace(
     function_name="test", memory_limit_in_mb=512, invoked_function_arn="arn:test", aws_request_id="request"
 )
 HEALTH, NOTES = "/v1/health", "/v1/notes"
+"""The paths of the health check and of the notes."""
 Headers = Mapping[str, str | Sequence[str]]
 
 
@@ -174,6 +175,7 @@ class Client:
         return self.send("DELETE", f"{NOTES}/{note_id}", headers=_with_hyphens(headers))
 
     def page(self, **query: str | Sequence[str]) -> Answer:
+        """Request a page of the list of notes. The keyword arguments are the parameters, such as `limit`."""
         return self.send("GET", NOTES, query=query)
 
     def pages(self, limit: int) -> Iterator[list[str]]:
@@ -192,6 +194,7 @@ class Client:
         return sorted(items, key=lambda item: item["id"]["S"])
 
     def idempotency_records(self) -> list[Any]:
+        """Return the items that store Idempotency-Keys. Such an item has no attribute `collection`."""
         return [item for item in self.items() if "collection" not in item]
 
     def note_ids(self) -> set[str]:
@@ -199,10 +202,10 @@ class Client:
         return {item["id"]["S"] for item in self.items() if "collection" in item}
 
     @contextmanager
-    def dynamodb_answers(self, operation: str, answer: Callable[[Callable[[], Any]], Any]) -> Iterator[None]:
-        """Replace the answers to an operation of DynamoDB by those of `answer`.
+    def dynamodb_answers(self, operation: str, respond: Callable[[Callable[[], Any]], Any]) -> Iterator[None]:
+        """Call `respond` for each request with this operation of DynamoDB, and use the answer that it returns.
 
-        `answer` gets a function that sends the request to the table and returns the real answer.
+        `respond` gets a function that sends the request to the table and returns the real answer.
         """
         events = self.store._dynamodb.meta.events
 
@@ -210,7 +213,7 @@ class Client:
             def call_table() -> Any:
                 return botocore_stubber(event_name, request)
 
-            return answer(call_table) if event_name.endswith(f".{operation}") else call_table()
+            return respond(call_table) if event_name.endswith(f".{operation}") else call_table()
 
         events.unregister("before-send", botocore_stubber)
         events.register("before-send", before_send)

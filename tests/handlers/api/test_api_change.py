@@ -34,11 +34,13 @@ def test_a_read_is_consistent_and_has_the_etag(client: Client) -> None:
     assert (operation, parameters["ConsistentRead"]) == ("GetItem", True)
 
 
-SAME_VERSION = ('"2"', 'W/"2"', "*", '"7", "2"', '"x","2"', ' "2" ', 'W/"7", W/"2"', '"é", "2"')
-OTHER_VERSION = ('"1"', '"02"', '"x"', '""', '"*"', 'W/"1"', '"21", "22"')
+TAGS_OF_SAME_VERSION = ('"2"', 'W/"2"', "*", '"7", "2"', '"x","2"', ' "2" ', 'W/"7", W/"2"', '"é", "2"')
+TAGS_OF_OTHER_VERSION = ('"1"', '"02"', '"x"', '""', '"*"', 'W/"1"', '"21", "22"')
 
 
-@pytest.mark.parametrize(("status", "tags"), [*((304, t) for t in SAME_VERSION), *((200, t) for t in OTHER_VERSION)])
+@pytest.mark.parametrize(
+    ("status", "tags"), [*((304, t) for t in TAGS_OF_SAME_VERSION), *((200, t) for t in TAGS_OF_OTHER_VERSION)]
+)
 def test_if_none_match_with_the_current_etag_gets_304_without_the_note(client: Client, status: int, tags: str) -> None:
     note_id = client.new_id()
     changed = client.patch(note_id, {"title": "B"}, If_Match="*")
@@ -255,9 +257,10 @@ LetOthersChange = Callable[[str, int], list[int]]
 
 @pytest.fixture
 def let_others_change(client: Client, monkeypatch: pytest.MonkeyPatch) -> LetOthersChange:
-    """Return a function. After its call, another client changes the note between the read and the write of a patch.
+    """Return a function that lets another client change a note between the read and the write of a patch.
 
-    The other client does so before each of the next `times` writes. The returned list gets a number for each change.
+    The other client changes the note before each of the next `times` writes. The function returns a list, which gets
+    one number for each of these changes.
     """
 
     def let_others_change(note_id: str, times: int) -> list[int]:

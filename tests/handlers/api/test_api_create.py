@@ -180,10 +180,12 @@ def test_a_used_key_with_another_content_gets_409(client: Client, change: Any) -
     assert client.create(FULL_NOTE, key="once").json == first
 
 
-@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("a", None), (None, "a"), ("a", "a ")])  # API keys
-def test_two_clients_can_use_the_same_key(client: Client, first: str | None, second: str | None) -> None:
-    created = client.new_note(FULL_NOTE, key="once", api_key=first)
-    assert client.new_note(FULL_NOTE, key="once", api_key=second)["id"] != created["id"]
+@pytest.mark.parametrize(("first_api_key", "second_api_key"), [("a", "b"), ("a", None), (None, "a"), ("a", "a ")])
+def test_two_clients_can_use_the_same_idempotency_key(
+    client: Client, first_api_key: str | None, second_api_key: str | None
+) -> None:
+    created = client.new_note(FULL_NOTE, key="once", api_key=first_api_key)
+    assert client.new_note(FULL_NOTE, key="once", api_key=second_api_key)["id"] != created["id"]
 
 
 def test_keys_with_different_characters_make_different_notes(client: Client) -> None:
@@ -192,13 +194,13 @@ def test_keys_with_different_characters_make_different_notes(client: Client) -> 
 
 
 def test_every_create_without_a_key_makes_a_note_in_one_write(client: Client) -> None:
-    ids = {
+    note_ids = {
         client.new_note(FULL_NOTE, key="once")["id"],
         client.new_note(FULL_NOTE)["id"],
         client.new_note(FULL_NOTE)["id"],
     }
-    assert client.note_ids() == ids
-    assert len(ids) == 3
+    assert client.note_ids() == note_ids
+    assert len(note_ids) == 3
     assert len(client.items()) == 4
     assert [operation for operation, _ in client.calls] == ["TransactWriteItems", "PutItem", "PutItem"]
 
@@ -289,7 +291,7 @@ def test_an_idempotency_record_is_never_a_note(client: Client) -> None:
     assert len(client.items()) == 2
 
 
-def test_a_note_has_the_documented_item_in_the_table(client: Client) -> None:
+def test_the_item_of_a_note_has_the_documented_attributes(client: Client) -> None:
     body = {"n": 12345678901234567890123456789012345678901234567890}
     note = client.new_note({**FULL_NOTE, "body": body})
     (item,) = client.items()

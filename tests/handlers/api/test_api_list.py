@@ -1,4 +1,4 @@
-"""Tests of listing notes: stable pages in the order of creation, and the parameters of the list."""
+"""Tests of the list of notes: the pages are stable and in the order of creation, and the parameters are checked."""
 
 import base64
 import itertools
@@ -21,7 +21,7 @@ OTHER_DIGITS = STAMP.replace("2026", "٢٠٢٦")
 
 @pytest.fixture(autouse=True)
 def advancing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The API's clock advances by a millisecond with each call, so that the order of creation is certain."""
+    """Let the API's clock advance by a millisecond with each call, so that the order of creation is certain."""
     moments = (datetime(2026, 11, 21, tzinfo=UTC) + timedelta(milliseconds=n) for n in itertools.count())
     monkeypatch.setattr("api.store.current_time", lambda: next(moments))
 
@@ -59,7 +59,7 @@ def test_a_changed_note_keeps_its_place_and_shows_the_change(client: Client) -> 
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8, 100])
-def test_pages_of_any_size_list_each_note_once_and_in_order(client: Client, limit: int) -> None:
+def test_pages_of_any_size_list_each_note_once_and_newest_first(client: Client, limit: int) -> None:
     notes = create_notes(client, 7)
     pages = list(client.pages(limit))
     assert [note_id for page in pages for note_id in page] == notes

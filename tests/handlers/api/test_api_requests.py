@@ -1,4 +1,4 @@
-"""Tests of paths, methods and headers; of the answers when AWS or the code fails; and of the log."""
+"""Tests of paths, methods and headers, of the answers when AWS or the code fails, and of the log."""
 
 import io
 import json
@@ -168,7 +168,7 @@ def error_answer(code: str, status: int) -> Callable[..., Any]:
     return lambda _: aws_response(status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "secret"})
 
 
-def no_connection(_: Any) -> Any:
+def fail_to_connect(_: Any) -> Any:
     raise EndpointConnectionError(endpoint_url="https://secret")
 
 
@@ -180,7 +180,7 @@ FAILURES = {
     "no table": error_answer("ResourceNotFoundException", 400),
     "invalid": error_answer("ValidationException", 400),
     "conflict": error_answer("TransactionConflictException", 400),
-    "no connection": no_connection,
+    "no connection": fail_to_connect,
 }
 # Name of the request: the operation of DynamoDB that fails, and a function that sends the request.
 REQUESTS_BY_NAME: dict[str, tuple[str, Callable[[Client, str], Answer]]] = {
@@ -253,7 +253,7 @@ def test_a_create_with_a_lost_answer_makes_one_note(client: Client, operation: s
 @pytest.mark.parametrize(
     ("method", "tags"),
     [
-        # PUT with `*` is missing, because it may replace the note twice with the same content.
+        # PUT with `*` is missing, because such a request may replace the note twice with the same content.
         *(("PUT", '"1"'), ("PATCH", '"1"'), ("PATCH", "*")),
     ],
 )

@@ -1,4 +1,4 @@
-"""Tests of rules that single requests do not show well; and of the agreement between the code and openapi.json."""
+"""Tests of rules that are hard to test with requests, and tests that the code agrees with openapi.json."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Fixtures: the cron function in this process, with a table of moto (a fake of AWS), and local sites."""
+"""Fixtures that run the cron function in this process, with local sites. The library moto imitates DynamoDB."""
 
 import json
 import ssl
@@ -53,7 +53,7 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
 
 @pytest.fixture
 def public_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make 127.0.0.1 count as a public address. All other addresses of this machine stay private."""
+    """Let the function treat 127.0.0.1 as a public address. All other addresses of this machine stay private."""
     is_public = addresses.is_public
     monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1" or is_public(address))
 

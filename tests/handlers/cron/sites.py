@@ -1,4 +1,4 @@
-"""Local servers that answer well or badly, and a fake resolver for their names."""
+"""Functions that start local servers with good or bad answers, and a fake resolver for the names of the servers."""
 
 import contextlib
 import itertools

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cron.addresses import NAT64, allowed_addresses, is_public
 from tests.handlers.cron.conftest import Resolve
 
-NOT_PUBLIC = {
+NOT_PUBLIC_ADDRESSES = {
     "this host": "0.0.0.0 0.1.2.3 127.0.0.1 127.255.255.254 :: ::1 ::127.0.0.1 ::8.8.8.8",
     "private networks": "10.0.0.1 100.64.0.1 100.127.255.255 172.16.0.1 172.31.255.255 192.168.1.1 fc00::1 fec0::1",
     "link-local": "169.254.0.1 fe80::1 fe80::1%eth0",
@@ -23,20 +23,27 @@ NOT_PUBLIC = {
     "NAT64 of 10.0.0.1 and 169.254.169.254": "64:ff9b::a00:1 64:ff9b::a9fe:a9fe 64:ff9b:1::1",
     "tunnels (Teredo, 6to4)": "2001:0:4136:e378:8000:63bf:3fff:fdd2 2002:a00:1::1 2002:808:808::1",
 }
-PUBLIC = ["8.8.8.8", "93.184.215.14", "::ffff:8.8.8.8", "64:ff9b::808:808", "2606:4700:4700::1111", "2a00:1450::8a"]
+PUBLIC_ADDRESSES = [
+    "8.8.8.8",
+    "93.184.215.14",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+    "2606:4700:4700::1111",
+    "2a00:1450::8a",
+]
 
 
-@pytest.mark.parametrize("addresses", NOT_PUBLIC.values(), ids=NOT_PUBLIC)
+@pytest.mark.parametrize("addresses", NOT_PUBLIC_ADDRESSES.values(), ids=NOT_PUBLIC_ADDRESSES)
 def test_an_address_outside_the_public_internet_is_not_public(addresses: str) -> None:
     assert [address for address in addresses.split() if is_public(address)] == []
 
 
-@pytest.mark.parametrize("address", PUBLIC)
+@pytest.mark.parametrize("address", PUBLIC_ADDRESSES)
 def test_an_address_of_the_internet_is_public(address: str) -> None:
     assert is_public(address)
 
 
-PRIVATE_IPV4 = st.sampled_from(
+PRIVATE_IPV4_ADDRESSES = st.sampled_from(
     [
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
         *("192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),
@@ -44,7 +51,7 @@ PRIVATE_IPV4 = st.sampled_from(
 ).flatmap(lambda network: st.ip_addresses(network=network))
 
 
-@given(PRIVATE_IPV4)
+@given(PRIVATE_IPV4_ADDRESSES)
 def test_a_private_ipv4_address_inside_an_ipv6_address_is_not_public(address: ipaddress.IPv4Address) -> None:
     number = int(address)
     prefixes = (0, 0xFFFF << 32, int(NAT64.network_address))

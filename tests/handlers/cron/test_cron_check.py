@@ -1,4 +1,4 @@
-"""These tests check one URL. The check always returns a result in time, whatever the server does."""
+"""These tests check one URL. The check always returns a result in time, even if the server behaves badly."""
 
 import contextlib
 import errno
@@ -39,13 +39,17 @@ LONG_HEADERS = send_forever(b"HTTP/1.1 200 OK\r\n", b"A: " + LONG_LINE + b"\r\n"
 
 
 def check_in_time(url: str, timeout: float = LONG_TIMEOUT, *, allow_private: bool = True) -> Result:
+    """Check a URL, and return the result. Fail if the check needs much more time than `timeout`, in seconds."""
     started = time.monotonic()
     result = check(url, timeout=timeout, allow_private=allow_private)
-    assert time.monotonic() - started < timeout + 10, "the check ignores its timeout (10 s allow for a busy machine)"
+    assert time.monotonic() - started < timeout + 10, (
+        "the check ignores its timeout (a busy machine may need 10 s more)"
+    )
     return result
 
 
 def start_of_answer(body_length: int) -> bytes:
+    """Return the status line and the headers of an answer whose body has this length."""
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % body_length
 
 
@@ -108,7 +112,7 @@ def test_a_site_is_up_if_its_status_is_2xx(serve: Serve, status: int, error: str
     assert (result.up, result.status, result.error) == (error is None, status, error)
 
 
-def test_the_page_after_the_redirects_decides(serve: Serve) -> None:
+def test_the_page_after_all_redirects_decides_whether_the_site_is_up(serve: Serve) -> None:
     page = serve(send(OK))
     moved_site = serve(one_per_connection(redirect_to("../other"), redirect_to(page.url + "über uns?a=b c", 301)))
     result = check_in_time(moved_site.url + "a/b")
@@ -276,7 +280,7 @@ def test_an_unreachable_address_does_not_hide_the_error_of_another_address(
     # The C library also reads unusual spellings of 127.0.0.1, so the check must use the address that it returns.
     ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "127.1", "017700000001"],
 )
-def test_a_private_address_is_not_requested_if_this_is_forbidden(serve: Serve, host: str) -> None:
+def test_a_private_address_is_not_requested_if_private_addresses_are_forbidden(serve: Serve, host: str) -> None:
     site = serve(send(OK))
     result = check_in_time(f"http://{host}:{site.port}/", allow_private=False)
     assert result.error is not None
@@ -286,13 +290,13 @@ def test_a_private_address_is_not_requested_if_this_is_forbidden(serve: Serve, h
 
 @pytest.mark.usefixtures("public_localhost")
 def test_a_public_site_cannot_redirect_to_a_private_site(serve: Serve, resolve: Resolve) -> None:
-    private = serve(send(OK))
+    private_site = serve(send(OK))
     resolve({"public.example": ["127.0.0.1"], "inside": ["127.0.0.2"]})
-    public = serve(redirect_to(f"http://inside:{private.port}/"))
-    result = check_in_time(f"http://public.example:{public.port}/", allow_private=False)
+    public_site = serve(redirect_to(f"http://inside:{private_site.port}/"))
+    result = check_in_time(f"http://public.example:{public_site.port}/", allow_private=False)
     assert result.error == "inside is at 127.0.0.2, and that is not a public address"
-    assert len(public.requests) == 1
-    assert private.requests == []
+    assert len(public_site.requests) == 1
+    assert private_site.requests == []
 
 
 @pytest.mark.usefixtures("public_localhost")
@@ -315,6 +319,7 @@ def test_certificates_are_checked_as_browsers_do_in_every_python_version() -> No
 
 @pytest.fixture
 def names(resolve: Resolve) -> None:
+    """Let the names site.test and other.test resolve to this machine."""
     resolve({"site.test": ["127.0.0.1"], "other.test": ["127.0.0.1"]})
 
 
@@ -325,11 +330,12 @@ def server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 
 def in_days(days: float) -> datetime:
+    """Return the time after this number of days."""
     return datetime.now(UTC) + timedelta(days=days)
 
 
 @pytest.mark.usefixtures("names")
-def test_the_certificate_that_expires_first_counts(serve: Serve, authority: trustme.CA) -> None:
+def test_the_result_has_the_days_of_the_certificate_that_expires_first(serve: Serve, authority: trustme.CA) -> None:
     page = serve(send(OK), server_context(authority.issue_cert("other.test", not_after=in_days(90.5))))
     result = check_in_time(f"https://other.test:{page.port}/")
     assert (result.up, result.certificate_days_left) == (True, 90)

@@ -1,4 +1,4 @@
-"""A run of the schedule stores one result for each URL, however often the run is delivered and whatever fails."""
+"""A run stores one result for each URL, even if the run is delivered several times, or if something fails."""
 
 import threading
 import time
@@ -27,25 +27,25 @@ Output = pytest.CaptureFixture[str]
 
 
 def test_every_url_gets_a_result(world: World, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    up, down = serve(send(OK)).url, serve(send(ERROR)).url
+    up_url, down_url = serve(send(OK)).url, serve(send(ERROR)).url
     before = int(time.time())
-    assert world.run(up, down) == {"checked": 2, "stored": 2, "down": 1}
+    assert world.run(up_url, down_url) == {"checked": 2, "stored": 2, "down": 1}
     items = {item["url"]: item for item in world.items()}
-    assert items[up] == {
-        "url": up,
+    assert items[up_url] == {
+        "url": up_url,
         "scheduled_at": SCHEDULED_AT,
-        "checked_at": items[up]["checked_at"],
-        "expires_at": items[up]["expires_at"],
+        "checked_at": items[up_url]["checked_at"],
+        "expires_at": items[up_url]["expires_at"],
         "up": True,
         "status": "200",
-        "milliseconds": items[up]["milliseconds"],
+        "milliseconds": items[up_url]["milliseconds"],
     }
-    assert before <= datetime.fromisoformat(items[up]["checked_at"]).timestamp() <= time.time()
-    assert before <= int(items[up]["expires_at"]) - 90 * 86400 <= time.time()
+    assert before <= datetime.fromisoformat(items[up_url]["checked_at"]).timestamp() <= time.time()
+    assert before <= int(items[up_url]["expires_at"]) - 90 * 86400 <= time.time()
     error = "it answers 503 Service Unavailable"
-    assert (items[down]["up"], items[down]["status"], items[down]["error"]) == (False, "503", error)
+    assert (items[down_url]["up"], items[down_url]["status"], items[down_url]["error"]) == (False, "503", error)
     (line,) = [vars(record) for record in caplog.records if record.message == "down"]
-    assert (line["result"]["url"], line["result"]["error"], line["stored"]) == (down, error, True)
+    assert (line["result"]["url"], line["result"]["error"], line["stored"]) == (down_url, error, True)
 
 
 @pytest.mark.parametrize("names", [["Up", "Milliseconds", "CertificateDaysLeft"], ["Up"]], ids=["all", "only-up"])
@@ -54,12 +54,12 @@ def test_every_url_gets_the_metrics_of_the_settings(
 ) -> None:
     """Each metric costs $0.30 a month."""
     monkeypatch.setattr(world.function, "METRICS", names)
-    up, down = serve(send(OK)).url, serve(send(ERROR)).url
-    world.run(up, down)
+    up_url, down_url = serve(send(OK)).url, serve(send(ERROR)).url
+    world.run(up_url, down_url)
     metrics = {line["url"]: line for line in metrics_in(capsys.readouterr().out)}
-    assert (metrics[up]["Up"], metrics[down]["Up"]) == ([1], [0])
-    assert metrics[up].get("Milliseconds", [0])[0] >= 0
-    for url, metric_names in ((up, {"Up", "Milliseconds"}), (down, {"Up"})):
+    assert (metrics[up_url]["Up"], metrics[down_url]["Up"]) == ([1], [0])
+    assert metrics[up_url].get("Milliseconds", [0])[0] >= 0
+    for url, metric_names in ((up_url, {"Up", "Milliseconds"}), (down_url, {"Up"})):
         (directive,) = metrics[url]["_aws"]["CloudWatchMetrics"]
         assert {metric["Name"] for metric in directive["Metrics"]} == metric_names & {*names}
         assert [set(dimensions) for dimensions in directive["Dimensions"]] == [{"service", "url"}]
@@ -95,18 +95,18 @@ def test_a_run_ends_in_time_even_if_all_sites_hang(
 
 
 @pytest.mark.parametrize(
-    "scheduled_again_at",
+    "second_spelling",
     [SCHEDULED_AT, "2026-11-21T12:00:00+01:00", "2026-11-21T11:00:00.000+00:00", "20261121T110000Z"],
 )
 def test_a_run_that_is_delivered_twice_has_one_result(
-    world: World, serve: Serve, capsys: Output, scheduled_again_at: str
+    world: World, serve: Serve, capsys: Output, second_spelling: str
 ) -> None:
-    """All spellings of a time mean the same run."""
+    """The second delivery may spell the time in another way, but it is the same run."""
     site = serve(one_per_connection(send(OK), send(ERROR)))
     world.run(site.url)
     first_items = world.items()
     capsys.readouterr()
-    assert world.run(site.url, scheduled_at=scheduled_again_at) == {"checked": 1, "stored": 0, "down": 1}
+    assert world.run(site.url, scheduled_at=second_spelling) == {"checked": 1, "stored": 0, "down": 1}
     assert world.items() == first_items
     assert metrics_in(capsys.readouterr().out) == [], "the second delivery wrote metrics"
 
@@ -176,17 +176,17 @@ def fail_to_store(world: World, monkeypatch: pytest.MonkeyPatch, *urls: str) -> 
 def test_a_retry_after_a_failure_of_aws_adds_only_the_missing_results(
     world: World, serve: Serve, capsys: Output, answers: tuple[bytes, bytes]
 ) -> None:
-    first, second = (serve(send(answer)).url for answer in answers)
+    first_url, second_url = (serve(send(answer)).url for answer in answers)
     first_up, second_up = ([int(answer == OK)] for answer in answers)
     with pytest.MonkeyPatch.context() as patch:
-        fail_to_store(world, patch, first)
+        fail_to_store(world, patch, first_url)
         with pytest.raises(ClientError, match="outage"):
-            world.run(first, second)
-    assert [item["url"] for item in world.items()] == [second]
-    assert world.run(first, second) == {"checked": 2, "stored": 1, "down": 1}
-    assert {item["url"] for item in world.items()} == {first, second}
+            world.run(first_url, second_url)
+    assert [item["url"] for item in world.items()] == [second_url]
+    assert world.run(first_url, second_url) == {"checked": 2, "stored": 1, "down": 1}
+    assert {item["url"] for item in world.items()} == {first_url, second_url}
     metrics = [(line["url"], line["Up"]) for line in metrics_in(capsys.readouterr().out)]
-    assert metrics == [(second, second_up), (first, first_up)], "a result was not counted exactly once"
+    assert metrics == [(second_url, second_up), (first_url, first_up)], "a result was not counted exactly once"
 
 
 def test_all_failures_are_raised_and_no_metric_is_written(

@@ -1,4 +1,4 @@
-"""Makes thumbnails for tests, and checks the rules for every thumbnail and for every rejection."""
+"""Functions that make thumbnails in tests, and that check the rules for every thumbnail and for every rejection."""
 
 import functools
 import io
@@ -16,20 +16,21 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
 
 @functools.cache
 def good_picture(name: str) -> bytes:
-    return pictures.GOOD[name]()
+    """Return the good picture with this name, such as `png-palette`."""
+    return pictures.GOOD_PICTURES[name]()
 
 
 def thumbnail_of(data: bytes, max_edge: int = MAX_EDGE, max_pixels: int = MAX_PIXELS) -> Thumbnail:
     return make_thumbnail(io.BytesIO(data), max_edge=max_edge, max_pixels=max_pixels)
 
 
-def open_rgba(made: Thumbnail) -> Image.Image:
-    return Image.open(io.BytesIO(made.data)).convert("RGBA")
+def open_rgba(result: Thumbnail) -> Image.Image:
+    return Image.open(io.BytesIO(result.data)).convert("RGBA")
 
 
-def pixel(made: Thumbnail, x: float, y: float) -> tuple[int, ...]:
+def pixel(result: Thumbnail, x: float, y: float) -> tuple[int, ...]:
     """Return the colour of a pixel. `x` and `y` are fractions of the width and height."""
-    value = open_rgba(made).getpixel((int(x * made.width), int(y * made.height)))
+    value = open_rgba(result).getpixel((int(x * result.width), int(y * result.height)))
     assert isinstance(value, tuple)
     return value
 
@@ -39,24 +40,25 @@ def is_close(colour: tuple[int, ...], expected: tuple[int, ...], tolerance: int 
     return all(abs(a - b) <= tolerance for a, b in zip(colour, expected, strict=False))
 
 
-def assert_shows_scene(made: Thumbnail) -> None:
+def assert_shows_scene(result: Thumbnail) -> None:
+    """Assert that each quarter of the thumbnail has the colour of the scene."""
     for x, y, colour in pictures.QUARTERS:
-        assert is_close(pixel(made, x, y), colour), (x, y, pixel(made, x, y), colour)
+        assert is_close(pixel(result, x, y), colour), (x, y, pixel(result, x, y), colour)
 
 
-def assert_valid(made: Thumbnail, max_edge: int = MAX_EDGE) -> None:
+def assert_valid(result: Thumbnail, max_edge: int = MAX_EDGE) -> None:
     """Assert the rules for every thumbnail: format, size, and no metadata."""
-    image = Image.open(io.BytesIO(made.data))
+    image = Image.open(io.BytesIO(result.data))
     image.load()
-    assert (image.format, image.size) == ("WEBP", (made.width, made.height))
+    assert (image.format, image.size) == ("WEBP", (result.width, result.height))
     assert {"exif", "icc_profile", "xmp"}.isdisjoint(image.info)
-    assert made.content_type == "image/webp"
-    assert made.source_format in FORMATS
-    longest = max(made.source_width, made.source_height)
-    assert max(made.width, made.height) == min(longest, max_edge)
+    assert result.content_type == "image/webp"
+    assert result.source_format in FORMATS
+    longest = max(result.source_width, result.source_height)
+    assert max(result.width, result.height) == min(longest, max_edge)
     scale = Fraction(min(longest, max_edge), longest)
-    assert abs(made.width - max(Fraction(1), made.source_width * scale)) <= 0.5
-    assert abs(made.height - max(Fraction(1), made.source_height * scale)) <= 0.5
+    assert abs(result.width - max(Fraction(1), result.source_width * scale)) <= 0.5
+    assert abs(result.height - max(Fraction(1), result.source_height * scale)) <= 0.5
 
 
 def assert_readable(reason: str) -> None:
@@ -69,6 +71,7 @@ def assert_readable(reason: str) -> None:
 
 
 def assert_rejected(data: bytes, match: str | None = None, max_pixels: int = MAX_PIXELS) -> Rejected:
+    """Assert that the picture is rejected with a readable reason that matches the pattern. Return the exception."""
     with pytest.raises(Rejected, match=match) as raised:
         thumbnail_of(data, max_pixels=max_pixels)
     assert_readable(str(raised.value))
@@ -78,8 +81,8 @@ def assert_rejected(data: bytes, match: str | None = None, max_pixels: int = MAX
 def assert_made_or_rejected(data: bytes) -> None:
     """Assert that the picture gets a valid thumbnail, or is rejected with a readable reason."""
     try:
-        made = thumbnail_of(data)
+        result = thumbnail_of(data)
     except Rejected as rejected:
         assert_readable(str(rejected))
     else:
-        assert_valid(made)
+        assert_valid(result)

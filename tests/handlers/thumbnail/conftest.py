@@ -1,4 +1,4 @@
-"""Fixtures: the thumbnail function in this process, with the S3 and DynamoDB of moto (a fake of AWS)."""
+"""Fixtures that run the thumbnail function in this process. The library moto imitates S3 and DynamoDB."""
 
 import itertools
 from collections.abc import Iterator
@@ -41,9 +41,9 @@ _sequencers = itertools.count(0x55AED6DCD90281E5)
 
 
 def record(name: str, key: str, **attributes: Any) -> dict[str, Any]:
-    """Return a record of an event notification. Its sequencer is later than those of all earlier calls.
+    """Return a record of an event notification of S3.
 
-    The record of a restoration has no sequencer.
+    Its sequencer is later than the sequencers of all earlier calls. The record of a restoration has no sequencer.
     """
     if not name.startswith("ObjectRestore"):
         attributes["sequencer"] = f"{next(_sequencers):018X}"

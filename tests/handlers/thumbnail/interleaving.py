@@ -1,4 +1,4 @@
-"""Runs several functions at the same time, and switches between them before each call to AWS."""
+"""A class that runs several functions at the same time, and switches between them before each call to AWS."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -21,6 +21,7 @@ QUARTERS = ((0.25, 0.25, RED), (0.75, 0.25, GREEN), (0.25, 0.75, BLUE), (0.75, 0
 
 
 def scene(size: tuple[int, int] = SIZE) -> Image.Image:
+    """Return the image with a red, a green, a blue and a white quarter."""
     width, height = size
     image = Image.new("RGB", size, WHITE)
     image.paste(RED, (0, 0, width // 2, height // 2))
@@ -58,7 +59,7 @@ def _with_black_second_frame(file_format: str, **options: Any) -> bytes:
     return save(scene(), file_format, save_all=True, append_images=[black], **options)
 
 
-GOOD: dict[str, Picture] = {
+GOOD_PICTURES: dict[str, Picture] = {
     "jpeg": jpeg,
     "jpeg-progressive": lambda: jpeg(progressive=True),
     "jpeg-cmyk": lambda: save(scene().convert("CMYK"), "JPEG", quality=95),  # inverted values, as Adobe writes
@@ -95,14 +96,14 @@ GOOD: dict[str, Picture] = {
 
 # --- grey pictures: four bars, from black on the left to white on the right ---
 
-GREYS = (0, 64, 128, 255)
+GREY_LEVELS = (0, 64, 128, 255)
 
 
 def grey_bars(form: str, black: float = 0, white: float = 255) -> bytes:
     """Return the pixels of the bars. `form` is their struct format; `black` and `white` are the values of the ends."""
-    levels = (black + (white - black) * grey / 255 for grey in GREYS)
+    levels = (black + (white - black) * grey / 255 for grey in GREY_LEVELS)
     cells = (struct.pack(form, level if form[-1] == "f" else round(level)) for level in levels)
-    return b"".join(cell * (WIDTH // len(GREYS)) for cell in cells) * HEIGHT
+    return b"".join(cell * (WIDTH // len(GREY_LEVELS)) for cell in cells) * HEIGHT
 
 
 def _grey_image() -> Image.Image:
@@ -123,7 +124,7 @@ def _float_tiff(order: str, black: float, white: float) -> bytes:
     return tiff([32], 1, grey_bars(order + "f", black, white), order, tags={339: (SHORT, [3])})
 
 
-GREY: dict[str, Picture] = {
+GREY_PICTURES: dict[str, Picture] = {
     "jpeg": lambda: save(_grey_image(), "JPEG", quality=95),
     "png": lambda: save(_grey_image(), "PNG"),
     "png-alpha": lambda: save(_grey_image().convert("LA"), "PNG"),
@@ -148,7 +149,7 @@ GREY: dict[str, Picture] = {
 }
 
 _INFINITY = float("inf")
-FLOATS_WITHOUT_RANGE: dict[str, Picture] = {
+FLOAT_PICTURES_WITHOUT_RANGE: dict[str, Picture] = {
     "nan": lambda: _float_tiff("<", float("nan"), float("nan")),
     "infinity": lambda: _float_tiff("<", _INFINITY, _INFINITY),
     "both-infinities": lambda: _float_tiff("<", -_INFINITY, _INFINITY),
@@ -158,7 +159,7 @@ FLOATS_WITHOUT_RANGE: dict[str, Picture] = {
 """Grey pictures whose values define no range from black to white."""
 
 
-def black_and_white(file_format: str) -> bytes:
+def black_and_white_picture(file_format: str) -> bytes:
     """Return a picture with one bit per pixel.
 
     The left half is black. The right half is a checkerboard of single pixels, which becomes grey when it is shrunk.
@@ -168,7 +169,7 @@ def black_and_white(file_format: str) -> bytes:
     return save(checks, file_format)
 
 
-# --- transparent pictures: the left half is transparent, the right half is RED or grey ---
+# --- transparent pictures: the left half is transparent, and the right half is red or grey ---
 
 
 def _half_transparent() -> Image.Image:
@@ -196,7 +197,7 @@ def _palette_with_alpha() -> bytes:
     return tiff([8, 8], 3, pixels * HEIGHT, tags={320: (SHORT, red + green + blue), 338: (SHORT, [2])})
 
 
-TRANSPARENT: dict[str, Picture] = {
+TRANSPARENT_PICTURES: dict[str, Picture] = {
     "png": lambda: save(_half_transparent(), "PNG"),
     "png-palette": lambda: save(_half_transparent_palette(), "PNG", transparency=bytes((0, 255))),
     "png-palette-index": lambda: save(_half_transparent_palette(), "PNG", transparency=0),
@@ -216,7 +217,7 @@ def _half_transparent_grey(left_grey: int) -> bytes:
     return (bytes((left_grey, 0)) * (WIDTH // 2) + bytes((128, 255)) * (WIDTH // 2)) * HEIGHT
 
 
-TRANSPARENT_GREY: dict[str, Picture] = {
+TRANSPARENT_GREY_PICTURES: dict[str, Picture] = {
     "png": lambda: png(8, 4, _half_transparent_grey(255)),
     "png-key": lambda: png(8, 0, _halves("L", 7, 128).tobytes(), png_chunk(b"tRNS", b"\0\7")),
     "tiff": lambda: tiff([8, 8], 1, _half_transparent_grey(0), tags={338: (SHORT, [2])}),
@@ -241,8 +242,8 @@ _TRANSPOSITIONS = {
 }
 
 
-def oriented(orientation: int, file_format: str, **options: Any) -> bytes:
-    """Return the scene as a camera stores it that was held in this orientation. Its EXIF contains the orientation."""
+def oriented_picture(orientation: int, file_format: str, **options: Any) -> bytes:
+    """Return a file of the scene, as a camera that is held in this orientation stores it. EXIF has the orientation."""
     stored = scene()
     if orientation in _TRANSPOSITIONS:
         stored = stored.transpose(_TRANSPOSITIONS[orientation])
@@ -251,7 +252,7 @@ def oriented(orientation: int, file_format: str, **options: Any) -> bytes:
     return save(stored, file_format, exif=exif.tobytes(), **options)
 
 
-def with_all_metadata(file_format: str) -> bytes:
+def picture_with_all_metadata(file_format: str) -> bytes:
     """Return the scene with SECRET in every kind of metadata: EXIF (with GPS), XMP, comment and ICC profile."""
     exif = Image.Exif()
     exif[0x010E] = SECRET.decode()

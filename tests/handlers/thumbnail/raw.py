@@ -1,4 +1,4 @@
-"""Writes PNG and TIFF files from raw pixels. Tests need files that Pillow cannot write."""
+"""Functions that return PNG and TIFF files with given pixels. The tests need files that Pillow cannot write."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""The thumbnails and the items match the uploads, whatever events S3 sends and in whatever order."""
+"""The thumbnails and the items match the uploads, although S3 may send events twice and in any order."""
 
 import io
 import json
@@ -26,6 +26,7 @@ from thumbnail.imaging import Thumbnail
 
 
 def photo(colour: str = "teal", size: tuple[int, int] = (200, 100), file_format: str = "JPEG") -> bytes:
+    """Return a picture in one colour."""
     return pictures.save(Image.new("RGB", size, colour), file_format)
 
 
@@ -123,6 +124,7 @@ def test_a_picture_that_needs_too_much_memory_is_rejected(world: World, monkeypa
 
 
 def archive(world: World, key: str) -> dict[str, Any]:
+    """Upload a picture into an archive of S3. Nobody can read the picture before it is restored."""
     return world.put(key, photo(), StorageClass="GLACIER")
 
 
@@ -166,7 +168,7 @@ def test_an_archived_picture_is_rejected_until_it_is_restored(world: World) -> N
 def test_a_restoration_during_the_first_run_is_not_lost(
     world: World, monkeypatch: pytest.MonkeyPatch, client: str, operation: str
 ) -> None:
-    """The first run has read that the picture is archived. Before it ends, the restoration is settled."""
+    """The first run has read that the picture is archived. Before this run ends, the restoration is processed."""
     created = archive(world, "old.jpg")
 
     def restore() -> None:
@@ -227,8 +229,8 @@ def test_an_aws_failure_is_raised_and_does_not_reject_the_picture(
     world.assert_made("a.jpg")
 
 
-def test_a_retry_deletes_the_thumbnail_that_a_crash_left_of_a_replaced_picture(world: World) -> None:
-    """The picture is replaced and settled before the first run writes its thumbnail and crashes."""
+def test_a_retry_after_a_crash_deletes_the_thumbnail_of_a_replaced_picture(world: World) -> None:
+    """Another run processes a replaced picture, before the first run writes its thumbnail and crashes."""
     first = world.put("a.jpg", photo("red"))
     with pytest.MonkeyPatch.context() as patch:
 
@@ -294,7 +296,7 @@ def test_a_removed_picture_leaves_nothing(world: World, monkeypatch: pytest.Monk
     world.assert_empty()
 
 
-def test_the_current_version_counts_in_a_bucket_with_versions(world: World) -> None:
+def test_the_item_describes_the_current_version_in_a_bucket_with_versions(world: World) -> None:
     world.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
     world.deliver(world.put("a.jpg", photo(size=(100, 50))))
     world.deliver(world.put("a.jpg", photo(size=(50, 100))))
@@ -313,10 +315,10 @@ def test_the_current_version_counts_in_a_bucket_with_versions(world: World) -> N
 def test_a_repeated_or_late_event_changes_nothing(world: World) -> None:
     first, second = world.put("a.jpg", photo()), world.put("a.jpg", photo())  # both uploads have the same ETag
     world.deliver(second)
-    before = (world.items(), world.thumbnails())
+    state_before = (world.items(), world.thumbnails())
     for event in (second, first):
         world.deliver(event)
-        assert (world.items(), world.thumbnails()) == before
+        assert (world.items(), world.thumbnails()) == state_before
 
 
 def test_a_late_removal_does_not_remove_a_newer_picture(world: World) -> None:
@@ -383,6 +385,7 @@ def test_the_final_state_matches_the_bucket_in_every_order_of_events(function: M
 
 
 def copy_as_thumbnail(source: io.BytesIO, **_: int) -> Thumbnail:
+    """Return the bytes of the picture as if they were its thumbnail, because this is fast."""
     return Thumbnail(
         data=source.read(), content_type="x", width=1, height=1, source_format="X", source_width=1, source_height=1
     )

@@ -39,7 +39,7 @@ def test_other_files_are_rejected(data: bytes) -> None:
 # --- too many pixels ---
 
 
-@pytest.mark.parametrize("name", pictures.GOOD)
+@pytest.mark.parametrize("name", pictures.GOOD_PICTURES)
 def test_a_picture_with_one_pixel_too_many_is_rejected(name: str) -> None:
     reason = r"^The picture has 64,000 pixels; the limit is 63,999\.$"
     assert_rejected(good_picture(name), reason, max_pixels=WIDTH * HEIGHT - 1)
@@ -54,7 +54,7 @@ def test_a_decompression_bomb_is_rejected_by_its_header(file_format: str) -> Non
     assert_rejected(hostile.bomb(file_format, 400_000_000), too_many_for_pillow)
 
 
-def test_pillows_own_limit_of_pixels_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_does_not_depend_on_pillows_own_limit_of_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     assert_rejected(hostile.bomb("BMP", 400_000_000), "has 400,000,000 pixels")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", WIDTH * HEIGHT - 1)  # above this limit, Pillow only warns
@@ -62,17 +62,17 @@ def test_pillows_own_limit_of_pixels_does_not_matter(monkeypatch: pytest.MonkeyP
     assert WIDTH * HEIGHT - 1 == Image.MAX_IMAGE_PIXELS
 
 
-def test_the_size_of_a_frame_larger_than_its_gif_counts() -> None:
+def test_the_limit_applies_to_a_frame_that_is_larger_than_its_gif() -> None:
     assert_rejected(hostile.gif_with_large_frame(10_000, 10_000), "has 100,000,000 pixels")
     assert_made_or_rejected(hostile.gif_with_large_frame())
-    made = thumbnail_of(hostile.gif_with_large_frame(16, 40))
-    assert (made.source_width, made.source_height) == (16, 40)
+    result = thumbnail_of(hostile.gif_with_large_frame(16, 40))
+    assert (result.source_width, result.source_height) == (16, 40)
 
 
 # --- damage: a damaged picture gets a thumbnail or is rejected, and causes no other error ---
 
 
-@pytest.mark.parametrize("name", pictures.GOOD)
+@pytest.mark.parametrize("name", pictures.GOOD_PICTURES)
 def test_a_cut_off_picture_is_harmless(name: str) -> None:
     whole = good_picture(name)
     ends = {*range(0, min(len(whole), 64), 7), *(len(whole) * part // 16 for part in range(16)), len(whole) - 1}
@@ -86,13 +86,23 @@ def test_half_a_picture_is_rejected(name: str) -> None:
     assert rejected.__cause__ is not None
 
 
-DAMAGED = ["jpeg", "jpeg-progressive", "jpeg-mpo", "png", "png-palette", "gif", "webp", "webp-lossless", "avif"]
-DAMAGED += ["tiff", "tiff-lzw", "tiff-jpeg", "tiff-palette", "tiff-16", "bmp", "bmp-palette"]
+PICTURES_TO_DAMAGE = [
+    "jpeg",
+    "jpeg-progressive",
+    "jpeg-mpo",
+    "png",
+    "png-palette",
+    "gif",
+    "webp",
+    "webp-lossless",
+    "avif",
+]
+PICTURES_TO_DAMAGE += ["tiff", "tiff-lzw", "tiff-jpeg", "tiff-palette", "tiff-16", "bmp", "bmp-palette"]
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    name=st.sampled_from(DAMAGED),
+    name=st.sampled_from(PICTURES_TO_DAMAGE),
     flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=6),
     in_header=st.booleans(),
 )

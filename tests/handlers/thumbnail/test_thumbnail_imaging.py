@@ -1,4 +1,4 @@
-"""Good pictures get the right thumbnail: every format, mode, orientation, colour profile and size."""
+"""Good pictures of every format, mode, orientation, colour profile and size get the right thumbnail."""
 
 import io
 import math
@@ -33,50 +33,53 @@ from thumbnail.imaging import make_thumbnail
 
 
 @pytest.mark.parametrize("max_edge", [MAX_EDGE, WIDTH], ids=["shrunk", "same-size"])
-@pytest.mark.parametrize("name", pictures.GOOD)
+@pytest.mark.parametrize("name", pictures.GOOD_PICTURES)
 def test_every_format_and_mode_keeps_its_colours(name: str, max_edge: int) -> None:
-    made = thumbnail_of(good_picture(name), max_edge)
-    assert_valid(made, max_edge)
-    assert_shows_scene(made)
-    assert (made.width, made.height) == (max_edge, max_edge * HEIGHT // WIDTH)
-    assert (made.source_width, made.source_height) == (WIDTH, HEIGHT)
-    assert made.source_format == name.partition("-")[0].upper()
-    assert thumbnail_of(good_picture(name), max_edge).data == made.data, "the same picture gives other bytes"
+    result = thumbnail_of(good_picture(name), max_edge)
+    assert_valid(result, max_edge)
+    assert_shows_scene(result)
+    assert (result.width, result.height) == (max_edge, max_edge * HEIGHT // WIDTH)
+    assert (result.source_width, result.source_height) == (WIDTH, HEIGHT)
+    assert result.source_format == name.partition("-")[0].upper()
+    assert thumbnail_of(good_picture(name), max_edge).data == result.data, "the same picture gives other bytes"
 
 
-@pytest.mark.parametrize("name", pictures.GREY)
+@pytest.mark.parametrize("name", pictures.GREY_PICTURES)
 def test_every_depth_of_grey_is_scaled_and_not_clipped(name: str) -> None:
-    made = thumbnail_of(pictures.GREY[name]())
-    for x, grey in zip((0.125, 0.375, 0.625, 0.875), pictures.GREYS, strict=True):
-        assert is_close(pixel(made, x, 0.5), (grey, grey, grey, 255), tolerance=3)
+    result = thumbnail_of(pictures.GREY_PICTURES[name]())
+    for x, grey in zip((0.125, 0.375, 0.625, 0.875), pictures.GREY_LEVELS, strict=True):
+        assert is_close(pixel(result, x, 0.5), (grey, grey, grey, 255), tolerance=3)
 
 
-@pytest.mark.parametrize("name", pictures.FLOATS_WITHOUT_RANGE)
+@pytest.mark.parametrize("name", pictures.FLOAT_PICTURES_WITHOUT_RANGE)
 def test_float_values_without_a_range_make_a_thumbnail(name: str) -> None:
-    assert_valid(thumbnail_of(pictures.FLOATS_WITHOUT_RANGE[name]()))
+    assert_valid(thumbnail_of(pictures.FLOAT_PICTURES_WITHOUT_RANGE[name]()))
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF", "BMP", "GIF"])
 def test_black_and_white_becomes_grey(file_format: str) -> None:
-    made = thumbnail_of(pictures.black_and_white(file_format))
-    assert is_close(pixel(made, 0.25, 0.5), (0, 0, 0))
-    assert is_close(pixel(made, 0.75, 0.5), (128, 128, 128), tolerance=12)
+    result = thumbnail_of(pictures.black_and_white_picture(file_format))
+    assert is_close(pixel(result, 0.25, 0.5), (0, 0, 0))
+    assert is_close(pixel(result, 0.75, 0.5), (128, 128, 128), tolerance=12)
 
 
 @pytest.mark.parametrize(
     ("picture", "colour"),
-    [pytest.param(picture, RED, id=name) for name, picture in pictures.TRANSPARENT.items()]
-    + [pytest.param(picture, (128, 128, 128), id=f"grey-{n}") for n, picture in pictures.TRANSPARENT_GREY.items()],
+    [pytest.param(picture, RED, id=name) for name, picture in pictures.TRANSPARENT_PICTURES.items()]
+    + [
+        pytest.param(picture, (128, 128, 128), id=f"grey-{n}")
+        for n, picture in pictures.TRANSPARENT_GREY_PICTURES.items()
+    ],
 )
-def test_transparency_is_kept_and_its_hidden_colour_is_invisible(
+def test_transparency_is_kept_and_the_hidden_colour_of_transparent_pixels_is_invisible(
     picture: pictures.Picture, colour: tuple[int, ...]
 ) -> None:
-    made = thumbnail_of(picture(), max_edge=81)  # an odd width, so one column of pixels covers both halves
-    assert_valid(made, max_edge=81)
-    assert pixel(made, 0.25, 0.5)[3] == 0
-    assert is_close(pixel(made, 0.75, 0.5), (*colour, 255))
-    image = open_rgba(made)
-    row = [image.getpixel((x, made.height // 2)) for x in range(made.width)]
+    result = thumbnail_of(picture(), max_edge=81)  # an odd width, so one column of pixels covers both halves
+    assert_valid(result, max_edge=81)
+    assert pixel(result, 0.25, 0.5)[3] == 0
+    assert is_close(pixel(result, 0.75, 0.5), (*colour, 255))
+    image = open_rgba(result)
+    row = [image.getpixel((x, result.height // 2)) for x in range(result.width)]
     edge = [value for value in row if isinstance(value, tuple) and 60 < value[3] < 250]
     assert all(is_close(value, colour, tolerance=40) for value in edge)
 
@@ -84,7 +87,7 @@ def test_transparency_is_kept_and_its_hidden_colour_is_invisible(
 # --- orientation and other metadata ---
 
 JPEG_OPTIONS: dict[str, object] = {"quality": 95, "subsampling": 0}
-ORIENTED: list[tuple[str, dict[str, object]]] = [
+FORMATS_WITH_ORIENTATION: list[tuple[str, dict[str, object]]] = [
     ("JPEG", JPEG_OPTIONS),
     ("PNG", {}),
     ("WEBP", {"quality": 95}),
@@ -96,14 +99,14 @@ ORIENTED: list[tuple[str, dict[str, object]]] = [
 
 @pytest.mark.parametrize("max_edge", [MAX_EDGE, WIDTH], ids=["shrunk", "same-size"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize(("file_format", "options"), ORIENTED)
+@pytest.mark.parametrize(("file_format", "options"), FORMATS_WITH_ORIENTATION)
 def test_pictures_are_turned_upright(
     file_format: str, options: Mapping[str, object], orientation: int, max_edge: int
 ) -> None:
-    made = thumbnail_of(pictures.oriented(orientation, file_format, **options), max_edge)
-    assert_valid(made, max_edge)
-    assert_shows_scene(made)
-    assert (made.source_width, made.source_height) == (WIDTH, HEIGHT)
+    result = thumbnail_of(pictures.oriented_picture(orientation, file_format, **options), max_edge)
+    assert_valid(result, max_edge)
+    assert_shows_scene(result)
+    assert (result.source_width, result.source_height) == (WIDTH, HEIGHT)
 
 
 @pytest.mark.parametrize("exif", [b"rubbish", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff"])
@@ -115,11 +118,11 @@ def test_a_picture_with_broken_exif_is_not_rejected(file_format: str, exif: byte
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_a_thumbnail_contains_no_metadata(file_format: str) -> None:
-    source = pictures.with_all_metadata(file_format)
+    source = pictures.picture_with_all_metadata(file_format)
     assert SECRET in source
-    made = thumbnail_of(source)
-    assert_valid(made)
-    assert SECRET not in made.data
+    result = thumbnail_of(source)
+    assert_valid(result)
+    assert SECRET not in result.data
 
 
 # --- colour profiles ---
@@ -141,17 +144,17 @@ def test_colours_are_converted_from_the_embedded_profile(
     mode: str, file_format: str, options: Mapping[str, object]
 ) -> None:
     image = pictures.scene().quantize(8) if mode == "P" else pictures.scene().convert(mode)
-    made = thumbnail_of(pictures.save(image, file_format, icc_profile=profiles.swapped_profile(), **options))
-    assert is_close(pixel(made, 0.25, 0.25), (30, 220, 40))  # RED with red and green exchanged
-    assert is_close(pixel(made, 0.75, 0.25), (160, 20, 60))  # GREEN
+    result = thumbnail_of(pictures.save(image, file_format, icc_profile=profiles.swapped_profile(), **options))
+    assert is_close(pixel(result, 0.25, 0.25), (30, 220, 40))  # RED with red and green exchanged
+    assert is_close(pixel(result, 0.75, 0.25), (160, 20, 60))  # GREEN
 
 
 def test_a_profile_does_not_change_transparency() -> None:
     image = Image.new("RGBA", (40, 40), (*RED, 255))
     image.paste((0, 0, 0, 0), (0, 0, 20, 40))
-    made = thumbnail_of(pictures.save(image, "PNG", icc_profile=profiles.swapped_profile()))
-    assert pixel(made, 0.2, 0.5)[3] == 0
-    assert pixel(made, 0.8, 0.5)[1] > 180
+    result = thumbnail_of(pictures.save(image, "PNG", icc_profile=profiles.swapped_profile()))
+    assert pixel(result, 0.2, 0.5)[3] == 0
+    assert pixel(result, 0.8, 0.5)[1] > 180
 
 
 @pytest.mark.parametrize(
@@ -197,10 +200,10 @@ def test_a_broken_profile_is_ignored(profile: bytes) -> None:
 def test_any_size_keeps_its_aspect_and_colour(
     size: tuple[int, int], max_edge: int, colour: tuple[int, int, int], file_format: str
 ) -> None:
-    made = thumbnail_of(pictures.save(Image.new("RGB", size, colour), file_format), max_edge)
-    assert (made.source_width, made.source_height) == size
-    assert_valid(made, max_edge)
-    assert is_close(pixel(made, 0.5, 0.5), colour)
+    result = thumbnail_of(pictures.save(Image.new("RGB", size, colour), file_format), max_edge)
+    assert (result.source_width, result.source_height) == size
+    assert_valid(result, max_edge)
+    assert is_close(pixel(result, 0.5, 0.5), colour)
 
 
 @pytest.mark.parametrize("size", [(1025, 769), (4001, 3), (999, 1300)])
@@ -220,8 +223,8 @@ def test_shrinking_in_two_steps_looks_like_shrinking_in_one_step(file_format: st
 def test_fine_lines_become_grey_and_not_a_pattern(file_format: str) -> None:
     """A pattern would show that shrinking skips rows of the picture."""
     lines = Image.frombytes("L", (2000, 2000), (bytes(2000) + b"\xff" * 2000) * 1000)
-    made = thumbnail_of(pictures.save(lines, file_format))
-    assert all(120 <= value <= 136 for value in open_rgba(made).convert("L").tobytes())
+    result = thumbnail_of(pictures.save(lines, file_format))
+    assert all(120 <= value <= 136 for value in open_rgba(result).convert("L").tobytes())
 
 
 # --- the function's arguments and errors ---
