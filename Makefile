@@ -57,7 +57,7 @@ doctor: setup ## ask your AWS account whether a deployment would fail or wait (s
 	@$(BIN)/python -m scripts.doctor --stack="$(STACK)" --profile $(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 deploy: setup ## deploy into your AWS account (STACK=compute-thumbnail, PROFILE=production, PREFIX=mine, CONTEXT="-c …", DOCTOR=no)
-	@$(BIN)/python -m scripts.check_profile --profile $(PROFILE) --prefix $(PREFIX)
+	@$(BIN)/python -m scripts.check_profile --profile $(PROFILE) --prefix $(PREFIX) --stack="$(STACK)" $(CONTEXT)
 	@[ "$(DOCTOR)" = no ] || $(MAKE) --no-print-directory doctor
 	@$(CDK) deploy $(STACK) $(SETTINGS)
 

@@ -1,52 +1,85 @@
-"""Stop `make deploy` if it would change the profile (sandbox or production) of a deployed stack.
+"""Stop `make deploy` before two changes of a deployed stack that do harm.
 
-If somebody deployed the sandbox profile over a production stack, the data of the stack would lose their protection. The
-CDK CLI does not ask before such a change, because it asks only about permissions.
+- If somebody deployed the sandbox profile over a production stack, the data of the stack would lose
+  their protection.
+- If somebody changed the processor type of a deployed ecs_ec2 stack, the deployment would wait for up to 48 hours. The
+  running tasks cannot move to the new instances, and the old instances wait for their tasks.
+
+The CDK CLI does not ask before such changes, because it asks only about permissions.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from config import from_context
+from settings_checks import ConfigError
+
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
+AMI_PARAMETER = "/aws/service/ecs/optimized-ami/"
+"""The ecs_ec2 stack has a parameter with the name of a machine image. The name for arm64 contains `arm64`."""
 
 
-def find_other_profiles(cloudformation: "CloudFormationClient", *, prefix: str, profile: str) -> Mapping[str, str]:
-    """Return the stacks with this prefix that are deployed with another profile. The values are their profiles.
+def deployed_stacks(prefix: str) -> Sequence["StackTypeDef"]:
+    """Return the stacks in the account whose names begin with this prefix. Raises botocore's errors."""
+    pages = boto3.client("cloudformation").get_paginator("describe_stacks").paginate()
+    return [stack for page in pages for stack in page["Stacks"] if stack["StackName"].startswith(f"{prefix}-")]
 
-    Raises botocore's errors.
-    """
-    others = {}
-    for page in cloudformation.get_paginator("describe_stacks").paginate():
-        for stack in page["Stacks"]:
-            deployed = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}.get("profile", profile)
-            if stack["StackName"].startswith(f"{prefix}-") and deployed != profile:
-                others[stack["StackName"]] = deployed
-    return others
+
+def profile_errors(stacks: Sequence["StackTypeDef"], profile: str) -> Iterator[str]:
+    """Yield an error for each stack that is deployed with another profile."""
+    for stack in stacks:
+        deployed = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}.get("profile", profile)
+        if deployed != profile:
+            yield (
+                f"{stack['StackName']} is deployed with the profile {deployed}. "
+                f"Update it with: make deploy PROFILE={deployed}\n"
+                f"       or deploy {profile} beside it: make deploy PROFILE={profile} PREFIX=mine"
+            )
+
+
+def architecture_errors(stacks: Sequence["StackTypeDef"], architecture: str) -> Iterator[str]:
+    """Yield an error for each stack whose instances have another processor type."""
+    for stack in stacks:
+        images = [parameter["ParameterValue"] for parameter in stack.get("Parameters", [])]
+        for image in (image for image in images if image.startswith(AMI_PARAMETER)):
+            deployed = "arm64" if "arm64" in image else "x86_64"
+            if deployed != architecture:
+                yield (
+                    f"the instances of {stack['StackName']} are {deployed}, and their tasks cannot move to "
+                    f"{architecture}.\n       Destroy the stack first: make destroy STACK={stack['StackName']}"
+                )
 
 
 def main() -> None:
-    """Exit with 1 and print the reason if a stack has another profile, or if AWS does not answer."""
+    """Exit with 1 and print the reasons if a change would do harm, or if AWS does not answer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prefix", required=True, help="the first part of the stacks' names")
     parser.add_argument("--profile", required=True, help="the profile of this deployment")
+    parser.add_argument("--stack", default="--all", help="names of the stacks to deploy, or --all")
+    parser.add_argument("--context", "-c", action="append", default=[], help="a setting, as for cdk: name=value")
     arguments = parser.parse_args()
+    settings = {**dict(each.partition("=")[::2] for each in arguments.context), "profile": arguments.profile}
+    patterns = ["*" if name == "--all" else name for name in arguments.stack.split()]
     try:
-        others = find_other_profiles(boto3.client("cloudformation"), prefix=arguments.prefix, profile=arguments.profile)
+        architecture = from_context(settings).architecture
+        stacks = deployed_stacks(arguments.prefix)
+    except ConfigError as error:
+        sys.exit(f"error: {error}")
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"error: cannot use an AWS account ({error}). Try: aws configure")
-    for name, deployed in others.items():
-        print(
-            f"error: {name} is deployed with the profile {deployed}. Update it with: make deploy PROFILE={deployed}\n"
-            f"       or deploy {arguments.profile} beside it: make deploy PROFILE={arguments.profile} PREFIX=mine",
-            file=sys.stderr,
-        )
-    sys.exit(1 if others else 0)
+    updated = [stack for stack in stacks if any(fnmatchcase(stack["StackName"], pattern) for pattern in patterns)]
+    errors = [*profile_errors(stacks, arguments.profile), *architecture_errors(updated, architecture)]
+    for message in errors:
+        print(f"error: {message}", file=sys.stderr)
+    sys.exit(1 if errors else 0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`make deploy` checks the profile first. It must not replace a stack of the production profile by a sandbox stack."""
+"""`make deploy` first checks the profile of deployed stacks, and the processor type of their instances."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +9,18 @@ import pytest
 from botocore.stub import Stubber
 
 from scripts import check_profile
+from tests.support.apps import template_with
 
+AMI_OF_ARM = {
+    "ParameterKey": "SsmParameterValue",
+    "ParameterValue": "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id",
+}
 PROFILES_OF_STACKS = {
     "compute-thumbnail": "production",
     "compute-cron": "sandbox",
     "mine-api": "sandbox",
     "compute-other": None,
+    "arm-ecs-ec2": "sandbox",
 }
 """The stacks in the account and their profile tags. One stack belongs to another project and has no profile tag."""
 
@@ -30,6 +36,7 @@ def fake_account(monkeypatch: pytest.MonkeyPatch) -> None:
             "CreationTime": datetime(2026, 11, 21, tzinfo=UTC),
             "StackStatus": "CREATE_COMPLETE",
             "Tags": [{"Key": "profile", "Value": profile}] if profile else [],
+            "Parameters": [AMI_OF_ARM] if name == "arm-ecs-ec2" else [],
         }
         for name, profile in PROFILES_OF_STACKS.items()
     ]
@@ -39,8 +46,8 @@ def fake_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boto3, "client", lambda _service: client)
 
 
-def exit_code(monkeypatch: pytest.MonkeyPatch, prefix: str, profile: str) -> Any:
-    monkeypatch.setattr("sys.argv", ["check_profile", "--prefix", prefix, "--profile", profile])
+def exit_code(monkeypatch: pytest.MonkeyPatch, prefix: str, profile: str, *options: str) -> Any:
+    monkeypatch.setattr("sys.argv", ["check_profile", "--prefix", prefix, "--profile", profile, *options])
     with pytest.raises(SystemExit) as ended:
         check_profile.main()
     return ended.value.code
@@ -63,6 +70,40 @@ def test_the_same_profile_or_a_new_prefix_is_allowed(
     monkeypatch: pytest.MonkeyPatch, prefix: str, profile: str
 ) -> None:
     assert exit_code(monkeypatch, prefix, profile) == 0
+
+
+@pytest.mark.usefixtures("fake_account")
+@pytest.mark.parametrize("stack", ["--stack=--all", "--stack=arm-*"])
+def test_another_processor_type_of_deployed_instances_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stack: str
+) -> None:
+    assert exit_code(monkeypatch, "arm", "sandbox", stack, "-c", "architecture=x86_64") == 1
+    errors = capsys.readouterr().err
+    assert "the instances of arm-ecs-ec2 are arm64, and their tasks cannot move to x86_64" in errors
+    assert "make destroy STACK=arm-ecs-ec2" in errors
+
+
+@pytest.mark.usefixtures("fake_account")
+@pytest.mark.parametrize(
+    "options", [(), ("--stack=arm-batch", "-c", "architecture=x86_64")], ids=["same", "other stack"]
+)
+def test_the_same_processor_type_or_another_stack_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    assert exit_code(monkeypatch, "arm", "sandbox", *options) == 0
+
+
+def test_the_ecs_ec2_stack_has_a_parameter_with_its_processor_type() -> None:
+    for architecture in ("arm64", "x86_64"):
+        template = template_with("ecs_ec2", architecture=architecture)
+        parameters = [{"ParameterValue": parameter["Default"]} for parameter in template["Parameters"].values()]
+        stack: Any = {"StackName": "ecs-ec2", "Parameters": parameters}
+        assert [*check_profile.architecture_errors([stack], architecture)] == []
+        assert len([*check_profile.architecture_errors([stack], "other")]) == 1
+
+
+def test_a_bad_setting_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert exit_code(monkeypatch, "compute", "sandbox", "-c", "architecture=arm").startswith("error: architecture: ")
 
 
 def test_without_credentials_the_error_suggests_a_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
