@@ -110,7 +110,7 @@ class Config:
 
     batch_max_vcpus: int = 4
     """Maximum number of vCPUs on Spot instances, and the same number again on on-demand instances. 4 vCPUs run two
-    children (jobs of an array) at once. Batch may request one instance with all these vCPUs. The first quota is 5."""
+    children (jobs of an array) at once. Batch may request all in one instance. A new account's quota is 5 vCPUs."""
     batch_instance_types: tuple[str, ...] = ()
     """Types such as `m7i-flex.large`. With (), Batch chooses. AWS's Free plan allows only a few: see docs/batch.md."""
     batch_schedule: str | None = None

@@ -126,8 +126,8 @@ def _log_access(stack: Stack, balancer: elbv2.ApplicationLoadBalancer) -> None:
         bucket, "AwsSolutions-S1", "This bucket contains access logs itself. CloudTrail can record who reads them."
     )
     # CDK's log_access_logs() works only if the region is known, because it grants the permission to ELB's account in
-    # that region. AWS recommends this service principal instead. It is the same in all regions, and the only one in the
-    # regions since August 2022.
+    # that region. AWS recommends this service principal instead. It is the same in all regions, and the only
+    # possible principal in the regions that AWS opened since August 2022.
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
     bucket.add_to_resource_policy(
         iam.PolicyStatement(

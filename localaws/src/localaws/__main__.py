@@ -21,7 +21,7 @@ def main() -> None:
         "--port",
         type=int,
         default=PORT,
-        help="if another process uses this port, a free port is used (default: %(default)s)",
+        help="port of the local AWS; if another process uses it, a free port is used (default: %(default)s)",
     )
     parser.add_argument(
         "--project", type=Path, default=Path.cwd(), help="folder of the CDK app (default: the current folder)"

@@ -32,7 +32,7 @@ from localaws.process_groups import delay_signals, end_process_group
 from localaws.settings import Settings
 
 PORT = 4566
-"""The port that programs of this kind usually use."""
+"""The usual port of programs that imitate AWS."""
 START_SECONDS = 30
 """The maximum time until a new engine answers."""
 SOURCE = Path(__file__).resolve().parent.parent
@@ -108,7 +108,8 @@ class LocalAws:
         return None
 
     def _last_engine(self) -> Engine | None:
-        # The process of this engine may have ended. The result is None if the file is missing or incomplete.
+        # Return the engine in the file, although its process may have ended. Return None if the file is missing or
+        # incomplete.
         try:
             state = json.loads(self._state_file.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
@@ -191,7 +192,8 @@ class LocalAws:
         self._incomplete_mark.unlink(missing_ok=True)
 
     def _end(self, process_group: int) -> None:
-        # The engine and the functions that it runs are in one process group. Its id is the process id of the engine.
+        # The engine and the functions that it runs are in one process group. The id of the group is the process id of
+        # the engine.
         if not end_process_group(process_group, self._process):
             raise LocalError(f"processes of the local AWS did not end. To end them, type: kill -9 -- -{process_group}")
 

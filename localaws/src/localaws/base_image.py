@@ -22,7 +22,7 @@ from localaws.container_tool import Tool
 from localaws.settings import BaseImage
 
 CHANGES = ("ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV PIP_NO_INDEX=1", "ENV PIP_FIND_LINKS=/wheels")
-"""The settings of the image. `podman import` gets each one as an option `--change`."""
+"""The settings of the image. Each one becomes an option `--change` of `podman import`."""
 _PROGRAMS = ("sh", "env", "uname", "rm", "chmod")
 _UNNEEDED_FOLDERS = (
     "test",
@@ -109,7 +109,7 @@ def _add_programs(root: Path) -> None:
 
 
 def _add_libraries_of_wheels(root: Path) -> None:
-    # A wheel contains the libraries that it needs, except those that belong to the C library.
+    # A wheel contains the libraries that it needs, except the libraries that belong to the C library. So add these.
     with tempfile.TemporaryDirectory() as folder:
         for wheel in (root / "wheels").glob("*.whl"):
             shutil.unpack_archive(wheel, folder, "zip")

@@ -32,7 +32,7 @@ class Cdk:
         self._run("synth", "--quiet", *context, "--output", str(self.assembly), activity="synthesizing")
 
     def bootstrap(self) -> None:
-        """Create the bucket and the roles that `cdk deploy` needs. A real account needs them too, once."""
+        """Create the bucket and the roles that `cdk deploy` needs. In a real account, a person also does this once."""
         self._run("bootstrap", f"aws://{ACCOUNT}/{REGION}", "--app", str(self.assembly), activity="bootstrapping")
 
     def deploy(self) -> None:
@@ -78,7 +78,8 @@ class Cdk:
         print(f"    {activity}: {time.monotonic() - started:.1f} s", flush=True)
 
     def _end_with_the_engine(self, process: subprocess.Popen[str]) -> threading.Event:
-        # If the engine ends, end the CLI as well. The CLI alone would repeat its requests for two minutes.
+        # If the engine ends, end the CLI as well, and set the returned event. Without the engine, the CLI would repeat
+        # its requests for two minutes.
         ended = threading.Event()
 
         def watch() -> None:

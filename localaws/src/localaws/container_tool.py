@@ -24,7 +24,8 @@ ANSWER_SECONDS = 10
 """The maximum time until the tool describes itself."""
 LABEL = "local-aws"
 """The label of all containers and images of a local AWS. Its value is the folder of the local AWS."""
-# Limits for open files and processes. If this machine is a sandbox, podman's defaults may exceed what it allows.
+# Limits for open files and processes. On a machine that is itself a container, podman's default limits may be higher
+# than the machine allows.
 _LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 
 
@@ -142,8 +143,8 @@ def _find_podman(folder: Path) -> Tool:
 
 
 def _run_root(folder: Path) -> Path:
-    # podman creates sockets in this folder, and rejects a path of more than 50 characters. The path of the local AWS's
-    # folder is often longer, so this folder is elsewhere and its name contains a hash of that path.
+    # podman creates sockets in this folder, and rejects a path of more than 50 characters. The path of the local AWS
+    # folder is often longer. So this folder is elsewhere, and its name contains a hash of the local AWS folder's path.
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"local-aws-{name}"
 
@@ -185,7 +186,7 @@ def is_reachable(image: str) -> bool:
 
 
 def remove_all(tool: Tool, folder: Path) -> None:
-    """Remove the containers and images of the local AWS in `folder`."""
+    """Remove all containers and images of the local AWS whose folder is `folder`."""
     label = f"label={LABEL}={folder}"
     if tool:
         containers = tool("ps", "--all", "--quiet", "--filter", label).stdout.split()

@@ -1,7 +1,7 @@
 """The CDK CLI runs this module instead of docker. The module runs docker or podman with other arguments.
 
 An image name begins with the address of a registry. The CLI uses the address of the registry in an AWS account. This
-module replaces it by the address of the engine's registry on this machine.
+module replaces that address by the address of the engine's registry on this machine.
 """
 
 import json
@@ -23,7 +23,7 @@ _ACCOUNT_REGISTRY = re.compile(r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?
 
 
 def environment(tool: Tool, folder: Path, port: int, settings: Settings) -> dict[str, str]:
-    """Return environment variables. With CDK_DOCKER, the CLI runs this module. The module reads the others."""
+    """Return environment variables. CDK_DOCKER makes the CLI run this module, which reads the other variables."""
     return {
         "CDK_DOCKER": str(COMMAND),
         "LOCAL_AWS_TOOL": tool.to_json(),

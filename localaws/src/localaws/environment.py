@@ -63,7 +63,7 @@ def client_variables(endpoint: str, folder: Path) -> dict[str, str]:
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
         # The CDK CLI stores in CDK_HOME that the key "test" belongs to this account. The user's own CDK_HOME must not
-        # contain this, because the same key may belong to another account there.
+        # contain this entry, because another local AWS may use the same key for another account.
         "CDK_HOME": str(folder / "cdk-home"),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         **LOOPBACK_WITHOUT_PROXY,

@@ -39,7 +39,7 @@ def delay_signals() -> Iterator[None]:
 def end_process_group(
     process_group: int, leader: subprocess.Popen[bytes] | subprocess.Popen[str] | None = None
 ) -> bool:
-    """Send SIGTERM, and SIGKILL if processes are left after STOP_SECONDS. Return whether the process group has ended.
+    """Send SIGTERM, and SIGKILL if processes are left after STOP_SECONDS. Return True if the process group has ended.
 
     If the leader is a child of this process, pass it as `leader`. An ended child stays in its process group until its
     parent reads its exit status, which this function does.

@@ -19,7 +19,7 @@ class StandIn:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaseImage:
-    """The base image of the project's Dockerfiles. Without access to its registry, localaws makes a similar image."""
+    """The base image of the project's Dockerfiles. If its registry does not answer, localaws makes a similar image."""
 
     image: str
     """The name of the real base image."""
@@ -43,7 +43,7 @@ class Settings:
     task_environment: Mapping[str, str] = field(default_factory=dict)
     """Variables for every ECS task. They replace variables with the same name in its task definition."""
     stand_ins: tuple[StandIn, ...] = ()
-    """The images that also run on a machine without a container tool."""
+    """Commands that run in place of images on a machine without a container tool."""
     base_image: BaseImage | None = None
 
     def to_json(self) -> str:

@@ -59,9 +59,9 @@ class TaskProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        threading.Thread(target=self._read, daemon=True, name=f"output of {name}").start()
+        threading.Thread(target=self._read_output, daemon=True, name=f"output of {name}").start()
 
-    def _read(self) -> None:
+    def _read_output(self) -> None:
         # Read the pipe even if nobody needs the log, because a full pipe would block the task.
         assert self._process.stdout is not None  # noqa: S101 - for the type checker
         for line in self._process.stdout:
@@ -152,7 +152,7 @@ class Images:
         return self
 
     def tag(self, *_: Any, **__: Any) -> bool:
-        """Do nothing, because the image keeps its own name."""
+        """Do nothing, because the image keeps its own name. Return True (success), like the package `docker`."""
         return True
 
     def _require_stand_in(self, image: str) -> None:
@@ -164,7 +164,7 @@ class Images:
 
 
 class Containers:
-    """All tasks."""
+    """The tasks that the engine has started: running and ended ones."""
 
     def __init__(self, tool: Tool, folder: Path, settings: Settings, local_name: Callable[[str], str]) -> None:
         self._tool = tool
@@ -177,7 +177,7 @@ class Containers:
 
     def run(self, image: str, *, name: str, environment: Mapping[str, str], **options: Any) -> TaskProcess:
         """Start a task with this image, or with the stand-in of the image if there is no container tool."""
-        with self._lock:  # so two tasks cannot find the same free port
+        with self._lock:  # with this lock, two tasks cannot find the same free port
             port = _free_port()
             variables = {**environment, "HOST": HOST, "PORT": str(port), **self._environment}
             if self._tool:

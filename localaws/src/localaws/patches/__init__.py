@@ -35,7 +35,7 @@ def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path)
     """Apply every patch to ministack in this process. Call this function before ministack accepts requests.
 
     `runner` runs ECS tasks. The engine writes the permissions that roles use into `permissions_file`. The patches of
-    iam replace functions that patches of Lambda and Scheduler have already replaced, so they follow those patches.
+    iam must follow the patches of Lambda and Scheduler, because they replace the same functions a second time.
     """
     apigateway.treat_loopback_as_tls()
     apigateway.validate_request_bodies()

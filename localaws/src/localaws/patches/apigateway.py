@@ -11,7 +11,7 @@ from localaws.patches.cloudformation import call_after_provisioning
 def treat_loopback_as_tls() -> None:
     """Treat every request as encrypted, although the engine uses plain HTTP.
 
-    Many bucket policies deny requests with the condition `aws:SecureTransport: false`, which means "not encrypted".
+    Many bucket policies deny a request if it is not encrypted (condition `aws:SecureTransport: false`).
 
     Stock engine: the policy denies every request, because no request is encrypted.
     AWS: clients use HTTPS, so the policy denies nothing. On 127.0.0.1, HTTP is as safe as HTTPS, because the requests

@@ -12,7 +12,7 @@ from ministack.services.cloudformation import provisioners
 
 Properties = dict[str, Any]
 Callback = Callable[[Any, str], None]
-"""A function of a resource's properties and physical id."""
+"""A function that receives the properties and the physical id of a resource."""
 
 STORED_PROPERTIES: dict[tuple[str, str], Properties] = {}
 """The properties of each resource that is only stored. A key contains the resource type and the physical id."""

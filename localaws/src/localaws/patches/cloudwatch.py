@@ -9,9 +9,9 @@ def accept_metric_math_alarms() -> None:
     """Treat an alarm on a metric math expression as an alarm on the first metric of the alarm.
 
     Stock engine: rejects the alarm ("metric math is not supported"), so the stack fails.
-    AWS: evaluates the expression. The patched engine ignores it. For FILL(metric, value) this makes no difference. On
-    AWS, FILL prevents that an alarm reads values older than its evaluation periods when newer values are missing. The
-    engine never reads such old values.
+    AWS: evaluates the expression. The patched engine ignores the expression. For FILL(metric, value), the result is the
+    same: if newer values are missing, an alarm on AWS also reads values that are older than its evaluation periods, and
+    FILL prevents this. The engine never reads such old values.
     Upstream issue: ministack excludes expressions on purpose, https://github.com/ministackorg/ministack/pull/265
     """
     stock_record = provisioners._cw_metric_alarm_record
