@@ -14,7 +14,7 @@ from stacks._web import expose_service
 from stacks._web_balancer import load_balancer
 from stacks._web_image import web_image
 from stacks._web_service import ROLLING_UPDATE, add_web_container, web_cluster
-from stacks.ecs_ec2_capacity import capacity_provider, instance_group
+from stacks.ecs_ec2_capacity import allow_registration, capacity_provider, instance_group, instance_role
 
 CPU_UNITS = 256
 """CPU units of each task: a quarter of a vCPU, as on Fargate. On a busy instance, a task gets this share. On an idle
@@ -50,8 +50,10 @@ class EcsEc2Stack(Stack):
             self, private=private_subnets, availability_zones=availability_zones, log_retention=log_retention
         )
         cluster = web_cluster(self, vpc, container_insights=container_insights)
-        instances = instance_group(self, vpc, cluster, architecture)
+        role = instance_role(self, cluster)
+        instances = instance_group(self, vpc, role, architecture, keep_both_zones=retain_data)
         capacity = capacity_provider(self, cluster, instances)
+        registration = allow_registration(self, cluster, role)
         # In bridge mode, each task gets a port of its instance. In awsvpc mode, each task would need a network
         # interface of its own, and the smallest instances support only one such interface. In a public subnet, this
         # interface would have no public address, so the task could not reach the internet.
@@ -66,6 +68,8 @@ class EcsEc2Stack(Stack):
             memory_mib=MEMORY_MIB,
         )
         service = self._service(cluster, task, capacity)
+        # ECS starts the tasks when the instances can join the cluster. When the stack is deleted, the tasks stop first.
+        service.node.add_dependency(registration)
         # Tasks in bridge mode use the security group of their instance. If a service has a capacity provider, CDK does
         # not add this group to the connections of the service. Without this line, the load balancer could not reach the
         # tasks, and no task would ever become healthy.

@@ -16,23 +16,31 @@ DISK_GB = 30
 """The smallest disk that the machine image (AMI) allows."""
 
 
-def instance_group(stack: Stack, vpc: ec2.Vpc, cluster: ecs.Cluster, architecture: str) -> autoscaling.AutoScalingGroup:
-    """Return the Auto Scaling group: one instance in each zone, and up to MAX_INSTANCES when tasks need them."""
+def instance_group(
+    stack: Stack, vpc: ec2.Vpc, role: iam.Role, architecture: str, *, keep_both_zones: bool
+) -> autoscaling.AutoScalingGroup:
+    """Return the Auto Scaling group: one instance in each zone, and up to MAX_INSTANCES when tasks need them.
+
+    With `keep_both_zones`, each zone has an instance also while a new machine image (AMI) replaces the instances. Three
+    instances then run at once, so the account needs a quota of 6 vCPUs. A new account often has only 5. Without
+    `keep_both_zones`, two instances run at once, and for some minutes one instance runs all tasks.
+    """
     subnets = serving_subnets(vpc)
     instances = autoscaling.AutoScalingGroup(
         stack,
         "Group",
         vpc=vpc,
         vpc_subnets=ec2.SubnetSelection(subnets=subnets),
-        launch_template=_launch_template(stack, vpc, cluster, arm=architecture == "arm64"),
+        launch_template=_launch_template(stack, vpc, role, arm=architecture == "arm64"),
         min_capacity=ZONES,  # one in each zone, even before the first task, because the first deployment needs them
         max_capacity=MAX_INSTANCES,
         new_instances_protected_from_scale_in=False,
         update_policy=autoscaling.UpdatePolicy.rolling_update(
-            # With a new AMI, CloudFormation starts one new instance and then terminates an old one. Before the old
-            # instance is terminated, its tasks move to another instance.
+            # With a new AMI, CloudFormation replaces one instance after the other. Before an old instance ends, its
+            # tasks move to another instance. If two instances must stay in service, the new instance starts before the
+            # old one ends. If one is enough, the old instance ends first.
             max_batch_size=1,
-            min_instances_in_service=ZONES,
+            min_instances_in_service=ZONES if keep_both_zones else 1,
             pause_time=Duration.minutes(3),
         ),
     )
@@ -69,40 +77,29 @@ def capacity_provider(
     return capacity
 
 
-def _launch_template(stack: Stack, vpc: ec2.Vpc, cluster: ecs.Cluster, *, arm: bool) -> ec2.LaunchTemplate:
-    role = _instance_role(stack, cluster)
-    group = ec2.SecurityGroup(stack, "InstancesGroup", vpc=vpc, description="The instances")
-    return ec2.LaunchTemplate(
+def allow_registration(stack: Stack, cluster: ecs.Cluster, role: iam.Role) -> iam.Policy:
+    """Allow the instances to join the cluster, but only after the cluster has its capacity provider.
+
+    The capacity provider needs the Auto Scaling group, so the first instances start before it exists. ECS may place no
+    tasks on an instance that joins the cluster too early. Without this permission, an instance cannot join. Its ECS
+    agent then tries again, with pauses of at most 15 seconds.
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/asg-capacity-providers.html
+    https://github.com/aws/amazon-ecs-agent/blob/v1.105.1/ecs-init/engine/engine.go
+    """
+    registration = iam.Policy(
         stack,
-        "Instances",
-        instance_type=ec2.InstanceType("t4g.micro" if arm else "t3.micro"),
-        machine_image=ecs.EcsOptimizedImage.amazon_linux2023(
-            ecs.AmiHardwareType.ARM if arm else ecs.AmiHardwareType.STANDARD
-        ),
-        user_data=ec2.UserData.for_linux(),
-        # Without this call, CDK would also allow the role to write the logs of the tasks and to pull their images.
-        role=role.without_policy_updates(),
-        security_group=group,
-        require_imdsv2=True,
-        # A container is one network hop behind its instance. With a limit of one hop, no task can use the instance's
-        # role, and no task needs it.
-        http_put_response_hop_limit=1,
-        # A new instance has no CPU credits, so it would start and pull images with a fifth of a vCPU. With UNLIMITED,
-        # it may borrow credits. It earns these credits again when it is idle. Only a high load for days costs more:
-        # $0.04 an hour and vCPU.
-        cpu_credits=ec2.CpuCredits.UNLIMITED,
-        block_devices=[
-            ec2.BlockDevice(
-                device_name="/dev/xvda",
-                volume=ec2.BlockDeviceVolume.ebs(
-                    DISK_GB, encrypted=True, volume_type=ec2.EbsDeviceVolumeType.GP3, delete_on_termination=True
-                ),
-            )
+        "Registration",
+        roles=[role],
+        statements=[
+            iam.PolicyStatement(actions=["ecs:RegisterContainerInstance"], resources=[cluster.cluster_arn]),
         ],
     )
+    registration.node.add_dependency(cluster)  # CDK puts the association with the capacity provider into the cluster
+    return registration
 
 
-def _instance_role(stack: Stack, cluster: ecs.Cluster) -> iam.Role:
+def instance_role(stack: Stack, cluster: ecs.Cluster) -> iam.Role:
+    """Return the role of the instances. Only allow_registration() adds the permission to join the cluster."""
     role = iam.Role(stack, "InstanceRole", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
     # The ECS agent of the instance needs these actions. To pull a task's image and to write its logs, the agent uses
     # the task's execution role. This is the default in AWS's AMIs (ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE).
@@ -110,7 +107,7 @@ def _instance_role(stack: Stack, cluster: ecs.Cluster) -> iam.Role:
     in_cluster = {"ArnEquals": {"ecs:cluster": cluster.cluster_arn}}
     for actions, resource, conditions in (
         (["DiscoverPollEndpoint"], "*", None),
-        (["RegisterContainerInstance", "DeregisterContainerInstance"], cluster.cluster_arn, None),
+        (["DeregisterContainerInstance"], cluster.cluster_arn, None),
         (
             ["SubmitContainerStateChange", "SubmitTaskStateChange", "SubmitAttachmentStateChanges"],
             cluster.cluster_arn,
@@ -145,3 +142,35 @@ def _instance_role(stack: Stack, cluster: ecs.Cluster) -> iam.Role:
         "The agents of SSM and ECS need actions that cannot be limited to a resource.",
     )
     return role
+
+
+def _launch_template(stack: Stack, vpc: ec2.Vpc, role: iam.Role, *, arm: bool) -> ec2.LaunchTemplate:
+    group = ec2.SecurityGroup(stack, "InstancesGroup", vpc=vpc, description="The instances")
+    return ec2.LaunchTemplate(
+        stack,
+        "Instances",
+        instance_type=ec2.InstanceType("t4g.micro" if arm else "t3.micro"),
+        machine_image=ecs.EcsOptimizedImage.amazon_linux2023(
+            ecs.AmiHardwareType.ARM if arm else ecs.AmiHardwareType.STANDARD
+        ),
+        user_data=ec2.UserData.for_linux(),
+        # Without this call, CDK would also allow the role to write the logs of the tasks and to pull their images.
+        role=role.without_policy_updates(),
+        security_group=group,
+        require_imdsv2=True,
+        # A container is one network hop behind its instance. With a limit of one hop, no task can use the instance's
+        # role, and no task needs it.
+        http_put_response_hop_limit=1,
+        # A new instance has no CPU credits, so it would start and pull images with a fifth of a vCPU. With UNLIMITED,
+        # it may borrow credits. It earns these credits again when it is idle. Only a high load for days costs more:
+        # $0.04 an hour and vCPU.
+        cpu_credits=ec2.CpuCredits.UNLIMITED,
+        block_devices=[
+            ec2.BlockDevice(
+                device_name="/dev/xvda",
+                volume=ec2.BlockDeviceVolume.ebs(
+                    DISK_GB, encrypted=True, volume_type=ec2.EbsDeviceVolumeType.GP3, delete_on_termination=True
+                ),
+            )
+        ],
+    )

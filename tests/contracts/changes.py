@@ -194,6 +194,29 @@ def use_amazon_linux_2(template: Template) -> None:
         parameter["Default"] = parameter["Default"].replace("amazon-linux-2023", "amazon-linux-2")
 
 
+# -- order and updates
+
+
+def put_update(key: str, value: int | None) -> Change:
+    """Return a change that sets or removes a value in the rolling update of every Auto Scaling group."""
+
+    def change(template: Template) -> None:
+        for group in resources(template, "AWS::AutoScaling::AutoScalingGroup").values():
+            group["UpdatePolicy"]["AutoScalingRollingUpdate"][key] = value
+
+    return change
+
+
+def drop_dependencies(kind: str) -> Change:
+    """Return a change that removes `DependsOn` from every resource of a type."""
+
+    def change(template: Template) -> None:
+        for resource in resources(template, kind).values():
+            resource.pop("DependsOn", None)
+
+    return change
+
+
 # -- retries
 
 

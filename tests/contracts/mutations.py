@@ -18,6 +18,7 @@ from tests.contracts.changes import (
     close_load_balancer,
     create_log_groups,
     drop,
+    drop_dependencies,
     export_outputs,
     forbid,
     mix_instance_types,
@@ -25,6 +26,7 @@ from tests.contracts.changes import (
     open_ssh,
     put,
     put_into_containers,
+    put_update,
     remove_public_addresses,
     remove_tag,
     require_parameter,
@@ -41,10 +43,12 @@ NETWORKS = "ecs_ec2 fargate batch"
 PRODUCTION = ("production",)
 AL2 = {"ImageType": "ECS_AL2"}
 BASIC_EXECUTION_ROLE = "service-role/AWSLambdaBasicExecutionRole"
+ASSOCIATION = "AWS::ECS::ClusterCapacityProviderAssociations"
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 BUCKET = "AWS::S3::Bucket"
 CAPACITY_PROVIDER = "AWS::ECS::CapacityProvider"
 CLUSTER = "AWS::ECS::Cluster"
+ECS_INSTANCES = "service-role/AmazonEC2ContainerServiceforEC2Role"
 ENVIRONMENT = "AWS::Batch::ComputeEnvironment"
 FIXED_RESPONSE = {"Type": "fixed-response"}
 FUNCTION = "AWS::Lambda::Function"
@@ -55,9 +59,11 @@ LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
 NAT_GATEWAY = "AWS::EC2::NatGateway"
 LOGS = "AWS::Logs::LogGroup"
 OTHER_TAGS = [{"Key": key, "Value": "x"} for key in ("project", "example", "profile")]
+POLICY = "AWS::IAM::Policy"
 PROVISIONED = {"ProvisionedConcurrentExecutions": 1}
 QUEUE_POLICY = "AWS::SQS::QueuePolicy"
 RECOVERY = "PointInTimeRecoverySpecification"
+REGISTER = "ecs:RegisterContainerInstance"
 REPOSITORY = "AWS::ECR::Repository"
 SCALING = "AWS::AutoScaling::AutoScalingGroup"
 SERVER = "AWS::Lightsail::Instance"
@@ -211,6 +217,11 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
     ),
     "quotas": (
         M("16 vCPUs", "batch", put(ENVIRONMENT, "ComputeResources.MaxvCpus", 16), "but a new account has 5"),
+        M("third instance for a new AMI", "ecs_ec2", put_update("MinInstancesInService", 2), "6 vCPUs at once"),
+        M("two new instances at once", "ecs_ec2", put_update("MaxBatchSize", 2), "6 vCPUs at once"),
+        M("no update policy", "ecs_ec2", put_update("MinInstancesInService", None), "keeps no instance"),
+        M("three instances", "ecs_ec2", put(SCALING, "MinSize", "3"), "6 vCPUs at once"),
+        M("unknown size", "ecs_ec2", put(LAUNCH, "LaunchTemplateData.InstanceType", "m8g.large"), "does not know"),
         M("one child", "batch", put(ENVIRONMENT, "ComputeResources.MaxvCpus", 2), "not enough for an array job"),
     ),
     "retries": (
@@ -235,6 +246,16 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
             change_retry_strategies(lambda found: found[0].update(OnStatusReason="Host * terminated.")),
             "does not accept",
         ),
+    ),
+    "registration": (
+        M("association not first", "ecs_ec2", drop_dependencies(POLICY), "may join the cluster before it has"),
+        M("every policy lets instances join", "ecs_ec2", allow(REGISTER), "may join the cluster before it has"),
+        M("any action on ECS", "ecs_ec2", allow("ecs:*"), "may join the cluster before it has"),
+        M("AWS's policy for instances", "ecs_ec2", attach_managed_policy(ECS_INSTANCES), "may join the cluster before"),
+        M("no permission", "ecs_ec2", forbid(REGISTER), "can never join"),
+        M("no association", "ecs_ec2", drop(ASSOCIATION), "is not associated"),
+        M("another provider", "ecs_ec2", put(ASSOCIATION, "CapacityProviders", ["FARGATE"]), "is not associated"),
+        M("service not last", "ecs_ec2", drop_dependencies("AWS::ECS::Service"), "may start before the instances"),
     ),
     "tagged": (
         M("missing tag", "cron batch", remove_tag, "has no tag profile"),

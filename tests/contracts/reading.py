@@ -42,6 +42,19 @@ def referred(value: Any) -> set[str]:
     return {str(held[0] if key == "Fn::GetAtt" else held) for key, held in walk(value) if key in ("Ref", "Fn::GetAtt")}
 
 
+def dependencies(template: Template, name: str) -> set[str]:
+    """Return the resources that CloudFormation creates before a resource: by `DependsOn` and by reference."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        resource = template["Resources"].get(waiting.pop(), {})
+        depends_on = resource.get("DependsOn", [])
+        direct = {*([depends_on] if isinstance(depends_on, str) else depends_on), *referred(resource)}
+        waiting += direct - found
+        found |= direct
+    return found
+
+
 def properties(template: Template, name: str) -> dict[str, Any]:
     """Return the properties of a resource, or an empty dict if the template does not have it."""
     found: dict[str, Any] = template["Resources"].get(name, {}).get("Properties", {})

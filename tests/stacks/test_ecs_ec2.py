@@ -38,15 +38,24 @@ def test_the_first_instances_also_have_the_tag_that_managed_scaling_needs(templa
 
 
 @in_both_profiles
-def test_the_capacity_provider_is_created_as_early_as_possible(template: Template) -> None:
-    provider = only_resource(template, "AWS::ECS::CapacityProvider")
-    assert "DependsOn" not in provider, "instances that join the cluster before the provider exists may get no tasks"
+def test_instances_keep_their_permissions_until_they_end(template: Template) -> None:
+    """When the stack is deleted, CloudFormation deletes the policy to join the cluster before it ends the instances.
+
+    ECS removes an instance from the cluster only if the agent is still connected, and for this it needs `ecs:Poll`.
+    """
+    policies = resources(template, "AWS::IAM::Policy")
+    (late,) = [policy for policy in policies.values() if "DependsOn" in policy]
+    assert [one["Action"] for one in late["Properties"]["PolicyDocument"]["Statement"]] == [
+        "ecs:RegisterContainerInstance"
+    ]
 
 
-@in_both_profiles
-def test_a_new_ami_replaces_one_instance_at_a_time(template: Template) -> None:
-    update = only_resource(template, "AWS::AutoScaling::AutoScalingGroup")["UpdatePolicy"]["AutoScalingRollingUpdate"]
-    assert (update["MaxBatchSize"], update["MinInstancesInService"]) == (1, 2)
+@pytest.mark.parametrize(("profile", "in_service"), [("sandbox", 1), ("production", 2)])
+def test_a_new_ami_replaces_one_instance_at_a_time(profile: str, in_service: int) -> None:
+    """The contract `quotas` checks that an update of the sandbox fits into a new account."""
+    group = only_resource(templates(profile)["ecs_ec2"], "AWS::AutoScaling::AutoScalingGroup")
+    update = group["UpdatePolicy"]["AutoScalingRollingUpdate"]
+    assert (update["MaxBatchSize"], update["MinInstancesInService"]) == (1, in_service)
 
 
 @pytest.mark.parametrize(("profile", "kind"), [("sandbox", "Public"), ("production", "Private")])
