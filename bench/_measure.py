@@ -1,4 +1,4 @@
-"""Functions for all benchmarks: they start fresh processes, print tables and progress, and check targets."""
+"""Functions for all benchmarks. They start fresh processes, print tables and progress, and check targets."""
 
 import os
 import statistics
@@ -52,7 +52,7 @@ def run_python(*arguments: str, settings: Mapping[str, str], description: str) -
 
     If the process fails, print its error output and exit.
     """
-    # If LAMBDA_TASK_ROOT is missing, Powertools does not load X-Ray, as in a test.
+    # Without LAMBDA_TASK_ROOT, Powertools would not load X-Ray. Lambda sets this variable.
     environment = {**os.environ, "LAMBDA_TASK_ROOT": "/var/task", **settings, "PYTHONPATH": str(LAMBDA_SRC)}
     run = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
     if run.returncode:

@@ -119,13 +119,13 @@ def api_requests(handler: Any) -> Mapping[str, Callable[[], None]]:
 
 
 def dynamodb_calls(dynamodb: Any) -> Mapping[str, Callable[[], None]]:
-    """Return the smallest work of such a function, by name: one call of DynamoDB."""
+    """Return a function with a single call of DynamoDB, by name. The benchmark compares the requests with this call."""
     key = {"id": {"S": NOTE_ID}}
     return {"GetItem alone": lambda: dynamodb.get_item(TableName="notes", Key=key, ConsistentRead=True)}
 
 
 def proxy_event(method: str, path: str, body: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Return a proxy event of API Gateway. It has as many headers as a real event."""
+    """Return an event of API Gateway. It has as many headers as a real event."""
     sent = {
         "Accept": "*/*",
         "Content-Type": "application/json",
@@ -159,7 +159,7 @@ def proxy_event(method: str, path: str, body: str | None, headers: Mapping[str, 
 
 
 def item(note_id: str = NOTE_ID, **more: Any) -> dict[str, Any]:
-    """Return a note in the format of DynamoDB. It has no body, if `more` has none."""
+    """Return a note in the format of DynamoDB. The note has a body only if `more` contains one."""
     return {
         "id": {"S": note_id},
         "collection": {"S": "notes"},
@@ -207,7 +207,7 @@ def respond(event_name: str, request: Any, **_: Any) -> Any:
 
 
 def percentile(times: list[float], percent: int) -> float:
-    """Return a percentile of the times: this percentage of the times is shorter."""
+    """Return a percentile: `percent` percent of the times are shorter than this time."""
     return statistics.quantiles(times, n=100, method="inclusive")[percent - 1]
 
 

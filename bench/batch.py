@@ -1,10 +1,11 @@
-"""Measure the thumbnails a second of the batch job, and check that its memory does not grow with the number of keys.
+"""Measure the speed of the Batch job, and check that its memory does not grow with the number of keys.
 
     python bench/batch.py          print two tables
     python bench/batch.py --check  also exit with 1 if a target is missed
 
-The whole job runs in a process of its own, with lists, threads, decoders and manifest. A fake S3 answers at once. For
-comparison, the same number of processes only decode pictures. Each turn runs both, so a busy machine slows both.
+The speed is the number of thumbnails a second. The whole job runs in a process of its own, with lists, threads,
+decoders and manifest (the report). A fake S3 answers at once. For comparison, the same number of processes only decode
+pictures. Each turn measures the job and the comparison, so a busy machine slows both of them.
 """
 
 # ruff: noqa: PLC0415 - a measured process must not import more than it measures
@@ -95,7 +96,10 @@ class RawResponse(io.BytesIO):
 
 
 class FakeS3:
-    """Responses for a bucket with many keys, all with one picture. Every `new_every`-th picture has no thumbnail."""
+    """Responses of S3 for buckets with many keys. All keys have the same picture, and every `new_every`th is new.
+
+    A new picture has no thumbnail yet.
+    """
 
     def __init__(self, keys: int, picture: bytes, *, new_every: int = 1) -> None:
         self.keys, self.picture, self.new_every = keys, picture, new_every
@@ -116,7 +120,7 @@ class FakeS3:
         return AWSResponse(request.url, 200, headers, RawResponse(body))  # type: ignore[arg-type, unused-ignore]
 
     def list_page(self, query: Mapping[str, list[str]]) -> str:
-        """Return one page of the list of pictures or of thumbnails."""
+        """Return one page of the list of pictures, or of the list of thumbnails, which has a prefix."""
         folder = query.get("prefix", [""])[0]
         begin = int(query.get("continuation-token", ["0"])[0])
         end = min(begin + KEYS_PER_PAGE, self.keys)
@@ -227,7 +231,8 @@ def print_results(turns: Speeds, peaks: Mapping[int, float]) -> None:
     print(f"Two decoders are {ratio(turns, ('job', 2), ('job', 1)):.2f}x as fast as one. The maximum is 2x.")
     print_table([["keys", "peak MiB"], *([f"{keys:,}", f"{peak:.0f}"] for keys, peak in peaks.items())])
     print(
-        "The peak is that of the job's own process, without decoders. It includes up to 5 MiB of the manifest, twice."
+        "The peak memory is that of the job's own process, without decoders. It includes two copies of up to 5 MiB of "
+        "the manifest."
     )
 
 

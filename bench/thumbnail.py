@@ -3,9 +3,9 @@
     python bench/thumbnail.py          print a table
     python bench/thumbnail.py --check  also exit with 1 if a target is missed
 
-The three ways (contenders) make a WebP of the same size, with the same settings, from the same bytes. Each turn runs
-all three, so a busy machine slows all three. A ratio is the median of the ratios of all turns. Memory and imports are
-measured in fresh processes. `make bench` runs all benchmarks of this folder with --check.
+The three ways are called contenders. All make a WebP of the same size, with the same settings, from the same bytes.
+Each turn runs all contenders, so a busy machine slows all of them. A ratio is the median of the ratios of all turns.
+Memory and imports are measured in fresh processes. `make bench` runs all benchmarks of this folder with --check.
 """
 
 # ruff: noqa: PLC0415 - a measured process must not import more than it measures

@@ -30,7 +30,7 @@ def printers(sandbox: str, production: str) -> tuple[Costs, Callable[[str], None
 
 
 def run_cog(sandbox: Path, production: Path, *options: str) -> int:
-    """Run cog on every document: the option `-r` writes them, `--check` compares them. Return the exit code."""
+    """Run cog on every document, and return the exit code. `-r` writes the documents, and `--check` compares them."""
     folders = ("-D", f"sandbox={sandbox}", "-D", f"production={production}")
     exit_code: int = Cog().main(
         ["cog", "-P", "-p", PROLOGUE, "--verbosity=1", *folders, *options, *map(str, DOCUMENTS)]

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles every lock: a requirements file with the exact versions of all packages. `make lock` keeps the versions in the
-# locks if possible. `make upgrade` calls this script with --upgrade, and then the locks get the newest versions.
+# locks if possible. `make upgrade` calls this script with --upgrade, which writes the newest versions into the locks.
 set -eu
 upgrade_option=${1-}
 

@@ -34,6 +34,7 @@ def task_parts(template: Template, service: Properties, count: int) -> Iterator[
 
 
 def _spot_tasks(strategy: list[Properties], count: int) -> int:
+    """Return how many of `count` tasks run on Spot with this capacity provider strategy."""
     base: int = sum(provider.get("Base", 0) for provider in strategy)
     weights: dict[str, int] = {provider["CapacityProvider"]: provider.get("Weight", 0) for provider in strategy}
     return round(max(0, count - base) * weights.get("FARGATE_SPOT", 0) / (sum(weights.values()) or 1))

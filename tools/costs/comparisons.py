@@ -1,4 +1,4 @@
-"""The lessons' tables that compare costs: alternatives to an example, and worst cases."""
+"""The tables of the lessons that compare the cost of an example with alternatives and with the worst case."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -17,7 +17,7 @@ TASKS_PER_INSTANCE = work.INSTANCE_MIB["t4g.micro"] // ecs_ec2.MEMORY_MIB
 INSTANCES_FOR_MAX_TASKS = -(-_web_service.MAX_TASKS // TASKS_PER_INSTANCE)
 """The number of instances for the largest number of tasks."""
 SPOT_TASKS = 7
-"""The number of Spot tasks among ten: the first task is regular, and three of four others are Spot."""
+"""The number of Spot tasks among ten: the first task is regular. Of every four other tasks, three are Spot tasks."""
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """The head and the rows."""
 
@@ -40,31 +40,31 @@ def _thumbnail(sums: Sums) -> Table:
 
 def _api(sums: Sums) -> Table:
     template = sums.sandbox["api"]
-    methods = [one["Properties"] for one in resources(template, "AWS::ApiGateway::Method").values()]
-    measured = [one for one in methods if one["HttpMethod"] != "OPTIONS"]
-    keyless = [one for one in methods if not one.get("ApiKeyRequired")]
+    methods = [method["Properties"] for method in resources(template, "AWS::ApiGateway::Method").values()]
+    methods_with_metrics = [method for method in methods if method["HttpMethod"] != "OPTIONS"]
+    keyless_count = sum(not method.get("ApiKeyRequired") for method in methods)
     calls_a_minute = 60 * api_gateway.KEYLESS_RATE
     metrics = 5 * PRICES["metric"].usd
     objects = sums.work("api", "1,000,000 reads", "access log, objects")
     request = (sums.work("api", "1,000,000 reads") - objects) / MILLION
-    largest_note = 2 * 400 * PRICES["dynamodb-write"].usd  # 400 KB, in a transaction, which takes twice the units
-    untraced = 20 * (MILLION * request - sums.work("api", "1,000,000 reads", "X-Ray")) + objects
+    largest_note = 2 * 400 * PRICES["dynamodb-write"].usd  # 400 KB, in a transaction, which needs twice the units
+    without_traces = 20 * (MILLION * request - sums.work("api", "1,000,000 reads", "X-Ray")) + objects
     servers = sums.idle("ecs_ec2", "load balancer", "addresses of the load balancer") + sums.instances(2)
     return ("", "cost"), [
         ("the metrics of one method for a month, if it is called in every hour", f"${metrics:.2f}"),
         (
-            f"the metrics of all {len(measured)} methods for a month, if all are called in every hour",
-            f"${len(measured) * metrics:.0f}",
+            f"the metrics of all {len(methods_with_metrics)} methods for a month, if all are called in every hour",
+            f"${len(methods_with_metrics) * metrics:.0f}",
         ),
         (
-            f"a month of {calls_a_minute:.0f} calls a minute to each of the {len(keyless)} methods without an API key",
-            f"${len(keyless) * calls_a_minute * 60 * HOURS * request:.0f}",
+            f"a month of {calls_a_minute:.0f} calls a minute to each of the {keyless_count} methods without an API key",
+            f"${keyless_count * calls_a_minute * 60 * HOURS * request:.0f}",
         ),
         (
             f"a day of requests with a stolen key: its quota of {api_gateway.KEY_QUOTA:,}, each with the largest note",
             f"${api_gateway.KEY_QUOTA * (largest_note + request):.0f}",
         ),
-        ("20,000,000 requests, without the cost of traces", f"${untraced:.0f}"),
+        ("20,000,000 requests, without the cost of traces", f"${without_traces:.0f}"),
         ("a month of a load balancer with two small servers", f"${servers:.0f}"),
     ]
 
@@ -80,9 +80,11 @@ def _ecr(_: Sums) -> Table:
 
 
 def _ec2_or_fargate(sums: Sums) -> Table:
-    most = _web_service.MAX_TASKS
+    max_tasks = _web_service.MAX_TASKS
     vcpus, gigabytes = fargate.CPU_UNITS / 1024, fargate.MEMORY_MIB / 1024
-    borrowed = (most * vcpus - INSTANCES_FOR_MAX_TASKS * BASELINE_VCPU) * _monthly("t4g-surplus")
+    instances = sums.instances(INSTANCES_FOR_MAX_TASKS)
+    on_spot = sums.tasks(max_tasks, SPOT_TASKS)
+    borrowed_cpu = (max_tasks * vcpus - INSTANCES_FOR_MAX_TASKS * BASELINE_VCPU) * _monthly("t4g-surplus")
     return ("a month of", "ECS on EC2", "Fargate"), [
         (
             "one task",
@@ -90,27 +92,27 @@ def _ec2_or_fargate(sums: Sums) -> Table:
             f"${sums.tasks(1):.2f}: {vcpus} vCPU, {gigabytes} GB and address",
         ),
         (
-            f"{most} tasks",
-            f"${sums.instances(INSTANCES_FOR_MAX_TASKS):.2f}: {INSTANCES_FOR_MAX_TASKS} instances",
-            f"${sums.tasks(most):.2f}, or ${sums.tasks(most, SPOT_TASKS):.2f} with {SPOT_TASKS} of them on Spot",
+            f"{max_tasks} tasks",
+            f"${instances:.2f}: {INSTANCES_FOR_MAX_TASKS} instances",
+            f"${sums.tasks(max_tasks):.2f}, or ${on_spot:.2f} with {SPOT_TASKS} of them on Spot",
         ),
         (
-            f"{most} tasks that are busy day and night",
-            f"${sums.instances(INSTANCES_FOR_MAX_TASKS) + borrowed:.2f}: the instances borrow CPU, which is billed",
+            f"{max_tasks} tasks that are busy day and night",
+            f"${instances + borrowed_cpu:.2f}: the instances borrow CPU, which is billed",
             "the same cost as in the row above",
         ),
     ]
 
 
 def _batch(sums: Sums) -> Table:
-    machines = ("instances", "disks", "addresses")
+    machine_parts = ("instances", "disks", "addresses")
     compute = sums.work("thumbnail", "1,000 thumbnails", "Lambda") * 1000
-    child = work.START_AND_END_HOURS * sums.work("batch", "1 instance hour on demand")
-    pictures = round(child / compute * MILLION, -2)
+    instance_start = work.START_AND_END_HOURS * sums.work("batch", "1 instance hour on demand")
+    pictures = round(instance_start / compute * MILLION, -2)
     return ("", "cost"), [
         ("computing time for 1,000,000 pictures, Lambda", f"${compute:.2f}"),
         *(
-            (f"computing time for 1,000,000 pictures, Batch {kind}", f"${sums.work('batch', name, *machines):.2f}")
+            (f"computing time for 1,000,000 pictures, Batch {kind}", f"${sums.work('batch', name, *machine_parts):.2f}")
             for kind, name in (
                 ("on Spot instances", "1,000,000 thumbnails on Spot"),
                 ("on on-demand instances", "1,000,000 thumbnails on demand"),
@@ -118,19 +120,19 @@ def _batch(sums: Sums) -> Table:
         ),
         (
             f"starting and ending one on-demand instance (Lambda makes {pictures:,.0f} thumbnails for this price)",
-            f"${child:.4f}",
+            f"${instance_start:.4f}",
         ),
     ]
 
 
 def _batch_limits(sums: Sums) -> Table:
-    lists = 4 / work.CHILDREN * sums.work("batch", "1,000,000 thumbnails on Spot", "S3, LIST requests")
-    whole = sums.work("thumbnail", "1,000 thumbnails") * 1000
+    list_requests = 4 / work.CHILDREN * sums.work("batch", "1,000,000 thumbnails on Spot", "S3, LIST requests")
+    lambda_example = sums.work("thumbnail", "1,000 thumbnails") * 1000
     vcpus = config.sandbox().batch_max_vcpus
     machines = vcpus / batch_job.VCPUS
     return ("", "cost"), [
-        ("1,000,000 thumbnails, made by the thumbnail example (Lambda)", f"${whole:.2f}"),
-        ("the LIST requests of four more children", f"${lists:.2f}"),
+        ("1,000,000 thumbnails, made by the thumbnail example (Lambda)", f"${lambda_example:.2f}"),
+        ("the LIST requests of four more children", f"${list_requests:.2f}"),
         (f"Spot instances with {vcpus} vCPUs for a month", f"${machines * _monthly('c6g.large-spot'):.0f}"),
         (f"on-demand instances with {vcpus} vCPUs for a month", f"${machines * _monthly('c6g.large'):.0f}"),
     ]
@@ -138,9 +140,9 @@ def _batch_limits(sums: Sums) -> Table:
 
 def _lightsail_settings(_: Sums) -> Table:
     server = PRICES["lightsail-server-nano"].usd
-    plans = {size: PRICES[f"lightsail-server-{size}"].usd - server for size in ("micro", "small")}
+    additional_costs = {size: PRICES[f"lightsail-server-{size}"].usd - server for size in ("micro", "small")}
     return ("setting", "additional cost a month"), [
-        *((f"`-c lightsail_bundle={size}_3_0`", f"${usd:.2f}") for size, usd in plans.items()),
+        *((f"`-c lightsail_bundle={size}_3_0`", f"${usd:.2f}") for size, usd in additional_costs.items()),
         ("`-c lightsail_disk=true`", f"${lightsail.DISK_GB * PRICES['lightsail-disk'].usd:.2f}"),
         ("`-c lightsail_bucket=true`", f"${PRICES['lightsail-bucket-small'].usd:.2f}"),
         ("`-c lightsail_database=postgres_16`", f"${PRICES['lightsail-database-micro'].usd:.2f}"),
@@ -187,11 +189,11 @@ def _lightsail(sums: Sums) -> Table:
 def _decisions(sums: Sums) -> Table:
     serverless = ("thumbnail", "cron", "api")
     sandbox = sum(sums.idle(stem) for stem in serverless)
-    closely = sum(sums.idle(stem, profile="production") for stem in serverless) - sandbox
+    watch_closely = sum(sums.idle(stem, profile="production") for stem in serverless) - sandbox
     methods = resources(sums.sandbox["api"], "AWS::ApiGateway::Method").values()
-    preflights = sum(one["Properties"]["HttpMethod"] == "OPTIONS" for one in methods)
+    options_methods = sum(method["Properties"]["HttpMethod"] == "OPTIONS" for method in methods)
     request = PRICES["api-request"].usd + work.RECORD_GB * PRICES["firehose"].usd
-    flood = preflights * api_gateway.STAGE_RATE * 3600 * HOURS * request
+    flood_cost = options_methods * api_gateway.STAGE_RATE * 3600 * HOURS * request
     return ("", "a month"), [
         *(
             (f"Container Insights for {stem}", f"${sums.idle(stem, 'Container', profile='production'):.2f}")
@@ -200,10 +202,10 @@ def _decisions(sums: Sums) -> Table:
         ("a public address", f"${_monthly('address'):.2f}"),
         ("a NAT gateway with its address", f"${_monthly('nat-gateway') + _monthly('address'):.2f}"),
         ("thumbnail, cron and api without `watch_closely`", f"${sandbox:.2f}"),
-        ("additional cost of these three with `watch_closely`", f"${closely:.2f}"),
+        ("additional cost of these three with `watch_closely`", f"${watch_closely:.2f}"),
         (
             "OPTIONS requests by strangers, if only the rate limit of the whole stage applied to them",
-            f"${round(flood, -2):,.0f}",
+            f"${round(flood_cost, -2):,.0f}",
         ),
     ]
 

@@ -31,7 +31,7 @@ def schedule_parts(template: Template, properties: Properties) -> Iterator[Part]
 
 
 def runs_a_month(expression: str) -> float:
-    """Return how often a rate(...) or cron(...) starts in a month. A cron(...) counts as if it ran on every day.
+    """Return the number of runs of a rate(...) or cron(...) in a month. A cron(...) counts as if it ran on every day.
 
     Raises UnpricedError for another expression.
     """

@@ -43,6 +43,7 @@ def details(stem: str, profiles: Mapping[str, Stacks]) -> Iterator[str]:
 
 
 def _lines(parts: Iterable[Part]) -> Iterator[str]:
+    """Yield a line for each part, and a line for the total. Equal parts become one line."""
     sums: dict[tuple[str, str, float], float] = {}
     for part in parts:
         key = (part.label, part.price, part.share)
@@ -69,6 +70,7 @@ def _dollars(usd: float) -> str:
 
 
 def _pair(left: str, right: str) -> str:
+    """Return two cells of a row: the list price, and the price after the free tiers."""
     return f"{left:>10}{right:>10}"
 
 

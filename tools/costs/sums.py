@@ -1,4 +1,4 @@
-"""Sums over the templates of both profiles, for the comparisons."""
+"""Costs of examples as single numbers. comparisons.py computes its tables from these numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ class Sums:
     production: Mapping[str, Template]
 
     def idle(self, stem: str, *kinds: str, profile: Literal["sandbox", "production"] = "sandbox") -> float:
-        """Return the cost of a month without use. With `kinds`: only of parts whose labels begin with one of them."""
+        """Return the cost of a month without use. With `kinds`, count only the parts whose labels begin with a kind."""
         templates = self.production if profile == "production" else self.sandbox
         return _sum(idle.parts(templates[stem]), kinds)
 
     def work(self, stem: str, name: str, *kinds: str) -> float:
-        """Return the cost of a unit of work. With `kinds`: only of parts whose labels begin with one of them."""
+        """Return the cost of a unit of work. With `kinds`, count only the parts whose labels begin with a kind."""
         return _sum(self._unit(stem, name), kinds)
 
     def quantity(self, stem: str, name: str, kind: str) -> float:
@@ -40,6 +40,7 @@ class Sums:
         return HOURS * ((count - on_spot) * regular + on_spot * spot)
 
     def _unit(self, stem: str, name: str) -> list[Part]:
+        """Return the parts of the bill for a unit of work."""
         (found,) = [unit.parts for unit in work.units(stem, self.sandbox[stem]) if unit.name == name]
         return found
 

@@ -63,28 +63,28 @@ def _thumbnail(template: Template) -> Iterator[Work]:
 
 
 def _cron(template: Template) -> Iterator[Work]:
-    called = call_parts(function_with_handler(template, "cron.handler.handler"), THOUSAND, CHECK_SECONDS)
+    calls = call_parts(function_with_handler(template, "cron.handler.handler"), THOUSAND, CHECK_SECONDS)
     yield Work(
         "1,000 checks of one site",
-        [Part("Scheduler", THOUSAND, "schedule-run"), *called, *check_result_parts(THOUSAND)],
+        [Part("Scheduler", THOUSAND, "schedule-run"), *calls, *check_result_parts(THOUSAND)],
     )
 
 
 def _api(template: Template) -> Iterator[Work]:
-    called = list(call_parts(function_with_handler(template, "api.handler.handler"), MILLION, REQUEST_SECONDS))
+    calls = list(call_parts(function_with_handler(template, "api.handler.handler"), MILLION, REQUEST_SECONDS))
     logs = [
         Part("access log", MILLION * RECORD_GB, "firehose"),
         Part("logs", 400 * MILLION / 1e9, "logs"),
         Part("access log, objects", HOURS * 60, "s3-put"),
     ]
     gateway = Part("API Gateway", MILLION, "api-request")
-    yield Work("1,000,000 reads", [gateway, *called, Part("DynamoDB", MILLION, "dynamodb-read"), *logs])
-    yield Work("1,000,000 creates", [gateway, *called, Part("DynamoDB", 2 * MILLION, "dynamodb-write"), *logs])
+    yield Work("1,000,000 reads", [gateway, *calls, Part("DynamoDB", MILLION, "dynamodb-read"), *logs])
+    yield Work("1,000,000 creates", [gateway, *calls, Part("DynamoDB", 2 * MILLION, "dynamodb-write"), *logs])
 
 
 def _ecr(template: Template) -> Iterator[Work]:
-    copied = call_parts(function_with_handler(template, "ecr.handler.handler"), 1, COPY_SECONDS)
-    yield Work("copying 1 image into ECR", list(copied))
+    copy_call = call_parts(function_with_handler(template, "ecr.handler.handler"), 1, COPY_SECONDS)
+    yield Work("copying 1 image into ECR", list(copy_call))
     yield Work("storing 1 GB for a month", [Part("ECR", 1, "ecr-storage")])
 
 
@@ -116,7 +116,9 @@ def _fargate(template: Template) -> Iterator[Work]:
 
 def _batch(template: Template) -> Iterator[Work]:
     (job,) = resources(template, "AWS::Batch::JobDefinition").values()
-    environment = {one["Name"]: one["Value"] for one in job["Properties"]["ContainerProperties"]["Environment"]}
+    environment = {
+        variable["Name"]: variable["Value"] for variable in job["Properties"]["ContainerProperties"]["Environment"]
+    }
     working_hours = MILLION * DECODING_SECONDS / 3600 / int(environment["VCPUS"])
     requests = [
         Part("S3, 1 PUT per thumbnail", MILLION, "s3-put"),
@@ -131,6 +133,7 @@ def _batch(template: Template) -> Iterator[Work]:
 
 
 def _machine(template: Template, suffix: str) -> Iterator[Part]:
+    """Yield the cost of one Batch instance for a month. `suffix` ends the name of the price: `-spot` or nothing."""
     environment = next(iter(resources(template, "AWS::Batch::ComputeEnvironment").values()))
     compute = environment["Properties"]["ComputeResources"]
     launch_template = template["Resources"][logical_id(compute["LaunchTemplate"]["LaunchTemplateId"])]["Properties"]

@@ -44,13 +44,13 @@ JOINING_TYPES: Mapping[str, str | None] = {
     "AWS::SNS::Subscription": "TopicArn",
     "Custom::S3BucketNotifications": "BucketName",
 }
-"""Types that become arrows. The value is the property with the source of the arrow, if there is one."""
+"""Types that become arrows. The value is the property with the source of the arrow, or None without such a property."""
 SOURCE_PROPERTIES: Mapping[str, str] = {"AWS::ECS::Service": "LoadBalancers", "AWS::Events::Rule": "EventPattern"}
 """Types of nodes that have a property with the source of an arrow to the node."""
 FAILURE_PROPERTIES = {"OnFailure": "when it fails", "DeadLetterConfig": "undeliverable", "RedrivePolicy": "unprocessed"}
-"""Properties that contain the target for failures, and the label of the arrow to it."""
+"""Properties that contain the target for failures, and the label of the arrow to this target."""
 RUNS_ON_PROPERTIES = {"AutoScalingGroupArn": "runs on", "ComputeEnvironment": "runs on"}
-"""Properties that contain the machines of a service or job, and the label of the arrow to them."""
+"""Properties that contain the machines of a service or job, and the label of the arrow to the machines."""
 VERBS = {
     r"Send|Publish": "sends",
     r"Invoke": "invokes",
@@ -97,11 +97,11 @@ def architecture(template: Mapping[str, Any]) -> Architecture:
     links = [link for name in resources for link in _links(name, resources) if link.target in resources]
     paths = [path for name in nodes for path in _arrows_from(name, links, resources)]
     monitoring = _monitoring_ids(paths, resources)
-    inner = [path for path in paths if path.target in nodes]
+    between_nodes = [path for path in paths if path.target in nodes]
     monitored = [Edge(path.source, MONITORING, dotted=True) for path in paths if path.target in monitoring]
     return Architecture(
         nodes=nodes,
-        edges=_merged([*_from_outside(nodes, paths, resources), *inner, *monitored]),
+        edges=_merged([*_from_outside(nodes, paths, resources), *between_nodes, *monitored]),
         vpc_of_node=_vpcs_of_nodes(paths, resources),
         monitoring_types=[resources[name]["Type"] for name in monitoring],
     )
@@ -133,7 +133,7 @@ def is_drawn(kind: str) -> bool:
 
 
 def references(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the logical ids that a value refers to. With each, yield the keys that lead to it."""
+    """Yield each logical id that a value refers to, after a tuple with the keys that lead to the id."""
     if isinstance(value, list):
         for inner in value:
             yield from references(inner, path)
@@ -256,7 +256,7 @@ def _public_access(name: str, found: Mapping[str, Any], resources: Resources) ->
 
 
 def _merged(edges: list[Edge]) -> list[Edge]:
-    """Return one arrow for each pair of nodes. It is dotted, with their labels, if there are dotted arrows."""
+    """Return one arrow for each pair of nodes. If a pair has dotted arrows, only their labels are kept."""
     found: dict[tuple[str, str], list[Edge]] = {}
     for edge in edges:
         found.setdefault((edge.source, edge.target), []).append(edge)
