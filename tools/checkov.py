@@ -37,7 +37,7 @@ def without_hash(logical_id: str) -> str:
 
 
 def acknowledged(document: str) -> Iterator[tuple[Finding, str]]:
-    """Yield each finding in the table with its reason. A resource without a profile has one finding for each profile."""
+    """Yield each finding in the table with its reason. A resource without a profile has a finding in each profile."""
     for row in _ROW.finditer(document):
         for resource in _RESOURCE.finditer(row["resources"]):
             for profile in [resource["profile"]] if resource["profile"] else PROFILES:
