@@ -15,6 +15,7 @@ from localaws.patches import (
     batch,
     cloudformation,
     cloudwatch,
+    dynamodb,
     ec2,
     ecr,
     ecs,
@@ -41,6 +42,8 @@ def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path)
     apigateway.validate_request_bodies()
     apigateway.pass_api_key_to_functions()
     s3.store_bucket_tags()
+    s3.refuse_to_delete_full_buckets()
+    dynamodb.refuse_to_delete_protected_tables()
     cloudwatch.accept_metric_math_alarms()
     lambda_functions.run_bundles_for_other_processors()
     lambda_functions.never_recreate_log_groups()
@@ -57,8 +60,12 @@ def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path)
     ecs.add_cluster_types()
     ecs.add_group_instances()
     elb.check_target_health(seconds_per_minute)
+    elb.refuse_to_delete_protected_balancers()
     batch.add_batch_types()
     cloudformation.add_stored_types()
+    cloudformation.refuse_missing_references()
+    cloudformation.refuse_names_in_use()
+    cloudformation.keep_undeleted_resources()
     iam.require_permission_to_log()
     iam.require_permission_to_send_failures()
     iam.require_permission_to_invoke_scheduled()

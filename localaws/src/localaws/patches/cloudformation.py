@@ -1,4 +1,4 @@
-"""The patch of CloudFormation, and functions with which the other patches add resource types.
+"""The patches of CloudFormation, and functions with which the other patches add resource types.
 
 A resource of an *only stored* type has properties and attributes in CloudFormation, but nothing runs for it.
 """
@@ -8,12 +8,15 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, new_uuid
-from ministack.services.cloudformation import provisioners
+from ministack.services import cloudformation as service
+from ministack.services.cloudformation import engine, provisioners, stacks
 
 Properties = dict[str, Any]
 Callback = Callable[[Any, str], None]
 """A function that receives the properties and the physical id of a resource."""
 
+_NAME_PROPERTIES = {kind: entry["name"] for kind, entry in provisioners._CUSTOM_NAME_REPLACEMENT.items()}
+"""The property with the physical name, by resource type. The patches add the types that are only stored."""
 STORED_PROPERTIES: dict[tuple[str, str], Properties] = {}
 """The properties of each resource that is only stored. A key contains the resource type and the physical id."""
 _SAMPLE_ATTRIBUTES = {
@@ -46,6 +49,103 @@ def add_stored_types() -> None:
             f"AWS::Lightsail::{kind}", name_property=name_property, service="lightsail", attributes=attributes
         )
     add_stored_type("AWS::Budgets::Budget", prefix="budget-")
+
+
+def refuse_missing_references() -> None:
+    """Refuse a template that refers to a missing resource.
+
+    Stock engine: replaces such a reference with the text of its name, and creates the stack.
+    AWS: refuses the template before it creates anything ("Unresolved resource dependencies").
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html
+    Upstream issue: none known.
+    """
+    stock_validate = engine._validate_template_statics
+
+    def validate(template: Any) -> None:
+        stock_validate(template)
+        if not template.get("Transform"):  # a transform may add the resources later
+            for section in ("Resources", "Outputs"):
+                _require_references(template, section)
+
+    engine._validate_template_statics = validate
+
+
+def _require_references(template: Any, section: str) -> None:
+    names = {*(template.get("Resources") or {}), *(template.get("Parameters") or {})}
+    references = [
+        *((name, attribute) for name, attribute in engine._intrinsic_references(template.get(section) or {})),
+        *((name, None) for name in _depends_on(template.get(section) or {})),
+    ]
+    missing = [(name, attribute) for name, attribute in references if name not in names and "::" not in name]
+    for name, attribute in missing:
+        if attribute is not None:
+            raise ValueError(f"Template error: instance of Fn::GetAtt references undefined resource {name}")
+    if missing:
+        unresolved = ", ".join(sorted({name for name, _ in missing}))
+        raise ValueError(
+            f"Template format error: Unresolved resource dependencies [{unresolved}] in the {section} block of the "
+            "template"
+        )
+
+
+def _depends_on(definitions: Any) -> list[str]:
+    names: list[str] = []
+    for definition in definitions.values():
+        dependencies = definition.get("DependsOn", [])
+        names += [dependencies] if isinstance(dependencies, str) else dependencies
+    return names
+
+
+def refuse_names_in_use() -> None:
+    """Refuse to create a resource whose physical name belongs to another resource of a stack.
+
+    Stock engine: creates it over the other one. If only the logical id in the template has changed, the engine then
+    deletes the removed resource. So the new one is gone, and the stack has the status UPDATE_COMPLETE.
+    AWS: creates new resources before it deletes the old ones, and the creation fails ("already exists in stack").
+    https://github.com/serverless/serverless/issues/1677
+    Upstream issue: none known.
+    """
+    stock_provision = stacks._provision_resource
+
+    def provision(kind: str, logical_id: str, properties: Any, stack_name: str) -> Any:
+        key = _NAME_PROPERTIES.get(kind)
+        if key and key in properties:
+            owner = _stack_with(kind, key, properties[key])
+            if owner:
+                raise ValueError(f"{properties[key]} already exists in stack {owner}")
+        return stock_provision(kind, logical_id, properties, stack_name)
+
+    stacks._provision_resource = provision
+
+
+def _stack_with(kind: str, key: str, name: Any) -> str | None:
+    """Return the id of the stack with a resource of this type whose property `key` has this value."""
+    for stack in service._stacks.values():
+        for resource in stack["_resources"].values():
+            if resource["ResourceType"] == kind and resource["Properties"].get(key) == name:
+                return str(stack["StackId"])
+    return None
+
+
+def keep_undeleted_resources() -> None:
+    """Keep a resource in its stack if the rollback of the stack's creation could not delete the resource.
+
+    Stock engine: the resource still exists, but its stack no longer contains it. So the deletion of the stack succeeds,
+    and the resource remains.
+    AWS: the resource has the status DELETE_FAILED, and a deletion of the stack tries again to delete it.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html#troubleshooting-errors-delete-stack-fails
+    Upstream issue: none known.
+    """
+    stock_roll_back = stacks._roll_back_operation
+
+    async def roll_back(stack_name: str, stack_id: str, stack: Any, *arguments: Any, **options: Any) -> None:
+        await stock_roll_back(stack_name, stack_id, stack, *arguments, **options)
+        if stack["StackStatus"] == "ROLLBACK_FAILED":
+            for logical_id, record in stack["_rollback_failed"].items():
+                state = {"LogicalResourceId": logical_id, "ResourceStatus": "DELETE_FAILED", "Attributes": {}}
+                stack["_resources"][logical_id] = {**record, **state, "Timestamp": stack["LastUpdatedTime"]}
+
+    stacks._roll_back_operation = roll_back
 
 
 # -- functions for the other patches
@@ -90,6 +190,8 @@ def add_stored_type(
     def delete(physical_id: str, _properties: Properties) -> None:
         STORED_PROPERTIES.pop((resource_type, physical_id), None)
 
+    if name_property:
+        _NAME_PROPERTIES[resource_type] = name_property
     add_type(resource_type, create, delete, update)
 
 
@@ -121,6 +223,23 @@ def call_after_provisioning(resource_type: str, callback: Callback) -> None:
     for operation in ("create", "update"):
         if operation in handlers:
             handlers[operation] = _with_callback(handlers[operation], callback)
+
+
+def check_before_deletion(resource_type: str, find_reason: Callable[[str], str | None]) -> None:
+    """Let CloudFormation fail to delete a resource of an existing type if `find_reason` returns a reason.
+
+    `find_reason` receives the physical id.
+    """
+    handlers = provisioners._RESOURCE_HANDLERS[resource_type]
+    stock_delete = handlers["delete"]
+
+    def delete(physical_id: str, properties: Properties) -> None:
+        reason = find_reason(physical_id)
+        if reason:
+            raise ValueError(reason)
+        stock_delete(physical_id, properties)
+
+    handlers["delete"] = delete
 
 
 def _with_callback(provision: Callable[..., Any], callback: Callback) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""The patch of Elastic Load Balancing: health checks, and an equal number of requests for each healthy target.
+"""The patches of Elastic Load Balancing: health checks of targets, and protection from deletion.
 
 A target group is the list of targets, here ECS tasks, to which a load balancer forwards requests.
 """
@@ -12,6 +12,8 @@ from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import alb
+
+from localaws.patches.cloudformation import check_before_deletion
 
 Target = tuple[str, int]
 """A target under its name in the target group: an instance id or IP address, and a port."""
@@ -73,6 +75,33 @@ def check_target_health(seconds_per_minute: float) -> None:
     alb._forward_to_tg = forward_in_turn
     alb._describe_target_health = describe_health
     alb._ACTION_MAP["DescribeTargetHealth"] = describe_health
+
+
+def refuse_to_delete_protected_balancers() -> None:
+    """Refuse to delete a load balancer with deletion protection, also through CloudFormation.
+
+    Stock engine: deletes the load balancer.
+    AWS: refuses with the error OperationNotPermitted, and the deletion or the rollback of the stack fails.
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeleteLoadBalancer.html
+    https://github.com/aws-cloudformation/rain/issues/187 shows the words.
+    Upstream issue: none known.
+    """
+    stock_delete = alb._delete_lb
+
+    def delete(parameters: Any) -> Any:
+        reason = _protection(alb._p(parameters, "LoadBalancerArn"))
+        return alb._error("OperationNotPermitted", reason) if reason else stock_delete(parameters)
+
+    alb._delete_lb = delete
+    alb._ACTION_MAP["DeleteLoadBalancer"] = delete
+    check_before_deletion("AWS::ElasticLoadBalancingV2::LoadBalancer", _protection)
+
+
+def _protection(arn: str) -> str | None:
+    protected = {"Key": "deletion_protection.enabled", "Value": "true"}
+    if protected in alb._lb_attrs.get(arn, []):
+        return f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
+    return None
 
 
 def set_targets(arn: str, targets: Mapping[Target, Address]) -> None:

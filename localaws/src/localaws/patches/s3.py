@@ -1,11 +1,11 @@
-"""The patch of S3 buckets. The patches of S3 permissions are in iam.py."""
+"""The patches of S3 buckets. The patches of S3 permissions are in iam.py."""
 
 from typing import Any
 
 from ministack.services import s3
 from ministack.services.cloudformation import provisioners
 
-from localaws.patches.cloudformation import call_after_provisioning
+from localaws.patches.cloudformation import call_after_provisioning, check_before_deletion
 
 
 def store_bucket_tags() -> None:
@@ -22,3 +22,20 @@ def store_bucket_tags() -> None:
 
 def _store_tags(properties: Any, bucket: str) -> None:
     s3._bucket_tags[bucket] = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+
+
+def refuse_to_delete_full_buckets() -> None:
+    """Let CloudFormation fail to delete a bucket that contains objects or versions of objects.
+
+    Stock engine: CloudFormation deletes the bucket and its objects. Only the API of S3 refuses.
+    AWS: the deletion fails ("The bucket you tried to delete is not empty").
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html#troubleshooting-errors-delete-stack-fails
+    Upstream issue: none known.
+    """
+    check_before_deletion("AWS::S3::Bucket", _content)
+
+
+def _content(bucket: str) -> str | None:
+    if bucket in s3._buckets and (s3._buckets[bucket]["objects"] or s3._bucket_has_versions(bucket)):
+        return "The bucket you tried to delete is not empty (Status Code: 409; Error Code: BucketNotEmpty)"
+    return None

@@ -1,0 +1,154 @@
+"""Tests of the patches with which CloudFormation refuses templates and deletions.
+
+Each test compares the stock engine with the patched one. It fails if a patch does not work or is no longer necessary.
+"""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from conftest import Client
+
+REFUSED = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "standard.fifo"}}
+"""A queue that SQS refuses to create, because only a FIFO queue can have this name."""
+TABLE = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+}
+
+
+def status_of(cloudformation: Any, stack_id: str) -> str:
+    return str(cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"])
+
+
+def run(client: Client, operation: str, stack: str, resources: Any = None) -> tuple[str, list[str]]:
+    """Create, update or delete a stack. Return the stack's status, and the reasons of failures, newest first."""
+    cloudformation = client("cloudformation")
+    template = {"TemplateBody": json.dumps({"Resources": resources})} if resources else {}
+    if operation == "delete":
+        stack_id = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
+        cloudformation.delete_stack(StackName=stack)
+    else:
+        stack_id = getattr(cloudformation, f"{operation}_stack")(StackName=stack, **template)["StackId"]
+    while (status := status_of(cloudformation, stack_id)).endswith("_IN_PROGRESS"):
+        time.sleep(0.05)
+    events = cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
+    return status, [event.get("ResourceStatusReason", "") for event in events if "FAILED" in event["ResourceStatus"]]
+
+
+def test_a_protected_stack_is_not_deleted(stock: Client) -> None:
+    """The stock engine already refuses, so there is no patch."""
+    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    stock("cloudformation").create_stack(StackName="kept", TemplateBody=template, EnableTerminationProtection=True)
+    with pytest.raises(ClientError, match="cannot be deleted while TerminationProtection is enabled"):
+        stock("cloudformation").delete_stack(StackName="kept")
+
+
+def delete_full_bucket(client: Client) -> tuple[str, list[str]]:
+    run(client, "create", "full", {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "full"}}})
+    client("s3").put_object(Bucket="full", Key="a", Body=b"a")
+    return run(client, "delete", "full")
+
+
+def test_a_bucket_with_objects_is_not_deleted(stock: Client, patched: Client) -> None:
+    assert delete_full_bucket(stock)[0] == "DELETE_COMPLETE"
+    status, reasons = delete_full_bucket(patched)
+    assert status == "DELETE_FAILED"
+    assert "The bucket you tried to delete is not empty" in reasons[-1]
+    patched("s3").delete_object(Bucket="full", Key="a")
+    assert run(patched, "delete", "full")[0] == "DELETE_COMPLETE"
+
+
+def delete_protected_table(client: Client) -> tuple[str, list[str]]:
+    properties = {**TABLE, "DeletionProtectionEnabled": True}
+    run(client, "create", "table", {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": properties}})
+    return run(client, "delete", "table")
+
+
+def test_a_protected_table_is_not_deleted(stock: Client, patched: Client) -> None:
+    assert delete_protected_table(stock)[0] == "DELETE_COMPLETE"
+    status, reasons = delete_protected_table(patched)
+    assert status == "DELETE_FAILED"
+    assert "protected against deletion" in reasons[-1]
+
+
+def create_and_roll_back_protected_balancer(client: Client) -> str:
+    """Create a stack with a protected load balancer and a resource that fails. Return the status of the stack."""
+    protection = {"Key": "deletion_protection.enabled", "Value": "true"}
+    balancer = {
+        "Type": "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "Properties": {"Name": "protected", "LoadBalancerAttributes": [protection]},
+    }
+    resources = {"Balancer": balancer, "Last": {**REFUSED, "DependsOn": "Balancer"}}
+    return run(client, "create", "balancer", resources)[0]
+
+
+def balancers(client: Client) -> list[str]:
+    found = client("elbv2").describe_load_balancers()["LoadBalancers"]
+    return [balancer["LoadBalancerArn"] for balancer in found]
+
+
+def test_a_protected_load_balancer_is_not_deleted(stock: Client, patched: Client) -> None:
+    assert create_and_roll_back_protected_balancer(stock) == "ROLLBACK_COMPLETE"
+    assert balancers(stock) == []
+    assert create_and_roll_back_protected_balancer(patched) == "ROLLBACK_FAILED"
+    (arn,) = balancers(patched)
+    with pytest.raises(ClientError, match="OperationNotPermitted"):
+        patched("elbv2").delete_load_balancer(LoadBalancerArn=arn)
+    status, reasons = run(patched, "delete", "balancer")
+    assert (status, balancers(patched)) == ("DELETE_FAILED", [arn])
+    assert f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled" in reasons
+    attribute = {"Key": "deletion_protection.enabled", "Value": "false"}
+    patched("elbv2").modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[attribute])
+    assert (run(patched, "delete", "balancer")[0], balancers(patched)) == ("DELETE_COMPLETE", [])
+
+
+def test_a_resource_remains_in_its_stack_if_a_rollback_cannot_delete_it(stock: Client, patched: Client) -> None:
+    properties = {**TABLE, "DeletionProtectionEnabled": True}
+    table = {"Type": "AWS::DynamoDB::Table", "Properties": properties}
+    resources = {"Table": table, "Last": {**REFUSED, "DependsOn": "Table"}}
+    assert run(stock, "create", "left", resources)[0] == "ROLLBACK_COMPLETE"
+    assert run(patched, "create", "left", resources)[0] == "ROLLBACK_FAILED"
+    (left,) = patched("cloudformation").list_stack_resources(StackName="left")["StackResourceSummaries"]
+    assert (left["LogicalResourceId"], left["ResourceStatus"]) == ("Table", "DELETE_FAILED")
+
+
+@pytest.mark.parametrize(
+    ("resource", "message"),
+    [
+        ({"Properties": {"TopicName": {"Ref": "Missing"}}}, "Unresolved resource dependencies [Missing] in the Reso"),
+        ({"Properties": {"TopicName": {"Fn::Sub": "${Missing}"}}}, "Unresolved resource dependencies [Missing] in"),
+        ({"DependsOn": ["Missing"]}, "Unresolved resource dependencies [Missing] in the Resources block"),
+        ({"Properties": {"TopicName": {"Fn::GetAtt": ["Missing", "Arn"]}}}, "references undefined resource Missing"),
+    ],
+    ids=["Ref", "Fn::Sub", "DependsOn", "Fn::GetAtt"],
+)
+def test_a_reference_to_a_missing_resource_is_refused(
+    stock: Client, patched: Client, resource: Any, message: str
+) -> None:
+    resources = {"Topic": {"Type": "AWS::SNS::Topic", **resource}}
+    run(stock, "create", "missing", resources)
+    run(stock, "delete", "missing")
+    with pytest.raises(ClientError) as refused:
+        run(patched, "create", "missing", resources)
+    assert message in str(refused.value)
+    assert refused.value.response["Error"]["Code"] == "ValidationError"
+
+
+def rename_table(client: Client) -> tuple[str, list[str]]:
+    """Deploy a table, and then the same table under another logical id."""
+    table = {"Type": "AWS::DynamoDB::Table", "Properties": {**TABLE, "TableName": "notes"}}
+    run(client, "create", "renamed", {"Notes": table})
+    return run(client, "update", "renamed", {"NewNotes": table})
+
+
+def test_a_resource_with_a_new_logical_id_and_the_old_name_is_refused(stock: Client, patched: Client) -> None:
+    assert rename_table(stock)[0] == "UPDATE_COMPLETE"
+    assert "notes" not in stock("dynamodb").list_tables()["TableNames"], "the engine has deleted the new table"
+    status, reasons = rename_table(patched)
+    assert status == "UPDATE_ROLLBACK_COMPLETE"
+    assert any(reason.startswith("notes already exists in stack arn:aws:cloudformation") for reason in reasons)
+    assert "notes" in patched("dynamodb").list_tables()["TableNames"]
