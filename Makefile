@@ -25,8 +25,8 @@ PARALLEL := --numprocesses 3 --dist loadfile
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local local-down test test-fast synth doctor deploy smoke destroy submit cost bench checkov lint lock upgrade \
-	permissions snapshots docs clean
+.PHONY: help setup local local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench checkov \
+	lint lock upgrade permissions snapshots docs clean
 
 help: ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,9 @@ smoke: setup ## test the deployed examples in your AWS account
 
 destroy: setup ## delete the stacks from your AWS account (same options as deploy)
 	@$(CDK) destroy $(STACK) $(SETTINGS) --concurrency 8
+
+recover: setup ## delete a stack whose first deployment failed, so that `make deploy` works again (STACK=compute-api)
+	@$(BIN)/python -m scripts.recover -- $(STACK)
 
 submit: setup ## run the batch example's job in your AWS account and follow it (KEYS="holiday/*", CHILDREN=2)
 	@$(BIN)/python -m scripts.submit --prefix $(PREFIX) --keys "$$KEYS" --children $(CHILDREN)

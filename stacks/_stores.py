@@ -11,6 +11,16 @@ from constructs import Construct
 from stacks._nag import acknowledge
 
 
+def removal_policy(*, retain_data: bool) -> RemovalPolicy:
+    """Return the removal policy of stores. With `retain_data` they remain when their stack is deleted.
+
+    But if the first deployment of a stack fails, CloudFormation deletes its new stores. RETAIN would keep them. AWS
+    would bill them, the next deployment would create new ones, and it could not use the names of the old ones.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
+    """
+    return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain_data else RemovalPolicy.DESTROY
+
+
 def set_policy_removal(store: s3.Bucket | sqs.Queue, removal: RemovalPolicy) -> None:
     """Set the removal policy of a store's resource policy to `removal`, the removal policy of the store itself.
 
@@ -67,7 +77,9 @@ def on_demand_table(  # noqa: PLR0913 - keyword arguments
 ) -> dynamodb.Table:
     """Return a table with string keys. AWS bills each request. A table without requests costs only its storage.
 
-    With `retain_data`, the table can be restored to any second of the last 35 days, and is protected from deletion.
+    With `retain_data`, the table can be restored to any second of the last 35 days, and is protected from deletion. So
+    even after a failed first deployment CloudFormation cannot delete the table. With RETAIN it does not try, and the
+    rollback does not fail. `make recover` deletes the empty table.
     `why_no_recovery` tells reviewers why a table without `retain_data` needs no recovery.
     `options` are further parameters of CDK's Table.
     """

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_logs as logs
 
 from stacks._nag import acknowledge
+from stacks._stores import removal_policy
 
 CONTAINER = "Web"
 PORT = 8080
@@ -76,7 +77,7 @@ def add_web_container(  # noqa: PLR0913 - keyword arguments
         Stack.of(task),
         "Logs",
         retention=log_retention,
-        removal_policy=RemovalPolicy.RETAIN if retain_logs else RemovalPolicy.DESTROY,
+        removal_policy=removal_policy(retain_data=retain_logs),
     )
     container = task.add_container(
         CONTAINER,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -11,7 +11,7 @@ from constructs import Construct
 from stacks._alarms import alarm_topic, notify
 from stacks._cdk_helpers import add_helper_log_groups
 from stacks._functions import python_function
-from stacks._stores import on_demand_table
+from stacks._stores import on_demand_table, removal_policy
 from stacks.api_access_logs import add_access_logs
 from stacks.api_gateway import add_key, add_routes, rest_api
 from stacks.api_problems import add_problems
@@ -39,7 +39,7 @@ class ApiStack(Stack):
         """Add the resources of the example. `watch_closely` adds alarms on latency and throttles, and the dashboard."""
         description = "API Gateway: a REST API for notes, with keys, throttling and a dashboard, on Lambda and DynamoDB"
         super().__init__(scope, id, description=description, **stack_parameters)
-        removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
+        removal = removal_policy(retain_data=retain_data)
 
         notes = self._table("Notes", retain_data=retain_data)
         function = python_function(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack, TimeZone
+from aws_cdk import CfnOutput, Stack, TimeZone
 from aws_cdk import aws_batch as batch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -17,7 +17,7 @@ from stacks._alarms import alarm_topic, notify
 from stacks._cdk_helpers import add_helper_log_groups
 from stacks._network import small_vpc
 from stacks._schedules import scheduler_role
-from stacks._stores import dead_letter_queue, private_bucket
+from stacks._stores import dead_letter_queue, private_bucket, removal_policy
 from stacks.batch_capacity import compute_environments, job_queue
 from stacks.batch_job import VCPUS, job_definition
 from stacks.batch_watch import add_budget, collect_failures, failure_alarm
@@ -53,7 +53,7 @@ class BatchStack(Stack):
         """
         description = "Batch: an array job makes the thumbnails of a whole bucket, on Spot instances"
         super().__init__(scope, id, description=description, **stack_parameters)
-        removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
+        removal = removal_policy(retain_data=retain_data)
         private_subnets = retain_data  # only production pays for a NAT gateway
 
         pictures = private_bucket(self, "Input", removal=removal, keep_versions=retain_data)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, TimeZone
+from aws_cdk import CfnOutput, Duration, Stack, TimeZone
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -15,7 +15,7 @@ from constructs import Construct
 from stacks._alarms import alarm_topic, notify
 from stacks._functions import METRICS_NAMESPACE, QueueDestination, python_function
 from stacks._schedules import scheduler_role
-from stacks._stores import dead_letter_queue, on_demand_table
+from stacks._stores import dead_letter_queue, on_demand_table, removal_policy
 from stacks.cron_watch import METRICS, add_alarms
 
 TIMEOUT_SECONDS = 10
@@ -60,7 +60,7 @@ class CronStack(Stack):
         """
         description = "Lambda: a schedule checks web sites and writes the results to DynamoDB"
         super().__init__(scope, id, description=description, **stack_parameters)
-        removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
+        removal = removal_policy(retain_data=retain_data)
         max_age = _max_age(schedule, longest_gap)
 
         results = on_demand_table(

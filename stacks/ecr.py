@@ -11,6 +11,7 @@ from constructs import Construct
 
 from stacks._cdk_helpers import add_helper_log_groups
 from stacks._functions import python_function
+from stacks._stores import removal_policy
 from stacks._web_image import web_asset
 
 KEPT_IMAGES = 10
@@ -75,7 +76,7 @@ class EcrStack(Stack):
                 ),
             ],
             empty_on_delete=not retain_data,
-            removal_policy=RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY,
+            removal_policy=removal_policy(retain_data=retain_data),
         )
 
     def _publisher(

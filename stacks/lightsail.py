@@ -6,10 +6,11 @@ For Lightsail, CDK only has L1 constructs: one class for each resource type of C
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Aws, CfnOutput, Fn, RemovalPolicy, Stack
+from aws_cdk import Aws, CfnOutput, Fn, Stack
 from aws_cdk import aws_lightsail as lightsail
 from constructs import Construct
 
+from stacks._stores import removal_policy
 from stacks.lightsail_firewall import open_ports
 from stacks.lightsail_watch import add_alarms
 
@@ -58,10 +59,8 @@ class LightsailStack(Stack):
         app_database = self._database("Database", database) if database else None
         app_bucket = self._bucket("Bucket", server, keep_versions=retain_data) if bucket else None
 
-        # RETAIN would also keep the resources of a first deployment that failed. AWS would bill them, and the next
-        # deployment could not use their names. The address has the same policy as the server, because a server that
-        # remains must keep its address.
-        removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain_data else RemovalPolicy.DESTROY
+        # The address has the same policy as the server, because a server that remains must keep its address.
+        removal = removal_policy(retain_data=retain_data)
         for resource in filter(None, (server, address, extra_disk, app_database, app_bucket)):
             resource.apply_removal_policy(removal)
 

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -18,7 +18,7 @@ from stacks._cdk_helpers import add_helper_log_groups
 from stacks._functions import METRICS_NAMESPACE, QueueDestination, python_function
 from stacks._nag import acknowledge
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
-from stacks._stores import dead_letter_queue, on_demand_table, private_bucket
+from stacks._stores import dead_letter_queue, on_demand_table, private_bucket, removal_policy
 
 MEMORY_MB = 1769
 """This memory gives the function one whole vCPU. A picture is decoded by a single thread. With less memory, the
@@ -46,7 +46,7 @@ class ThumbnailStack(Stack):
         """Add the resources of the example. `watch_closely` adds alarms on events that Lambda will try again."""
         description = "Lambda: a picture put into S3 becomes a thumbnail in S3 and an item in DynamoDB"
         super().__init__(scope, id, description=description, **stack_parameters)
-        removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
+        removal = removal_policy(retain_data=retain_data)
 
         uploads = private_bucket(self, "Uploads", removal=removal, keep_versions=retain_data)
         thumbnails = private_bucket(self, "Thumbnails", removal=removal)

@@ -61,6 +61,7 @@ LOGS = "AWS::Logs::LogGroup"
 OTHER_TAGS = [{"Key": key, "Value": "x"} for key in ("project", "example", "profile")]
 POLICY = "AWS::IAM::Policy"
 PROVISIONED = {"ProvisionedConcurrentExecutions": 1}
+QUEUE = "AWS::SQS::Queue"
 QUEUE_POLICY = "AWS::SQS::QueuePolicy"
 RECOVERY = "PointInTimeRecoverySpecification"
 REGISTER = "ecs:RegisterContainerInstance"
@@ -245,6 +246,26 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
             "batch",
             change_retry_strategies(lambda found: found[0].update(OnStatusReason="Host * terminated.")),
             "does not accept",
+        ),
+    ),
+    "recoverable": (
+        M("protected load balancer", WEB, put(BALANCER, "LoadBalancerAttributes", [PROTECTED]), "AWS bills it"),
+        M("retained queue", "batch cron", set_policy(QUEUE, "DeletionPolicy", "Retain"), "stays behind"),
+        M("retained repository", "ecr", set_policy(REPOSITORY, "DeletionPolicy", "Retain"), "stays behind"),
+        M("retained logs", "fargate api", set_policy(LOGS, "DeletionPolicy", "Retain"), "stays behind"),
+        M(
+            "protected table that the rollback deletes",
+            "api cron thumbnail",
+            set_policy(TABLE, "DeletionPolicy", "RetainExceptOnCreate"),
+            "cannot be deleted",
+            PRODUCTION,
+        ),
+        M(
+            "log bucket that the rollback deletes",
+            WEB,
+            set_policy(BUCKET, "DeletionPolicy", "RetainExceptOnCreate"),
+            "cannot be deleted",
+            PRODUCTION,
         ),
     ),
     "registration": (

@@ -137,12 +137,11 @@ def test_the_network_logs_rejected_packets(template: Template) -> None:
 
 
 @both_stacks
-def test_only_the_production_load_balancer_is_protected_and_writes_access_logs(stem: str) -> None:
+def test_only_the_production_load_balancer_writes_access_logs(stem: str) -> None:
     assert resources(templates("sandbox")[stem], "AWS::S3::Bucket") == {}
     template = templates("production")[stem]
     attributes = balancer_attributes(template)
     (bucket,) = resources(template, "AWS::S3::Bucket")
-    assert attributes["deletion_protection.enabled"] == "true"
     assert attributes["access_logs.s3.enabled"] == "true"
     assert attributes["access_logs.s3.bucket"] == {"Ref": bucket}
     (policy,) = resources(template, "AWS::S3::BucketPolicy")
