@@ -1,4 +1,4 @@
-"""Tests of the patches with which CloudFormation refuses templates and deletions.
+"""Tests of the patches with which CloudFormation refuses templates and deletions, and of the test file of access logs.
 
 Each test compares the stock engine with the patched one. It fails if a patch does not work or is no longer necessary.
 """
@@ -152,3 +152,19 @@ def test_a_resource_with_a_new_logical_id_and_the_old_name_is_refused(stock: Cli
     assert status == "UPDATE_ROLLBACK_COMPLETE"
     assert any(reason.startswith("notes already exists in stack arn:aws:cloudformation") for reason in reasons)
     assert "notes" in patched("dynamodb").list_tables()["TableNames"]
+
+
+def log_files(client: Client) -> list[str]:
+    """Deploy a load balancer with an access log. Return the keys in the bucket of the log."""
+    client("s3").create_bucket(Bucket="access-logs")
+    attributes = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": "access-logs"}
+    properties = {"LoadBalancerAttributes": [{"Key": key, "Value": value} for key, value in attributes.items()]}
+    balancer = {"Type": "AWS::ElasticLoadBalancingV2::LoadBalancer", "Properties": properties}
+    run(client, "create", "logging", {"Balancer": balancer})
+    run(client, "delete", "logging")
+    return [found["Key"] for found in client("s3").list_objects_v2(Bucket="access-logs").get("Contents", [])]
+
+
+def test_a_load_balancer_writes_a_test_file_into_the_bucket_of_its_log(stock: Client, patched: Client) -> None:
+    assert log_files(stock) == []
+    assert log_files(patched) == ["AWSLogs/000000000000/ELBAccessLogTestFile"]

@@ -1,4 +1,4 @@
-"""The patches of Elastic Load Balancing: health checks of targets, and protection from deletion.
+"""The patches of Elastic Load Balancing: health checks of targets, protection from deletion, and access logs.
 
 A target group is the list of targets, here ECS tasks, to which a load balancer forwards requests.
 """
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import alb
+from ministack.services import alb, s3
 
-from localaws.patches.cloudformation import check_before_deletion
+from localaws.patches.cloudformation import call_after_provisioning, check_before_deletion
 
 Target = tuple[str, int]
 """A target under its name in the target group: an instance id or IP address, and a port."""
@@ -102,6 +102,24 @@ def _protection(arn: str) -> str | None:
     if protected in alb._lb_attrs.get(arn, []):
         return f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
     return None
+
+
+def write_test_file() -> None:
+    """Write a test file into the bucket of the access log as soon as the log is turned on.
+
+    Stock engine: never writes into the bucket.
+    AWS: writes the file ELBAccessLogTestFile, to check the bucket's policy. So the bucket is never empty.
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
+    Upstream issue: none known.
+    """
+    call_after_provisioning("AWS::ElasticLoadBalancingV2::LoadBalancer", _write_test_file)
+
+
+def _write_test_file(properties: Any, _arn: str) -> None:
+    attributes = {attribute["Key"]: attribute["Value"] for attribute in properties.get("LoadBalancerAttributes", [])}
+    if attributes.get("access_logs.s3.enabled") == "true":
+        key = f"AWSLogs/{get_account_id()}/ELBAccessLogTestFile"
+        s3._put_object(attributes["access_logs.s3.bucket"], key, b"a test file", {})
 
 
 def set_targets(arn: str, targets: Mapping[Target, Address]) -> None:
