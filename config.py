@@ -21,8 +21,8 @@ def sandbox() -> "Config":
         profile="sandbox",
         retain_data=False,
         log_retention=RetentionDays.ONE_WEEK,  # long enough for an experiment
-        watch_closely=False,  # this would cost four times as much as thumbnail, cron and api together
-        container_insights=False,  # its metrics cost as much as the tasks, and their log group remains
+        watch_closely=False,  # True would cost four times as much as thumbnail, cron and api together
+        container_insights=False,  # True would cost as much as the tasks, and leave a log group behind
     )
 
 
@@ -83,7 +83,7 @@ class Config:
     architecture: str = "arm64"
     """Processor type of the containers and of their machines: `x86_64`, or `arm64`, which costs a fifth less."""
     availability_zones: tuple[str, ...] = ()
-    """Two zones for the VPCs of ecs_ec2, fargate and batch. With (), the first two zones. docs/fargate.md says more."""
+    """Two zones for the VPCs of ecs_ec2, fargate and batch. With (), they use the first two zones: docs/fargate.md."""
     publish_web_image: bool = True
     """Whether the ecr stack's deployment copies the web image into its repository. Building the image needs Docker."""
     web_image: str | None = None
@@ -97,7 +97,7 @@ class Config:
     lightsail_blueprint: str = "ubuntu_24_04"
     """The server's software: `ubuntu_24_04` with a web page of this project, or `wordpress`."""
     lightsail_bundle: str | None = None
-    """Size and price of the server: `small_3_0`. With None, the smallest size is used. Its name fits most regions."""
+    """Size and price of the server: `small_3_0`. With None, it is the smallest size, by its name in most regions."""
     lightsail_ssh_cidr: str | None = None
     """Network that may connect by SSH: `192.0.2.44/32` is a single address. With None, nobody can connect by SSH."""
     lightsail_disk: bool = False
@@ -112,7 +112,7 @@ class Config:
     """Maximum number of vCPUs on Spot instances, and the same number again on on-demand instances. 4 vCPUs run two
     children (jobs of an array) at once. Batch may request all in one instance. A new account's quota is 5 vCPUs."""
     batch_instance_types: tuple[str, ...] = ()
-    """Types such as `m7i-flex.large`. With (), Batch chooses. AWS's Free plan allows only a few: see docs/batch.md."""
+    """Instance types, such as `m7i-flex.large`. With (), Batch chooses. The Free plan allows few: see docs/batch.md."""
     batch_schedule: str | None = None
     """When to submit a job for all pictures, in UTC: `cron(0 3 * * ? *)` is every night. With None, only you submit."""
     batch_monthly_budget: int | None = None

@@ -68,14 +68,14 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     "batch_image": (_IMAGE, "registry/repository:tag"),
 }
 """The regular expression of a setting's whole text, and its description for the error message."""
-ZONE = r"[a-z]{2}(-[a-z]+)+-\d(-[a-z0-9-]+)?[a-z]"
-"""The name of an Availability Zone, such as eu-west-1a. The zones of a region differ only in the last letter."""
+ZONE_PATTERN = r"[a-z]{2}(-[a-z]+)+-\d(-[a-z0-9-]+)?[a-z]"
+"""The pattern of an Availability Zone's name, such as eu-west-1a. The zones of a region differ in the last letter."""
 ZONES = 2
 """A VPC of this project has this number of zones."""
-ARM_FAMILY = r"[a-z]+\d+g[a-z]*(-flex)?"
-"""The families of instances with arm64: `g` follows the number of the generation, as in c7g or t4g."""
+ARM_FAMILY_PATTERN = r"[a-z]+\d+g[a-z]*(-flex)?"
+"""The pattern of the instance families with arm64: `g` follows the number of the generation, as in c7g or t4g."""
 SMALL_SIZES = ("nano", "micro", "small", "medium")
-"""Instances of these sizes have fewer than the 2 vCPUs and 3,584 MiB of a child."""
+"""Instances of these sizes are too small for a child (one job of an array), which needs 2 vCPUs and 3,584 MiB."""
 
 
 class ConfigError(ValueError):
@@ -165,7 +165,7 @@ def _check_pattern(name: str, text: str | None, pattern: str, description: str) 
 
 def _check_zones(zones: Sequence[str]) -> None:
     for zone in zones:
-        _check_pattern("availability_zones", zone, ZONE, "names like eu-west-1a,eu-west-1b")
+        _check_pattern("availability_zones", zone, ZONE_PATTERN, "names like eu-west-1a,eu-west-1b")
     if zones and (len(zones) != ZONES or len({*zones}) != ZONES or len({zone[:-1] for zone in zones}) != 1):
         raise ConfigError(f"availability_zones: {','.join(zones)} is not valid. Use {ZONES} zones of one region.")
 
@@ -177,9 +177,9 @@ def _check_instance_types(types: Sequence[str], architecture: str) -> None:
     for name in types:
         _check_pattern("batch_instance_types", name, r"[a-z0-9-]+\.[a-z0-9-]+", "types like m7i-flex.large")
         family, _, size = name.partition(".")
-        found = "arm64" if re.fullmatch(ARM_FAMILY, family) else "x86_64"
-        if found != architecture:
-            raise ConfigError(f"batch_instance_types: {name} is a type for {found}. Also set architecture={found}.")
+        needed = "arm64" if re.fullmatch(ARM_FAMILY_PATTERN, family) else "x86_64"
+        if needed != architecture:
+            raise ConfigError(f"batch_instance_types: {name} is a type for {needed}. Also set architecture={needed}.")
         if size in SMALL_SIZES:
             raise ConfigError(f"batch_instance_types: {name} has too little memory. Use large, or a larger size.")
 
@@ -219,7 +219,7 @@ def _find_problem(url: str) -> str | None:
 
 
 def _is_private(url: str) -> bool:
-    # This only finds addresses in the URL itself. The Lambda function checks the addresses of host names when it runs.
+    # This check finds only addresses in the URL itself. When the Lambda function runs, it checks those of host names.
     try:
         return not ipaddress.ip_address(urlsplit(url).hostname or "").is_global
     except ValueError:

@@ -59,7 +59,7 @@ def access_log_format() -> str:
     fields = {
         "time": "requestTimeEpoch",
         "request_id": "requestId",
-        "extended_request_id": "extendedRequestId",  # a client can choose request_id with a header, but not this one
+        "extended_request_id": "extendedRequestId",  # a client can choose request_id with a header, but not this id
         "trace_id": "xrayTraceId",
         "source_ip": "identity.sourceIp",
         "api_key_id": "identity.apiKeyId",

@@ -23,8 +23,8 @@ STAGE_RATE, STAGE_BURST = 50, 100
 """Limits of one method, for all API keys together: requests a second on average, and requests at once. They allow five
 busy clients. A request takes 20 ms, so a single instance of the function can answer 50 requests a second."""
 KEYLESS_RATE, KEYLESS_BURST = 0.2, 20
-"""Limits of one method without an API key, for all clients together: requests a second on average, and at once. They
-allow a monitor to call /v1/health every five seconds, and browsers to send OPTIONS requests before their first call.
+"""Limits of one method without an API key, for all clients together: requests a second on average, and requests at
+once. A monitor can call /v1/health every five seconds, and browsers can send OPTIONS requests before their first call.
 docs/api.md has the cost if strangers always use all four methods without a key up to the limit."""
 OPENAPI: Mapping[str, Any] = json.loads((LAMBDA_SRC / "api" / "openapi.json").read_text(encoding="utf-8"))
 
@@ -34,7 +34,7 @@ def rest_api(stack: Stack, id_: str, access_logs: firehose.CfnDeliveryStream) ->
     api = apigateway.RestApi(
         stack,
         id_,
-        rest_api_name=stack.stack_name,  # CloudWatch stores the metrics by this name, so each deployment needs its own
+        rest_api_name=stack.stack_name,  # CloudWatch stores the metrics by this name, so each stack needs another one
         description=OPENAPI["info"]["title"],
         endpoint_types=[apigateway.EndpointType.REGIONAL],  # EDGE would add a CDN, which has nothing to cache here
         cloud_watch_role=False,  # add_access_logs() explains why

@@ -79,7 +79,7 @@ def compute_environments(
 
 
 def job_queue(stack: Stack, environments: list[batch.ManagedEc2EcsComputeEnvironment]) -> batch.JobQueue:
-    """Return a queue for jobs. It uses the first environment, or the next one if the first has no more instances."""
+    """Return a queue for jobs. They run in the first environment, or in the next one if the first cannot grow."""
 
     def cancel_after(reason: batch.JobStateTimeLimitActionsReason, duration: Duration) -> batch.JobStateTimeLimitAction:
         return batch.JobStateTimeLimitAction(

@@ -102,7 +102,7 @@ def instance_role(stack: Stack, cluster: ecs.Cluster) -> iam.Role:
     """Return the role of the instances. Only allow_registration() adds the permission to join the cluster."""
     role = iam.Role(stack, "InstanceRole", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
     # The ECS agent of the instance needs these actions. To pull a task's image and to write its logs, the agent uses
-    # the task's execution role. This is the default in AWS's AMIs (ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE).
+    # the task's execution role. AWS's AMIs configure this by default (ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE).
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/instance_IAM_role.html
     in_cluster = {"ArnEquals": {"ecs:cluster": cluster.cluster_arn}}
     for actions, resource, conditions in (

@@ -122,7 +122,7 @@ class LightsailStack(Stack):
             relational_database_bundle_id=DATABASE_BUNDLE,
             master_database_name="app",
             master_username="app",
-            # Lightsail generates the password. Users with the permission can read it.
+            # Lightsail generates the password. Users who have permission in IAM can read it.
             publicly_accessible=False,  # only servers in Lightsail can connect
             backup_retention=True,  # the database can be restored to any second of the last seven days
         )

@@ -1,6 +1,7 @@
 """Converts the colours of pictures.
 
-Before a picture is shrunk, it gets a mode that can be resized. Afterwards it is converted to 8 bits and to sRGB.
+Before a picture is shrunk, it is converted to a mode that can be resized. Afterwards it is converted to 8 bits and to
+sRGB.
 """
 
 import io

@@ -21,7 +21,7 @@ class PictureRemovedError(Exception):
 
 
 class Buckets:
-    """The bucket of the pictures, and one folder of the bucket of the thumbnails. The folder holds one size."""
+    """The bucket of the pictures, and a folder in the bucket of the thumbnails. It has the thumbnails of one size."""
 
     def __init__(self, s3: "S3Client", *, pictures: str, thumbnails: str, folder: str) -> None:
         self._s3 = s3

@@ -81,7 +81,7 @@ class Decoders:
 
 
 def _prepare_process() -> None:
-    # Ctrl-C is meant for the job, which then finishes the pictures in progress and still needs its decoders.
+    # Ctrl-C must not end this process, because the job still needs its decoders to finish the pictures in progress.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_job, daemon=True).start()
 

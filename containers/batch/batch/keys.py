@@ -38,7 +38,7 @@ def is_in_share(key: str, *, child: int, children: int) -> bool:
 
 
 def encoded_key(key: str) -> str:
-    """Return the encoded key, which is the first part of a thumbnail's name. With `!` added, it sorts like the key.
+    """Return the encoded key. The name of a thumbnail begins with an encoded key and `!`, and sorts like the key.
 
     An apostrophe and every character that sorts before it are replaced by an apostrophe and the code of the character.
     Then `!` sorts before all characters of an encoded key. So `a!` comes before `a-b!`, as `a` comes before `a-b`.

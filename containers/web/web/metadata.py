@@ -91,7 +91,7 @@ def _fetch(url: str) -> Mapping[str, Any]:
 
 
 def task_info_of(task: Mapping[str, Any], container: Mapping[str, Any]) -> TaskInfo:
-    """Return the information in the two answers of the endpoint. One describes the task, the other this container."""
+    """Return the information in two answers of the endpoint: one about the task, and one about this container."""
     family, revision = _text(task, "Family"), _text(task, "Revision")
     task_limits, container_limits = _limits(task), _limits(container)
     return TaskInfo(

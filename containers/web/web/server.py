@@ -21,7 +21,7 @@ LIMIT_SECONDS = 15.0
 """The server stops accepting requests after this time, even if clients still send requests."""
 FINISH_SECONDS = 8
 """At the end of the drain, the requests in progress have this time to finish.
-Together with LIMIT_SECONDS this is 23 seconds. ECS kills the task after 30 seconds."""
+The sum of this time and LIMIT_SECONDS is 23 seconds. ECS kills the task after 30 seconds."""
 KEEP_ALIVE_SECONDS = 75
 """The server closes a connection that is idle for this time. An Application Load Balancer closes it earlier, after 60
 seconds. If the server closed it first, just when the load balancer sends a request, the client would get a 502."""
