@@ -1,9 +1,9 @@
-"""Stop `make deploy` before two changes of a deployed stack that do harm.
+"""Stop `make deploy` if it would make one of two harmful changes to a deployed stack.
 
 - If somebody deployed the sandbox profile over a production stack, the data of the stack would lose
   their protection.
-- If somebody changed the processor type of a deployed ecs_ec2 stack, the deployment would wait for up to 48 hours. The
-  running tasks cannot move to the new instances, and the old instances wait for their tasks.
+- If somebody changed the processor type of a deployed ecs_ec2 stack, the deployment would wait for up to 48 hours,
+  because the running tasks cannot move to the new instances.
 
 The CDK CLI does not ask before such changes, because it asks only about permissions.
 """

@@ -1,9 +1,10 @@
-"""Bring a stack whose first deployment failed back to where `make deploy` works: `make recover STACK=compute-api`.
+"""Delete a stack whose first deployment failed, so that `make deploy` works again: `make recover STACK=compute-api`.
 
-CloudFormation cannot update such a stack, so it must be deleted first. In the sandbox, `make deploy` deletes it. In
-production the stack is protected from deletion, and its tables, too. This command removes the protection, deletes the
-stack, and deletes stores that remain if they are empty. A store is a resource that holds data. The command keeps every
-store that holds data. It asks before it changes anything.
+CloudFormation cannot update such a stack, so the stack must be deleted first. In the sandbox, `make deploy` deletes it.
+In production, the stack and its tables are protected from deletion. This command removes the protection of the stack
+and deletes the stack. A store is a resource for data, such as a table. If a store remains and is empty, the command
+deletes the store, too. If a store remains and has data, the command keeps the store. The command asks before it changes
+anything.
 """
 
 import argparse
@@ -23,7 +24,7 @@ DELETE_FAILED = "DELETE_FAILED"
 POLL_SECONDS = 10
 """Seconds between two checks whether the stack is deleted."""
 MAX_POLLS = 360
-"""Within an hour, CloudFormation has deleted the stack, or it has failed."""
+"""Maximum number of checks. After this hour, CloudFormation has deleted the stack or has failed."""
 TEST_FILE = "ELBAccessLogTestFile"
 """The name of the file that a load balancer writes into the bucket of its log when the log is turned on.
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html"""
@@ -59,7 +60,7 @@ class Plan:
     kept_stores: list[Resource]
     """Stores that hold data, and remain."""
     others: list[Resource]
-    """Resources that CloudFormation deletes together with the stack, in the sandbox also stores with data."""
+    """Resources that CloudFormation deletes together with the stack. In the sandbox, also stores with data are here."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,8 @@ def _delete_bucket(client: Client, name: str) -> None:
 
 
 def _is_queue_empty(client: Client, url: str) -> bool:
-    names = ("", "NotVisible", "Delayed")
-    wanted = [f"ApproximateNumberOfMessages{name}" for name in names]
-    numbers = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
+    attributes = [f"ApproximateNumberOfMessages{suffix}" for suffix in ("", "NotVisible", "Delayed")]
+    numbers = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=attributes)["Attributes"]
     return not any(map(int, numbers.values()))
 
 
@@ -200,7 +200,7 @@ def _retained_ids(client: Client, stack_id: str) -> set[str]:
 
 
 def _existing_resources(client: Client, stack_id: str) -> Iterator[Resource]:
-    # The list of resources may omit those that a rollback has retained. The events contain all resources, but
+    # The list of resources may omit resources that a rollback has retained. The events contain all resources, but
     # CloudFormation deletes events after 90 days.
     cloudformation = client("cloudformation")
     seen = set()

@@ -52,8 +52,8 @@ def alarm_topic(stack: Stack, email: str | None) -> sns.Topic | None:
     if email is None:
         return None
     topic = sns.Topic(stack, "Alarms", enforce_ssl=True)
-    # By default, the alarms of an account may publish to its topics. `enforce_ssl` replaces this default policy, so the
-    # topic needs a grant.
+    # By default, the alarms of an account may publish to all topics of the account. `enforce_ssl` replaces this default
+    # policy, so the topic needs a grant.
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
     topic.grant_publish(
         iam.ServicePrincipal(

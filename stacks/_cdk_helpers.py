@@ -15,8 +15,8 @@ BASIC_EXECUTION_POLICY = "service-role/AWSLambdaBasicExecutionRole"
 def add_helper_log_groups(stack: Stack, *, retention: logs.RetentionDays) -> None:
     """Add a log group for each of CDK's helper functions, and allow the function to write only to this log group.
 
-    If the stack has no such log groups, Lambda creates them. They never expire, and they remain after the stack is
-    deleted (aws-cdk #26553). Call this function last in a stack's constructor.
+    If the stack has no such log groups, Lambda creates them. Their events never expire, and the log groups remain after
+    the stack is deleted (aws-cdk #26553). Call this function last in a stack's constructor.
     """
     for construct in stack.node.find_all():
         if _is_helper(construct):

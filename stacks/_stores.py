@@ -12,10 +12,10 @@ from stacks._nag import acknowledge
 
 
 def removal_policy(*, retain_data: bool) -> RemovalPolicy:
-    """Return the removal policy of stores. With `retain_data` they remain when their stack is deleted.
+    """Return the removal policy of stores. With `retain_data`, the stores remain when their stack is deleted.
 
-    But if the first deployment of a stack fails, CloudFormation deletes its new stores. RETAIN would keep them. AWS
-    would bill them, the next deployment would create new ones, and it could not use the names of the old ones.
+    But if the first deployment of a stack fails, CloudFormation deletes the new stores. With RETAIN, the new stores
+    would remain. AWS would bill them, and the next deployment could not use their names for its own stores.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
     """
     return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain_data else RemovalPolicy.DESTROY
@@ -78,8 +78,8 @@ def on_demand_table(  # noqa: PLR0913 - keyword arguments
     """Return a table with string keys. AWS bills each request. A table without requests costs only its storage.
 
     With `retain_data`, the table can be restored to any second of the last 35 days, and is protected from deletion. So
-    even after a failed first deployment CloudFormation cannot delete the table. With RETAIN it does not try, and the
-    rollback does not fail. `make recover` deletes the empty table.
+    CloudFormation cannot delete the table, even after a failed first deployment. With RETAIN, CloudFormation does not
+    try to delete the table, so the rollback does not fail. Then `make recover` deletes the empty table.
     `why_no_recovery` tells reviewers why a table without `retain_data` needs no recovery.
     `options` are further parameters of CDK's Table.
     """

@@ -28,7 +28,7 @@ def load_balancer(stack: Stack, vpc: ec2.Vpc, *, retain_data: bool) -> elbv2.App
         security_group=security_group,
         drop_invalid_header_fields=True,
         # If a first deployment fails, CloudFormation must be able to delete the load balancer, because AWS bills it.
-        # It holds no data. In production, the termination protection of the stack protects it, too.
+        # The load balancer holds no data. In production, the termination protection of its stack also protects it.
         deletion_protection=False,
     )
     if retain_data:
@@ -121,8 +121,8 @@ def _log_access(stack: Stack, balancer: elbv2.ApplicationLoadBalancer) -> None:
         encryption=s3.BucketEncryption.S3_MANAGED,  # load balancers do not support a customer key
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(90))],  # the time for which production keeps logs
-        # The load balancer writes a test file as soon as its log is on, so the bucket is never empty. If a first
-        # deployment fails, CloudFormation could not delete the bucket. `make recover` deletes it.
+        # The load balancer writes a test file as soon as its log is on, so CloudFormation could not delete the bucket
+        # after a failed first deployment. With RETAIN, CloudFormation does not try. `make recover` deletes the bucket.
         removal_policy=RemovalPolicy.RETAIN,
     )
     set_policy_removal(bucket, RemovalPolicy.RETAIN)

@@ -21,9 +21,10 @@ def instance_group(
 ) -> autoscaling.AutoScalingGroup:
     """Return the Auto Scaling group: one instance in each zone, and up to MAX_INSTANCES when tasks need them.
 
-    With `keep_both_zones`, each zone has an instance also while a new machine image (AMI) replaces the instances. Three
-    instances then run at once, so the account needs a quota of 6 vCPUs. A new account often has only 5. Without
-    `keep_both_zones`, two instances run at once, and for some minutes one instance runs all tasks.
+    CloudFormation replaces the instances when there is a new machine image (AMI). With `keep_both_zones`, each zone has
+    an instance during this time. Three instances then run at once, so the account needs a quota of 6 vCPUs. A new
+    account often has only 5. Without `keep_both_zones`, at most two instances run at once, and for some minutes one
+    instance runs all tasks.
     """
     subnets = serving_subnets(vpc)
     instances = autoscaling.AutoScalingGroup(
@@ -61,7 +62,7 @@ def instance_group(
 def capacity_provider(
     stack: Stack, cluster: ecs.Cluster, instances: autoscaling.AutoScalingGroup
 ) -> ecs.AsgCapacityProvider:
-    """Let ECS place tasks on the instances and change their number. Return the capacity provider."""
+    """Let ECS place tasks on the instances and change the number of instances. Return the capacity provider."""
     capacity = ecs.AsgCapacityProvider(
         stack,
         "Capacity",
@@ -80,9 +81,9 @@ def capacity_provider(
 def allow_registration(stack: Stack, cluster: ecs.Cluster, role: iam.Role) -> iam.Policy:
     """Allow the instances to join the cluster, but only after the cluster has its capacity provider.
 
-    The capacity provider needs the Auto Scaling group, so the first instances start before it exists. ECS may place no
-    tasks on an instance that joins the cluster too early. Without this permission, an instance cannot join. Its ECS
-    agent then tries again, with pauses of at most 15 seconds.
+    The capacity provider needs the Auto Scaling group, so the first instances start before the capacity provider
+    exists. If an instance joins the cluster too early, ECS possibly never places tasks on it. Without this permission,
+    the instance cannot join. Its ECS agent then tries again, with pauses of at most 15 seconds.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/asg-capacity-providers.html
     https://github.com/aws/amazon-ecs-agent/blob/v1.105.1/ecs-init/engine/engine.go
     """

@@ -37,7 +37,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
     """Check all URLs of a run. Return the numbers of checked URLs, of newly stored results and of sites that are down.
 
     If a site fails, its result says so. If AWS fails, the error is raised after all URLs were tried. Lambda retries the
-    run (stored results stay), and finally sends it to the dead-letter queue. An invalid event is a ValueError.
+    run (stored results stay), and finally sends it to the dead-letter queue. An invalid event raises ValueError.
     """
     run = parse_run(event)
     logger.append_keys(scheduled_at=run.scheduled_at)

@@ -1,6 +1,6 @@
 """Copies container images from one repository of a registry to another. It needs only ECR's API, and no Docker.
 
-The function downloads and uploads each layer in parts, so it needs little memory, even for a large layer.
+This module downloads and uploads each layer in parts, so it needs little memory, even for a large layer.
 """
 
 import json

@@ -15,7 +15,7 @@ def to_resizable(picture: Image.Image) -> Image.Image:
     """Return the picture in a mode in which neighbouring pixels can be mixed.
 
     Two consecutive numbers of a palette can be unrelated colours, so a palette cannot be mixed. If one colour of a
-    picture counts as transparent, it must become an alpha channel first, because mixing changes the colour.
+    picture counts as transparent, the picture first gets an alpha channel, because mixing changes the colour.
     """
     if picture.mode in {"P", "PA"}:
         return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
@@ -37,7 +37,7 @@ def black_and_white_levels(picture: Image.Image, resizable: Image.Image) -> tupl
     tags = picture.tag_v2 if isinstance(picture, TiffImagePlugin.TiffImageFile) else {}
     if picture.mode.startswith("I;16"):
         bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]
-        # Here 0 means "white is zero". Pillow inverts such a picture if it has 8 bits, but not if it has 16.
+        # 0 means that zero is white. Pillow inverts a picture with this tag if it has 8 bits, but not if it has 16.
         inverted = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
         return (2**bits - 1, 0) if inverted else (0, 2**bits - 1)
     low, high = cast("tuple[float, float]", resizable.getextrema())

@@ -107,7 +107,7 @@ def make_thumbnail(source: BinaryIO, *, max_edge: int, max_pixels: int) -> Thumb
             raises OSError for a damaged picture and for a failed read, so a failed read would count as damage.
         max_edge: from 1 to 16,383 pixels, which is the maximum of WebP.
         max_pixels: the maximum width times height of a picture, from 1 to 178,956,970, which is the maximum of
-            Pillow. The peak of memory is proportional to it.
+            Pillow. The peak of memory is proportional to `max_pixels`.
 
     Raises:
         Rejected: the picture is damaged or too large, or its format is not supported.

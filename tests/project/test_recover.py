@@ -1,4 +1,4 @@
-"""`make recover` brings a failed first deployment back to where `make deploy` works, and keeps all data.
+"""`make recover` deletes a stack whose first deployment failed, so that `make deploy` works again. It keeps all data.
 
 The tests deploy small stacks into the local AWS, a program that imitates AWS on this machine.
 """

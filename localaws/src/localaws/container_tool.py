@@ -150,7 +150,7 @@ def _run_root(folder: Path) -> Path:
 
 
 def _info(program: str, *arguments: str) -> dict[str, Any] | str:
-    # Return the tool's description of itself (a dict), or the reason why it gives none (a str).
+    # Return the tool's description of itself (a dict), or the reason why there is no description (a str).
     if shutil.which(program) is None:
         return f"{program} is not installed"
     try:

@@ -16,7 +16,7 @@ Callback = Callable[[Any, str], None]
 """A function that receives the properties and the physical id of a resource."""
 
 _NAME_PROPERTIES = {kind: entry["name"] for kind, entry in provisioners._CUSTOM_NAME_REPLACEMENT.items()}
-"""The property with the physical name, by resource type. The patches add the types that are only stored."""
+"""The keys are resource types. The values are the properties with the physical names. add_stored_type() adds more."""
 STORED_PROPERTIES: dict[tuple[str, str], Properties] = {}
 """The properties of each resource that is only stored. A key contains the resource type and the physical id."""
 _SAMPLE_ATTRIBUTES = {
@@ -99,8 +99,9 @@ def _depends_on(definitions: Any) -> list[str]:
 def refuse_names_in_use() -> None:
     """Refuse to create a resource whose physical name belongs to another resource of a stack.
 
-    Stock engine: creates it over the other one. If only the logical id in the template has changed, the engine then
-    deletes the removed resource. So the new one is gone, and the stack has the status UPDATE_COMPLETE.
+    Stock engine: overwrites the other resource with the new one. If only the logical id in the template has changed,
+    the engine then deletes the resource with this name, because its old logical id is missing. So the new resource is
+    gone, and the stack has the status UPDATE_COMPLETE.
     AWS: creates new resources before it deletes the old ones, and the creation fails ("already exists in stack").
     https://github.com/serverless/serverless/issues/1677
     Upstream issue: none known.

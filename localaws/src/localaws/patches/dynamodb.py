@@ -13,10 +13,10 @@ def refuse_to_delete_protected_tables() -> None:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithTables.Basics.html
     Upstream issue: none known.
     """
-    check_before_deletion("AWS::DynamoDB::Table", _protection)
+    check_before_deletion("AWS::DynamoDB::Table", _reason_to_refuse)
 
 
-def _protection(table: str) -> str | None:
+def _reason_to_refuse(table: str) -> str | None:
     if dynamodb._tables.get(table, {}).get("DeletionProtectionEnabled"):
         return "Table is protected against deletion. To delete the table, disable deletion protection."
     return None

@@ -83,21 +83,21 @@ def refuse_to_delete_protected_balancers() -> None:
     Stock engine: deletes the load balancer.
     AWS: refuses with the error OperationNotPermitted, and the deletion or the rollback of the stack fails.
     https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeleteLoadBalancer.html
-    https://github.com/aws-cloudformation/rain/issues/187 shows the words.
+    https://github.com/aws-cloudformation/rain/issues/187 shows the message.
     Upstream issue: none known.
     """
     stock_delete = alb._delete_lb
 
     def delete(parameters: Any) -> Any:
-        reason = _protection(alb._p(parameters, "LoadBalancerArn"))
+        reason = _reason_to_refuse(alb._p(parameters, "LoadBalancerArn"))
         return alb._error("OperationNotPermitted", reason) if reason else stock_delete(parameters)
 
     alb._delete_lb = delete
     alb._ACTION_MAP["DeleteLoadBalancer"] = delete
-    check_before_deletion("AWS::ElasticLoadBalancingV2::LoadBalancer", _protection)
+    check_before_deletion("AWS::ElasticLoadBalancingV2::LoadBalancer", _reason_to_refuse)
 
 
-def _protection(arn: str) -> str | None:
+def _reason_to_refuse(arn: str) -> str | None:
     protected = {"Key": "deletion_protection.enabled", "Value": "true"}
     if protected in alb._lb_attrs.get(arn, []):
         return f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"

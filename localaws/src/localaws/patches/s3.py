@@ -32,10 +32,10 @@ def refuse_to_delete_full_buckets() -> None:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html#troubleshooting-errors-delete-stack-fails
     Upstream issue: none known.
     """
-    check_before_deletion("AWS::S3::Bucket", _content)
+    check_before_deletion("AWS::S3::Bucket", _reason_to_refuse)
 
 
-def _content(bucket: str) -> str | None:
+def _reason_to_refuse(bucket: str) -> str | None:
     if bucket in s3._buckets and (s3._buckets[bucket]["objects"] or s3._bucket_has_versions(bucket)):
         return "The bucket you tried to delete is not empty (Status Code: 409; Error Code: BucketNotEmpty)"
     return None
