@@ -92,7 +92,7 @@ def _print_target(name: str, measured: float | None, limit: float, compare: Call
 
 
 def show_progress(message: str) -> None:
-    """Replace the progress line if this is a terminal. If it is not, print another line."""
+    """Replace the progress line on a terminal. If the error output goes elsewhere, print another line."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{message}", end="", file=sys.stderr, flush=True)
     elif message:

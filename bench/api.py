@@ -93,7 +93,7 @@ def measure_requests() -> Mapping[str, list[float]]:
 
 
 def api_requests(handler: Any) -> Mapping[str, Callable[[], None]]:
-    """Return a function for each request of a client, by name. It exits if the response has another status."""
+    """Return a function for each request of a client, by name. It ends the program if the status is unexpected."""
     note = f"/v1/notes/{NOTE_ID}"
     idempotency_keys = (f"key-{number}" for number in range(sys.maxsize))
 
@@ -228,7 +228,7 @@ def print_requests(turns: Mapping[str, list[float]]) -> None:
 
 
 def targets(turns: Mapping[str, list[float]], import_ratio: float) -> list[Target]:
-    """Return the targets. `import_ratio` is the import time of the handler divided by that of boto3 with a client.
+    """Return the targets. `import_ratio` is the import time of the handler divided by the time of `CLIENT`.
 
     Each limit is 1.5 times the value that was measured when somebody set the limit. So a busy machine meets the target,
     but a handler that parses each body twice does not.

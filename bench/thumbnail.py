@@ -99,7 +99,7 @@ class Row:
     """Peak memory in MiB."""
 
     def ratio(self, first: str, second: str) -> float | None:
-        """Return the time of the first contender divided by that of the second, or None if one is not installed."""
+        """Return the time of the first contender divided by the time of the second; None if one is not installed."""
         if first not in self.turns or second not in self.turns:
             return None
         return statistics.median(a / b for a, b in zip(self.turns[first], self.turns[second], strict=True))

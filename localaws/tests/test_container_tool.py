@@ -32,7 +32,7 @@ def docker_script(*, info: str, host: str = "unix:///run/docker.sock") -> str:
 
 @pytest.fixture
 def tools_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the only folder in PATH. It is empty."""
+    """Return an empty folder. It is the only folder in PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
@@ -117,7 +117,7 @@ def test_without_a_tool_an_image_without_a_stand_in_is_an_error() -> None:
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start run_with_parent.py with a command that exits with 3 after SIGTERM. Return when the command runs."""
+    """Start run_with_parent.py with a command that exits with 3 after SIGTERM. Wait until the command runs."""
     started = tmp_path / "started"
     script = f"trap 'exit 3' TERM; touch {started}; while :; do sleep 0.05; done"
     command = [sys.executable, "-I", str(RUN_WITH_PARENT), "sh", "-c", script]

@@ -72,7 +72,7 @@ def test_the_command_runs_until_ctrl_c_and_leaves_nothing(tmp_path: Path, enviro
 
 
 def test_every_patch_is_documented() -> None:
-    """The table in the README names the patch, and its docstring has the usual three paragraphs."""
+    """The table in the README names the patch. The docstring of the patch has the usual three paragraphs."""
     applied = re.findall(r"^    (\w+)\.(\w+)\(", (SOURCE / "patches" / "__init__.py").read_text(), re.MULTILINE)
     assert applied
     readme = (Path(__file__).parents[1] / "README.md").read_text()

@@ -31,7 +31,7 @@ def test_the_patches_are_for_the_installed_version_of_ministack() -> None:
 
 
 def is_tls_only_bucket_readable(client: Client) -> bool:
-    """Create a bucket that denies requests without TLS, and return whether a user can read it over plain HTTP."""
+    """Create a bucket that denies requests without TLS, and return whether a user can read the bucket over HTTP."""
     s3, iam = client("s3"), client("iam")
     s3.create_bucket(Bucket="tls-only")
     s3.put_object(Bucket="tls-only", Key="a", Body=b"a")

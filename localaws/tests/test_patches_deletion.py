@@ -1,6 +1,7 @@
 """Tests of the patches with which CloudFormation refuses templates and deletions, and of the test file of access logs.
 
-Each test compares the stock engine with the patched one. It fails if a patch does not work or is no longer necessary.
+Each test compares the stock engine (ministack without the patches) with the patched engine. The test fails if a patch
+does not work or is no longer necessary.
 """
 
 import json
@@ -11,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import Client
 
-REFUSED = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "standard.fifo"}}
+REFUSED_QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "standard.fifo"}}
 """A queue that SQS refuses to create, because only a FIFO queue can have this name."""
 TABLE = {
     "BillingMode": "PAY_PER_REQUEST",
@@ -24,7 +25,7 @@ def status_of(cloudformation: Any, stack_id: str) -> str:
     return str(cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"])
 
 
-def run(client: Client, operation: str, stack: str, resources: Any = None) -> tuple[str, list[str]]:
+def change_stack(client: Client, operation: str, stack: str, resources: Any = None) -> tuple[str, list[str]]:
     """Create, update or delete a stack. Return the stack's status, and the reasons of failures, newest first."""
     cloudformation = client("cloudformation")
     template = {"TemplateBody": json.dumps({"Resources": resources})} if resources else {}
@@ -40,7 +41,7 @@ def run(client: Client, operation: str, stack: str, resources: Any = None) -> tu
 
 
 def test_a_protected_stack_is_not_deleted(stock: Client) -> None:
-    """The stock engine already refuses, so there is no patch."""
+    """The stock engine already refuses the deletion, so there is no patch."""
     template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
     stock("cloudformation").create_stack(StackName="kept", TemplateBody=template, EnableTerminationProtection=True)
     with pytest.raises(ClientError, match="cannot be deleted while TerminationProtection is enabled"):
@@ -48,9 +49,12 @@ def test_a_protected_stack_is_not_deleted(stock: Client) -> None:
 
 
 def delete_full_bucket(client: Client) -> tuple[str, list[str]]:
-    run(client, "create", "full", {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "full"}}})
+    """Delete a stack whose bucket has an object. Return the stack's status and the reasons of failures."""
+    change_stack(
+        client, "create", "full", {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "full"}}}
+    )
     client("s3").put_object(Bucket="full", Key="a", Body=b"a")
-    return run(client, "delete", "full")
+    return change_stack(client, "delete", "full")
 
 
 def test_a_bucket_with_objects_is_not_deleted(stock: Client, patched: Client) -> None:
@@ -59,13 +63,14 @@ def test_a_bucket_with_objects_is_not_deleted(stock: Client, patched: Client) ->
     assert status == "DELETE_FAILED"
     assert "The bucket you tried to delete is not empty" in reasons[-1]
     patched("s3").delete_object(Bucket="full", Key="a")
-    assert run(patched, "delete", "full")[0] == "DELETE_COMPLETE"
+    assert change_stack(patched, "delete", "full")[0] == "DELETE_COMPLETE"
 
 
 def delete_protected_table(client: Client) -> tuple[str, list[str]]:
+    """Delete a stack with a protected table. Return the stack's status and the reasons of failures."""
     properties = {**TABLE, "DeletionProtectionEnabled": True}
-    run(client, "create", "table", {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": properties}})
-    return run(client, "delete", "table")
+    change_stack(client, "create", "table", {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": properties}})
+    return change_stack(client, "delete", "table")
 
 
 def test_a_protected_table_is_not_deleted(stock: Client, patched: Client) -> None:
@@ -82,38 +87,38 @@ def create_and_roll_back_protected_balancer(client: Client) -> str:
         "Type": "AWS::ElasticLoadBalancingV2::LoadBalancer",
         "Properties": {"Name": "protected", "LoadBalancerAttributes": [protection]},
     }
-    resources = {"Balancer": balancer, "Last": {**REFUSED, "DependsOn": "Balancer"}}
-    return run(client, "create", "balancer", resources)[0]
+    resources = {"Balancer": balancer, "Last": {**REFUSED_QUEUE, "DependsOn": "Balancer"}}
+    return change_stack(client, "create", "balancer", resources)[0]
 
 
-def balancers(client: Client) -> list[str]:
+def load_balancer_arns(client: Client) -> list[str]:
     found = client("elbv2").describe_load_balancers()["LoadBalancers"]
     return [balancer["LoadBalancerArn"] for balancer in found]
 
 
 def test_a_protected_load_balancer_is_not_deleted(stock: Client, patched: Client) -> None:
     assert create_and_roll_back_protected_balancer(stock) == "ROLLBACK_COMPLETE"
-    assert balancers(stock) == []
+    assert load_balancer_arns(stock) == []
     assert create_and_roll_back_protected_balancer(patched) == "ROLLBACK_FAILED"
-    (arn,) = balancers(patched)
+    (arn,) = load_balancer_arns(patched)
     with pytest.raises(ClientError, match="OperationNotPermitted"):
         patched("elbv2").delete_load_balancer(LoadBalancerArn=arn)
-    status, reasons = run(patched, "delete", "balancer")
-    assert (status, balancers(patched)) == ("DELETE_FAILED", [arn])
+    status, reasons = change_stack(patched, "delete", "balancer")
+    assert (status, load_balancer_arns(patched)) == ("DELETE_FAILED", [arn])
     assert f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled" in reasons
     attribute = {"Key": "deletion_protection.enabled", "Value": "false"}
     patched("elbv2").modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[attribute])
-    assert (run(patched, "delete", "balancer")[0], balancers(patched)) == ("DELETE_COMPLETE", [])
+    assert (change_stack(patched, "delete", "balancer")[0], load_balancer_arns(patched)) == ("DELETE_COMPLETE", [])
 
 
 def test_a_resource_remains_in_its_stack_if_a_rollback_cannot_delete_it(stock: Client, patched: Client) -> None:
     properties = {**TABLE, "DeletionProtectionEnabled": True}
     table = {"Type": "AWS::DynamoDB::Table", "Properties": properties}
-    resources = {"Table": table, "Last": {**REFUSED, "DependsOn": "Table"}}
-    assert run(stock, "create", "left", resources)[0] == "ROLLBACK_COMPLETE"
-    assert run(patched, "create", "left", resources)[0] == "ROLLBACK_FAILED"
-    (left,) = patched("cloudformation").list_stack_resources(StackName="left")["StackResourceSummaries"]
-    assert (left["LogicalResourceId"], left["ResourceStatus"]) == ("Table", "DELETE_FAILED")
+    resources = {"Table": table, "Last": {**REFUSED_QUEUE, "DependsOn": "Table"}}
+    assert change_stack(stock, "create", "left", resources)[0] == "ROLLBACK_COMPLETE"
+    assert change_stack(patched, "create", "left", resources)[0] == "ROLLBACK_FAILED"
+    (remaining_resource,) = patched("cloudformation").list_stack_resources(StackName="left")["StackResourceSummaries"]
+    assert (remaining_resource["LogicalResourceId"], remaining_resource["ResourceStatus"]) == ("Table", "DELETE_FAILED")
 
 
 @pytest.mark.parametrize(
@@ -130,10 +135,10 @@ def test_a_reference_to_a_missing_resource_is_refused(
     stock: Client, patched: Client, resource: Any, message: str
 ) -> None:
     resources = {"Topic": {"Type": "AWS::SNS::Topic", **resource}}
-    run(stock, "create", "missing", resources)
-    run(stock, "delete", "missing")
+    change_stack(stock, "create", "missing", resources)
+    change_stack(stock, "delete", "missing")
     with pytest.raises(ClientError) as refused:
-        run(patched, "create", "missing", resources)
+        change_stack(patched, "create", "missing", resources)
     assert message in str(refused.value)
     assert refused.value.response["Error"]["Code"] == "ValidationError"
 
@@ -141,8 +146,8 @@ def test_a_reference_to_a_missing_resource_is_refused(
 def rename_table(client: Client) -> tuple[str, list[str]]:
     """Deploy a table, and then the same table under another logical id."""
     table = {"Type": "AWS::DynamoDB::Table", "Properties": {**TABLE, "TableName": "notes"}}
-    run(client, "create", "renamed", {"Notes": table})
-    return run(client, "update", "renamed", {"NewNotes": table})
+    change_stack(client, "create", "renamed", {"Notes": table})
+    return change_stack(client, "update", "renamed", {"NewNotes": table})
 
 
 def test_a_resource_with_a_new_logical_id_and_the_old_name_is_refused(stock: Client, patched: Client) -> None:
@@ -160,8 +165,8 @@ def log_files(client: Client) -> list[str]:
     attributes = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": "access-logs"}
     properties = {"LoadBalancerAttributes": [{"Key": key, "Value": value} for key, value in attributes.items()]}
     balancer = {"Type": "AWS::ElasticLoadBalancingV2::LoadBalancer", "Properties": properties}
-    run(client, "create", "logging", {"Balancer": balancer})
-    run(client, "delete", "logging")
+    change_stack(client, "create", "logging", {"Balancer": balancer})
+    change_stack(client, "delete", "logging")
     return [found["Key"] for found in client("s3").list_objects_v2(Bucket="access-logs").get("Contents", [])]
 
 

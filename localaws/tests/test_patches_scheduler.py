@@ -41,7 +41,7 @@ def test_a_minute_is_shorter_in_the_patched_engine(stock: Client, patched: Clien
 
 @pytest.fixture
 def stock_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove all schedules before the test, and undo the patches after it."""
+    """Remove all schedules before the test, and undo the patches after the test."""
     for name in ("_invoke_target", "_dispatch_to_lambda"):
         monkeypatch.setattr(eventbridge, name, getattr(eventbridge, name))
     monkeypatch.setattr(scheduler, "_schedules", type(scheduler._schedules)())

@@ -39,7 +39,7 @@ def image(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> str:
     if not container_tool.is_reachable(SETTINGS.base_image.image):
         base_image.import_into(tool, SETTINGS.base_image, "localhost/batch-test-base:1")
         base = ("--build-arg", "BASE_IMAGE=localhost/batch-test-base:1")
-    # CDK copies the files of the image into a folder, which is then the build context. This test does the same.
+    # CDK copies the files of the image into a folder, the build context. This fixture copies the same files.
     context = tmp_path_factory.mktemp("context")
     for folder in ("containers/batch", "lambda_src/thumbnail"):
         shutil.copytree(ROOT / folder, context / folder, ignore=shutil.ignore_patterns("__pycache__"))

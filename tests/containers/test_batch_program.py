@@ -136,7 +136,7 @@ def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
 def test_a_second_attempt_makes_only_the_missing_thumbnails(
     world: World, sent_signal: signal.Signals, exit_code: int
 ) -> None:
-    """The first attempt ends early, because AWS takes its instance away."""
+    """The first attempt ends early, as if AWS took its instance away."""
     world.put_pictures(PICTURES)
     first = world.start()
     world.pause_midway(first)

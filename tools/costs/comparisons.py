@@ -23,7 +23,7 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
 def _monthly(price: str) -> float:
-    """Return the dollars for a month of something that has this hourly price."""
+    """Return the dollars for a month of a resource that has this hourly price."""
     return PRICES[price].usd * HOURS
 
 

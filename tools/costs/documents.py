@@ -9,7 +9,7 @@ from tools.costs.sums import Sums
 from tools.templates import Template
 
 DAILY_FROM = 10
-"""The table of an example that costs more dollars a month than this also has a row with the cost per day."""
+"""If an example costs more dollars a month than this number, its table also has a row with the cost per day."""
 A_MILLION_FROM = 5e-6
 """A price of at most this many dollars is printed per million units."""
 

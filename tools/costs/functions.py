@@ -15,7 +15,7 @@ CHECK_LOG_GB = 2e-6
 
 
 def schedule_parts(template: Template, properties: Properties) -> Iterator[Part]:
-    """Yield the cost of a schedule's runs in a month, with the function that it invokes."""
+    """Yield the cost of a schedule's runs in a month, including the calls of the function that the schedule invokes."""
     runs = runs_a_month(properties["ScheduleExpression"])
     target = properties["Target"]
     function = template["Resources"].get(logical_id(target["Arn"]) if "Fn::GetAtt" in target["Arn"] else "", {})

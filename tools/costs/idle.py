@@ -14,7 +14,8 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insight
 INSIGHTS_METRICS_OF_FARGATE = 2 * 3
 """The number of additional metrics on Fargate: used and total disk space, for cluster, service and task family."""
 SNAPSHOTS_GB = 3
-"""The estimated size of a Lightsail server's snapshots. There are seven, and each later one stores only the changes."""
+"""The estimated size of a Lightsail server's snapshots. Lightsail keeps seven snapshots. The first
+stores the whole disk, and each later snapshot stores only the changes."""
 IMAGE_GB = 0.05
 """The size of the image that a deployment puts into the registry."""
 MINUTE = 60
@@ -24,7 +25,8 @@ MINUTE = 60
 def parts(template: Template) -> list[Part]:
     """Return the bill of a month in which only the stack's own schedules run.
 
-    A template does not say which metrics a function writes. The bill counts the metrics in its variable METRICS.
+    A template does not say which metrics a function writes. The bill counts the metrics in the function's
+    environment variable METRICS.
     Raises UnpricedError if a resource type, or a setting of a resource, has no known price.
     """
     found: list[Part] = []

@@ -39,7 +39,7 @@ class Part:
     price: str
     """A key of PRICES."""
     share: float = 1
-    """The paid part of the list price. It is less than 1 for Spot, and 1 for everything else."""
+    """The paid part of the list price. This part is less than 1 for Spot, and 1 for everything else."""
 
     def __post_init__(self) -> None:
         if self.price not in PRICES:

@@ -14,7 +14,7 @@ from typing import Any
 Resources = Mapping[str, Mapping[str, Any]]
 
 INTERNET, ASSETS, MONITORING = "internet", "assets", "watch"
-"""Three nodes that are no single resource: callers, the CDK's repository of images, and all logs and alarms."""
+"""Three nodes that are not in the template: callers, the CDK's repository of images, and all logs and alarms."""
 
 NETWORK_TYPES = re.compile(r"AWS::EC2::(?!Instance$|Volume$|LaunchTemplate$).*")
 """Types that become a frame around other nodes."""

@@ -111,7 +111,7 @@ def _create_table() -> None:
 
 
 class Client:
-    """A client of the API. It can also read the table and the function's calls to DynamoDB.
+    """A client of the API. The client can also read the table and the function's calls to DynamoDB.
 
     Headers are keyword arguments: If_Match="*" sends `If-Match: *`.
     """

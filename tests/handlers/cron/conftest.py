@@ -47,7 +47,7 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
-    """Return a function that makes the given names resolve, and no other names."""
+    """Return a function. After its call, only the given names resolve."""
     return lambda names: monkeypatch.setattr("socket.getaddrinfo", fake_getaddrinfo(names))
 
 

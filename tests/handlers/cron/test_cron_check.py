@@ -232,7 +232,7 @@ def test_the_result_describes_a_failed_connection(resolve: Resolve) -> None:
 
 
 def fail_to_connect(monkeypatch: pytest.MonkeyPatch, failing_address: str, failure: OSError) -> None:
-    """Make connections to one address fail: after their timeout if the failure is a TimeoutError, otherwise at once."""
+    """Make connections to one address fail: after the timeout for a TimeoutError, at once for other failures."""
     connect = socket.socket.connect
 
     def fake_connect(sock: socket.socket, address: tuple[Any, ...]) -> None:

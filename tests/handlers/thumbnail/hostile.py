@@ -180,7 +180,7 @@ def contradictory_tiffs() -> dict[str, bytes]:
 
 
 def other_files() -> dict[str, bytes]:
-    """Return files that are not pictures in a supported format. A user can upload them with the name of a picture."""
+    """Return files that are not pictures in a supported format. A user can upload them under names such as a.jpg."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("picture.jpg", b"no picture")

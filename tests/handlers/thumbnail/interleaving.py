@@ -11,7 +11,7 @@ class CrashError(Exception):
 
 
 class Interleaving:
-    """Several threads. Only one runs at a time: before each call to AWS, `choose` returns the next thread's index."""
+    """Several threads. Only one runs at a time. Before each call to AWS, `choose` returns the index of the next one."""
 
     def __init__(self, choose: Callable[[int], int]) -> None:
         self._choose = choose
@@ -39,7 +39,7 @@ class Interleaving:
             yield
 
     def crash_after(self, calls: int) -> None:
-        """Make this thread crash after this number of calls to AWS. With -1 it never crashes."""
+        """Make this thread crash after this number of calls to AWS. With -1, the thread never crashes."""
         self._calls_left[threading.get_ident()] = calls
 
     def run(self, *functions: Callable[[], None]) -> None:

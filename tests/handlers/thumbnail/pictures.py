@@ -228,7 +228,7 @@ TRANSPARENT_GREY_PICTURES: dict[str, Picture] = {
 # --- pictures with metadata ---
 
 SECRET = b"48.2082N"
-"""Part of the place where a picture was taken. No thumbnail is allowed to contain it."""
+"""Part of the place where a picture was taken. No thumbnail is allowed to contain this text."""
 ORIENTATION, GPS = 0x0112, 0x8825
 
 _TRANSPOSITIONS = {

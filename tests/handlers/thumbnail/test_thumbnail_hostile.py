@@ -150,7 +150,7 @@ def test_headers_are_checked_from_the_beginning_of_the_file() -> None:
 
 
 def test_a_tiff_with_an_exif_offset_of_another_type_is_rejected() -> None:
-    """Pillow would read a directory at this offset that the check does not see."""
+    """Pillow would read a directory at this offset, but our check would not read it."""
     assert_rejected(tiff([8], 1, bytes(WIDTH * HEIGHT), ">", tags={34665: (SHORT, [8])}), "damaged")
 
 
@@ -196,7 +196,7 @@ print(json.dumps([name for name in sys.modules if name.startswith("PIL.")]))
 
 
 def measure_peaks(sources: list[bytes]) -> list[tuple[str, int]]:
-    """Process the pictures in a new process. Return each outcome, and how much it raised the memory's peak (MiB)."""
+    """Process the pictures in a new process. Return the outcome and the additional peak memory (MiB) of each."""
     stdin = b"".join(struct.pack("<Q", len(source)) + source for source in sources)
     root = Path(thumbnail.imaging.__file__).parents[1]
     command = [sys.executable, "-c", CHILD_PROGRAM]
@@ -208,7 +208,7 @@ def measure_peaks(sources: list[bytes]) -> list[tuple[str, int]]:
 
 @pytest.mark.slow
 def test_hostile_pictures_need_little_memory() -> None:
-    """Each picture raises the peak by less than 16 MiB. Without the checks, each raises it by 60 MiB or more."""
+    """Each picture raises the peak by less than 16 MiB. Without our checks, each picture needs 60 MiB or more."""
     sources = {
         **{file_format: hostile.bomb(file_format) for file_format in ("PNG", "GIF", "BMP")},
         **{kind.decode(): hostile.png_with_text_bomb(kind) for kind in (b"zTXt", b"iTXt", b"iCCP")},
@@ -223,7 +223,9 @@ def test_hostile_pictures_need_little_memory() -> None:
         "exif-among-markers": hostile.jpeg_with_large_exif(b"\xff\xd0rubbish\xff\xff"),
         "exif-in-png": hostile.png_with_large_exif(),
     }
-    first_pictures = [good_picture(name) for name in ("jpeg", "png", "gif", "tiff", "bmp")]  # they load the decoders
+    first_pictures = [
+        good_picture(name) for name in ("jpeg", "png", "gif", "tiff", "bmp")
+    ]  # these pictures load the decoders, which need memory, too
     results = measure_peaks([*first_pictures, *sources.values()])[len(first_pictures) :]
     for name, (outcome, growth) in zip(sources, results, strict=True):
         if outcome != "256 x 160":  # Pillow ignores some of these tags and makes the usual thumbnail

@@ -241,7 +241,7 @@ def test_a_file_on_disk_gives_the_same_thumbnail_as_memory(name: str, tmp_path: 
     path = tmp_path / name
     path.write_bytes(good_picture(name))
     with path.open("rb") as file:
-        file.seek(7)  # the function starts at the beginning, whatever the position is
+        file.seek(7)  # the function must start at the beginning of the file, not at this position
         assert make_thumbnail(file, max_edge=MAX_EDGE, max_pixels=MAX_PIXELS) == thumbnail_of(good_picture(name))
         assert not file.closed
 
