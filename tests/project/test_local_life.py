@@ -112,7 +112,7 @@ def test_down_only_stops_the_engine_after_an_incomplete_deployment(
     with pytest.raises(LocalError), aws.deploying():
         raise LocalError("interrupted")
     down(aws)
-    assert "was not completed. The engine keeps it only in memory" in capsys.readouterr().out
+    assert "the last deployment was not completed" in capsys.readouterr().out
     assert not psutil.pid_exists(engine.pid)
 
 
