@@ -315,7 +315,7 @@ def test_a_bug_in_the_program_ends_the_child_and_the_picture_is_not_rejected(
 # -- when the job has to stop
 
 
-def test_after_a_stop_the_child_finishes_the_pictures_in_progress_and_begins_no_other(world: World) -> None:
+def test_after_a_stop_the_child_finishes_the_pictures_in_progress_and_begins_no_other_picture(world: World) -> None:
     for number in range(30):
         world.put(f"{number:02}.jpg", pictures.jpeg())
     read = world.buckets.read

@@ -16,7 +16,7 @@ def example_task_info(name: str) -> TaskInfo:
     return task_info_of(example["task"], example["container"])
 
 
-def test_the_information_about_a_task_on_fargate() -> None:
+def test_the_information_about_a_task_on_fargate_is_correct() -> None:
     info = example_task_info("fargate")
     assert (info.on_ecs, info.problem, info.launch_type) == (True, None, "FARGATE")
     assert info.cluster == "MyEmptyCluster", "the cluster must have its name, not its ARN"
@@ -27,7 +27,7 @@ def test_the_information_about_a_task_on_fargate() -> None:
     assert info.image == "public.ecr.aws/docker/library/httpd:latest"
 
 
-def test_the_information_about_a_task_on_ec2() -> None:
+def test_the_information_about_a_task_on_ec2_is_correct() -> None:
     info = example_task_info("ec2")
     assert (info.on_ecs, info.problem, info.launch_type) == (True, None, "EC2")
     assert info.cluster == "default"

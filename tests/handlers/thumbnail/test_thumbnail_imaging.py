@@ -237,7 +237,7 @@ def test_limits_out_of_range_are_an_error(max_edge: int, max_pixels: int) -> Non
 
 
 @pytest.mark.parametrize("name", ["jpeg", "tiff-lzw", "webp", "avif"])
-def test_a_file_on_disk_gives_the_same_thumbnail_as_memory(name: str, tmp_path: Path) -> None:
+def test_a_file_on_disk_gives_the_same_thumbnail_as_bytes_in_memory(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(good_picture(name))
     with path.open("rb") as file:
