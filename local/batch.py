@@ -82,18 +82,18 @@ def _thumbnails(s3: Any, outputs: dict[str, str]) -> dict[str, Any]:
     return {found["Key"]: found["LastModified"] for page in pages for found in page.get("Contents", [])}
 
 
-def _wait_for_half(s3: Any, outputs: dict[str, str], children: list[subprocess.Popen[str]]) -> None:
+def _wait_for_half(s3: Any, outputs: dict[str, str], processes: list[subprocess.Popen[str]]) -> None:
     def is_half_done() -> bool:
         return len(_thumbnails(s3, outputs)) >= PICTURES // 2
 
     def is_half_done_or_ended() -> bool:
-        return is_half_done() or all(child.poll() is not None for child in children)
+        return is_half_done() or all(process.poll() is not None for process in processes)
 
     wait_for(is_half_done_or_ended, seconds=PATIENCE_SECONDS, pause=0.02)
     if not is_half_done():
-        for child in children:
-            child.kill()
-        logs = "".join(child.communicate()[0] for child in children)
+        for process in processes:
+            process.kill()
+        logs = "".join(process.communicate()[0] for process in processes)
         raise LocalError(f"the job made less than half of the thumbnails in {PATIENCE_SECONDS} s:\n{logs}")
 
 

@@ -32,7 +32,7 @@ class FakeServer:
         return self.folder / "var" / "www" / "html" / "index.html"
 
     @property
-    def updates(self) -> Path:
+    def update_settings(self) -> Path:
         """The file with the settings of automatic updates. The script writes this file."""
         return self.folder / "etc" / "apt" / "apt.conf.d" / "52-launch"
 
@@ -52,7 +52,7 @@ class FakeServer:
         path.chmod(0o755)
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Run the script with sh, as Lightsail does. Paths and URLs of the server are replaced by local ones."""
+        """Run the script with sh, as Lightsail does. Local paths and URLs replace the paths and URLs of a server."""
         for server_path, local_path in {
             "/etc/": "./etc/",
             "/var/": "./var/",

@@ -63,8 +63,8 @@ def _site_down(stack: Stack, url: str) -> cloudwatch.Alarm:
 def _missed_run(stack: Stack, url: str, longest_gap: Duration) -> cloudwatch.Alarm:
     # A run stores a result for every URL, or it fails. So the results of a single URL show whether a run happened.
     runs = _up_metric(stack, url, "SampleCount", Duration.seconds(max(longest_gap.to_seconds(), 300)))
-    # FILL replaces missing data with zeros. Without FILL, the alarm would start too late. If data are missing,
-    # CloudWatch also examines earlier periods, and the alarm starts only when all of these periods are empty.
+    # FILL replaces missing data with zeros. Without FILL, CloudWatch would also examine earlier periods if data are
+    # missing. The alarm would start only when all of these periods are empty, which is too late.
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     filled = cloudwatch.MathExpression(
         expression="FILL(runs, 0)",

@@ -68,7 +68,7 @@ class EcsEc2Stack(Stack):
             memory_mib=MEMORY_MIB,
         )
         service = self._service(cluster, task, capacity)
-        # ECS starts the tasks when the instances can join the cluster. When the stack is deleted, the tasks stop first.
+        # CloudFormation creates the service only when the instances can join the cluster. It deletes the service first.
         service.node.add_dependency(registration)
         # Tasks in bridge mode use the security group of their instance. If a service has a capacity provider, CDK does
         # not add this group to the connections of the service. Without this line, the load balancer could not reach the
@@ -102,7 +102,7 @@ class EcsEc2Stack(Stack):
         # it removes the capacity provider from the cluster. In the other order, the service would still use the
         # capacity provider, and the deletion of the stack would never end.
         service.node.add_dependency(cluster)
-        # A task pulls its image as soon as it starts, and the role needs the permission by then. A deployment that
-        # changes the image may also change this permission.
+        # A task pulls its image as soon as it starts. By then, its execution role needs the permission. A deployment
+        # that changes the image may also change this permission.
         service.node.add_dependency(task.obtain_execution_role())
         return service

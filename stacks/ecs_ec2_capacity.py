@@ -45,8 +45,8 @@ def instance_group(
             pause_time=Duration.minutes(3),
         ),
     )
-    # An instance needs the internet from its start, because it pulls images, until its end, because it must reach its
-    # cluster.
+    # An instance needs the internet from its start until its end. It pulls images at the start, and must reach its
+    # cluster until the end.
     instances.node.add_dependency(*(subnet.internet_connectivity_established for subnet in subnets))
     # ECS sets this tag when the capacity provider is created. But the first instances start earlier, so they would not
     # have the tag. Managed scaling does not count instances without the tag correctly (terraform-provider-aws #12582).

@@ -7,9 +7,9 @@ gigabytes of memory or several minutes, before Pillow decodes the first pixel.
 import struct
 from typing import BinaryIO
 
-# Pillow creates Python objects for the numbers in a tag. They need 10 to 60 bytes of memory for each byte of the file.
-# Normal files stay far below these limits: only a picture with at least 100,000 rows has 100,000 strips, and the EXIF
-# metadata of a camera fits into one segment of 64 KB.
+# Pillow creates Python objects for the numbers in a tag. These objects need 10 to 60 bytes of memory for each byte of
+# the file. Normal files stay far below the next two limits: only a picture with at least 100,000 rows has 100,000
+# strips, and the EXIF metadata of a camera fits into one segment of 64 KB.
 _MAX_TAG_VALUES = 100_000
 MAX_EXIF_BYTES = 1 << 20
 """Maximum size of the EXIF metadata. Larger EXIF is not read."""

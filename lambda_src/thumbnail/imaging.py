@@ -45,13 +45,13 @@ _FORMATS = tuple(
 _NOT_A_PICTURE = "The file is not a picture in a supported format (JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP)."
 _DAMAGED = "The picture is damaged or incomplete."
 
-# Pillow itself rejects pictures with more pixels: twice the default of Image.MAX_IMAGE_PIXELS. The number is written
-# here, because other code can change that global variable.
+# Pillow itself rejects pictures with more pixels. The number is twice the default of the global variable
+# Image.MAX_IMAGE_PIXELS. It is written here, because other code can change the variable.
 _PILLOW_MAX_PIXELS = 178_956_970
 _WEBP_MAX_EDGE = 16_383
 
-# Pictures are shrunk in two steps. In a fast step, the JPEG decoder or a box filter shrinks the picture, but not below
-# this factor times the thumbnail's size. Then the LANCZOS filter shrinks it to the final size. With the factor 2, the
+# Pictures are shrunk in two steps. In a fast step, the JPEG decoder or a box filter shrinks the picture, but at most to
+# _REDUCING_GAP times the thumbnail's size. Then the LANCZOS filter shrinks it to the final size. With the factor 2, the
 # result is so close to LANCZOS alone (signal-to-noise ratio above 50 dB) that nobody can see the difference. The factor
 # 1.9 gives only 42 dB. The factor 3 is no better for a JPEG, because the decoder scales only by powers of two.
 _REDUCING_GAP = 2.0

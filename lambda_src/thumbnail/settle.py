@@ -62,9 +62,7 @@ def _try_to_settle(change: Change, uploads: Uploads, store: Store, limits: Limit
     if upload == "removed":
         return _remove(change, sequencer, store)
     if upload == "replaced":
-        store.delete_stale_thumbnails(
-            change.key
-        )  # an earlier run of this event may have left a thumbnail when it crashed
+        store.delete_stale_thumbnails(change.key)  # an earlier run of this event may have crashed and left a thumbnail
         return Settled(outcome="superseded")
     with closing(upload):
         item, thumbnail = describe(change.key, upload, limits)

@@ -271,14 +271,14 @@ def test_the_launch_script_writes_a_page_about_the_server(server: FakeServer) ->
         "apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=600 curl nginx unattended-upgrades",
         "systemctl enable --now nginx",
     ]
-    assert 'APT::Periodic::Unattended-Upgrade "1";' in server.updates.read_text()
+    assert 'APT::Periodic::Unattended-Upgrade "1";' in server.update_settings.read_text()
 
 
 def test_the_launch_script_can_run_twice(server: FakeServer) -> None:
     assert server.run(SCRIPT).returncode == 0
-    first = (server.page.read_bytes(), server.updates.read_bytes())
+    first = (server.page.read_bytes(), server.update_settings.read_bytes())
     assert server.run(SCRIPT).returncode == 0
-    assert (server.page.read_bytes(), server.updates.read_bytes()) == first
+    assert (server.page.read_bytes(), server.update_settings.read_bytes()) == first
     assert [path.name for path in server.page.parent.iterdir()] == ["index.html"]
 
 

@@ -32,6 +32,7 @@ STOP_SECONDS = 20
 AWS Batch kills the job 30 seconds after SIGTERM.
 https://aws.amazon.com/blogs/hpc/understanding-the-aws-batch-termination-process/"""
 PROGRESS_SECONDS = 5
+"""Seconds between two lines about the progress."""
 
 Result = tuple[Outcome, str, dict[str, Any]]
 """The outcome of one picture, its key, and the other fields of its line in the manifest."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 MAX_KEY_BYTES = 1024
-"""S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
+"""Maximum length of a key in S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 _UP_TO_APOSTROPHE = re.compile("[\x00-']")
 
 
@@ -42,7 +42,7 @@ def encoded_key(key: str) -> str:
 
     An apostrophe and every character that sorts before it are replaced by an apostrophe and the code of the character.
     Then `!` sorts before all characters of an encoded key. So `a!` comes before `a-b!`, as `a` comes before `a-b`.
-    Because both orders are equal, a child can read the list of pictures and the list of thumbnails in parallel.
+    Pictures and thumbnails have the same order, so a child can read both lists in parallel.
     """
     return _UP_TO_APOSTROPHE.sub(lambda found: f"'{ord(found[0]):02x}", key)
 
