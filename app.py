@@ -49,7 +49,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     alarm_settings: dict[str, Any] = {"alarm_email": config.alarm_email}
     watch_settings: dict[str, Any] = {**log_settings, **alarm_settings, "watch_closely": config.watch_closely}
     processor_settings: dict[str, Any] = {"architecture": config.architecture}
-    network_settings: dict[str, Any] = {"availability_zones": config.availability_zones}
+    network_settings: dict[str, Any] = {"availability_zones": config.availability_zones, "existing_vpc": config.vpc}
     job_settings: dict[str, Any] = {**log_settings, **alarm_settings, **processor_settings, **network_settings}
     web_settings: dict[str, Any] = {
         **config.settings_of("web"),

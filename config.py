@@ -67,8 +67,7 @@ class Config:
     cron_urls: tuple[str, ...] = ("https://example.com/",)
     """URLs to check. For `-c`, put commas between them. Each URL costs $0.30 (metric) and $0.10 (alarm) a month."""
     cron_schedule: str = "rate(1 hour)"
-    """When to check: `rate(15 minutes)`, or exact times such as `cron(0 8-18 ? * MON-FRI *)`.
-    https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html"""
+    """When to check: `rate(15 minutes)`, or exact times such as `cron(0 8-18 ? * MON-FRI *)`. See docs/cron.md."""
     cron_time_zone: str = checks.UTC
     """Time zone of a cron(...) schedule, such as `Europe/Vienna`."""
     cron_longest_gap: int | None = None
@@ -84,6 +83,8 @@ class Config:
     """Processor type of the containers and of their machines: `x86_64`, or `arm64`, which costs a fifth less."""
     availability_zones: tuple[str, ...] = ()
     """Two zones for the VPCs of ecs_ec2, fargate and batch. With (), they use the first two zones: docs/fargate.md."""
+    vpc: str | None = None
+    """Existing VPC for ecs_ec2, fargate and batch: see docs/fargate.md. With None, each of them creates a VPC."""
     publish_web_image: bool = True
     """Whether the ecr stack's deployment copies the web image into its repository. Building the image needs Docker."""
     web_image: str | None = None
@@ -103,8 +104,7 @@ class Config:
     lightsail_disk: bool = False
     """Whether to add a disk of 8 GB that can be moved to another server. It costs $0.10 a GB and month."""
     lightsail_database: str | None = None
-    """Engine of a managed database: `postgres_16`. The database costs $15 a month. With None, there is no database. AWS
-    adds and removes versions: `aws lightsail get-relational-database-blueprints` lists them."""
+    """Engine of a managed database for $15 a month: `postgres_16`. None creates no database. See docs/lightsail.md."""
     lightsail_bucket: bool = False
     """Whether to add a bucket, which the server can use without access keys. It costs $1 a month."""
 

@@ -48,6 +48,10 @@ RANGES: Mapping[str, tuple[int, int | None]] = {
 _IMAGE = (
     r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
 )
+ZONE_PATTERN = r"[a-z]{2}(-[a-z]+)+-\d(-[a-z0-9-]+)?[a-z]"
+"""The pattern of an Availability Zone's name, such as eu-west-1a. The zones of a region differ in the last letter."""
+_ID = "([0-9a-f]{8}|[0-9a-f]{17})"
+_SUBNET = rf"{ZONE_PATTERN}:subnet-{_ID}"
 PATTERNS: Mapping[str, tuple[str, str]] = {
     "prefix": (r"[a-z][a-z0-9-]{0,19}", "1 to 20 characters of a-z, 0-9 and '-'. The first is a letter"),
     "alarm_email": (r"[^@\s]+@[^@\s]+\.[^@\s]+", "an address like name@example.com"),
@@ -66,10 +70,9 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
         "an engine like postgres_16 (aws lightsail get-relational-database-blueprints lists all engines)",
     ),
     "batch_image": (_IMAGE, "registry/repository:tag"),
+    "vpc": (rf"vpc-{_ID}(/{_SUBNET},{_SUBNET}){{1,2}}", "vpc-<id>/<zone>:subnet-<id>,<zone>:subnet-<id>"),
 }
 """The regular expression of a setting's whole text, and its description for the error message."""
-ZONE_PATTERN = r"[a-z]{2}(-[a-z]+)+-\d(-[a-z0-9-]+)?[a-z]"
-"""The pattern of an Availability Zone's name, such as eu-west-1a. The zones of a region differ in the last letter."""
 ZONES = 2
 """A VPC of this project has this number of zones."""
 ARM_FAMILY_PATTERN = r"[a-z]+\d+g[a-z]*(-flex)?"
@@ -138,6 +141,8 @@ def check_settings(config: "Config") -> None:
     _check_urls(config.cron_urls, allow_private=config.cron_allow_private)
     _check_cron(config)
     _check_zones(config.availability_zones)
+    if config.vpc is not None:
+        _check_vpc(config)
     _check_instance_types(config.batch_instance_types, config.architecture)
     if config.batch_schedule is not None:
         _check_schedule("batch_schedule", config.batch_schedule)
@@ -168,6 +173,17 @@ def _check_zones(zones: Sequence[str]) -> None:
         _check_pattern("availability_zones", zone, ZONE_PATTERN, "names like eu-west-1a,eu-west-1b")
     if zones and (len(zones) != ZONES or len({*zones}) != ZONES or len({zone[:-1] for zone in zones}) != 1):
         raise ConfigError(f"availability_zones: {','.join(zones)} is not valid. Use {ZONES} zones of one region.")
+
+
+def _check_vpc(config: "Config") -> None:
+    groups = str(config.vpc).split("/")[1:]
+    zones = [[subnet.partition(":")[0] for subnet in group.split(",")] for group in groups]
+    if any(group != zones[0] for group in zones) or len({*zones[0]}) != ZONES:
+        raise ConfigError(
+            f"vpc: {config.vpc!r} is not valid. Use two zones, in the same order for both kinds of subnets."
+        )
+    if config.availability_zones:
+        raise ConfigError("vpc: remove availability_zones, because the subnets of an existing VPC have their zones.")
 
 
 # -- the batch example

@@ -6,11 +6,53 @@ from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 
+from stacks._nag import acknowledge
+
 ZONES = 2
 """A load balancer needs two Availability Zones. If one zone fails, the example continues in the other zone."""
 
 
-def small_vpc(
+def example_vpc(
+    stack: Stack,
+    *,
+    existing_vpc: str | None,
+    private: bool,
+    availability_zones: Sequence[str],
+    log_retention: logs.RetentionDays,
+) -> ec2.IVpc:
+    """Return the VPC of an example: a small VPC of its own, or a VPC that exists already.
+
+    `existing_vpc` has two or three parts, with `/` between them: the id of the VPC, its public subnets, and perhaps
+    its private subnets. Each subnet is `<zone>:<id>`. The text has all ids, so the synthesis needs no AWS account.
+    """
+    if existing_vpc is None:
+        return _small_vpc(stack, private=private, availability_zones=availability_zones, log_retention=log_retention)
+    vpc_id, public, *private_subnets = existing_vpc.split("/")
+    zones, public_ids = zip(*(subnet.split(":") for subnet in public.split(",")), strict=True)
+    private_ids = [subnet.split(":")[1] for group in private_subnets for subnet in group.split(",")]
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id=vpc_id,
+        availability_zones=list(zones),
+        public_subnet_ids=list(public_ids),
+        private_subnet_ids=private_ids or None,
+    )
+    for subnet in (*vpc.public_subnets, *vpc.private_subnets):
+        acknowledge(
+            subnet,
+            "Annotation::@aws-cdk/aws-ec2:noSubnetRouteTableId",
+            "The stack adds no route to an existing VPC, so it does not need the route tables.",
+        )
+    return vpc
+
+
+def serving_subnets(vpc: ec2.IVpc) -> list[ec2.ISubnet]:
+    """Return the subnets for tasks and instances: the private subnets, or the public ones if no subnet is private."""
+    return vpc.private_subnets or vpc.public_subnets
+
+
+def _small_vpc(
     stack: Stack, *, private: bool, availability_zones: Sequence[str], log_retention: logs.RetentionDays
 ) -> ec2.Vpc:
     """Return a VPC in two zones. It logs the packets that its security groups reject.
@@ -53,8 +95,3 @@ def small_vpc(
         ),
     )
     return vpc
-
-
-def serving_subnets(vpc: ec2.Vpc) -> list[ec2.ISubnet]:
-    """Return the subnets for tasks and instances: the private subnets, or the public ones if no subnet is private."""
-    return vpc.private_subnets or vpc.public_subnets

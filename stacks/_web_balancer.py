@@ -14,7 +14,7 @@ from stacks._web_service import CONTAINER, PORT
 READY_PATH = "/readyz"
 
 
-def load_balancer(stack: Stack, vpc: ec2.Vpc, *, retain_data: bool) -> elbv2.ApplicationLoadBalancer:
+def load_balancer(stack: Stack, vpc: ec2.IVpc, *, retain_data: bool) -> elbv2.ApplicationLoadBalancer:
     """Return a public load balancer. It can send no traffic until forward_requests() adds its targets."""
     security_group = ec2.SecurityGroup(
         stack, "LoadBalancerGroup", vpc=vpc, allow_all_outbound=False, description="The load balancer"

@@ -41,7 +41,7 @@ ROLLING_UPDATE: Mapping[str, Any] = {
 deployment would reset the number of tasks that scaling has chosen."""
 
 
-def web_cluster(stack: Stack, vpc: ec2.Vpc, *, container_insights: bool) -> ecs.Cluster:
+def web_cluster(stack: Stack, vpc: ec2.IVpc, *, container_insights: bool) -> ecs.Cluster:
     """Return a cluster for one service."""
     cluster = ecs.Cluster(
         stack,

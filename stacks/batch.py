@@ -15,7 +15,7 @@ from constructs import Construct
 
 from stacks._alarms import alarm_topic, notify
 from stacks._cdk_helpers import add_helper_log_groups
-from stacks._network import small_vpc
+from stacks._network import example_vpc
 from stacks._schedules import scheduler_role
 from stacks._stores import dead_letter_queue, private_bucket, removal_policy
 from stacks.batch_capacity import compute_environments, job_queue
@@ -35,6 +35,7 @@ class BatchStack(Stack):
         log_retention: logs.RetentionDays,
         architecture: str,
         availability_zones: Sequence[str] = (),
+        existing_vpc: str | None = None,
         max_vcpus: int,
         max_edge: int,
         instance_types: Sequence[str] = (),
@@ -54,12 +55,15 @@ class BatchStack(Stack):
         description = "Batch: an array job makes the thumbnails of a whole bucket, on Spot instances"
         super().__init__(scope, id, description=description, **stack_parameters)
         removal = removal_policy(retain_data=retain_data)
-        private_subnets = retain_data  # only production pays for a NAT gateway
 
         pictures = private_bucket(self, "Input", removal=removal, keep_versions=retain_data)
         thumbnails = private_bucket(self, "Output", removal=removal)
-        vpc = small_vpc(
-            self, private=private_subnets, availability_zones=availability_zones, log_retention=log_retention
+        vpc = example_vpc(
+            self,
+            existing_vpc=existing_vpc,
+            private=retain_data,  # only production pays for a NAT gateway
+            availability_zones=availability_zones,
+            log_retention=log_retention,
         )
         environments = compute_environments(
             self, vpc, architecture=architecture, instance_types=instance_types, max_vcpus=max_vcpus

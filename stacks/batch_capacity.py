@@ -22,7 +22,7 @@ ECS_AGENT_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
 
 
 def compute_environments(
-    stack: Stack, vpc: ec2.Vpc, *, architecture: str, instance_types: Sequence[str], max_vcpus: int
+    stack: Stack, vpc: ec2.IVpc, *, architecture: str, instance_types: Sequence[str], max_vcpus: int
 ) -> list[batch.ManagedEc2EcsComputeEnvironment]:
     """Return the compute environments for Spot and on-demand instances. Instances start only when jobs need them.
 

@@ -9,7 +9,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks._cdk_helpers import add_helper_log_groups
-from stacks._network import small_vpc
+from stacks._network import example_vpc
 from stacks._web import expose_service
 from stacks._web_balancer import load_balancer
 from stacks._web_image import web_image
@@ -36,6 +36,7 @@ class EcsEc2Stack(Stack):
         log_retention: logs.RetentionDays,
         architecture: str,
         availability_zones: Sequence[str] = (),
+        existing_vpc: str | None = None,
         container_insights: bool,
         image: str | None = None,
         certificate_arn: str | None = None,
@@ -45,9 +46,12 @@ class EcsEc2Stack(Stack):
         description = "ECS on EC2: a web service in containers on an Auto Scaling group, behind a load balancer"
         super().__init__(scope, id, description=description, **stack_parameters)
 
-        private_subnets = retain_data  # only production pays for a NAT gateway
-        vpc = small_vpc(
-            self, private=private_subnets, availability_zones=availability_zones, log_retention=log_retention
+        vpc = example_vpc(
+            self,
+            existing_vpc=existing_vpc,
+            private=retain_data,  # only production pays for a NAT gateway
+            availability_zones=availability_zones,
+            log_retention=log_retention,
         )
         cluster = web_cluster(self, vpc, container_insights=container_insights)
         role = instance_role(self, cluster)

@@ -17,7 +17,7 @@ DISK_GB = 30
 
 
 def instance_group(
-    stack: Stack, vpc: ec2.Vpc, role: iam.Role, architecture: str, *, keep_both_zones: bool
+    stack: Stack, vpc: ec2.IVpc, role: iam.Role, architecture: str, *, keep_both_zones: bool
 ) -> autoscaling.AutoScalingGroup:
     """Return the Auto Scaling group: one instance in each zone, and up to MAX_INSTANCES when tasks need them.
 
@@ -145,7 +145,7 @@ def instance_role(stack: Stack, cluster: ecs.Cluster) -> iam.Role:
     return role
 
 
-def _launch_template(stack: Stack, vpc: ec2.Vpc, role: iam.Role, *, arm: bool) -> ec2.LaunchTemplate:
+def _launch_template(stack: Stack, vpc: ec2.IVpc, role: iam.Role, *, arm: bool) -> ec2.LaunchTemplate:
     group = ec2.SecurityGroup(stack, "InstancesGroup", vpc=vpc, description="The instances")
     return ec2.LaunchTemplate(
         stack,

@@ -10,7 +10,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct
 
 from stacks._cdk_helpers import add_helper_log_groups
-from stacks._network import serving_subnets, small_vpc
+from stacks._network import example_vpc, serving_subnets
 from stacks._web import expose_service
 from stacks._web_balancer import load_balancer
 from stacks._web_image import web_image
@@ -36,6 +36,7 @@ class FargateStack(Stack):
         log_retention: logs.RetentionDays,
         architecture: str,
         availability_zones: Sequence[str] = (),
+        existing_vpc: str | None = None,
         container_insights: bool,
         image: str | None = None,
         certificate_arn: str | None = None,
@@ -45,9 +46,12 @@ class FargateStack(Stack):
         description = "Fargate: the same web service in containers without instances, behind a load balancer"
         super().__init__(scope, id, description=description, **stack_parameters)
 
-        private_subnets = retain_data  # only production pays for a NAT gateway
-        vpc = small_vpc(
-            self, private=private_subnets, availability_zones=availability_zones, log_retention=log_retention
+        vpc = example_vpc(
+            self,
+            existing_vpc=existing_vpc,
+            private=retain_data,  # only production pays for a NAT gateway
+            availability_zones=availability_zones,
+            log_retention=log_retention,
         )
         cluster = web_cluster(self, vpc, container_insights=container_insights)
         balancer = load_balancer(self, vpc, retain_data=retain_data)
@@ -55,7 +59,7 @@ class FargateStack(Stack):
         task = self._task(architecture)
         container_image = web_image(self, image, architecture)
         add_web_container(task, container_image, retain_logs=retain_data, log_retention=log_retention)
-        service = self._service(vpc, cluster, capacity, task, private=private_subnets)
+        service = self._service(vpc, cluster, capacity, task, private=bool(vpc.private_subnets))
         expose_service(balancer, service, stem="fargate", certificate_arn=certificate_arn, alarm_email=alarm_email)
         add_helper_log_groups(self, retention=log_retention)
 
@@ -88,7 +92,7 @@ class FargateStack(Stack):
 
     def _service(
         self,
-        vpc: ec2.Vpc,
+        vpc: ec2.IVpc,
         cluster: ecs.Cluster,
         capacity: IConstruct,
         task: ecs.FargateTaskDefinition,

@@ -111,7 +111,8 @@ def _free_plan(account: Account, stacks: Sequence[Stack]) -> Iterator[Result]:
 
 
 def _zones(account: Account, stacks: Sequence[Stack]) -> Iterator[Result]:
-    kinds = sorted({kind for stack in stacks for kind in stack.instance_types if not kind.startswith("default_")})
+    with_vpc = [stack for stack in stacks if stack.count("AWS::EC2::VPC")]  # an existing VPC has its own zones
+    kinds = sorted({kind for stack in with_vpc for kind in stack.instance_types if not kind.startswith("default_")})
     if not kinds:
         return
     zones = sorted({zone for stack in stacks for zone in stack.zones}) or account.zones()[:ZONES]

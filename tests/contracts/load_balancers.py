@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tests.contracts.network import ANY_IPV4, internet_reaches, is_allowed, rules, zones
-from tests.contracts.reading import name_of, names_of, properties, walk
+from tests.contracts.reading import name_of, names_of, properties, subnet_of, walk
 from tests.contracts.workloads import Targets
 from tools.templates import Template, resources
 
@@ -20,7 +20,7 @@ def balancer_faults(template: Template, name: str, targets_by_group: TargetsByGr
     """Yield the reasons why a connection to the load balancer, or from there to its targets, does not work."""
     balancer = properties(template, name)
     security_groups = names_of(balancer.get("SecurityGroups", []))
-    subnets = [name_of(subnet) for subnet in balancer["Subnets"]]
+    subnets = [subnet_of(subnet) for subnet in balancer["Subnets"]]
     if (balancer.get("Type", "application"), balancer.get("Scheme")) != ("application", "internet-facing"):
         yield f"{name} is not a public application load balancer, and this contract checks no other type"
     for subnet in subnets:

@@ -1,5 +1,6 @@
 """These functions read the security groups, subnets, routes and endpoints of a template."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -88,7 +89,15 @@ def is_allowed(given_rules: Iterable[Rule], security_groups: Iterable[str], peer
 
 def zones(template: Template, subnets: Iterable[str]) -> set[str]:
     """Return the availability zones of the subnets."""
-    return {str(properties(template, name)["AvailabilityZone"]) for name in subnets}
+    return {
+        name if is_outside(name) else str(properties(template, name)["AvailabilityZone"])  # the settings have the zones
+        for name in subnets
+    }
+
+
+def is_outside(subnet: str) -> bool:
+    """Whether a subnet belongs to an existing VPC. Its routes and its zone are not in the template."""
+    return re.fullmatch("subnet-[0-9a-f]+", subnet) is not None
 
 
 def assigns_public_addresses(template: Template, subnets: Iterable[str]) -> bool:
@@ -97,7 +106,12 @@ def assigns_public_addresses(template: Template, subnets: Iterable[str]) -> bool
 
 
 def internet_reaches(template: Template, subnet: str) -> bool:
-    """Whether the subnet's default route leads to an internet gateway of its VPC."""
+    """Whether the subnet's default route leads to an internet gateway of its VPC.
+
+    For a subnet of an existing VPC, the result is True: its owner must make the route.
+    """
+    if is_outside(subnet):
+        return True
     gateway = name_of(_default_route(template, subnet).get("GatewayId"))
     vpc = properties(template, subnet).get("VpcId")
     return any(
@@ -108,7 +122,7 @@ def internet_reaches(template: Template, subnet: str) -> bool:
 
 def reaches_internet(template: Template, subnet: str, *, public_address: bool) -> bool:
     """Whether a workload in the subnet reaches the internet, with its own public address or through a NAT gateway."""
-    if public_address and internet_reaches(template, subnet):
+    if is_outside(subnet) or (public_address and internet_reaches(template, subnet)):
         return True
     nat = properties(template, name_of(_default_route(template, subnet).get("NatGatewayId")))
     return bool(nat.get("AllocationId")) and internet_reaches(template, name_of(nat["SubnetId"]))

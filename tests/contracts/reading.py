@@ -21,6 +21,11 @@ def name_of(reference: Any) -> str:
     return ""
 
 
+def subnet_of(reference: Any) -> str:
+    """Return the logical id of a subnet, or the id of a subnet outside the stack, such as `subnet-0a`."""
+    return reference if isinstance(reference, str) else name_of(reference)
+
+
 def names_of(references: Iterable[Any]) -> frozenset[str]:
     """Return the logical ids in these references."""
     return frozenset(name_of(reference) for reference in references)

@@ -4,14 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from config import PROFILES
 from tests.contracts.test_contracts import CONTRACTS, profiles_of
 from tools.templates import synthesize, templates_in
 
 OPTIONS = {
     "alarm_email": "me@example.com",
     "web_certificate_arn": "arn:aws:acm:us-east-1:000000000000:certificate/0f",
-    "availability_zones": "us-east-1a,us-east-1b",
     "thumbnail_concurrency": "50",
     "batch_instance_types": "c7g.large",
     "batch_monthly_budget": "5",
@@ -21,19 +19,34 @@ OPTIONS = {
     "lightsail_database": "postgres_16",
     "lightsail_bucket": "true",
 }
+PUBLIC_SUBNETS = "us-east-1a:subnet-0aaaaaaa,us-east-1b:subnet-0bbbbbbb"
+PRIVATE_SUBNETS = "us-east-1a:subnet-0ccccccc,us-east-1b:subnet-0ddddddd"
+NETWORKS = {
+    "zones": {"availability_zones": "us-east-1a,us-east-1b"},
+    "public": {"vpc": f"vpc-0aaaaaaa/{PUBLIC_SUBNETS}"},
+    "private": {"vpc": f"vpc-0aaaaaaa/{PUBLIC_SUBNETS}/{PRIVATE_SUBNETS}"},
+}
+"""The settings of the network. Those with `vpc` use an existing VPC."""
 EXPECTED_FAULT = "the account 000000000000"
 """The contract `reproducible` reports this account, because the certificate in OPTIONS belongs to it."""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("profile", PROFILES)
-def test_stacks_follow_the_contracts_with_every_option(tmp_path: Path, profile: str) -> None:
-    synthesize(tmp_path, profile=profile, **OPTIONS)
+def _faults(folder: Path, profile: str, network: str) -> set[str]:
+    synthesize(folder, profile=profile, **OPTIONS, **NETWORKS[network])
     faults = {
         f"{stem}: {name}: {fault}"
-        for stem, template in templates_in(tmp_path).items()
+        for stem, template in templates_in(folder).items()
         for name, contract in CONTRACTS.items()
         if profile in profiles_of(contract)
         for fault in contract.faults(template)
     }
-    assert {fault for fault in faults if not fault.endswith(EXPECTED_FAULT)} == set()
+    return {fault for fault in faults if not fault.endswith(EXPECTED_FAULT)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("profile", "network"),
+    [("sandbox", "zones"), ("production", "zones"), ("sandbox", "public"), ("production", "private")],
+)
+def test_stacks_follow_the_contracts_with_every_option(tmp_path: Path, profile: str, network: str) -> None:
+    assert _faults(tmp_path, profile, network) == set()

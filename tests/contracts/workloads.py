@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.contracts.network import ANY_IPV4, Workload, assigns_public_addresses
-from tests.contracts.reading import allowed_actions, name_of, names_of, properties
+from tests.contracts.reading import allowed_actions, name_of, names_of, properties, subnet_of
 from tools.templates import Template, resources
 
 EPHEMERAL_PORTS = range(32768, 65536)
@@ -75,7 +75,7 @@ def _tasks(template: Template, name: str) -> Workload:
     return Workload(
         name,
         security_groups=names_of(network.get("SecurityGroups", [])),
-        subnets=tuple(name_of(subnet) for subnet in network["Subnets"]),
+        subnets=tuple(subnet_of(subnet) for subnet in network["Subnets"]),
         public_address=network.get("AssignPublicIp") == "ENABLED",
         needs=_needs_of_task(template, properties(template, name_of(service["TaskDefinition"]))),
     )
@@ -85,7 +85,7 @@ def _instances(template: Template, name: str) -> Workload:
     scaling_group = properties(template, name)
     launch = properties(template, name_of(scaling_group.get("LaunchTemplate", {}).get("LaunchTemplateId")))
     data = launch.get("LaunchTemplateData", {})
-    subnets = tuple(name_of(subnet) for subnet in scaling_group["VPCZoneIdentifier"])
+    subnets = tuple(subnet_of(subnet) for subnet in scaling_group["VPCZoneIdentifier"])
     interfaces = data.get("NetworkInterfaces", [])
     interface_groups = [group for interface in interfaces for group in interface.get("Groups", [])]
     needs = _needs_of_profile(template, data.get("IamInstanceProfile", {}).get("Arn"))
@@ -105,7 +105,7 @@ def _instances(template: Template, name: str) -> Workload:
 def _environment(template: Template, name: str) -> Workload:
     # An unmanaged environment has no subnets in the template, so `reachable` reports a fault.
     compute = properties(template, name).get("ComputeResources", {})
-    subnets = tuple(name_of(subnet) for subnet in compute.get("Subnets", []))
+    subnets = tuple(subnet_of(subnet) for subnet in compute.get("Subnets", []))
     jobs = [job["Properties"] for job in resources(template, "AWS::Batch::JobDefinition").values()]
     containers = [job["ContainerProperties"] for job in jobs]
     needs = _needs_of_profile(template, compute.get("InstanceRole"))
@@ -128,7 +128,7 @@ def _function(template: Template, name: str) -> Workload:
     return Workload(
         name,
         security_groups=names_of(function["VpcConfig"].get("SecurityGroupIds", [])),
-        subnets=tuple(name_of(subnet) for subnet in function["VpcConfig"].get("SubnetIds", [])),
+        subnets=tuple(subnet_of(subnet) for subnet in function["VpcConfig"].get("SubnetIds", [])),
         public_address=False,  # a function never has a public address, even in a public subnet
         needs=_needs_of_roles(template, function["Role"]) - CALLED_BY_LAMBDA,
     )

@@ -120,12 +120,12 @@ def _settings_of(stem: str) -> set[str]:
 @pytest.mark.parametrize(
     ("stem", "settings"),
     [
-        ("batch", {*_settings_of("batch"), "architecture", "availability_zones", "thumbnail_max_edge"}),
+        ("batch", {*_settings_of("batch"), "architecture", "availability_zones", "vpc", "thumbnail_max_edge"}),
         ("cron", _settings_of("cron")),
         ("lightsail", _settings_of("lightsail")),
         (
             "fargate",
-            {"web_image", "architecture", "web_certificate_arn", "container_insights", "availability_zones"},
+            {"web_image", "architecture", "web_certificate_arn", "container_insights", "availability_zones", "vpc"},
         ),
     ],
 )

@@ -15,6 +15,8 @@ from tests.support.folders import ROOT
 from tools.templates import resources
 
 CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/0f"
+VPC = "vpc-0aaaaaaa/eu-west-1a:subnet-0aaaaaaa,eu-west-1b:subnet-0bbbbbbb"
+PRIVATE_SUBNETS = "eu-west-1a:subnet-0ccccccc,eu-west-1b:subnet-0ddddddd"
 CRON_SCHEDULE = {"cron_schedule": "cron(0 8 * * ? *)", "cron_longest_gap": "1500"}
 NEEDED_SETTINGS = {
     "cron_time_zone": CRON_SCHEDULE,
@@ -50,6 +52,12 @@ def test_context_values_that_are_not_settings_are_ignored() -> None:
         ("cron_allow_private", "true", True),
         ("architecture", "x86_64", "x86_64"),
         ("availability_zones", "us-west-1a,us-west-1c", ("us-west-1a", "us-west-1c")),
+        ("vpc", VPC, VPC),
+        (
+            "vpc",
+            f"{VPC}/eu-west-1a:subnet-0ccccccc,eu-west-1b:subnet-0ddddddd",
+            f"{VPC}/eu-west-1a:subnet-0ccccccc,eu-west-1b:subnet-0ddddddd",
+        ),
         ("web_image", "web:v1", "web:v1"),
         ("publish_web_image", "false", False),
         ("web_certificate_arn", CERTIFICATE, CERTIFICATE),
@@ -168,6 +176,14 @@ def test_the_cases_above_include_every_setting() -> None:
         ({"availability_zones": "eu-west-1a,eu-west-1b,eu-west-1c"}, "Use 2 zones of one region."),
         ({"availability_zones": "eu-west-1a,eu-west-2b"}, "Use 2 zones of one region."),
         ({"availability_zones": "euw1-az1,euw1-az2"}, "'euw1-az1' is not valid. Use names like eu-west-1a,eu-west-1b."),
+        # an existing VPC
+        ({"vpc": "vpc-1"}, "'vpc-1' is not valid. Use vpc-<id>/<zone>:subnet-<id>,<zone>:subnet-<id>."),
+        (
+            {"vpc": "vpc-0aaaaaaa/eu-west-1a:subnet-0aaaaaaa,eu-west-1a:subnet-0bbbbbbb"},
+            "Use two zones, in the same order",
+        ),
+        ({"vpc": f"{VPC}/eu-west-1b:subnet-0ccccccc,eu-west-1a:subnet-0ddddddd"}, "Use two zones, in the same order"),
+        ({"vpc": VPC, "availability_zones": "eu-west-1a,eu-west-1b"}, "remove availability_zones, because"),
         # settings of the batch example
         ({"batch_instance_types": "large"}, "'large' is not valid. Use types like m7i-flex.large."),
         ({"batch_instance_types": ""}, "'' is not valid. Use types like m7i-flex.large."),
@@ -224,6 +240,18 @@ def test_thumbnail_settings_change_the_function() -> None:
     (function,) = [function for function in functions if "Environment" in function]
     assert function["Environment"]["Variables"]["MAX_EDGE"] == "128"
     assert function["ReservedConcurrentExecutions"] == 50
+
+
+@pytest.mark.parametrize("profile", ["sandbox", "production"])
+def test_fargate_tasks_have_a_public_address_only_in_the_public_subnets_of_an_existing_vpc(profile: str) -> None:
+    for subnets, private in ((VPC, False), (f"{VPC}/{PRIVATE_SUBNETS}", True)):
+        template = template_with("fargate", profile=profile, vpc=subnets)
+        assert resources(template, "AWS::EC2::VPC") == {}
+        network = properties_of(template, "AWS::ECS::Service")["NetworkConfiguration"]["AwsvpcConfiguration"]
+        public_subnets = ["subnet-0aaaaaaa", "subnet-0bbbbbbb"]
+        assert network["Subnets"] == (["subnet-0ccccccc", "subnet-0ddddddd"] if private else public_subnets)
+        assert network["AssignPublicIp"] == ("DISABLED" if private else "ENABLED")
+        assert properties_of(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")["Subnets"] == public_subnets
 
 
 def test_alarms_send_mail_to_the_configured_address() -> None:

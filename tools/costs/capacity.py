@@ -48,10 +48,15 @@ def instance_parts(template: Template, group: Properties, count: int) -> Iterato
 
 
 def machine_parts(template: Template, price: str, launch: Properties, subnets: list[Any], count: int) -> Iterator[Part]:
-    """Yield the cost of `count` machines for a month, with the disks of the launch template and public addresses."""
+    """Yield the cost of `count` machines for a month, with the disks of the launch template and public addresses.
+
+    The addresses in subnets of an existing VPC are not included, because the template does not show whether AWS assigns
+    public addresses there.
+    """
     yield hourly_part("instances", price, count)
     for device in launch["BlockDeviceMappings"]:
         disk = device["Ebs"]
         yield Part("disks of instances", count * disk["VolumeSize"], disk["VolumeType"])
-    if any(template["Resources"][logical_id(subnet)]["Properties"]["MapPublicIpOnLaunch"] for subnet in subnets):
+    own_subnets = [template["Resources"][logical_id(subnet)] for subnet in subnets if not isinstance(subnet, str)]
+    if any(subnet["Properties"]["MapPublicIpOnLaunch"] for subnet in own_subnets):
         yield hourly_part("addresses of instances", "address", count)
