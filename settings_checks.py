@@ -44,7 +44,7 @@ RANGES: Mapping[str, tuple[int, int | None]] = {
     "batch_max_vcpus": (4, 10_000),  # an array job has 2 to 10,000 children, and each needs 2 vCPUs
     "batch_monthly_budget": (1, None),
 }
-"""The smallest and the largest value of a setting. None means that there is no maximum."""
+"""The smallest and the largest value of a setting. If the second number is None, there is no largest value."""
 _IMAGE = (
     r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
 )

@@ -17,7 +17,8 @@ from scripts.manifests import show_manifests
 TITLE = "a job over 500 pictures is killed half way and continues in a second attempt"
 PICTURES = 500
 CHILDREN = 2
-FOLDER = "exercise/"
+KEY_PREFIX = "exercise/"
+"""The keys of all pictures of the exercise begin with this text."""
 PATIENCE_SECONDS = 60
 
 
@@ -32,7 +33,7 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
         client=deployment.client,
         environment=deployment.aws.environment(deployment.engine),
         outputs=outputs,
-        keys=f"{FOLDER}*",
+        keys=f"{KEY_PREFIX}*",
         children=CHILDREN,
     )
     with job.running_children(attempt=1) as first_attempt:
@@ -68,7 +69,9 @@ def _put_pictures(s3: Any, outputs: dict[str, str]) -> None:
     body = PHOTO.read_bytes()
     with ThreadPoolExecutor(4) as threads:
         for upload in [
-            threads.submit(s3.put_object, Bucket=outputs["InputBucketName"], Key=f"{FOLDER}{number:04}.jpg", Body=body)
+            threads.submit(
+                s3.put_object, Bucket=outputs["InputBucketName"], Key=f"{KEY_PREFIX}{number:04}.jpg", Body=body
+            )
             for number in range(PICTURES)
         ]:
             upload.result()
@@ -77,7 +80,7 @@ def _put_pictures(s3: Any, outputs: dict[str, str]) -> None:
 def _thumbnails(s3: Any, outputs: dict[str, str]) -> dict[str, Any]:
     """Return the thumbnails of the exercise: each key, and the time when the thumbnail was written."""
     pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=outputs["OutputBucketName"], Prefix=f"thumbnails/256/{FOLDER}"
+        Bucket=outputs["OutputBucketName"], Prefix=f"thumbnails/256/{KEY_PREFIX}"
     )
     return {found["Key"]: found["LastModified"] for page in pages for found in page.get("Contents", [])}
 

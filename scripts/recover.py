@@ -65,7 +65,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Store:
-    """A kind of store: how to find out that it is empty, and how to delete an empty one."""
+    """A kind of store, with a function that checks whether a store is empty, and one that deletes an empty store."""
 
     is_empty: Callable[[Client, str], bool]
     delete: Callable[[Client, str], object]

@@ -19,7 +19,7 @@ CACHE = ROOT / ".build" / "bundles"
 RUNTIME = lambda_.Runtime.PYTHON_3_14
 """The newest Python that Lambda offers. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
 ARCHITECTURE = lambda_.Architecture.ARM_64
-"""A GB-second costs 20 % less than on x86. https://aws.amazon.com/lambda/pricing/"""
+"""With ARM, a GB-second costs 20 % less than with x86. https://aws.amazon.com/lambda/pricing/"""
 PYTHON_VERSION = "3.14"
 WHEEL_PLATFORM = "manylinux_2_28_aarch64"
 """Lambda runs Python 3.14 on Amazon Linux 2023, which has glibc 2.34. Pillow's wheels need glibc 2.28 or newer."""

@@ -9,7 +9,8 @@ from aws_cdk import aws_logs as logs
 from stacks._nag import acknowledge
 
 ZONES = 2
-"""A load balancer needs two Availability Zones. If one zone fails, the example continues in the other zone."""
+"""Number of Availability Zones. A load balancer needs two. If one zone fails, the example continues in the other zone.
+"""
 
 
 def example_vpc(

@@ -120,4 +120,4 @@ def _firehose_role(stack: Stack, id_: str, bucket: s3.Bucket) -> iam.Role:
 
 def _expiration(log_group: logs.ILogGroup) -> Duration | None:
     days = cast("logs.CfnLogGroup", log_group.node.default_child).retention_in_days
-    return None if days is None else Duration.days(days)  # None means that the events never expire
+    return None if days is None else Duration.days(days)  # with None, the objects never expire

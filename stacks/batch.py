@@ -47,10 +47,11 @@ class BatchStack(Stack):
     ) -> None:
         """Add the resources of the example.
 
-        With no `instance_types`, Batch chooses among its default types for the `architecture`.
+        If `instance_types` is empty, Batch chooses among its default types for the `architecture`.
 
-        `schedule` is a rate(...) or cron(...) expression for a job that processes the whole bucket. With None, only a
-        person starts jobs. `monthly_budget` is in dollars, for the whole account. It needs an `alarm_email`.
+        `schedule` is a rate(...) or cron(...) expression for a job that processes the whole bucket. With None, jobs
+        start only when a person submits them. `monthly_budget` is in dollars, for the whole account. A budget needs an
+        `alarm_email`.
         """
         description = "Batch: an array job makes the thumbnails of a whole bucket, on Spot instances"
         super().__init__(scope, id, description=description, **stack_parameters)

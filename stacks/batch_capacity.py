@@ -14,9 +14,9 @@ from stacks._network import serving_subnets
 DISK_GB = 30
 """The smallest disk that the machine image (AMI) allows."""
 INSTANCE_CLASSES = {"arm64": batch.DefaultInstanceClass.ARM64, "x86_64": batch.DefaultInstanceClass.X86_64}
-"""With these classes, Batch itself chooses among the instance families of the region. Today it uses c6g, m6g, r6g and
-c7g for arm64, and c6i, m6i, r6i and c7i for x86_64. A list of families would not work in every region: Batch rejects
-the list if the region lacks one family of the list. Many regions do not have c7g, c5 or m6i, for example.
+"""With these classes of instances, Batch itself chooses among the instance families of the region. Today it uses c6g,
+m6g, r6g and c7g for arm64, and c6i, m6i, r6i and c7i for x86_64. A list of families would not work in every region:
+Batch rejects the list if the region lacks one family of the list. Many regions do not have c7g, c5 or m6i, for example.
 https://docs.aws.amazon.com/batch/latest/userguide/instance-type-compute-table.html"""
 ECS_AGENT_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
 

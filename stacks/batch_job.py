@@ -88,7 +88,7 @@ def _retry_strategies() -> list[batch.RetryStrategy]:
     # https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html
     retry, stop = batch.Action.RETRY, batch.Action.EXIT
     return [
-        # This reason matches the status "Host EC2*": AWS took the Spot instance back, or any instance ended.
+        # This reason matches the status "Host EC2*": AWS interrupted the Spot instance, or any instance ended.
         batch.RetryStrategy.of(retry, batch.Reason.SPOT_INSTANCE_RECLAIMED),
         # The container did not start, so this failure is not a bug of the job. Batch reports this status for different
         # reasons, for example CannotPullContainerError and DockerTimeoutError.

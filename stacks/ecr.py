@@ -21,7 +21,7 @@ MEMORY_MB = 512
 """The function sends each layer in parts of up to 20 MB, as base64 in JSON. A function with more memory also has a
 faster network."""
 COPY_TIMEOUT = Duration.minutes(5)
-"""The image has 50 MB. Even a slow copy needs only one minute for 100 MB."""
+"""Time limit for copying the image, which has 50 MB. Even a slow copy needs only one minute for 100 MB."""
 
 
 class EcrStack(Stack):

@@ -10,8 +10,8 @@ from stacks._nag import acknowledge
 from stacks._network import ZONES, serving_subnets
 
 MAX_INSTANCES = 7
-"""An instance runs three tasks. During a deployment, ten new tasks run beside ten old tasks, so 20 tasks need seven
-instances."""
+"""Maximum number of instances. An instance runs three tasks. During a deployment, ten new tasks run beside ten old
+tasks, so 20 tasks need seven instances."""
 DISK_GB = 30
 """The smallest disk that the machine image (AMI) allows."""
 

@@ -18,10 +18,10 @@ from stacks._web_service import ROLLING_UPDATE, add_web_container, web_cluster
 
 CPU_ARCHITECTURES = {"arm64": ecs.CpuArchitecture.ARM64, "x86_64": ecs.CpuArchitecture.X86_64}
 CPU_UNITS = 256
-"""A quarter of a vCPU, the smallest size on Fargate.
+"""CPU units of each task: a quarter of a vCPU, which is the smallest size on Fargate.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html"""
 MEMORY_MIB = 512
-"""The smallest memory for this CPU size. The server needs 30 MiB."""
+"""Memory of each task, in MiB: the smallest memory for this CPU size. The server needs 30 MiB."""
 
 
 class FargateStack(Stack):

@@ -17,6 +17,7 @@ from stacks.lightsail_watch import add_alarms
 DISK_GB = 8
 """Size of the smallest disk. It costs $0.10 a GB and month."""
 DISK_PATH = "/dev/xvdf"
+"""The path of the disk on the server."""
 DATABASE_BUNDLE = "micro_2_0"
 """The smallest bundle for a database: 1 GB of memory and 40 GB of encrypted disk. It costs $15 a month."""
 BUCKET_BUNDLE = "small_1_0"

@@ -8,7 +8,7 @@ Port = lightsail.CfnInstance.PortProperty
 
 
 def open_ports(ssh_cidr: str | None) -> list[Port]:
-    """Return the open ports: HTTP and HTTPS for everybody, and SSH for the network `ssh_cidr` (None: for nobody).
+    """Return the open ports: HTTP and HTTPS for everybody, and SSH for the network `ssh_cidr` if there is one.
 
     The list replaces Lightsail's default, which opens port 22 to everybody.
     """

@@ -50,5 +50,5 @@ def deleted() -> Response[str]:
 
 
 def problem_answer(problem: Problem, request_id: str) -> Response[str]:
-    """Return the problem document with the problem's status. The log has the same `request_id`."""
+    """Return the problem document with the problem's status. The log lines of the request have this `request_id`."""
     return Response(problem.status, CONTENT_TYPE, jsontext.dump(problem.document(request_id)), problem.headers)

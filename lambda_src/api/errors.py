@@ -42,7 +42,7 @@ def answer_aws_failure(error: ClientError | BotoCoreError) -> Response[str]:
 
 @router.exception_handler(Exception)  # type: ignore[untyped-decorator]
 def answer_bug(error: Exception) -> Response[str]:
-    """Answer 500 for any other exception: the code has a bug. The log has the traceback and the same request_id."""
+    """Answer 500 for any other exception: the code has a bug. The log has the traceback, and the request_id."""
     logger.error("unexpected error", exc_info=error)
     return _answer(Problem(500, "The service has a bug; it is in its log under the request_id."))
 

@@ -42,7 +42,7 @@ class Page:
     summaries: list[dict[str, Any]]
     """Each summary fits the schema `NoteSummary`."""
     next_cursor: Cursor | None
-    """None on the last page."""
+    """The cursor for the next page. On the last page, it is None."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the page as a JSON object that fits the schema `NotePage`."""

@@ -38,7 +38,7 @@ def versions_to_change(request: Request) -> Versions:
 
 
 def versions_to_delete(request: Request) -> Versions:
-    """Return the versions in If-Match; None if the header is missing. Raises Problem 400 if it is malformed."""
+    """Return the versions in If-Match, or None if it is missing. Raises Problem 400 if the header is malformed."""
     value = request.list_header("If-Match")
     return None if value is None else parse_if_match(value)
 

@@ -13,7 +13,7 @@ from cron.addresses import ForbiddenError
 from cron.connection import UNREACHABLE, Connection, Limits, TooManyBytesError
 
 MAX_REDIRECTS = 5
-"""A normal site needs at most two redirects: one to https, and one to "www." or to a language."""
+"""Maximum number of redirects. A normal site needs at most two: one to https, and one to "www." or to a language."""
 MAX_BODY_BYTES = 64 * 1024
 """Number of bytes of a page that are read. They are enough to see that the server really sends the page."""
 MAX_BYTES = 4 * MAX_BODY_BYTES
@@ -36,12 +36,12 @@ class Result:
     milliseconds: int
     """Duration of the check, with name resolution and redirects."""
     status: int | None
-    """HTTP status of the last answer. None if the server sent no answer."""
+    """HTTP status of the last answer, or None if the server sent no answer."""
     error: str | None
-    """The reason why the site counts as down, as text for people. None if the site is up."""
+    """The reason why the site counts as down, as text for people, or None if the site is up."""
     certificate_days_left: int | None
     """Whole days until a certificate expires. If redirects lead to several certificates, the earliest expiry counts.
-    None if no certificate was verified, for example without TLS."""
+    The value is None if no certificate was verified, for example without TLS."""
 
     @property
     def up(self) -> bool:

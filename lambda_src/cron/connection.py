@@ -88,7 +88,7 @@ class Connection(http.client.HTTPConnection):
     """A connection for one request to a URL."""
 
     certificate_expires: float | None = None
-    """Expiry of the server's verified certificate (seconds since 1970). None before connecting and without TLS."""
+    """Expiry of the server's verified certificate (seconds since 1970), or None before connecting and without TLS."""
 
     def __init__(self, url: str, limits: Limits, *, allow_private: bool) -> None:
         """Parse the URL without connecting. Raises ForbiddenError or ValueError if the URL is not allowed."""

@@ -25,10 +25,10 @@ class Change:
     bucket: str
     key: str
     etag: str | None
-    """ETag of a created object, without quotes. None for a removed object."""
+    """ETag of a created object, without quotes. For a removed object, it is None."""
     sequencer: str | None
     """Position in the order of all changes of this key. As texts, the sequencer of a later change is greater.
-    None for a restored object, because S3 sends no sequencer for a restoration."""
+    For a restored object, it is None, because S3 sends no sequencer for a restoration."""
 
 
 def parse_changes(event: dict[str, Any]) -> Iterator[Change]:

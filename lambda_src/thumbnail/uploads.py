@@ -23,11 +23,11 @@ class Upload:
     """Size in bytes."""
     etag: str
     version: str | None
-    """Version id. None in a bucket without versioning."""
+    """Version id, or None in a bucket without versioning."""
     created: str
     """Time of the upload: ISO 8601, UTC."""
     body: "StreamingBody | None"
-    """The content. None for an archived object, because S3 cannot read it before it is restored."""
+    """The content. For an archived object, it is None, because S3 cannot read the object before it is restored."""
 
     def close(self) -> None:
         """Close the body, whether it was read or not."""

@@ -18,7 +18,7 @@ DECODING_SECONDS = 60
 
 
 class Decoders:
-    """A number of processes, each of which decodes one picture at a time.
+    """The processes of one job that decode pictures. Each process decodes one picture at a time.
 
     Several threads may call `thumbnail` at the same time.
     """

@@ -33,7 +33,7 @@ def prefix_of(keys: str) -> str:
 
 
 def is_in_share(key: str, *, child: int, children: int) -> bool:
-    """Whether this child processes the key. Each key belongs to one share, and every run computes the same share."""
+    """Whether the key belongs to this child's share. Each key belongs to one share, which is the same in every run."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()) % children == child
 
 

@@ -16,6 +16,7 @@ HEALTH_CHECKS = ("/healthz", "/readyz")
 """Paths of the health checks. Successful health checks are not logged, because AWS checks the health every few seconds.
 """
 MAX_PATH_LENGTH = 512
+"""Maximum number of characters of a path in the log. The rest of a longer path is not logged."""
 _TRACE_ID = re.compile(r"[A-Za-z0-9=;:._-]{1,256}")
 """Characters and length of a valid trace id:
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html"""

@@ -139,5 +139,5 @@ def _last_part(name: str | None) -> str | None:
 
 def _without_account(image: str | None) -> str | None:
     # The page is public, so it must not show the account id. The host name of the registry and the name of CDK's
-    # repository contain it.
+    # repository contain the account id.
     return image and _ACCOUNT.sub("…", image.partition("/")[2] if ".amazonaws.com" in image else image)

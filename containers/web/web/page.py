@@ -29,6 +29,7 @@ ALLOW_NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-
 MIN_CONTRAST = 5
 """Minimum contrast of white text to its background. WCAG 2 requires 4.5."""
 SATURATION = 0.7
+"""Saturation of every colour, from 0 (grey) to 1."""
 ERROR_HUE = 215
 """The hue of every error page. Error pages do not have the colour of a task."""
 
