@@ -176,9 +176,9 @@ def _check_zones(zones: Sequence[str]) -> None:
 
 
 def _check_vpc(config: "Config") -> None:
-    groups = str(config.vpc).split("/")[1:]
-    zones = [[subnet.partition(":")[0] for subnet in group.split(",")] for group in groups]
-    if any(group != zones[0] for group in zones) or len({*zones[0]}) != ZONES:
+    subnet_lists = str(config.vpc).split("/")[1:]
+    zones = [[subnet.partition(":")[0] for subnet in subnets.split(",")] for subnets in subnet_lists]
+    if any(zone_names != zones[0] for zone_names in zones) or len({*zones[0]}) != ZONES:
         raise ConfigError(
             f"vpc: {config.vpc!r} is not valid. Use two zones, in the same order for both kinds of subnets."
         )

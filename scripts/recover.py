@@ -24,7 +24,7 @@ DELETE_FAILED = "DELETE_FAILED"
 POLL_SECONDS = 10
 """Seconds between two checks whether the stack is deleted."""
 MAX_POLLS = 360
-"""Maximum number of checks. After this hour, CloudFormation has deleted the stack or has failed."""
+"""Maximum number of checks: they last one hour. By then, CloudFormation has deleted the stack or has failed."""
 TEST_FILE = "ELBAccessLogTestFile"
 """The name of the file that a load balancer writes into the bucket of its log when the log is turned on.
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html"""

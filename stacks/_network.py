@@ -23,14 +23,15 @@ def example_vpc(
 ) -> ec2.IVpc:
     """Return the VPC of an example: a small VPC of its own, or a VPC that exists already.
 
-    `existing_vpc` has two or three parts, with `/` between them: the id of the VPC, its public subnets, and perhaps
-    its private subnets. Each subnet is `<zone>:<id>`. The text has all ids, so the synthesis needs no AWS account.
+    `existing_vpc` is a text of two or three parts, with `/` between them: the id of the VPC, its public subnets, and
+    perhaps its private subnets. Each subnet is `<zone>:<id>`. This text contains all ids, so synthesis needs no AWS
+    account.
     """
     if existing_vpc is None:
         return _small_vpc(stack, private=private, availability_zones=availability_zones, log_retention=log_retention)
     vpc_id, public, *private_subnets = existing_vpc.split("/")
     zones, public_ids = zip(*(subnet.split(":") for subnet in public.split(",")), strict=True)
-    private_ids = [subnet.split(":")[1] for group in private_subnets for subnet in group.split(",")]
+    private_ids = [subnet.split(":")[1] for subnets in private_subnets for subnet in subnets.split(",")]
     vpc = ec2.Vpc.from_vpc_attributes(
         stack,
         "Vpc",
@@ -58,7 +59,7 @@ def _small_vpc(
 ) -> ec2.Vpc:
     """Return a VPC in two zones. It logs the packets that its security groups reject.
 
-    `availability_zones` has the names of both zones. If it is empty, CloudFormation uses the first two of the region.
+    `availability_zones` has the names of both zones. If it is empty, CloudFormation uses the region's first two zones.
 
     Without `private`, everything runs in public subnets with public addresses. Each address costs $3.65 a month. With
     `private`, tasks and instances run in private subnets behind one NAT gateway. The gateway costs $32.85 a month, and

@@ -22,9 +22,9 @@ MIN_TASKS = 2
 MAX_TASKS = 10
 """This maximum limits the cost when many visitors or robots come at once. docs/fargate.md has the cost of ten tasks."""
 REQUESTS_PER_TASK = 12_000
-"""Scaling keeps the requests a minute of each task near this value, which is 200 requests a second. We measured that
-one page needs 0.37 ms of CPU time, so 200 pages need 74 ms. A task has a quarter of a vCPU, which is 250 ms of CPU time
-a second. So 200 requests a second need 30 % of this time, and more on a slower processor."""
+"""Scaling keeps the number of requests a minute for each task near this value, which is 200 requests a second. We
+measured that one page needs 0.37 ms of CPU time, so 200 pages need 74 ms. A task has a quarter of a vCPU, which is 250
+ms of CPU time a second. So 200 requests a second need 30 % of this CPU time, and more on a slower processor."""
 CPU_PERCENT = 60
 """Scaling keeps the CPU near this value. The other 40 % can serve additional requests while a new task starts."""
 

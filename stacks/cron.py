@@ -26,8 +26,8 @@ three times to write to the table. If the table does not answer, the three tries
 The limit is a little more than twice this sum, because a slow start also needs some time."""
 MEMORY_MB = 512
 """The function waits most of the time. But for 50 sites at once, it needs 50 TLS handshakes and 50 connections to
-DynamoDB. We measured that one vCPU needs a second for them. 512 MB give 0.29 of a vCPU. With much less, a slow
-TLS handshake in the function would look like a slow site.
+DynamoDB. We measured that one vCPU needs a second for all of them. 512 MB give 0.29 of a vCPU. With much less CPU, a
+slow TLS handshake in the function would look like a slow site.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 KEEP_DAYS = 90
 """Days for which the table keeps a result, long enough to count how often a site was down in the last month. CloudWatch
