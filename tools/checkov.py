@@ -70,7 +70,7 @@ def _finding(failed: Any) -> Finding:
 
 
 def main() -> None:
-    """Exit with an error if a finding is not in the table, or if a row of the table has no finding."""
+    """Exit with an error if a finding is not in the table, or if checkov no longer reports a finding of the table."""
     in_table = {finding for finding, _ in acknowledged(DOCUMENT.read_text(encoding="utf-8"))}
     current = current_findings()
     missing_in_table = [f"not in the table: {' '.join(finding)}" for finding in sorted(current - in_table)]

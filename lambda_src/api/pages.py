@@ -31,7 +31,7 @@ class Cursor:
             if _TIMESTAMP.fullmatch(created_at) and is_note_id(note_id) and str(cursor) == text:
                 return cursor
         except (ValueError, TypeError, RecursionError):
-            pass  # The text is not base64 or not JSON. It gets the same Problem as JSON that is not a cursor.
+            pass  # The text is not base64 or not JSON. It gets the same answer as valid JSON that is not a cursor.
         raise Problem(400, "cursor must be the next_cursor of an earlier page.")
 
 

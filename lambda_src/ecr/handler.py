@@ -1,4 +1,7 @@
-"""Copies a container image into the example's own repository. Each deployment with a new image invokes it once."""
+"""The function that copies a container image into the example's own repository.
+
+Each deployment with a new image invokes the function once.
+"""
 
 import os
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""The needs of the stacks, computed from their templates: quotas, instance types, images, service-linked roles."""
+"""Computes from the templates which quotas, instance types, images and service-linked roles the stacks need."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -52,7 +52,9 @@ class Stack:
     def instance_types(self) -> set[str]:
         """The types of its EC2 instances. Batch's `default_arm64` and `default_x86_64` stand for several families."""
         launched = {str(launch["LaunchTemplateData"].get("InstanceType", "")) for launch in self._launch_templates()}
-        return (launched | {kind for each in self._computes() for kind in each.get("InstanceTypes", [])}) - {""}
+        return (
+            launched | {kind for each in self._batch_compute_resources() for kind in each.get("InstanceTypes", [])}
+        ) - {""}
 
     @property
     def zones(self) -> set[str]:
@@ -73,16 +75,16 @@ class Stack:
     @property
     def max_spot_vcpus(self) -> int:
         """The vCPUs that Batch may run on Spot instances at once."""
-        return sum(each["MaxvCpus"] for each in self._computes() if each["Type"] == "SPOT")
+        return sum(each["MaxvCpus"] for each in self._batch_compute_resources() if each["Type"] == "SPOT")
 
     @property
     def max_on_demand_vcpus(self) -> int:
         """The vCPUs that Batch may run on on-demand instances at once."""
-        return sum(each["MaxvCpus"] for each in self._computes() if each["Type"] == "EC2")
+        return sum(each["MaxvCpus"] for each in self._batch_compute_resources() if each["Type"] == "EC2")
 
     @property
     def fargate_vcpus(self) -> float:
-        """The vCPUs of the tasks on Fargate that a deployment starts. An update runs each task twice for a while."""
+        """The vCPUs of the tasks on Fargate that a deployment starts. During an update, two copies of each task run."""
         tasks = self._properties("AWS::ECS::TaskDefinition")
         units = sum(int(task["Cpu"]) for task in tasks if "FARGATE" in task.get("RequiresCompatibilities", []))
         targets = self._properties("AWS::ApplicationAutoScaling::ScalableTarget")
@@ -94,18 +96,18 @@ class Stack:
     def _launch_templates(self) -> list[Any]:
         return self._properties("AWS::EC2::LaunchTemplate")
 
-    def _computes(self) -> list[Any]:
+    def _batch_compute_resources(self) -> list[Any]:
         return [each["ComputeResources"] for each in self._properties("AWS::Batch::ComputeEnvironment")]
 
-    def _instances(self, size: str) -> dict[str, int]:
+    def _instances(self, size_property: str) -> dict[str, int]:
         found: dict[str, int] = {}
         for group in self.template["Resources"].values():
             if group["Type"] == "AWS::AutoScaling::AutoScalingGroup":
                 launch = group["Properties"]["LaunchTemplate"]["LaunchTemplateId"]["Ref"]
                 kind = self.template["Resources"][launch]["Properties"]["LaunchTemplateData"]["InstanceType"]
                 rolling = group.get("UpdatePolicy", {}).get("AutoScalingRollingUpdate", {})
-                number = rolling.get(size, 0) + rolling.get("MaxBatchSize", 0)
-                found[kind] = int(group["Properties"]["MinSize"]) if size == "MinSize" else number
+                number = rolling.get(size_property, 0) + rolling.get("MaxBatchSize", 0)
+                found[kind] = int(group["Properties"]["MinSize"]) if size_property == "MinSize" else number
         return found
 
 

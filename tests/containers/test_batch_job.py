@@ -339,7 +339,7 @@ def test_after_a_stop_the_child_abandons_slow_pictures_and_drops_waiting_picture
 
     def stop_when_pictures_wait() -> None:
         begun_reads.append(1)
-        wait_for(lambda: len(world.child._pending) > job.MAX_PENDING, "more pending pictures than threads")
+        wait_for(lambda: len(world.child._pending) > job.MAX_PENDING, "more than MAX_PENDING pictures")
         world.stopping.set()
         released.wait()
 

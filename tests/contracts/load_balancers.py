@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tests.contracts.network import ANY_IPV4, internet_reaches, is_allowed, rules, zones
+from tests.contracts.network import ANY_IPV4, has_route_from_internet, is_allowed, rules, zones
 from tests.contracts.reading import name_of, names_of, properties, subnet_of, walk
 from tests.contracts.workloads import Targets
 from tools.templates import Template, resources
@@ -24,7 +24,7 @@ def balancer_faults(template: Template, name: str, targets_by_group: TargetsByGr
     if (balancer.get("Type", "application"), balancer.get("Scheme")) != ("application", "internet-facing"):
         yield f"{name} is not a public application load balancer, and this contract checks no other type"
     for subnet in subnets:
-        if not internet_reaches(template, subnet):
+        if not has_route_from_internet(template, subnet):
             yield f"{name} is in {subnet}, and the internet does not reach this subnet"
     if len(zones(template, subnets)) < 2:
         yield f"{name} is not in two availability zones"

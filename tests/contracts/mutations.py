@@ -229,7 +229,7 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         M("one attempt", "batch", put(JOB, "RetryStrategy.Attempts", 1), "only one attempt"),
         M("no strategy: every bug is retried", "batch", unset(JOB, "RetryStrategy"), "is retried after a bug"),
         M("no last strategy", "batch", change_retry_strategies(lambda found: found.pop()), "is retried after a bug"),
-        M("wrong order", "batch", change_retry_strategies(lambda found: found.reverse()), "given up after a fault"),
+        M("wrong order", "batch", change_retry_strategies(lambda found: found.reverse()), "given up after a failure"),
         M("lost instance", "batch", change_retry_strategies(lambda found: found.pop(0)), "Host EC2"),
         M("container that does not start", "batch", change_retry_strategies(lambda found: found.pop(1)), "DockerTime"),
         M("image that cannot be pulled", "batch", change_retry_strategies(lambda found: found.pop(2)), "CannotPull"),

@@ -39,23 +39,25 @@ class Workload:
     subnets: tuple[str, ...]
     public_address: bool
     needs: frozenset[str]
-    """The services that the resource calls, such as `ecr.dkr`. If it calls a server outside AWS, this has ANY_IPV4."""
+    """The services that the resource calls, such as `ecr.dkr`. ANY_IPV4 stands for servers outside AWS."""
 
 
 def rules(template: Template, direction: str) -> Iterator[Rule]:
-    """Yield the `Ingress` or `Egress` rules of all security groups. A rule is a property of a group or a resource.
+    """Yield the `Ingress` or `Egress` rules of all security groups.
+
+    A template writes a rule inside its group, or as a resource of its own.
 
     If a security group has no egress rule, EC2 adds a rule that allows everything.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-ec2-securitygroup.html
     """
-    found = list(_written(template, direction))
+    found = list(_rules_in_template(template, direction))
     yield from (rule for rule in found if rule.peer != NOBODY)
     if direction == "Egress":
         for name in resources(template, "AWS::EC2::SecurityGroup").keys() - {rule.security_group for rule in found}:
             yield Rule(name, ANY_IPV4, ALL_PORTS)
 
 
-def _written(template: Template, direction: str) -> Iterator[Rule]:
+def _rules_in_template(template: Template, direction: str) -> Iterator[Rule]:
     for name, group in resources(template, "AWS::EC2::SecurityGroup").items():
         for inline in group["Properties"].get(f"SecurityGroup{direction}", []):
             yield _rule(name, inline)
@@ -105,7 +107,7 @@ def assigns_public_addresses(template: Template, subnets: Iterable[str]) -> bool
     return all(properties(template, name).get("MapPublicIpOnLaunch") for name in subnets)
 
 
-def internet_reaches(template: Template, subnet: str) -> bool:
+def has_route_from_internet(template: Template, subnet: str) -> bool:
     """Whether the subnet's default route leads to an internet gateway of its VPC.
 
     For a subnet of an existing VPC, the result is True: its owner must make the route.
@@ -120,12 +122,12 @@ def internet_reaches(template: Template, subnet: str) -> bool:
     )
 
 
-def reaches_internet(template: Template, subnet: str, *, public_address: bool) -> bool:
+def can_call_internet(template: Template, subnet: str, *, public_address: bool) -> bool:
     """Whether a workload in the subnet reaches the internet, with its own public address or through a NAT gateway."""
-    if is_outside(subnet) or (public_address and internet_reaches(template, subnet)):
+    if is_outside(subnet) or (public_address and has_route_from_internet(template, subnet)):
         return True
     nat = properties(template, name_of(_default_route(template, subnet).get("NatGatewayId")))
-    return bool(nat.get("AllocationId")) and internet_reaches(template, name_of(nat["SubnetId"]))
+    return bool(nat.get("AllocationId")) and has_route_from_internet(template, name_of(nat["SubnetId"]))
 
 
 def endpoint_faults(template: Template, workload: Workload, subnet: str, service: str) -> Iterator[str]:

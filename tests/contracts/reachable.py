@@ -23,9 +23,9 @@ from tests.contracts.network import (
     ANY_IPV4,
     HTTPS,
     Workload,
+    can_call_internet,
     endpoint_faults,
     is_allowed,
-    reaches_internet,
     rules,
     zones,
 )
@@ -87,7 +87,7 @@ def _workload_faults(template: Template, workload: Workload) -> Iterator[str]:
     if not workload.security_groups:
         yield f"{workload.name} has no security group of the stack"
     for subnet in workload.subnets:
-        if reaches_internet(template, subnet, public_address=workload.public_address):
+        if can_call_internet(template, subnet, public_address=workload.public_address):
             if not is_allowed(rules(template, "Egress"), workload.security_groups, {ANY_IPV4}, HTTPS):
                 yield f"the security groups of {workload.name} do not allow connections to the services that it calls"
         else:

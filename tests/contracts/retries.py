@@ -1,4 +1,4 @@
-"""Batch retries a child after a fault of the platform, and never retries a child after a bug."""
+"""Batch retries a child after a failure of the platform, and never retries a child after a bug."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Failure(NamedTuple):
 
 NOT_STARTED = "Task failed to start"
 EXITED = "Essential container in task exited"
-PLATFORM_FAULTS = (
+PLATFORM_FAILURES = (
     Failure("Host EC2 (instance i-0123456789abcdef0) terminated."),
     Failure("Host EC2 (instance i-0123456789abcdef0) terminated.", exit_code=137),
     # https://github.com/nextflow-io/nextflow/issues/5099 and https://github.com/spotify/luigi/pull/2808
@@ -63,9 +63,9 @@ def _job_faults(name: str, retry: dict[str, Any]) -> Iterator[str]:
         for key, pattern in strategy.items():
             if key in ALLOWED_PATTERNS and not ALLOWED_PATTERNS[key].fullmatch(pattern):
                 yield f"{name} has the pattern {pattern!r}, which Batch does not accept"
-    for failure in PLATFORM_FAULTS:
+    for failure in PLATFORM_FAILURES:
         if _action(strategies, failure) != "RETRY":
-            yield f"{name} is given up after a fault of the platform: {failure}"
+            yield f"{name} is given up after a failure of the platform: {failure}"
     for failure in BUGS:
         if _action(strategies, failure) != "EXIT":
             yield f"{name} is retried after a bug: {failure}"

@@ -1,4 +1,7 @@
-"""cdk-nag and cfn-lint report only acknowledged findings. To acknowledge is to accept a finding, with a reason."""
+"""We have accepted every finding of cdk-nag and cfn-lint, with a reason for each.
+
+Acknowledgments in the app accept findings of cdk-nag. IGNORED has the rules of cfn-lint that we do not follow.
+"""
 
 import json
 import subprocess
@@ -25,7 +28,7 @@ ACKNOWLEDGED_BY_CDK = {"F3002", "F3003", "W3010"}
 IGNORED = {
     "W3005": "a reference already implies this DependsOn: CDK writes it anyway, and it does no harm",
     "I1022": "Fn::Sub would read better than Fn::Join, but CDK writes only Fn::Join",
-    "I4010": "a description of the architecture for programs: the lessons describe it for people",
+    "I4010": "cfn-lint wants a machine-readable description of the architecture; the lessons have one for people",
 }
 """The rules of cfn-lint that we ignore, with reasons."""
 

@@ -133,7 +133,7 @@ def test_a_note_is_created_read_changed_and_deleted(call: Client) -> None:
     assert call("GET", note).status_code == 404
 
 
-def test_a_create_with_a_used_idempotency_key_makes_no_second_note(call: Client) -> None:
+def test_a_second_post_with_the_same_idempotency_key_makes_no_second_note(call: Client) -> None:
     key = {"Idempotency-Key": str(uuid.uuid4())}
     first, second = (call("POST", "/notes", json={"title": "smoke once"}, headers=key) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 201)

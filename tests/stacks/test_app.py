@@ -67,7 +67,7 @@ def test_validation_and_cdk_nag_stop_the_synthesis_of_a_bad_template(
 
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
 def test_a_stack_has_tags_and_protection_and_no_dependencies(profile: str, stem: str) -> None:
-    """Templates do not contain these properties, so this test reads them in the assembly."""
+    """The stack's own tags, protection and dependencies are not in its template, so this test reads the assembly."""
     expected = {"project": "aws-compute-examples", "example": stem, "profile": profile}
     manifest = json.loads((assembly(profile) / "manifest.json").read_text())
     stack = manifest["artifacts"][stack_name(stem)]

@@ -39,7 +39,7 @@ class Part:
     price: str
     """A key of PRICES."""
     share: float = 1
-    """The paid part of the list price. This part is less than 1 for Spot, and 1 for everything else."""
+    """The paid fraction of the list price: less than 1 for Spot, and 1 for everything else."""
 
     def __post_init__(self) -> None:
         if self.price not in PRICES:
@@ -67,7 +67,10 @@ def total(parts: Iterable[Part]) -> float:
 
 
 def after_free_tiers(parts: Iterable[Part]) -> float:
-    """Return the sum in dollars, if the account uses its free units of a month only for these parts."""
+    """Return the sum in dollars without the free units of a month.
+
+    The sum assumes that the account uses its free units only for these parts.
+    """
     used: dict[str, float] = {}
     for part in parts:
         used[part.price] = used.get(part.price, 0) + part.quantity * part.share

@@ -21,7 +21,7 @@ from typing import Any
 CHOICE = "LOCAL_CONTAINERS"
 """The environment variable with which the user chooses the tool. Its value is docker, podman or none."""
 ANSWER_SECONDS = 10
-"""The maximum time until the tool describes itself."""
+"""The maximum time to wait for the tool's answer."""
 LABEL = "local-aws"
 """The label of all containers and images of a local AWS. Its value is the folder of the local AWS."""
 # Limits for open files and processes. On a machine that is itself a container, podman's default limits may be higher
@@ -47,7 +47,7 @@ class Tool:
     limits: bool = False
     """Whether the tool enforces processor and memory limits."""
     storage: tuple[str, ...] = ()
-    """The folders in which the tool stores images and containers of this local AWS only."""
+    """The folders that contain the images and containers of this local AWS, and nothing else."""
 
     def __bool__(self) -> bool:
         return bool(self.command)
@@ -105,7 +105,8 @@ def _find_docker(_folder: Path) -> Tool:
     host = str(context.get("Host"))
     if not host.startswith("unix://"):
         return Tool(name="none", why=f"docker's daemon is not on this machine, but at {host}")
-    command = ("docker", "--host", host)  # an option, because DOCKER_HOST has another value in the engine process
+    # The host is an option here, because DOCKER_HOST has another value in the engine process.
+    command = ("docker", "--host", host)
     info = _info(*command, "info", "--format", "{{json .}}")
     if isinstance(info, str):
         return Tool(name="none", why=info)

@@ -123,7 +123,7 @@ class Images:
         local_name: Callable[[str], str],
         digest: Callable[[str], str],
     ) -> None:
-        """`local_name` returns the tool's name for an image. `digest` returns the digest in the engine's registry."""
+        """`local_name` returns the image name that the tool uses. `digest` returns the engine's digest."""
         self._tool = tool
         self._stand_ins = stand_ins
         self._local_name = local_name
@@ -226,7 +226,7 @@ class TaskRunner:
         local_name: Callable[[str], str],
         digest: Callable[[str], str],
     ) -> None:
-        """`local_name` returns the tool's name for an image. `digest` returns the digest in the engine's registry."""
+        """`local_name` returns the image name that the tool uses. `digest` returns the engine's digest."""
         stand_ins = {stand_in.image: stand_in for stand_in in settings.stand_ins}
         self.containers = Containers(tool, folder, settings, local_name)
         self.images = Images(tool, stand_ins, local_name, digest)

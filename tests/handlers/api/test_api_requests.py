@@ -182,7 +182,7 @@ FAILURES = {
     "conflict": error_answer("TransactionConflictException", 400),
     "no connection": fail_to_connect,
 }
-# Name of the request: the operation of DynamoDB that fails, and a function that sends the request.
+# Each key names a request. The value is the DynamoDB operation that fails, and a function that sends the request.
 REQUESTS_BY_NAME: dict[str, tuple[str, Callable[[Client, str], Answer]]] = {
     "create": ("PutItem", lambda client, _: client.create()),
     "create once": ("TransactWriteItems", lambda client, _: client.create(key="once")),
@@ -227,7 +227,7 @@ def test_a_failed_attempt_is_repeated_once(client: Client, failure: str) -> None
 
 
 def send_with_lost_answer(client: Client, operation: str, send: Callable[[], Answer]) -> Answer:
-    """Return the API's answer if DynamoDB executes the operation, but the function does not get the first answer."""
+    """Send a request whose first DynamoDB answer gets lost after the operation. Return the API's answer."""
     attempts = []
 
     def lose_first_answer(call_table: Callable[[], Any]) -> Any:
@@ -251,16 +251,16 @@ def test_a_create_with_a_lost_answer_makes_one_note(client: Client, operation: s
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize(
-    ("method", "tags"),
+    ("method", "if_match"),
     [
         # PUT with `*` is missing, because such a request may replace the note twice with the same content.
         *(("PUT", '"1"'), ("PATCH", '"1"'), ("PATCH", "*")),
     ],
 )
-def test_a_change_with_a_lost_answer_makes_one_version(client: Client, method: str, tags: str) -> None:
+def test_a_change_with_a_lost_answer_makes_one_version(client: Client, method: str, if_match: str) -> None:
     path = f"{NOTES}/{client.new_id()}"
     answer = send_with_lost_answer(
-        client, "UpdateItem", lambda: client.send(method, path, {"title": "new"}, headers={"If-Match": tags})
+        client, "UpdateItem", lambda: client.send(method, path, {"title": "new"}, headers={"If-Match": if_match})
     )
     assert (answer.status, answer.json["title"], answer.json["version"]) == (200, "new", 2)
 

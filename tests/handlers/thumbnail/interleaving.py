@@ -11,7 +11,7 @@ class CrashError(Exception):
 
 
 class Interleaving:
-    """Several threads. Only one runs at a time. Before each call to AWS, `choose` returns the index of the next one."""
+    """Threads of which one runs at a time. Before each call to AWS, `choose` returns the next thread's index."""
 
     def __init__(self, choose: Callable[[int], int]) -> None:
         self._choose = choose
@@ -20,7 +20,10 @@ class Interleaving:
         self._resume: dict[int, threading.Semaphore] = {}
 
     def pause(self, **_: object) -> None:
-        """Pause this thread, so that another thread can run. Raises CrashError if this thread has no calls left."""
+        """Pause this thread, so that another thread can run.
+
+        Raises CrashError if this thread has made as many calls as `crash_after` allows.
+        """
         thread_id = threading.get_ident()
         if thread_id in self._resume:
             self._paused.release()

@@ -71,10 +71,10 @@ def test_black_and_white_becomes_grey(file_format: str) -> None:
         for n, picture in pictures.TRANSPARENT_GREY_PICTURES.items()
     ],
 )
-def test_transparency_is_kept_and_the_hidden_colour_of_transparent_pixels_is_invisible(
+def test_the_colour_of_transparent_pixels_does_not_mix_into_the_visible_edge(
     picture: pictures.Picture, colour: tuple[int, ...]
 ) -> None:
-    result = thumbnail_of(picture(), max_edge=81)  # an odd width, so one column of pixels covers both halves
+    result = thumbnail_of(picture(), max_edge=81)  # odd: the middle column lies on the border of both halves
     assert_valid(result, max_edge=81)
     assert pixel(result, 0.25, 0.5)[3] == 0
     assert is_close(pixel(result, 0.75, 0.5), (*colour, 255))
@@ -247,7 +247,7 @@ def test_a_file_on_disk_gives_the_same_thumbnail_as_bytes_in_memory(name: str, t
 
 
 @pytest.mark.parametrize(("method", "error"), [("resize", MemoryError), ("save", OSError)])
-def test_a_failure_of_the_machine_does_not_reject_the_picture(
+def test_an_error_of_the_machine_is_not_reported_as_a_bad_picture(
     method: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
