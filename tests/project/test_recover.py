@@ -157,6 +157,16 @@ def test_a_bucket_that_blocks_the_deletion_is_kept(empty_aws: ClientFactory) -> 
     assert ids["Uploads"] in existing_ids(empty_aws)
 
 
+def test_a_stack_with_only_a_change_set_is_deleted(empty_aws: ClientFactory) -> None:
+    """A deployment that is interrupted can leave such a stack."""
+    body = json.dumps({"Resources": STORES})
+    options = {"StackName": "reviewed", "ChangeSetName": "first", "ChangeSetType": "CREATE", "TemplateBody": body}
+    empty_aws("cloudformation").create_change_set(**options)
+    assert status(empty_aws, "reviewed") == "REVIEW_IN_PROGRESS"
+    recover(empty_aws, "reviewed", confirm_all([]))
+    assert status(empty_aws, "reviewed") == ""
+
+
 def test_nothing_changes_without_a_confirmation(empty_aws: ClientFactory) -> None:
     name, ids = fail_deployment(empty_aws, STORES)
     with pytest.raises(RecoveryError, match="nothing was changed"):
