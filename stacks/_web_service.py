@@ -17,6 +17,9 @@ PORT = 8080
 """The port of the server. It is unprivileged, because the server does not run as root."""
 STOP_TIMEOUT = Duration.seconds(30)
 """ECS kills a stopping task after this time. The server finishes its requests within 25 seconds."""
+USER = "65532:65532"
+"""User and group of the server, as in containers/web/Dockerfile. Some organizations require this number in the task
+definition (AWS Control Tower's control CT.ECS.PR.3), because the task definition then forbids root for every image."""
 MIN_TASKS = 2
 """The minimum number of tasks: one in each zone."""
 MAX_TASKS = 10
@@ -71,7 +74,8 @@ def add_web_container(  # noqa: PLR0913 - keyword arguments
     """Add the only container of a task, and its log group.
 
     On EC2, the task itself has no limits, so its container needs `cpu` and `memory_mib`. `cpu` is a number of CPU
-    units: 1,024 units are one vCPU.
+    units: 1,024 units are one vCPU. On Fargate, the task has both limits. Its container repeats the memory, because AWS
+    Control Tower's control CT.ECS.PR.7 requires a limit of each container.
     """
     log_group = logs.LogGroup(
         Stack.of(task),
@@ -84,6 +88,7 @@ def add_web_container(  # noqa: PLR0913 - keyword arguments
         image=image,
         cpu=cpu,
         memory_limit_mib=memory_mib,
+        user=USER,
         readonly_root_filesystem=True,
         stop_timeout=STOP_TIMEOUT,
         health_check=ecs.HealthCheck(

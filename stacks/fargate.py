@@ -58,7 +58,9 @@ class FargateStack(Stack):
         capacity = self._capacity(cluster, after=balancer)
         task = self._task(architecture)
         container_image = web_image(self, image, architecture)
-        add_web_container(task, container_image, retain_logs=retain_data, log_retention=log_retention)
+        add_web_container(
+            task, container_image, retain_logs=retain_data, log_retention=log_retention, memory_mib=MEMORY_MIB
+        )
         service = self._service(vpc, cluster, capacity, task, private=bool(vpc.private_subnets))
         expose_service(balancer, service, stem="fargate", certificate_arn=certificate_arn, alarm_email=alarm_email)
         add_helper_log_groups(self, retention=log_retention)

@@ -1,4 +1,4 @@
-"""Run checkov on the templates of both profiles, and compare its findings with the table in docs/security.md."""
+"""Run checkov on the templates of both profiles, and compare its findings with its table in docs/security.md."""
 
 import json
 import re
@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "security.md"
 CHECKOV_PROGRAM = ROOT / ".build" / "checkov" / "bin" / "checkov"
 _ROW = re.compile(
-    r"^\| (?P<check>CKV2?_AWS_\d+) \| [^|]+ \| (?P<resources>[^|]+) \| (?P<reason>[^|]+) \|$", re.MULTILINE
+    r"^\| (?P<check>CKV2?_AWS_\d+|CT\.[A-Z0-9]+\.PR\.\d+) \| [^|]+ \| (?P<resources>[^|]+) \| (?P<reason>[^|]+) \|$",
+    re.MULTILINE,
 )
 _RESOURCE = re.compile(r"`(?P<stem>[a-z0-9_]+)/(?P<name>[A-Za-z0-9]+)`(?: \((?P<profile>[a-z]+)\))?")
 
@@ -36,9 +37,13 @@ def without_hash(logical_id: str) -> str:
     return re.sub(r"[0-9a-f]{32}|[0-9A-F]{8}$", "", logical_id)
 
 
-def acknowledged(document: str) -> Iterator[tuple[Finding, str]]:
-    """Yield each finding in the table with its reason. A resource without a profile has a finding in each profile."""
-    for row in _ROW.finditer(document):
+def acknowledged(document: str, prefix: str = "CKV") -> Iterator[tuple[Finding, str]]:
+    """Yield each finding in a table with its reason. A resource without a profile has a finding in each profile.
+
+    The checks in checkov's table begin with the prefix `CKV`. The controls in the table of AWS Control Tower begin with
+    `CT`.
+    """
+    for row in (row for row in _ROW.finditer(document) if row["check"].startswith(prefix)):
         for resource in _RESOURCE.finditer(row["resources"]):
             for profile in [resource["profile"]] if resource["profile"] else PROFILES:
                 yield Finding(row["check"], resource["stem"], resource["name"], profile), row["reason"]

@@ -1,6 +1,7 @@
-"""The table in docs/security.md acknowledges findings of checkov for resources that exist.
+"""The tables in docs/security.md acknowledge findings for resources that exist.
 
-To acknowledge is to accept a finding, with a reason. `make checkov` compares the table with the findings.
+To acknowledge is to accept a finding, with a reason. One table is for checkov, and `make checkov` compares it with the
+findings. The other table is for the controls of AWS Control Tower.
 """
 
 import re
@@ -13,24 +14,29 @@ from tests.support.apps import templates
 from tools.checkov import DOCUMENT, Finding, acknowledged, without_hash
 
 TEXT = DOCUMENT.read_text(encoding="utf-8")
-ACKNOWLEDGED = dict(acknowledged(TEXT))
+TABLES = {prefix: dict(acknowledged(TEXT, prefix)) for prefix in ("CKV", "CT")}
+every_table = pytest.mark.parametrize("prefix", TABLES)
 
 
-def test_every_row_of_the_table_is_parsed() -> None:
-    resources = re.findall(r"`\w+/\w+`", TEXT)
-    rows = re.findall(r"^\| CKV", TEXT, re.MULTILINE)
-    assert len({(finding.check, reason) for finding, reason in ACKNOWLEDGED.items()}) == len(rows) > 20
-    assert len({(finding.check, finding.stem, finding.resource) for finding in ACKNOWLEDGED}) == len(resources)
+@every_table
+def test_every_row_of_a_table_is_parsed(prefix: str) -> None:
+    findings = TABLES[prefix]
+    rows = re.findall(rf"^\| {prefix}.*", TEXT, re.MULTILINE)
+    resources = re.findall(r"`\w+/\w+`", "\n".join(rows))
+    assert len({(finding.check, reason) for finding, reason in findings.items()}) == len(rows) > 20
+    assert len({(finding.check, finding.stem, finding.resource) for finding in findings}) == len(resources)
 
 
+@every_table
 @pytest.mark.parametrize("profile", PROFILES)
-def test_the_resources_in_the_table_exist(profile: str) -> None:
+def test_the_resources_in_a_table_exist(profile: str, prefix: str) -> None:
     known = {(stem, without_hash(name)) for stem, found in templates(profile).items() for name in found["Resources"]}
-    assert {(one.stem, one.resource) for one in ACKNOWLEDGED if one.profile == profile} <= known
+    assert {(one.stem, one.resource) for one in TABLES[prefix] if one.profile == profile} <= known
 
 
-def test_no_finding_is_acknowledged_twice() -> None:
-    counted = Counter(finding for finding, _ in acknowledged(TEXT))
+@every_table
+def test_no_finding_is_acknowledged_twice(prefix: str) -> None:
+    counted = Counter(finding for finding, _ in acknowledged(TEXT, prefix))
     assert [finding for finding, times in counted.items() if times > 1] == []
 
 

@@ -19,6 +19,7 @@ from tests.support.apps import (
     template_with,
     templates,
 )
+from tests.support.folders import ROOT
 from tools.templates import Template, resources, templates_in
 
 STEMS = ("ecs_ec2", "fargate")
@@ -63,6 +64,7 @@ def joined_text(value: Any) -> str:
 def test_the_container_has_few_permissions_and_30_seconds_to_stop(template: Template) -> None:
     container = container_of(template)
     assert container["ReadonlyRootFilesystem"] is True
+    assert f"\nUSER {container['User']}\n" in (ROOT / "containers/web/Dockerfile").read_text()
     assert container["StopTimeout"] == 30
     assert not container.get("Privileged")
     assert properties_of(template, "AWS::ECS::Service").get("EnableExecuteCommand", False) is False
