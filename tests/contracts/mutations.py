@@ -290,6 +290,12 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
     ),
     "reproducible": (
         M("account id", "api", put(FUNCTION, "Role", "arn:aws:iam::210987654321:role/mine"), "account 210987654321"),
+        M(
+            "subnet of an account",
+            "batch",
+            put("AWS::Batch::ComputeEnvironment", "ComputeResources.Subnets", ["subnet-0aaaaaaa"]),
+            "the network subnet-0aaaaaaa",
+        ),
         M("date", "cron", put(FUNCTION, "Description", "of 2026-11-21T17:00"), "the date 2026-11-21"),
         M("path", "batch", put("AWS::Batch::JobQueue", "JobQueueName", "/home/me/project"), "a path of this machine"),
     ),

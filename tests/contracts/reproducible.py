@@ -1,4 +1,7 @@
-"""A template is the same on every machine and day. It contains no account id, no date and no path of a machine."""
+"""A template is the same on every machine and day.
+
+It contains no id of an account or a network, no date, and no path of a machine.
+"""
 
 import json
 import re
@@ -10,6 +13,8 @@ from tests.support.folders import ROOT
 from tools.templates import Template
 
 ACCOUNT = re.compile(r"(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])")
+NETWORK_ID = re.compile(r"\b(?:vpc|subnet)-(?:[0-9a-f]{17}|[0-9a-f]{8})\b")
+"""The id of a VPC or a subnet, which exists in one account only."""
 DATE = re.compile(r"(?<!\d)(19|20)\d\d-(0[1-9]|1[0-2])-([0-2]\d|3[01])(?!\d)")
 API_VERSIONS = {
     "2012-10-17",  # version of the policy language
@@ -36,6 +41,8 @@ def faults(template: Template) -> list[str]:
 def _text_faults(text: str) -> Iterator[str]:
     for account in sorted(set(ACCOUNT.findall(text))):
         yield f"the account {account}"
+    for network_id in sorted(set(NETWORK_ID.findall(text))):
+        yield f"the network {network_id}"
     for date in sorted({found[0] for found in DATE.finditer(text)} - API_VERSIONS):
         yield f"the date {date}"
     if HOME_FOLDER.search(text) or any(path in text for path in PATHS_OF_THIS_MACHINE):
