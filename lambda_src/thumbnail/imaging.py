@@ -60,8 +60,8 @@ _REDUCING_GAP = 2.0
 _WEBP_OPTIONS = {"quality": 80, "method": 4}
 
 # EXIF 2.32, section 4.6.4.A: for each orientation, the transposition that turns the picture upright.
-_ORIENTATION = 0x0112
-_UPRIGHT = {
+_ORIENTATION_TAG = 0x0112
+_TRANSPOSITIONS = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
     4: Transpose.FLIP_TOP_BOTTOM,
@@ -71,7 +71,9 @@ _UPRIGHT = {
     8: Transpose.ROTATE_90,
 }
 # These transpositions exchange width and height.
-_SIDEWAYS = frozenset({Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90})
+_SIDEWAYS_TRANSPOSITIONS = frozenset(
+    {Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90}
+)
 
 
 class Rejected(Exception):  # noqa: N818 - a result for the uploader, not an error of the program
@@ -122,17 +124,17 @@ def make_thumbnail(source: BinaryIO, *, max_edge: int, max_pixels: int) -> Thumb
         with Image.open(source, formats=_FORMATS) as picture:
             _check_pixels(picture, max_pixels)
             width, height = picture.size
-            small = to_srgb(_decode_and_shrink(picture, max_edge), picture.info.get("icc_profile"))
+            small_picture = to_srgb(_decode_and_shrink(picture, max_edge), picture.info.get("icc_profile"))
             transposition = _upright_transposition(picture)
     if transposition is not None:
-        small = small.transpose(transposition)
-    if transposition in _SIDEWAYS:
+        small_picture = small_picture.transpose(transposition)
+    if transposition in _SIDEWAYS_TRANSPOSITIONS:
         width, height = height, width
     return Thumbnail(
-        data=_encode(small),
+        data=_encode(small_picture),
         content_type="image/webp",
-        width=small.width,
-        height=small.height,
+        width=small_picture.width,
+        height=small_picture.height,
         source_format="JPEG" if picture.format == "MPO" else str(picture.format),
         source_width=width,
         source_height=height,
@@ -178,12 +180,12 @@ def _decode_and_shrink(picture: Image.Image, max_edge: int) -> Image.Image:
     """
     size = _thumbnail_size(picture.width, picture.height, max_edge)
     # This call must come before the pixels are loaded. Then the JPEG decoder can skip most of the pixels.
-    drafted = picture.draft(None, (int(size[0] * _REDUCING_GAP), int(size[1] * _REDUCING_GAP)))
-    box = drafted[1] if drafted else None
-    resizable = to_resizable(picture)
-    levels = black_and_white_levels(picture, resizable) if resizable.mode == "F" else None
-    small = resizable.resize(size, Resampling.LANCZOS, box, _REDUCING_GAP)
-    return to_eight_bits(small, levels) if levels else small
+    draft_result = picture.draft(None, (int(size[0] * _REDUCING_GAP), int(size[1] * _REDUCING_GAP)))
+    box = draft_result[1] if draft_result else None
+    resizable_picture = to_resizable(picture)
+    levels = black_and_white_levels(picture, resizable_picture) if resizable_picture.mode == "F" else None
+    small_picture = resizable_picture.resize(size, Resampling.LANCZOS, box, _REDUCING_GAP)
+    return to_eight_bits(small_picture, levels) if levels else small_picture
 
 
 def _thumbnail_size(width: int, height: int, max_edge: int) -> tuple[int, int]:
@@ -197,12 +199,12 @@ def _upright_transposition(picture: Image.Image) -> Transpose | None:
     if len(picture.info.get("exif", b"")) > MAX_EXIF_BYTES:
         return None
     try:
-        return _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))
+        return _TRANSPOSITIONS.get(picture.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # noqa: BLE001 - some cameras write broken EXIF; their pictures are good
         return None
 
 
-def _encode(small: Image.Image) -> bytes:
+def _encode(small_picture: Image.Image) -> bytes:
     encoded = io.BytesIO()
-    small.save(encoded, "WEBP", **_WEBP_OPTIONS)
+    small_picture.save(encoded, "WEBP", **_WEBP_OPTIONS)
     return encoded.getvalue()

@@ -53,7 +53,7 @@ def is_tls_only_bucket_readable(client: Client) -> bool:
     return True
 
 
-def test_a_bucket_that_requires_tls_is_readable(stock: Client, patched: Client) -> None:
+def test_a_bucket_that_requires_tls_is_readable_over_http(stock: Client, patched: Client) -> None:
     assert not is_tls_only_bucket_readable(stock)
     assert is_tls_only_bucket_readable(patched)
 
@@ -193,10 +193,10 @@ def test_an_image_can_be_uploaded_through_the_api(stock: Client, patched: Client
 def test_a_missing_image_is_an_error(stock: Client, patched: Client) -> None:
     for client in (stock, patched):
         client("ecr").create_repository(repositoryName="empty")
-    missing = {"repositoryName": "empty", "imageIds": [{"imageTag": "none"}]}
-    assert stock("ecr").describe_images(**missing)["imageDetails"] == []
+    missing_image = {"repositoryName": "empty", "imageIds": [{"imageTag": "none"}]}
+    assert stock("ecr").describe_images(**missing_image)["imageDetails"] == []
     with pytest.raises(ClientError, match="ImageNotFoundException"):
-        patched("ecr").describe_images(**missing)
+        patched("ecr").describe_images(**missing_image)
 
 
 def repository_arn(name: str) -> str:
@@ -223,19 +223,23 @@ def test_a_public_parameter_contains_the_id_of_the_ecs_machine_image(stock: Clie
     assert patched("ssm").get_parameter(Name=name)["Parameter"]["Value"].startswith("ami-")
 
 
-GROUP_RULE = {"GroupId": {"Fn::GetAtt": ["Group", "GroupId"]}, "IpProtocol": "tcp", "CidrIp": "10.0.0.0/8"}
+SECURITY_GROUP_RULE = {"GroupId": {"Fn::GetAtt": ["Group", "GroupId"]}, "IpProtocol": "tcp", "CidrIp": "10.0.0.0/8"}
 SUBNET = {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.0.0/24", "AvailabilityZone": "us-east-1b"}
-SIZES = {"MinSize": "2", "MaxSize": "2"}
-SCALING_GROUP = {**SIZES, "VPCZoneIdentifier": [{"Ref": "Subnet"}], "LaunchConfigurationName": "x"}
-PROVIDER = {"Name": "provider", "AutoScalingGroupProvider": {"AutoScalingGroupArn": {"Ref": "Instances"}}}
+SCALING_GROUP = {
+    "MinSize": "2",
+    "MaxSize": "2",
+    "VPCZoneIdentifier": [{"Ref": "Subnet"}],
+    "LaunchConfigurationName": "x",
+}
+CAPACITY_PROVIDER = {"Name": "provider", "AutoScalingGroupProvider": {"AutoScalingGroupArn": {"Ref": "Instances"}}}
 SERVER = {"InstanceName": "server", "BlueprintId": "debian_12", "BundleId": "nano_3_0"}
 RESOURCES = {
     "Group": ("AWS::EC2::SecurityGroup", {"GroupDescription": "test group"}),
-    "Rule": ("AWS::EC2::SecurityGroupIngress", {**GROUP_RULE, "FromPort": 1, "ToPort": 2}),
+    "Rule": ("AWS::EC2::SecurityGroupIngress", {**SECURITY_GROUP_RULE, "FromPort": 1, "ToPort": 2}),
     "Subnet": ("AWS::EC2::Subnet", SUBNET),
     "Vpc": ("AWS::EC2::VPC", {"CidrBlock": "10.0.0.0/16"}),
     "Instances": ("AWS::AutoScaling::AutoScalingGroup", SCALING_GROUP),
-    "Capacity": ("AWS::ECS::CapacityProvider", PROVIDER),
+    "Capacity": ("AWS::ECS::CapacityProvider", CAPACITY_PROVIDER),
     "Job": ("AWS::Batch::JobDefinition", {"Type": "container", "ContainerProperties": {"Image": "job:1"}}),
     "Server": ("AWS::Lightsail::Instance", SERVER),
 }
@@ -245,8 +249,8 @@ def test_cloudformation_creates_the_additional_types(stock: Client, patched: Cli
     with pytest.raises(ClientError, match="Unrecognized resource types"):
         deploy_stack(stock, "types", RESOURCES)
     ids = deploy_stack(patched, "types", RESOURCES)
-    groups = patched("ec2").describe_security_groups()["SecurityGroups"]
-    (rules,) = [group["IpPermissions"] for group in groups if group["Description"] == "test group"]
+    security_groups = patched("ec2").describe_security_groups()["SecurityGroups"]
+    (rules,) = [group["IpPermissions"] for group in security_groups if group["Description"] == "test group"]
     assert [rule["ToPort"] for rule in rules] == [2]
     assert ids["Server"] == "server"
     (scaling_group,) = patched("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]

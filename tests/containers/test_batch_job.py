@@ -92,11 +92,11 @@ class World:
     def thumbnails(self) -> set[str]:
         """Return the keys of all thumbnails in the output bucket."""
         return {
-            found["Key"] for found in self.s3.list_objects_v2(Bucket=OUTPUT, Prefix="thumbnails/").get("Contents", [])
+            entry["Key"] for entry in self.s3.list_objects_v2(Bucket=OUTPUT, Prefix="thumbnails/").get("Contents", [])
         }
 
     def record_keys(self, operation: str) -> list[str]:
-        """Return a list. The key of each later call of the operation is added to this list."""
+        """Return a list that gets the key of each later call of the operation."""
         keys: list[str] = []
         self.s3.meta.events.register(
             f"provide-client-params.s3.{operation}", lambda params, **_: keys.append(params["Key"])
@@ -235,7 +235,7 @@ def _act_before_each_read(world: World, action: Callable[[], object]) -> None:
     world.buckets.read = act_and_read  # type: ignore[method-assign]
 
 
-# -- when AWS fails
+# -- failures of AWS
 
 
 def test_a_picture_for_which_aws_fails_is_in_the_manifest_and_the_others_get_thumbnails(world: World) -> None:
@@ -255,7 +255,7 @@ def test_a_picture_for_which_aws_fails_is_in_the_manifest_and_the_others_get_thu
     assert world.totals["made"] == 7
 
 
-def test_the_child_gives_up_after_many_failures_of_aws(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_stops_after_many_failures_of_aws(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(40):
         world.put(f"{number}.jpg", b"x")
     monkeypatch.setattr(job, "MAX_FAILURES", 5)
@@ -283,7 +283,7 @@ def test_a_child_is_not_complete_if_its_list_of_pictures_fails(world: World, mon
 
 
 @pytest.mark.parametrize(("failed_reads", "outcome"), [(2, "made"), (3, "failed")])
-def test_a_picture_is_read_again_if_its_body_ends_too_early(
+def test_a_picture_is_read_up_to_three_times_if_the_reads_fail(
     world: World, monkeypatch: pytest.MonkeyPatch, failed_reads: int, outcome: str
 ) -> None:
     world.put("a.jpg", pictures.jpeg())
@@ -312,7 +312,7 @@ def test_a_bug_in_the_program_ends_the_child_and_the_picture_is_not_rejected(
         world.run()
 
 
-# -- when the job has to stop
+# -- the job is stopped
 
 
 def test_after_a_stop_the_child_finishes_the_pictures_in_progress_and_begins_no_other_picture(world: World) -> None:
@@ -335,19 +335,19 @@ def test_after_a_stop_the_child_abandons_slow_pictures_and_drops_waiting_picture
 ) -> None:
     for number in range(10):
         world.put(f"{number}.jpg", pictures.jpeg())
-    released, begun_reads = threading.Event(), []
+    reads_may_end, begun_reads = threading.Event(), []
 
     def stop_when_pictures_wait() -> None:
         begun_reads.append(1)
         wait_for(lambda: len(world.child._pending) > job.MAX_PENDING, "more than MAX_PENDING pictures")
         world.stopping.set()
-        released.wait()
+        reads_may_end.wait()
 
     _act_before_each_read(world, stop_when_pictures_wait)
     monkeypatch.setattr(job, "STOP_SECONDS", 0.1)
     assert world.run() == {}
     assert world.child.abandoned
-    released.set()
+    reads_may_end.set()
     wait_for(lambda: all(future.done() for future in world.child._pending), "the end of the abandoned pictures")
     assert len(begun_reads) == job.THREADS
 

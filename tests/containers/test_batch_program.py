@@ -24,8 +24,8 @@ from localaws.process_groups import end_process_group
 from tests.handlers.thumbnail import pictures
 from tests.support.waiting import wait_for
 
-PICTURES = 40
-MIDWAY = 5
+PICTURE_COUNT = 40
+MIDWAY_COUNT = 5
 """The tests pause the program when this number of thumbnails exists."""
 
 
@@ -36,7 +36,7 @@ class World:
     s3: Any
     environment: dict[str, str]
     name: str
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    runs: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def put_pictures(self, count: int) -> None:
         """Put this number of equal pictures into the input bucket."""
@@ -68,18 +68,18 @@ class World:
             text=True,
             start_new_session=True,
         )
-        self.started.append(run)
+        self.runs.append(run)
         return run
 
     def pause_midway(self, run: subprocess.Popen[str]) -> None:
         """Pause the program when some thumbnails exist.
 
-        The program is also paused during each count, because it could end before the count is complete.
+        A running program could end while the thumbnails are counted. So each count also pauses the program.
         """
 
         def is_midway() -> bool:
             run.send_signal(signal.SIGSTOP)
-            if len(self.thumbnail_versions()) >= MIDWAY:
+            if len(self.thumbnail_versions()) >= MIDWAY_COUNT:
                 return True
             run.send_signal(signal.SIGCONT)
             return False
@@ -88,8 +88,8 @@ class World:
 
     def thumbnail_versions(self) -> list[str]:
         """Return the key of every version of every thumbnail. A thumbnail that was written twice has two versions."""
-        found = self.s3.list_object_versions(Bucket=f"{self.name}-out", Prefix="thumbnails/").get("Versions", [])
-        return [version["Key"] for version in found]
+        versions = self.s3.list_object_versions(Bucket=f"{self.name}-out", Prefix="thumbnails/").get("Versions", [])
+        return [version["Key"] for version in versions]
 
     def delete_bucket(self, suffix: str) -> None:
         """Delete one of the two buckets, `in` or `out`, with all its objects."""
@@ -116,14 +116,14 @@ class World:
 
 @pytest.fixture
 def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
-    with tempfile.TemporaryDirectory() as temporary:  # a killed process leaves sockets in this folder
-        environment = {**local_aws.environment(engine), "TMPDIR": temporary}
+    with tempfile.TemporaryDirectory() as temporary_folder:  # a killed process leaves sockets in this folder
+        environment = {**local_aws.environment(engine), "TMPDIR": temporary_folder}
         world = World(local_aws.client("s3", engine), environment, f"batch-{uuid.uuid4()}")
         for bucket in (f"{world.name}-in", f"{world.name}-out"):
             world.s3.create_bucket(Bucket=bucket)
         world.s3.put_bucket_versioning(Bucket=f"{world.name}-out", VersioningConfiguration={"Status": "Enabled"})
         yield world
-        for run in world.started:
+        for run in world.runs:
             end_process_group(run.pid, run)  # a failed test may leave a paused process
             run.communicate()
     world.delete_bucket("in")
@@ -136,37 +136,37 @@ def world(local_aws: LocalAws, engine: Engine) -> Iterator[World]:
 def test_a_second_attempt_makes_only_the_missing_thumbnails(
     world: World, sent_signal: signal.Signals, exit_code: int
 ) -> None:
-    """The first attempt ends early, as if AWS took its instance away."""
-    world.put_pictures(PICTURES)
-    first = world.start()
-    world.pause_midway(first)
-    first.send_signal(sent_signal)
-    first.send_signal(signal.SIGCONT)
-    output = first.communicate(timeout=30)
-    assert first.returncode == exit_code, output
-    wait_for(lambda: _has_ended(first.pid), "the end of the decoders", seconds=10)
+    """The first attempt ends early, as if AWS removed its instance."""
+    world.put_pictures(PICTURE_COUNT)
+    first_run = world.start()
+    world.pause_midway(first_run)
+    first_run.send_signal(sent_signal)
+    first_run.send_signal(signal.SIGCONT)
+    output = first_run.communicate(timeout=30)
+    assert first_run.returncode == exit_code, output
+    wait_for(lambda: _has_ended(first_run.pid), "the end of the decoders", seconds=10)
     first_versions = world.thumbnail_versions()
-    assert MIDWAY <= len(first_versions) < PICTURES
+    assert MIDWAY_COUNT <= len(first_versions) < PICTURE_COUNT
     if sent_signal is signal.SIGTERM:
         assert world.totals(1)["complete"] is False
         assert world.totals(1)["made"] == len(first_versions)
 
-    second = world.start(attempt=2)
-    output = second.communicate(timeout=60)
-    assert second.returncode == 0, output
+    second_run = world.start(attempt=2)
+    output = second_run.communicate(timeout=60)
+    assert second_run.returncode == 0, output
     totals = world.totals(2)
     assert (totals["complete"], totals["made"], totals["skipped"]) == (
         True,
-        PICTURES - len(first_versions),
+        PICTURE_COUNT - len(first_versions),
         len(first_versions),
     )
     versions = world.thumbnail_versions()
-    assert len(versions) == len(set(versions)) == PICTURES, "a thumbnail is missing or was written twice"
+    assert len(versions) == len(set(versions)) == PICTURE_COUNT, "a thumbnail is missing or was written twice"
 
 
 def test_a_stopped_child_exits_with_143_even_if_it_cannot_write_its_manifest(world: World) -> None:
     """143 is the only exit code after which Batch retries a child."""
-    world.put_pictures(PICTURES)
+    world.put_pictures(PICTURE_COUNT)
     run = world.start()
     world.pause_midway(run)
     world.delete_bucket("out")

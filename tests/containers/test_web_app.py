@@ -37,9 +37,9 @@ ACCEPT_HTML = {"Accept": "text/html,application/xhtml+xml"}
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
     with (
         run_metadata_endpoint(example_answers("fargate")) as endpoint,
-        run_web_server(tmp_path_factory.mktemp("web"), ECS_CONTAINER_METADATA_URI_V4=endpoint) as running,
+        run_web_server(tmp_path_factory.mktemp("web"), ECS_CONTAINER_METADATA_URI_V4=endpoint) as web_server,
     ):
-        yield running
+        yield web_server
 
 
 def test_the_page_and_the_json_show_the_same_values(server: WebServer) -> None:
@@ -203,7 +203,7 @@ def test_successful_health_checks_are_not_logged(server: WebServer) -> None:
         (["unknown"], "10.0.0.9"),
     ],
 )
-def test_the_client_is_the_address_that_the_load_balancer_saw(forwarded_for: list[str], expected: str) -> None:
+def test_the_logged_client_is_the_address_that_the_load_balancer_saw(forwarded_for: list[str], expected: str) -> None:
     headers = Headers(raw=[(b"x-forwarded-for", value.encode()) for value in forwarded_for])
     assert client_of(headers, ("10.0.0.9", 1)) == expected
     assert client_of(Headers(), None) is None
@@ -231,4 +231,4 @@ def test_the_health_check_does_not_import_uvicorn_and_starlette(server: WebServe
 def test_the_image_and_the_tests_use_the_same_versions_of_packages() -> None:
     installed = locked_versions(ROOT / "requirements-dev.txt")
     for name, version in locked_versions(WEB / "requirements.txt").items():
-        assert installed[name] == version, f"{name}: make lock writes the same version into both files"
+        assert installed[name] == version, f"{name}: run make lock, which writes the same version into both files"

@@ -34,6 +34,7 @@ from web.drain import Drain
 from web.server import LIMIT_SECONDS, QUIET_SECONDS, configuration
 
 SHORT_DRAIN = {"DRAIN_QUIET_SECONDS": "0.5", "DRAIN_LIMIT_SECONDS": "5"}
+"""Settings of the drain, which is the time between the signal and the end. The server still answers requests then."""
 STOP_TIMEOUT = 30
 """ECS kills a task that has not stopped after this number of seconds."""
 
@@ -100,12 +101,12 @@ def require_page(answer: Answer) -> Answer:
 
 def test_a_request_in_progress_is_finished(tmp_path: Path) -> None:
     request_has_begun, request_may_finish = threading.Event(), threading.Event()
-    example = example_answers("ec2")
+    example_answer = example_answers("ec2")
 
     def answer_later(path: str) -> bytes:
         request_has_begun.set()
         request_may_finish.wait(TIMEOUT_SECONDS)
-        return example(path)
+        return example_answer(path)
 
     answers: list[Answer] = []
     with (
@@ -129,12 +130,12 @@ def _logged_shutdown(server: WebServer) -> bool:
 
 def test_all_requests_succeed_while_two_tasks_behind_a_load_balancer_are_replaced(tmp_path: Path) -> None:
     with (
-        run_web_server(tmp_path, **SHORT_DRAIN) as one,
-        run_web_server(tmp_path, **SHORT_DRAIN) as two,
-        run_web_server(tmp_path, **SHORT_DRAIN) as three,
-        run_web_server(tmp_path, **SHORT_DRAIN) as four,
+        run_web_server(tmp_path, **SHORT_DRAIN) as first_old_task,
+        run_web_server(tmp_path, **SHORT_DRAIN) as second_old_task,
+        run_web_server(tmp_path, **SHORT_DRAIN) as first_new_task,
+        run_web_server(tmp_path, **SHORT_DRAIN) as second_new_task,
     ):
-        balancer = FakeLoadBalancer([one, two])
+        balancer = FakeLoadBalancer([first_old_task, second_old_task])
         balancer.check_health()
 
         def send() -> None:
@@ -143,14 +144,15 @@ def test_all_requests_succeed_while_two_tasks_behind_a_load_balancer_are_replace
         load, health_checks = Load(send, clients=8), Load(balancer.check_health, clients=1)
         load.start()
         health_checks.start()
-        _replace_task(balancer, one, three)
-        _replace_task(balancer, two, four)
+        _replace_task(balancer, first_old_task, first_new_task)
+        _replace_task(balancer, second_old_task, second_new_task)
         load.stop()
         health_checks.stop()
         balancer.close()
         assert load.failures == health_checks.failures == []
-        logged = [line for task in (one, two, three, four) for line in task.logged_requests() if line["path"] == "/"]
-        assert load.answer_count == len(logged)
+        tasks = (first_old_task, second_old_task, first_new_task, second_new_task)
+        logged_requests = [line for task in tasks for line in task.logged_requests() if line["path"] == "/"]
+        assert load.answer_count == len(logged_requests)
 
 
 def _replace_task(balancer: FakeLoadBalancer, old_task: WebServer, new_task: WebServer) -> None:
@@ -163,12 +165,14 @@ def _replace_task(balancer: FakeLoadBalancer, old_task: WebServer, new_task: Web
     balancer.targets.remove(old_task)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_after_a_second_signal_the_server_stops_immediately_with_exit_status_0(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT])
+def test_after_a_second_signal_the_server_stops_immediately_with_exit_status_0(
+    tmp_path: Path, stop_signal: int
+) -> None:
     with run_web_server(tmp_path, DRAIN_QUIET_SECONDS="60", DRAIN_LIMIT_SECONDS="60") as server:
-        server.send_signal(number)
+        server.send_signal(stop_signal)
         wait_until(lambda: not server.is_ready(), "the start of the drain")
-        server.send_signal(number)
+        server.send_signal(stop_signal)
         assert server.exit_status() == 0
 
 
@@ -218,7 +222,7 @@ def test_the_drain_is_over_at_the_limit_although_clients_send_requests(clock: li
     assert is_over_after == {3: False, 6: False, 9: False, 12: False, 15: True, 18: True}
 
 
-def test_before_the_signal_the_server_continues_without_requests(clock: list[float]) -> None:
+def test_the_drain_does_not_begin_before_the_signal(clock: list[float]) -> None:
     drain = Drain(quiet=5, limit=15)
     drain.note_request()
     assert (drain.has_begun, drain.is_over) == (False, False)

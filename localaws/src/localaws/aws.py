@@ -45,7 +45,7 @@ class LocalError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine process, with the same facts as in the file `engine.json`."""
+    """An engine process. The file `engine.json` contains the same fields."""
 
     pid: int
     port: int
@@ -176,15 +176,15 @@ class LocalAws:
 
         Raises LocalError if a process does not end.
         """
-        alive, last = self.alive_engine(), self._last_engine()
-        if alive:
-            self._end(alive.pid)
+        engine, last_engine = self.alive_engine(), self._last_engine()
+        if engine:
+            self._end(engine.pid)
         if self._process:  # an ended child process keeps its id until its parent calls wait
             self._end(self._process.pid)
             self._process.wait()
             self._process = None
-        if last:
-            container_tool.remove_all(last.tool, self.folder)
+        if last_engine:
+            container_tool.remove_all(last_engine.tool, self.folder)
         self._state_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         self.env_file.unlink(missing_ok=True)
@@ -214,7 +214,7 @@ class LocalAws:
     # -- clients
 
     def client(self, service: str, engine: Engine) -> Any:
-        """Return a boto3 client for the local AWS. It ignores the user's own AWS configuration."""
+        """Return a boto3 client for the local AWS. The client ignores the user's own AWS configuration."""
         return boto3.client(  # type: ignore[call-overload]
             service,
             endpoint_url=engine.endpoint,

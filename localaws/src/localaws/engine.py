@@ -38,8 +38,8 @@ def main() -> None:
             Tool.from_json(json.loads(arguments.tool)),
             arguments.folder,
             arguments.settings,
-            local_name=functools.partial(engine_image_name, port=int(os.environ["GATEWAY_PORT"])),
-            digest=patches.image_digest,
+            name_for_tool=functools.partial(engine_image_name, port=int(os.environ["GATEWAY_PORT"])),
+            digest_of_image=patches.image_digest,
         )
         patches.apply(runner, arguments.settings.seconds_per_minute, arguments.permissions)
     site.serve(arguments.site_port, arguments.site_down)

@@ -1,7 +1,8 @@
 """Run ECS tasks as containers, or as ordinary processes on a machine without a container tool.
 
 The engine expects a client object of the Python package `docker`. `TaskRunner` has the same methods, so the engine uses
-it instead. Each task is a child process of the engine, uses the network of this machine, and has its own port.
+a TaskRunner instead. Each task is a child process of the engine. The task uses the network of this machine, and has its
+own port.
 """
 
 import os
@@ -120,25 +121,29 @@ class Images:
         self,
         tool: Tool,
         stand_ins: Mapping[str, StandIn],
-        local_name: Callable[[str], str],
-        digest: Callable[[str], str],
+        name_for_tool: Callable[[str], str],
+        digest_of_image: Callable[[str], str],
     ) -> None:
-        """`local_name` returns the image name that the tool uses. `digest` returns the engine's digest."""
+        """Both functions receive the name of an image in a task definition.
+
+        `name_for_tool` returns the name that the container tool uses. `digest_of_image` returns the digest in the
+        engine's registry.
+        """
         self._tool = tool
         self._stand_ins = stand_ins
-        self._local_name = local_name
-        self._digest = digest
+        self._name_for_tool = name_for_tool
+        self._digest_of_image = digest_of_image
 
     def get_registry_data(self, image: str, **_: Any) -> _RegistryData:
         """Return the digest of an image. Raises LookupError if the engine's registry does not contain the image."""
-        return _RegistryData(self._digest(image))
+        return _RegistryData(self._digest_of_image(image))
 
     def pull(self, image: str, **_: Any) -> "Images":
         """Pull the image. Raises ImageError if it cannot be run, and then the task fails."""
         if not self._tool:
             self._require_stand_in(image)
             return self
-        answer = self._tool("pull", *self._tool.plain_http, self._local_name(image))
+        answer = self._tool("pull", *self._tool.plain_http, self._name_for_tool(image))
         if answer.returncode:
             raise ImageError(answer.stderr.strip().splitlines()[-1] if answer.stderr.strip() else image)
         return self
@@ -147,7 +152,7 @@ class Images:
         """Return normally if the image is already on this machine. Raises ImageError if it is not."""
         if not self._tool:
             self._require_stand_in(image)
-        elif self._tool("image", "inspect", self._local_name(image)).returncode:
+        elif self._tool("image", "inspect", self._name_for_tool(image)).returncode:
             raise ImageError(image)
         return self
 
@@ -166,12 +171,12 @@ class Images:
 class Containers:
     """The tasks that the engine has started: running and ended ones."""
 
-    def __init__(self, tool: Tool, folder: Path, settings: Settings, local_name: Callable[[str], str]) -> None:
+    def __init__(self, tool: Tool, folder: Path, settings: Settings, name_for_tool: Callable[[str], str]) -> None:
         self._tool = tool
         self._folder = folder
         self._stand_ins = {stand_in.image: stand_in for stand_in in settings.stand_ins}
         self._environment = settings.task_environment
-        self._local_name = local_name
+        self._name_for_tool = name_for_tool
         self._tasks: dict[str, TaskProcess] = {}
         self._lock = threading.Lock()
 
@@ -203,7 +208,7 @@ class Containers:
             arguments += ["--memory", f"{options['mem_limit']}m"]
         if self._tool.limits and options.get("cpus"):
             arguments += ["--cpus", str(options["cpus"])]
-        return [*self._tool.command, "run", *arguments, self._local_name(image), *(options.get("command") or ())]
+        return [*self._tool.command, "run", *arguments, self._name_for_tool(image), *(options.get("command") or ())]
 
     def get(self, container_id: str) -> TaskProcess:
         """Return the task with this id. Raises LookupError if there is none."""
@@ -223,13 +228,17 @@ class TaskRunner:
         folder: Path,
         settings: Settings,
         *,
-        local_name: Callable[[str], str],
-        digest: Callable[[str], str],
+        name_for_tool: Callable[[str], str],
+        digest_of_image: Callable[[str], str],
     ) -> None:
-        """`local_name` returns the image name that the tool uses. `digest` returns the engine's digest."""
+        """Both functions receive the name of an image in a task definition.
+
+        `name_for_tool` returns the name that the container tool uses. `digest_of_image` returns the digest in the
+        engine's registry.
+        """
         stand_ins = {stand_in.image: stand_in for stand_in in settings.stand_ins}
-        self.containers = Containers(tool, folder, settings, local_name)
-        self.images = Images(tool, stand_ins, local_name, digest)
+        self.containers = Containers(tool, folder, settings, name_for_tool)
+        self.images = Images(tool, stand_ins, name_for_tool, digest_of_image)
 
 
 def _free_port() -> int:

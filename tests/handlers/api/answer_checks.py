@@ -16,8 +16,8 @@ def _validator(schema: str) -> Callable[[Any], Any]:
     return fastjsonschema.compile({**json.loads(schema), "components": OPENAPI["components"]})
 
 
-def operation(method: str, path: str) -> Mapping[str, Any] | None:
-    """Return the documented operation; None if there is none. A slash at the end of the path makes no difference."""
+def documented_operation(method: str, path: str) -> Mapping[str, Any] | None:
+    """Return the operation in openapi.json, or None if it is missing. The path may end with a slash."""
     for template, item in OPENAPI["paths"].items():
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path.removesuffix("/")):
             return item.get(method.lower())  # type: ignore[no-any-return]
@@ -27,7 +27,7 @@ def operation(method: str, path: str) -> Mapping[str, Any] | None:
 def require_documented(method: str, path: str, status: int, headers: Mapping[str, str], text: str) -> None:
     """Fail unless openapi.json documents the answer."""
     components = OPENAPI["components"]["responses"]
-    documented = operation(method, path)
+    documented = documented_operation(method, path)
     if documented is None:
         assert status in (404, 405)
         response = components["NotFound"]

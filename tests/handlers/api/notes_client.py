@@ -147,7 +147,7 @@ class Client:
         return answer
 
     def create(self, note: Any = None, *, key: str | None = None, **request: Any) -> Answer:
-        """Send a create. `key` is the Idempotency-Key. Without `note`, the note has only a title."""
+        """Send a request that creates a note. `key` is the Idempotency-Key. By default, the note has only a title."""
         headers = {"Content-Type": "application/json", **({} if key is None else {"Idempotency-Key": key})}
         return self.send("POST", NOTES, {"title": "A"} if note is None else note, headers=headers, **request)
 

@@ -182,17 +182,17 @@ def test_a_media_type_that_is_not_json_in_utf_8_gets_415(client: Client, content
 
 def test_put_accepts_json_and_patch_also_accepts_a_merge_patch(client: Client) -> None:
     path = f"{NOTES}/{client.new_id()}"
-    text, merge_patch, plain_json = (
+    text_headers, merge_patch_headers, json_headers = (
         {"Content-Type": name, "If-Match": "*"}
         for name in ("text/plain", "application/merge-patch+json", "application/json")
     )
-    for headers in (text, merge_patch):
+    for headers in (text_headers, merge_patch_headers):
         put = client.send("PUT", path, {"title": "A"}, headers=headers)
         assert put.status == 415
         assert "application/json" in put.json["detail"]
-    patch = client.send("PATCH", path, {"title": "A"}, headers=text)
+    patch = client.send("PATCH", path, {"title": "A"}, headers=text_headers)
     assert (patch.status, patch.headers["accept-patch"]) == (415, "application/merge-patch+json, application/json")
-    assert client.send("PATCH", path, {"title": "A"}, headers=plain_json).status == 200
+    assert client.send("PATCH", path, {"title": "A"}, headers=json_headers).status == 200
 
 
 # -- random bytes: Client.send fails if an answer is not documented or has a 5xx status

@@ -26,7 +26,7 @@ every_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 # -- read
 
 
-def test_a_read_is_consistent_and_has_the_etag(client: Client) -> None:
+def test_reading_a_note_is_consistent_and_returns_the_etag(client: Client) -> None:
     created = client.create({"title": "A", "body": [1], "tags": ["t"]})
     answer = client.read(created.json["id"])
     assert (answer.status, answer.text, answer.etag) == (200, created.text, created.etag)
@@ -34,17 +34,19 @@ def test_a_read_is_consistent_and_has_the_etag(client: Client) -> None:
     assert (operation, parameters["ConsistentRead"]) == ("GetItem", True)
 
 
-TAGS_OF_SAME_VERSION = ('"2"', 'W/"2"', "*", '"7", "2"', '"x","2"', ' "2" ', 'W/"7", W/"2"', '"é", "2"')
-TAGS_OF_OTHER_VERSION = ('"1"', '"02"', '"x"', '""', '"*"', 'W/"1"', '"21", "22"')
+ETAGS_OF_SAME_VERSION = ('"2"', 'W/"2"', "*", '"7", "2"', '"x","2"', ' "2" ', 'W/"7", W/"2"', '"é", "2"')
+ETAGS_OF_OTHER_VERSION = ('"1"', '"02"', '"x"', '""', '"*"', 'W/"1"', '"21", "22"')
 
 
 @pytest.mark.parametrize(
-    ("status", "tags"), [*((304, t) for t in TAGS_OF_SAME_VERSION), *((200, t) for t in TAGS_OF_OTHER_VERSION)]
+    ("status", "etags"), [*((304, t) for t in ETAGS_OF_SAME_VERSION), *((200, t) for t in ETAGS_OF_OTHER_VERSION)]
 )
-def test_if_none_match_with_the_current_etag_gets_304_without_the_note(client: Client, status: int, tags: str) -> None:
+def test_if_none_match_gets_304_without_the_note_only_if_it_has_the_current_etag(
+    client: Client, status: int, etags: str
+) -> None:
     note_id = client.new_id()
     changed = client.patch(note_id, {"title": "B"}, If_Match="*")
-    answer = client.read(note_id, If_None_Match=tags)
+    answer = client.read(note_id, If_None_Match=etags)
     assert (answer.status, answer.etag) == (status, '"2"')
     assert answer.text == ("" if status == 304 else changed.text)
 
@@ -89,11 +91,11 @@ EMPTY_ELEMENTS = ('"1",,"7"', ', "1"', '"1" ,', ',,"7",\t,"1"')  # a server igno
 
 @every_change
 @pytest.mark.parametrize(
-    "tags",
+    "etags",
     [*('"1"', "*", " * ", " *\t", '"7", "1"', '"x,", "1"', ['"7"', '"1"'], 'W/"7", "1"', '"1","1"'), *EMPTY_ELEMENTS],
 )
-def test_a_change_of_the_current_version_succeeds(client: Client, change: Change, tags: str | list[str]) -> None:
-    answer = change(client, client.new_id(), If_Match=tags)
+def test_a_change_of_the_current_version_succeeds(client: Client, change: Change, etags: str | list[str]) -> None:
+    answer = change(client, client.new_id(), If_Match=etags)
     assert answer.status in (200, 204)
     if answer.status == 200:
         assert (answer.json["version"], answer.etag, answer.json["title"]) == (2, '"2"', "new")
@@ -101,15 +103,15 @@ def test_a_change_of_the_current_version_succeeds(client: Client, change: Change
 
 @every_change
 @pytest.mark.parametrize(
-    "tags",
+    "etags",
     [
         *('"2"', '"0"', '"-1"', '"+1"', '"01"', 'W/"1"', '"*"', '"x"', '""', '"abc", W/"1"', '"é"', f'"{"9" * 40}"'),
         ", ".join(f'"{n}"' for n in range(2, 22)),
     ],
 )
-def test_a_change_of_another_version_gets_412_and_the_current_etag(client: Client, change: Change, tags: str) -> None:
+def test_a_change_of_another_version_gets_412_and_the_current_etag(client: Client, change: Change, etags: str) -> None:
     note_id = client.new_id()
-    answer = change(client, note_id, If_Match=tags)
+    answer = change(client, note_id, If_Match=etags)
     assert (answer.status, answer.etag) == (412, '"1"')
     assert client.read(note_id).json["version"] == 1
 
@@ -125,19 +127,19 @@ def test_the_etag_of_a_412_answer_can_be_used_for_the_next_change(client: Client
 
 
 @pytest.mark.parametrize(
-    "tags",
+    "etags",
     [
         *("", " ", "1", '"1', '"1 "', '1"', '"1" "2"', "*, *", '*, "1"', 'w/"1"', 'W/ "1"', "'1'", '"a"b"'),
         ", ".join(['"1"'] * 21),  # the limit is 20
     ],
 )
-def test_a_malformed_or_too_long_list_of_tags_gets_400(client: Client, tags: str) -> None:
+def test_a_malformed_or_too_long_list_of_etags_gets_400(client: Client, etags: str) -> None:
     note_id = client.new_id()
     for change in CHANGES.values():
-        answer = change(client, note_id, If_Match=tags)
+        answer = change(client, note_id, If_Match=etags)
         assert answer.status == 400
         assert "If-Match" in answer.json["detail"]
-    assert client.read(note_id, If_None_Match=tags).status == 400
+    assert client.read(note_id, If_None_Match=etags).status == 400
     assert client.read(note_id).json["version"] == 1
 
 
@@ -291,7 +293,9 @@ def test_a_patch_of_a_version_that_another_client_changes_gets_412(
 
 
 @pytest.mark.parametrize("times", [1, 4])
-def test_a_patch_of_any_version_is_tried_again(client: Client, let_others_change: LetOthersChange, times: int) -> None:
+def test_a_patch_with_a_star_is_tried_again_after_a_change_by_another_client(
+    client: Client, let_others_change: LetOthersChange, times: int
+) -> None:
     note_id = client.new_note({"title": "A", "body": {}})["id"]
     let_others_change(note_id, times)
     answer = client.patch(note_id, {"body": {"mine": 1}}, If_Match="*")
@@ -312,9 +316,9 @@ def test_a_patch_gets_409_and_retry_after_if_other_clients_are_always_faster(
     assert "mine" not in client.read(note_id).json["body"]
 
 
-@pytest.mark.parametrize("tags", ['"1"', "*"])
+@pytest.mark.parametrize("etags", ['"1"', "*"])
 def test_a_patch_does_not_create_a_deleted_note_again(
-    client: Client, monkeypatch: pytest.MonkeyPatch, tags: str
+    client: Client, monkeypatch: pytest.MonkeyPatch, etags: str
 ) -> None:
     note_id = client.new_id()
     replace = client.store.replace
@@ -325,5 +329,5 @@ def test_a_patch_does_not_create_a_deleted_note_again(
         return replace(*arguments)
 
     monkeypatch.setattr(client.store, "replace", replace_after_deletion)
-    assert client.patch(note_id, {"title": "x"}, If_Match=tags).status == 404
+    assert client.patch(note_id, {"title": "x"}, If_Match=etags).status == 404
     assert client.items() == []

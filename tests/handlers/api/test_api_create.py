@@ -31,7 +31,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
 
 
 @pytest.mark.usefixtures("set_clock")
-def test_a_create_returns_the_whole_note(client: Client) -> None:
+def test_creating_a_note_returns_the_whole_note(client: Client) -> None:
     answer = client.create(FULL_NOTE)
     assert answer.status == 201
     note = answer.json
@@ -91,8 +91,8 @@ def test_the_problem_names_an_unknown_member(client: Client) -> None:
 def largest_note(character: str) -> dict[str, Any]:
     """Return a note of exactly MAX_BYTES with the longest title and tags. Its body repeats the character."""
     title, tags = "😀" * 200, [str(number).rjust(50, "😀") for number in range(20)]
-    size = sum(len(text.encode()) for text in (title, *tags, '""'))
-    count, rest = divmod(MAX_BYTES - size, len(character.encode()))
+    other_bytes = sum(len(text.encode()) for text in (title, *tags, '""'))
+    count, rest = divmod(MAX_BYTES - other_bytes, len(character.encode()))
     return {"title": title, "tags": tags, "body": character * count + "x" * rest}
 
 
@@ -129,7 +129,7 @@ def test_the_limit_counts_the_stored_bytes_and_not_the_sent_bytes(client: Client
 # -- Idempotency-Key
 
 
-def test_a_repeated_create_gets_the_first_answer_again_and_makes_no_second_note(client: Client) -> None:
+def test_a_repeated_request_gets_the_first_answer_again_and_makes_no_second_note(client: Client) -> None:
     first = client.create(FULL_NOTE, key="once")
     second = client.create(FULL_NOTE, key="once")
     assert first.status == second.status == 201
@@ -158,7 +158,7 @@ def test_an_idempotency_record_expires_after_a_day_and_hides_the_key(client: Cli
     ],
     ids=["order of members", "white space and escapes", "defaults"],
 )
-def test_a_repeated_create_can_spell_the_same_note_differently(client: Client, first: str, second: str) -> None:
+def test_a_repeated_request_can_spell_the_same_note_differently(client: Client, first: str, second: str) -> None:
     created = client.new_note(first, key="once")
     assert client.new_note(second, key="once") == created
     assert client.note_ids() == {created["id"]}
@@ -171,11 +171,11 @@ def test_a_repeated_create_can_spell_the_same_note_differently(client: Client, f
         *({"body": {"milk": 3, "tea": None}}, {"body": {"milk": 2}}, {"body": '{"milk":2,"tea":null}'}),
     ],
 )
-def test_a_used_key_with_another_content_gets_409(client: Client, change: Any) -> None:
+def test_a_used_key_with_different_content_gets_409(client: Client, change: Any) -> None:
     first = client.new_note(FULL_NOTE, key="once")
     answer = client.create({**FULL_NOTE, **change}, key="once")
     assert answer.status == 409
-    assert "retry-after" not in answer.headers, "the client must not try again, because this cannot succeed"
+    assert "retry-after" not in answer.headers, "the client must not try again, because a second try cannot succeed"
     assert client.note_ids() == {first["id"]}
     assert client.create(FULL_NOTE, key="once").json == first
 
@@ -188,12 +188,12 @@ def test_two_clients_can_use_the_same_idempotency_key(
     assert client.new_note(FULL_NOTE, key="once", api_key=second_api_key)["id"] != created["id"]
 
 
-def test_keys_with_different_characters_make_different_notes(client: Client) -> None:
+def test_different_idempotency_keys_make_different_notes(client: Client) -> None:
     keys = ["a", "A", "aa", "k" * 255, "k" * 254 + "l", "!", "~", '"a"', "#", "%20"]
     assert len({client.new_note(FULL_NOTE, key=key)["id"] for key in keys}) == len(keys)
 
 
-def test_every_create_without_a_key_makes_a_note_in_one_write(client: Client) -> None:
+def test_every_request_without_a_key_makes_a_note_in_one_write(client: Client) -> None:
     note_ids = {
         client.new_note(FULL_NOTE, key="once")["id"],
         client.new_note(FULL_NOTE)["id"],
@@ -219,12 +219,12 @@ def test_a_key_can_be_used_for_another_note_after_a_day(client: Client, set_cloc
     assert client.new_note({"title": "another"}, key="once") == answer.json
 
 
-def test_a_repeated_create_ignores_later_changes_and_deletion(client: Client) -> None:
+def test_a_repeated_request_ignores_later_changes_and_deletion(client: Client) -> None:
     first = client.create(FULL_NOTE, key="once")
     note_id = first.json["id"]
     client.patch(note_id, {"title": "changed"}, If_Match="*")
     assert client.create(FULL_NOTE, key="once").text == first.text
-    assert client.read(note_id).json["title"] == "changed", "the repeated create must not undo the change"
+    assert client.read(note_id).json["title"] == "changed", "the repeated request must not undo the change"
     client.delete(note_id)
     assert client.create(FULL_NOTE, key="once").text == first.text
     assert client.note_ids() == set()
@@ -239,7 +239,7 @@ def test_a_malformed_key_gets_400(client: Client, key: str) -> None:
 
 
 @pytest.mark.parametrize("bad_note", [{}, {"title": ""}, "no JSON"])
-def test_a_key_can_be_used_again_after_a_refused_create(client: Client, bad_note: Any) -> None:
+def test_a_key_can_be_used_again_after_a_refused_request(client: Client, bad_note: Any) -> None:
     assert client.create(bad_note, key="once").status == 422
     assert client.create(FULL_NOTE, key="once").status == 201
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.openapi import OPENAPI
-from tests.handlers.api.answer_checks import operation
+from tests.handlers.api.answer_checks import documented_operation
 from tests.handlers.api.conftest import ONE_TABLE_FOR_ALL_EXAMPLES
 from tests.handlers.api.notes_client import HEALTH, NOTES, Answer, Client, aws_response
 
@@ -25,12 +25,13 @@ NOTE = f"{NOTES}/00000000-0000-4000-8000-000000000000"
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [pair for pair in product(METHODS, (HEALTH, NOTES, NOTE)) if operation(*pair) is None]
+    ("method", "path"),
+    [pair for pair in product(METHODS, (HEALTH, NOTES, NOTE)) if documented_operation(*pair) is None],
 )
 def test_a_method_that_a_path_does_not_have_gets_405_and_the_allowed_methods(
     client: Client, method: str, path: str
 ) -> None:
-    documented = {name for name in METHODS if operation(name, path)}
+    documented = {name for name in METHODS if documented_operation(name, path)}
     for spelling in (path, f"{path}/"):
         answer = client.send(method, spelling)
         assert answer.status == 405
@@ -138,7 +139,7 @@ def test_shared_caches_are_not_allowed_to_store_notes(client: Client) -> None:
 
 SendWithOrigin = Callable[[Client, dict[str, str]], Answer]
 # Expected status, and a function that sends the request.
-REQUESTS: list[tuple[int, SendWithOrigin]] = [
+CROSS_SITE_REQUESTS: list[tuple[int, SendWithOrigin]] = [
     (201, lambda client, origin: client.send("POST", NOTES, {"title": "A"}, headers=origin)),
     (200, lambda client, origin: client.send("GET", NOTES, headers=origin)),
     (204, lambda client, origin: client.send("DELETE", f"{NOTES}/{client.new_id()}", headers=origin)),
@@ -151,7 +152,7 @@ REQUESTS: list[tuple[int, SendWithOrigin]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "send"), REQUESTS)
+@pytest.mark.parametrize(("status", "send"), CROSS_SITE_REQUESTS)
 def test_the_page_of_another_site_can_read_every_answer(client: Client, status: int, send: SendWithOrigin) -> None:
     answer = send(client, {"Origin": "https://example.com"})
     assert answer.status == status
@@ -183,7 +184,7 @@ FAILURES = {
     "no connection": fail_to_connect,
 }
 # Each key names a request. The value is the DynamoDB operation that fails, and a function that sends the request.
-REQUESTS_BY_NAME: dict[str, tuple[str, Callable[[Client, str], Answer]]] = {
+TABLE_REQUESTS: dict[str, tuple[str, Callable[[Client, str], Answer]]] = {
     "create": ("PutItem", lambda client, _: client.create()),
     "create once": ("TransactWriteItems", lambda client, _: client.create(key="once")),
     "list": ("Query", lambda client, _: client.page()),
@@ -197,7 +198,7 @@ REQUESTS_BY_NAME: dict[str, tuple[str, Callable[[Client, str], Answer]]] = {
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("fail", FAILURES.values(), ids=FAILURES)
-@pytest.mark.parametrize(("operation", "send"), REQUESTS_BY_NAME.values(), ids=REQUESTS_BY_NAME)
+@pytest.mark.parametrize(("operation", "send"), TABLE_REQUESTS.values(), ids=TABLE_REQUESTS)
 def test_a_failure_of_aws_gets_503_and_writes_nothing(
     client: Client, operation: str, send: Callable[[Client, str], Answer], fail: Callable[..., Any]
 ) -> None:
@@ -243,7 +244,9 @@ def send_with_lost_answer(client: Client, operation: str, send: Callable[[], Ans
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize(("operation", "key"), [("PutItem", None), ("TransactWriteItems", "once")])
-def test_a_create_with_a_lost_answer_makes_one_note(client: Client, operation: str, key: str | None) -> None:
+def test_one_note_is_created_although_the_answer_of_dynamodb_is_lost(
+    client: Client, operation: str, key: str | None
+) -> None:
     answer = send_with_lost_answer(client, operation, lambda: client.create(key=key))
     assert answer.status == 201
     assert client.note_ids() == {answer.json["id"]}
@@ -257,7 +260,9 @@ def test_a_create_with_a_lost_answer_makes_one_note(client: Client, operation: s
         *(("PUT", '"1"'), ("PATCH", '"1"'), ("PATCH", "*")),
     ],
 )
-def test_a_change_with_a_lost_answer_makes_one_version(client: Client, method: str, if_match: str) -> None:
+def test_a_note_is_changed_once_although_the_answer_of_dynamodb_is_lost(
+    client: Client, method: str, if_match: str
+) -> None:
     path = f"{NOTES}/{client.new_id()}"
     answer = send_with_lost_answer(
         client, "UpdateItem", lambda: client.send(method, path, {"title": "new"}, headers={"If-Match": if_match})
@@ -267,7 +272,7 @@ def test_a_change_with_a_lost_answer_makes_one_version(client: Client, method: s
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("headers", [{"If_Match": '"1"'}, {}], ids=["If-Match", "any version"])
-def test_a_deletion_with_a_lost_answer_gets_204(client: Client, headers: dict[str, str]) -> None:
+def test_a_deletion_gets_204_although_the_answer_of_dynamodb_is_lost(client: Client, headers: dict[str, str]) -> None:
     note_id = client.new_id()
     answer = send_with_lost_answer(client, "DeleteItem", lambda: client.delete(note_id, **headers))
     assert answer.status == 204

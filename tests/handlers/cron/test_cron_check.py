@@ -87,7 +87,7 @@ def test_the_host_header_is_the_same_as_a_browser_sends(url: str, host: str) -> 
     client, server = socket.socketpair()
     limits = Limits(time.monotonic() + 5, 9999)
     with server, contextlib.closing(Connection(url, limits, allow_private=True)) as connection:
-        connection.sock = client  # replaces connecting
+        connection.sock = client  # instead of a connection to the address in the URL
         server.sendall(OK)
         with connection.get():
             assert f"\r\nHost: {host}\r\n".encode() in server.recv(4096)
@@ -143,7 +143,7 @@ def test_the_check_of_an_answer_that_never_ends_times_out(serve: Serve, scheme: 
     result = check_in_time(f"{scheme}://127.0.0.1:{site.port}/", SHORT_TIMEOUT)
     assert result.error == TIMED_OUT
     assert result.milliseconds >= 200
-    assert len(site.requests) <= 3, "all redirects share one timeout"
+    assert len(site.requests) <= 3, "a redirect got a new timeout"
 
 
 @pytest.mark.parametrize(
@@ -251,11 +251,11 @@ def test_an_address_that_fails_leaves_time_for_the_other_addresses(
     site = serve(send(OK))
     resolve({"two.example": ["127.0.0.3", "127.0.0.1"]})
     url = f"http://two.example:{site.port}/"
-    assert check_in_time(url, 1).up, "the first address refuses the connection"
+    assert check_in_time(url, 1).up, "the check did not try the second address"
     fail_to_connect(monkeypatch, "127.0.0.3", TimeoutError())
     result = check_in_time(url, 1)
     assert result.up
-    assert result.milliseconds >= 500, "each of the two addresses gets half the time"
+    assert result.milliseconds >= 500, "the first address did not get half the time"
 
 
 def test_an_unreachable_address_does_not_hide_the_error_of_another_address(
@@ -277,7 +277,7 @@ def test_an_unreachable_address_does_not_hide_the_error_of_another_address(
 
 @pytest.mark.parametrize(
     "host",
-    # The C library also reads unusual spellings of 127.0.0.1, so the check must use the address that it returns.
+    # The C library also reads unusual spellings of 127.0.0.1. So the check must use the address from the library.
     ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "127.1", "017700000001"],
 )
 def test_a_private_address_is_not_requested_if_private_addresses_are_forbidden(serve: Serve, host: str) -> None:
@@ -313,7 +313,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(serve: Serve, resol
 # --- certificates ---
 
 
-def test_certificates_are_checked_as_browsers_do_in_every_python_version() -> None:
+def test_every_python_version_checks_certificates_like_a_browser() -> None:
     assert not make_tls_context().verify_flags & ssl.VERIFY_X509_STRICT
 
 
@@ -329,19 +329,19 @@ def server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
-def in_days(days: float) -> datetime:
+def days_from_now(days: float) -> datetime:
     """Return the time after this number of days."""
     return datetime.now(UTC) + timedelta(days=days)
 
 
 @pytest.mark.usefixtures("names")
 def test_the_result_has_the_days_of_the_certificate_that_expires_first(serve: Serve, authority: trustme.CA) -> None:
-    page = serve(send(OK), server_context(authority.issue_cert("other.test", not_after=in_days(90.5))))
+    page = serve(send(OK), server_context(authority.issue_cert("other.test", not_after=days_from_now(90.5))))
     result = check_in_time(f"https://other.test:{page.port}/")
     assert (result.up, result.certificate_days_left) == (True, 90)
     moved_site = serve(
         redirect_to(f"https://other.test:{page.port}/"),
-        server_context(authority.issue_cert("site.test", not_after=in_days(7.5))),
+        server_context(authority.issue_cert("site.test", not_after=days_from_now(7.5))),
     )
     result = check_in_time(f"https://site.test:{moved_site.port}/")
     assert (result.up, result.certificate_days_left) == (True, 7)
@@ -350,8 +350,8 @@ def test_the_result_has_the_days_of_the_certificate_that_expires_first(serve: Se
 @pytest.mark.usefixtures("names")
 def test_the_result_describes_an_invalid_certificate(serve: Serve, authority: trustme.CA) -> None:
     certificates = {
-        "certificate has expired": authority.issue_cert("site.test", not_after=in_days(-1)),
-        "certificate is not yet valid": authority.issue_cert("site.test", not_before=in_days(1)),
+        "certificate has expired": authority.issue_cert("site.test", not_after=days_from_now(-1)),
+        "certificate is not yet valid": authority.issue_cert("site.test", not_before=days_from_now(1)),
         "Hostname mismatch, certificate is not valid for 'site.test'.": authority.issue_cert("other.test"),
         "unable to get local issuer certificate": trustme.CA().issue_cert("site.test"),
     }

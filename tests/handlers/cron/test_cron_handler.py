@@ -19,7 +19,7 @@ from tests.handlers.cron.conftest import SCHEDULED_AT, Resolve, Serve, World, me
 from tests.handlers.cron.sites import OK, hang, one_per_connection, send
 from tests.handlers.lambda_function import CONTEXT
 
-ERROR = b"HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n"
+ERROR_ANSWER = b"HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n"
 Output = pytest.CaptureFixture[str]
 
 
@@ -27,7 +27,7 @@ Output = pytest.CaptureFixture[str]
 
 
 def test_every_url_gets_a_result(world: World, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    up_url, down_url = serve(send(OK)).url, serve(send(ERROR)).url
+    up_url, down_url = serve(send(OK)).url, serve(send(ERROR_ANSWER)).url
     before = int(time.time())
     assert world.run(up_url, down_url) == {"checked": 2, "stored": 2, "down": 1}
     items = {item["url"]: item for item in world.items()}
@@ -48,20 +48,22 @@ def test_every_url_gets_a_result(world: World, serve: Serve, caplog: pytest.LogC
     assert (line["result"]["url"], line["result"]["error"], line["stored"]) == (down_url, error, True)
 
 
-@pytest.mark.parametrize("names", [["Up", "Milliseconds", "CertificateDaysLeft"], ["Up"]], ids=["all", "only-up"])
+@pytest.mark.parametrize(
+    "enabled_metrics", [["Up", "Milliseconds", "CertificateDaysLeft"], ["Up"]], ids=["all", "only-up"]
+)
 def test_every_url_gets_the_metrics_of_the_settings(
-    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: Output, names: list[str]
+    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: Output, enabled_metrics: list[str]
 ) -> None:
-    """Each metric costs $0.30 a month."""
-    monkeypatch.setattr(world.function, "METRICS", names)
-    up_url, down_url = serve(send(OK)).url, serve(send(ERROR)).url
+    """Users choose the metrics in the settings, because each metric costs $0.30 a month."""
+    monkeypatch.setattr(world.function, "METRICS", enabled_metrics)
+    up_url, down_url = serve(send(OK)).url, serve(send(ERROR_ANSWER)).url
     world.run(up_url, down_url)
     metrics = {line["url"]: line for line in metrics_in(capsys.readouterr().out)}
     assert (metrics[up_url]["Up"], metrics[down_url]["Up"]) == ([1], [0])
     assert metrics[up_url].get("Milliseconds", [0])[0] >= 0
     for url, metric_names in ((up_url, {"Up", "Milliseconds"}), (down_url, {"Up"})):
         (directive,) = metrics[url]["_aws"]["CloudWatchMetrics"]
-        assert {metric["Name"] for metric in directive["Metrics"]} == metric_names & {*names}
+        assert {metric["Name"] for metric in directive["Metrics"]} == metric_names & {*enabled_metrics}
         assert [set(dimensions) for dimensions in directive["Dimensions"]] == [{"service", "url"}]
         assert metrics[url]["service"] == "test-cron"
 
@@ -102,7 +104,7 @@ def test_a_run_that_is_delivered_twice_has_one_result(
     world: World, serve: Serve, capsys: Output, second_spelling: str
 ) -> None:
     """The second delivery may spell the time in another way, but it is the same run."""
-    site = serve(one_per_connection(send(OK), send(ERROR)))
+    site = serve(one_per_connection(send(OK), send(ERROR_ANSWER)))
     world.run(site.url)
     first_items = world.items()
     capsys.readouterr()
@@ -154,7 +156,7 @@ def test_a_result_counts_as_new_even_if_the_answer_of_dynamodb_is_lost(
 
 
 def fail_to_store(world: World, monkeypatch: pytest.MonkeyPatch, *urls: str) -> None:
-    """Make storing the results of these URLs fail."""
+    """Replace the function that stores results: for these URLs, the new function fails."""
     put = world.function.store.put
 
     def fail_or_put(scheduled_at: str, result: Any) -> bool:
@@ -168,9 +170,9 @@ def fail_to_store(world: World, monkeypatch: pytest.MonkeyPatch, *urls: str) -> 
 @pytest.mark.parametrize(
     "answers",
     [
-        pytest.param((ERROR, OK), id="down-is-not-stored"),
+        pytest.param((ERROR_ANSWER, OK), id="down-is-not-stored"),
         # The first delivery reports that one site is down. The retry reports a site that is up. The alarm must not end.
-        pytest.param((OK, ERROR), id="up-is-not-stored"),
+        pytest.param((OK, ERROR_ANSWER), id="up-is-not-stored"),
     ],
 )
 def test_a_retry_after_a_failure_of_aws_adds_only_the_missing_results(

@@ -14,8 +14,9 @@ import urllib3
 
 from ecr.registry import CopyError, Registry
 
-IMAGE = "application/vnd.oci.image.manifest.v1+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
+IMAGE_TYPE = "application/vnd.oci.image.manifest.v1+json"
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+"""The media type of an index: a list of images, often one for each processor architecture."""
 PART_SIZE = 1000
 Copy = Callable[[str], str]
 
@@ -55,11 +56,11 @@ class Repository:
         contents = [b'{"config": 1}', *layers]
         self.layers.update({digest_of(content): content for content in contents})
         config, *rest = ({"digest": digest_of(content), "size": len(content)} for content in contents)
-        return self.add({"config": config, "layers": rest}, IMAGE, tag)
+        return self.add({"config": config, "layers": rest}, IMAGE_TYPE, tag)
 
 
 class Ecr:
-    """A fake of boto3's client and of the HTTP client, with the methods that copying calls, and with ECR's rules."""
+    """A fake that follows ECR's rules. It replaces boto3's client and the HTTP client of Registry."""
 
     exceptions = Exceptions
 
@@ -68,7 +69,7 @@ class Ecr:
         self.uploads: dict[str, bytes] = {}
         self.uploaded_digests: list[str] = []
         self.same_image_error: type[Exception] = Exceptions.ImageAlreadyExistsException
-        """Raised if the tag already belongs to the same image. The real ECR raises one of two errors."""
+        """put_image raises this error if the tag already belongs to the same image. ECR raises one of two errors."""
 
     def batch_get_image(self, *, repositoryName: str, imageIds: list[Any], acceptedMediaTypes: list[str]) -> Any:
         repository = self.repositories[repositoryName]
@@ -167,7 +168,7 @@ def test_an_index_is_copied_with_all_its_images(ecr: Ecr, copy: Copy) -> None:
     """A layer of two images, and a layer that an image contains twice, are copied only once."""
     source, target = ecr.repositories.values()
     arm, x86 = source.add_image(b"shared", b"arm"), source.add_image(b"shared", b"x86", b"twice", b"twice")
-    source.add({"manifests": [{"digest": arm}, {"digest": x86}]}, INDEX, tag="v1")
+    source.add({"manifests": [{"digest": arm}, {"digest": x86}]}, INDEX_TYPE, tag="v1")
     copy("v1")
     assert target == source
     assert sorted(ecr.uploaded_digests) == sorted(source.layers)

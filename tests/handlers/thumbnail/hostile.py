@@ -22,7 +22,7 @@ from tests.handlers.thumbnail.raw import (
     tiff_directory,
 )
 
-TOO_MANY = 120_000
+TOO_MANY_VALUES = 120_000
 """More values than one tag is allowed to have."""
 
 
@@ -44,8 +44,8 @@ def bomb(file_format: str, pixels: int = 120_000_000) -> bytes:
     if file_format == "PNG":
         return png_file((width, height), 8, 0, png_chunk(b"IDAT", _compressed_zeros(height * (1 + width))))
     small = save(Image.new("RGB", (16, 16)), file_format)
-    offset, form = {"GIF": (6, "<HH"), "BMP": (18, "<II")}[file_format]
-    return _overwrite(small, offset, struct.pack(form, width, height))
+    offset, size_format = {"GIF": (6, "<HH"), "BMP": (18, "<II")}[file_format]
+    return _overwrite(small, offset, struct.pack(size_format, width, height))
 
 
 def _overwrite(data: bytes, offset: int, part: bytes) -> bytes:
@@ -63,31 +63,31 @@ def gif_with_large_frame(width: int = 60_000, height: int = 60_000) -> bytes:
 
 def tiff_with_many_strips() -> bytes:
     """Return a TIFF that lists the same strip too many times. Pillow creates an object for each entry."""
-    return tiff([8], 1, grey_bars("B"), tags={273: (LONG, [8] * TOO_MANY), 278: (LONG, [HEIGHT - 1])})
+    return tiff([8], 1, grey_bars("B"), tags={273: (LONG, [8] * TOO_MANY_VALUES), 278: (LONG, [HEIGHT - 1])})
 
 
 def big_tiff_with_many_strips() -> bytes:
     """Return a BigTIFF (a TIFF with 64-bit offsets) that lists the same strip too many times."""
     whole = save(scene(), "TIFF", big_tiff=True)
     after_compression = whole.index(struct.pack("<HHQQ", 259, SHORT, 1, 1))
-    for tag, count, value in ((273, TOO_MANY, len(whole)), (278, 1, HEIGHT - 1)):
+    for tag, count, value in ((273, TOO_MANY_VALUES, len(whole)), (278, 1, HEIGHT - 1)):
         entry = whole.index(struct.pack("<H", tag), after_compression)
         whole = _overwrite(whole, entry, struct.pack("<HHQQ", tag, LONG, count, value))
-    return whole + struct.pack("<L", 16) * TOO_MANY
+    return whole + struct.pack("<L", 16) * TOO_MANY_VALUES
 
 
 def tiff_with_strips_as_bytes() -> bytes:
     """Return a TIFF whose list of strips is too long and has the type BYTE. In other tags, such a list is harmless."""
     whole = tiff_with_many_strips()
-    entry = whole.index(struct.pack("<HHL", 273, LONG, TOO_MANY))
-    return _overwrite(whole, entry, struct.pack("<HHL", 273, 1, 4 * TOO_MANY))
+    entry = whole.index(struct.pack("<HHL", 273, LONG, TOO_MANY_VALUES))
+    return _overwrite(whole, entry, struct.pack("<HHL", 273, 1, 4 * TOO_MANY_VALUES))
 
 
 def tiff_with_large_exif() -> bytes:
     """Return a TIFF whose EXIF directory has a very long list of fractions."""
     pixels = grey_bars("B")
     offset = 8 + len(pixels)
-    exif = tiff_directory({0x829A: (RATIONAL, [1, 1] * TOO_MANY)}, offset)
+    exif = tiff_directory({0x829A: (RATIONAL, [1, 1] * TOO_MANY_VALUES)}, offset)
     return tiff([8], 1, pixels + exif, tags={34665: (LONG, [offset])})
 
 
@@ -108,21 +108,24 @@ def _exif_block(entries: Entries) -> bytes:
     return b"II*\0" + struct.pack("<L", 8) + tiff_directory(entries, 8)
 
 
-def jpeg_with_large_exif(between: bytes = b"") -> bytes:
+def jpeg_with_large_exif(separator: bytes = b"") -> bytes:
     """Return a JPEG whose resolution in EXIF is a very long list of fractions.
 
-    The EXIF is split into many segments. Pillow skips the bytes `between` the segments, and joins the segments.
+    The EXIF is split into many segments. Pillow skips the `separator` between two segments, and joins the segments.
     """
-    exif = _exif_block({ORIENTATION: (SHORT, [1]), 0x011A: (RATIONAL, [72, 1] * 5 * TOO_MANY), 0x0128: (SHORT, [2])})
+    exif = _exif_block(
+        {ORIENTATION: (SHORT, [1]), 0x011A: (RATIONAL, [72, 1] * 5 * TOO_MANY_VALUES), 0x0128: (SHORT, [2])}
+    )
     segments = (b"Exif\0\0" + part for part in split(exif, 65_000))
-    joined = b"".join(b"\xff\xe1" + struct.pack(">H", len(part) + 2) + part + between for part in segments)
-    plain = jpeg()
-    return plain[:2] + joined + plain[20:]  # the JFIF segment is left out, because Pillow would use its resolution
+    joined = b"".join(b"\xff\xe1" + struct.pack(">H", len(part) + 2) + part + separator for part in segments)
+    plain_jpeg = jpeg()
+    # The JFIF segment is missing, because Pillow would use its resolution.
+    return plain_jpeg[:2] + joined + plain_jpeg[20:]
 
 
 def png_with_large_exif() -> bytes:
     """Return a PNG whose orientation in EXIF is a very long list."""
-    exif = _exif_block({ORIENTATION: (LONG, [1000] * 16 * TOO_MANY)})
+    exif = _exif_block({ORIENTATION: (LONG, [1000] * 16 * TOO_MANY_VALUES)})
     return png(8, 2, scene().tobytes(), png_chunk(b"eXIf", exif))
 
 
@@ -133,7 +136,7 @@ def png_with_text_bomb(kind: bytes) -> bytes:
 
 
 def cyclic_tiff() -> bytes:
-    """Return a TIFF with one directory. Its links to the next directory and to the EXIF directory lead to itself."""
+    """Return a TIFF with one directory, which links to itself as the next directory and as the EXIF directory."""
     pixels = grey_bars("B")
     offset = 8 + len(pixels)
     whole = tiff([8], 1, pixels, tags={34665: (LONG, [offset])})
@@ -143,9 +146,9 @@ def cyclic_tiff() -> bytes:
 def jpeg_with_many_scans(scans: int) -> bytes:
     """Return a progressive JPEG that repeats its last scan."""
     whole = jpeg(progressive=True)
-    last = whole.rindex(b"\xff\xda")
-    scan = whole[last:-2]
-    return whole[:last] + scan * (scans - whole[:last].count(b"\xff\xda")) + whole[-2:]
+    last_start = whole.rindex(b"\xff\xda")
+    scan = whole[last_start:-2]
+    return whole[:last_start] + scan * (scans - whole[:last_start].count(b"\xff\xda")) + whole[-2:]
 
 
 def avif_larger_than_its_header_says(edge: int = 7000) -> bytes:

@@ -99,10 +99,10 @@ GOOD_PICTURES: dict[str, Picture] = {
 GREY_LEVELS = (0, 64, 128, 255)
 
 
-def grey_bars(form: str, black: float = 0, white: float = 255) -> bytes:
-    """Return the pixels of the bars. `form` is their struct format; `black` and `white` are the values of the ends."""
+def grey_bars(pixel_format: str, black: float = 0, white: float = 255) -> bytes:
+    """Return the pixels of the bars in a struct format. `black` and `white` are the values of the outer bars."""
     levels = (black + (white - black) * grey / 255 for grey in GREY_LEVELS)
-    cells = (struct.pack(form, level if form[-1] == "f" else round(level)) for level in levels)
+    cells = (struct.pack(pixel_format, level if pixel_format[-1] == "f" else round(level)) for level in levels)
     return b"".join(cell * (WIDTH // len(GREY_LEVELS)) for cell in cells) * HEIGHT
 
 
@@ -164,9 +164,9 @@ def black_and_white_picture(file_format: str) -> bytes:
 
     The left half is black. The right half is a checkerboard of single pixels, which becomes grey when it is shrunk.
     """
-    checks = Image.frombytes("1", SIZE, (b"\xaa" * (WIDTH // 8) + b"\x55" * (WIDTH // 8)) * (HEIGHT // 2))
-    checks.paste(0, (0, 0, WIDTH // 2, HEIGHT))
-    return save(checks, file_format)
+    checkerboard = Image.frombytes("1", SIZE, (b"\xaa" * (WIDTH // 8) + b"\x55" * (WIDTH // 8)) * (HEIGHT // 2))
+    checkerboard.paste(0, (0, 0, WIDTH // 2, HEIGHT))
+    return save(checkerboard, file_format)
 
 
 # --- transparent pictures: the left half is transparent, and the right half is red or grey ---

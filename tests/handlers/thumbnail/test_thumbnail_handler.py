@@ -25,7 +25,7 @@ from thumbnail.events import parse_changes
 from thumbnail.imaging import Thumbnail
 
 
-def photo(colour: str = "teal", size: tuple[int, int] = (200, 100), file_format: str = "JPEG") -> bytes:
+def plain_picture(colour: str = "teal", size: tuple[int, int] = (200, 100), file_format: str = "JPEG") -> bytes:
     """Return a picture in one colour."""
     return pictures.save(Image.new("RGB", size, colour), file_format)
 
@@ -36,9 +36,9 @@ def photo(colour: str = "teal", size: tuple[int, int] = (200, 100), file_format:
 def test_a_picture_gets_a_thumbnail_and_an_item(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The function reads the table only for restored and replaced pictures, because each read costs money."""
     monkeypatch.setattr(world.function.dynamodb, "get_item", lambda **_: pytest.fail("the table was read"))
-    picture = photo()
-    created = world.put("holidays/2026/beach.jpg", picture)
-    world.deliver(created)
+    picture = plain_picture()
+    upload_event = world.put("holidays/2026/beach.jpg", picture)
+    world.deliver(upload_event)
 
     ((key, thumbnail),) = world.thumbnails().items()
     head = world.s3.head_object(Bucket=UPLOADS, Key="holidays/2026/beach.jpg")
@@ -48,7 +48,7 @@ def test_a_picture_gets_a_thumbnail_and_an_item(world: World, monkeypatch: pytes
         "size_bytes": str(len(picture)),
         "created_at": head["LastModified"].isoformat(),
         "etag": head["ETag"].strip('"'),
-        "sequencer": created["s3"]["object"]["sequencer"].ljust(32, "0"),
+        "sequencer": upload_event["s3"]["object"]["sequencer"].ljust(32, "0"),
         "status": "made",
         "format": "JPEG",
         "width": "200",
@@ -64,7 +64,7 @@ def test_a_picture_gets_a_thumbnail_and_an_item(world: World, monkeypatch: pytes
 
 def test_every_key_gets_its_own_thumbnail(world: World) -> None:
     keys = [*ODD_KEYS, "x" * 1024, "😀" * 256, "a.jpg", "a.png", "x/a.jpg", "y/a.jpg", "A.jpg", "a.jpg ", "a"]
-    world.deliver(*(world.put(key, photo()) for key in keys))
+    world.deliver(*(world.put(key, plain_picture()) for key in keys))
     thumbnail_keys = {world.item(key)["thumbnail_key"] for key in keys}
     assert thumbnail_keys == {*world.thumbnails()}
     assert len(thumbnail_keys) == len(keys)
@@ -79,15 +79,19 @@ def test_every_key_gets_its_own_thumbnail(world: World) -> None:
         ("empty.jpg", b"", "The file is empty."),
         ("folder/", b"", "This is a folder, not a file."),
         ("letter.jpg", b"Dear Sir or Madam", "The file is not a picture"),
-        ("big.jpg", photo() + b"\0" * 300_000, "bytes; the limit is 300,000."),
-        ("wide.png", photo(size=(2000, 1000), file_format="PNG"), "has 2,000,000 pixels; the limit is 1,000,000."),
-        ("cut.jpg", photo(size=(800, 800))[:-2000], "The picture is damaged or incomplete."),
+        ("big.jpg", plain_picture() + b"\0" * 300_000, "bytes; the limit is 300,000."),
+        (
+            "wide.png",
+            plain_picture(size=(2000, 1000), file_format="PNG"),
+            "has 2,000,000 pixels; the limit is 1,000,000.",
+        ),
+        ("cut.jpg", plain_picture(size=(800, 800))[:-2000], "The picture is damaged or incomplete."),
     ],
 )
-def test_a_bad_picture_is_rejected_and_loses_its_earlier_thumbnail(
+def test_a_bad_picture_is_rejected_and_its_earlier_thumbnail_is_deleted(
     world: World, key: str, body: bytes, reason: str
 ) -> None:
-    world.deliver(world.put(key, photo()))
+    world.deliver(world.put(key, plain_picture()))
     world.deliver(world.put(key, body))
     item = world.item(key)
     assert item["status"] == "rejected"
@@ -97,9 +101,9 @@ def test_a_bad_picture_is_rejected_and_loses_its_earlier_thumbnail(
 
 
 def test_a_file_that_is_too_large_is_not_downloaded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    created = world.put("big.jpg", b"\0" * 300_001)
+    upload_event = world.put("big.jpg", b"\0" * 300_001)
     monkeypatch.setattr(StreamingBody, "read", lambda *_, **__: pytest.fail("the body was read"))
-    world.deliver(created)
+    world.deliver(upload_event)
     assert world.item("big.jpg")["status"] == "rejected"
 
 
@@ -116,7 +120,7 @@ def test_a_picture_larger_than_its_header_says_is_rejected_before_memory_runs_ou
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces the limit")
 def test_a_picture_that_needs_too_much_memory_is_rejected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("thumbnail.limits.make_thumbnail", lambda *_, **__: bytearray(1 << 30))
-    world.deliver(world.put("a.jpg", photo()))
+    world.deliver(world.put("a.jpg", plain_picture()))
     assert world.item("a.jpg")["reason"] == "The picture needs more memory than one of its size should."
 
 
@@ -125,35 +129,35 @@ def test_a_picture_that_needs_too_much_memory_is_rejected(world: World, monkeypa
 
 def archive(world: World, key: str) -> dict[str, Any]:
     """Upload a picture into an archive of S3. Nobody can read the picture before it is restored."""
-    return world.put(key, photo(), StorageClass="GLACIER")
+    return world.put(key, plain_picture(), StorageClass="GLACIER")
 
 
 def run_before_next_call(
-    monkeypatch: pytest.MonkeyPatch, client: Any, operation: str, interrupt: Callable[[], object]
+    monkeypatch: pytest.MonkeyPatch, client: Any, operation: str, action: Callable[[], object]
 ) -> None:
-    """Run `interrupt` once, immediately before the next call of this AWS operation."""
+    """Run `action` once, immediately before the next call of this AWS operation."""
     original = getattr(client, operation)
 
     def call(*arguments: Any, **options: Any) -> Any:
         monkeypatch.setattr(client, operation, original)
-        interrupt()
+        action()
         return original(*arguments, **options)
 
     monkeypatch.setattr(client, operation, call)
 
 
 def test_an_archived_picture_is_rejected_until_it_is_restored(world: World) -> None:
-    created = archive(world, "old.jpg")
-    world.deliver(created)
+    upload_event = archive(world, "old.jpg")
+    world.deliver(upload_event)
     assert world.item("old.jpg")["reason"] == "The file is in an archive; its thumbnail is made when it is restored."
 
     world.deliver(world.restore("old.jpg"))
     world.assert_made("old.jpg")
-    world.deliver(created)  # a second, late delivery
+    world.deliver(upload_event)  # S3 delivers the event again, and late
     world.assert_made("old.jpg")
     world.deliver(world.restore("old.jpg"))
     world.assert_made("old.jpg")
-    world.deliver(world.put("old.jpg", photo(size=(50, 30))))  # a restoration does not supersede later uploads
+    world.deliver(world.put("old.jpg", plain_picture(size=(50, 30))))  # a restoration does not supersede later uploads
     world.assert_made("old.jpg")
     assert world.item("old.jpg")["height"] == "30"
 
@@ -169,27 +173,27 @@ def test_a_restoration_during_the_first_run_is_not_lost(
     world: World, monkeypatch: pytest.MonkeyPatch, client: str, operation: str
 ) -> None:
     """The first run has read that the picture is archived. Before this run ends, the restoration is processed."""
-    created = archive(world, "old.jpg")
+    upload_event = archive(world, "old.jpg")
 
     def restore() -> None:
         world.settle(world.restore("old.jpg"))
 
     run_before_next_call(monkeypatch, getattr(world.function, client), operation, restore)
-    world.deliver(created)
+    world.deliver(upload_event)
     world.assert_made("old.jpg")
 
 
 def test_the_first_run_does_not_supersede_a_restoration(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run of the restoration finds no item. Then the first run writes its item."""
-    created = archive(world, "old.jpg")
-    restored = record("ObjectRestore:Completed", "old.jpg")
+    upload_event = archive(world, "old.jpg")
+    restore_event = record("ObjectRestore:Completed", "old.jpg")
 
     def settle_and_restore() -> None:
-        world.settle(created)
+        world.settle(upload_event)
         world.restore("old.jpg")
 
     run_before_next_call(monkeypatch, world.function.s3, "get_object", settle_and_restore)
-    world.deliver(restored)
+    world.deliver(restore_event)
     world.assert_made("old.jpg")
 
 
@@ -215,7 +219,7 @@ def client_error(code: str = "InternalServerError") -> ClientError:
 def test_an_aws_failure_is_raised_and_does_not_reject_the_picture(
     world: World, operation: str, error: Exception
 ) -> None:
-    created = world.put("a.jpg", photo())
+    upload_event = world.put("a.jpg", plain_picture())
 
     def fail(*_: object, **__: object) -> None:
         raise error
@@ -223,34 +227,36 @@ def test_an_aws_failure_is_raised_and_does_not_reject_the_picture(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operation, fail)
         with pytest.raises(type(error)):
-            world.deliver(created)
+            world.deliver(upload_event)
     assert [item for item in world.items().values() if item["status"] == "rejected"] == []
-    world.deliver(created)
+    world.deliver(upload_event)
     world.assert_made("a.jpg")
 
 
 def test_a_retry_after_a_crash_deletes_the_thumbnail_of_a_replaced_picture(world: World) -> None:
     """Another run processes a replaced picture, before the first run writes its thumbnail and crashes."""
-    first = world.put("a.jpg", photo("red"))
+    first_upload = world.put("a.jpg", plain_picture("red"))
     with pytest.MonkeyPatch.context() as patch:
 
         def fail(**_: object) -> None:
             raise client_error()
 
         def replace() -> None:
-            world.settle(world.put("a.jpg", photo("blue")))
+            world.settle(world.put("a.jpg", plain_picture("blue")))
             patch.setattr(world.function.dynamodb, "put_item", fail)
 
         run_before_next_call(patch, world.function.s3, "put_object", replace)
         with pytest.raises(ClientError):
-            world.deliver(first)
+            world.deliver(first_upload)
     assert len(world.thumbnails()) == 2
-    world.deliver(first)
+    world.deliver(first_upload)
     world.assert_made("a.jpg")
 
 
-def test_failures_do_not_stop_the_other_records(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    records = [world.put(key, photo()) for key in ("a", "b", "c", "d")]
+def test_all_other_records_are_processed_before_failures_are_raised(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [world.put(key, plain_picture()) for key in ("a", "b", "c", "d")]
     put_item = world.function.dynamodb.put_item
 
     def fail_for_a_and_c(**arguments: Any) -> Any:
@@ -277,29 +283,30 @@ def test_the_test_event_of_s3_is_accepted(function: ModuleType) -> None:
     function.handler({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": UPLOADS}, CONTEXT)
 
 
-# --- a removed picture loses its thumbnail and its item ---
+# --- the thumbnail and the item of a removed picture are deleted ---
 
 
-def test_a_removed_picture_leaves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.deliver(world.put("a.jpg", photo()))
+def test_a_removal_deletes_the_thumbnail_and_the_item(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.deliver(world.put("a.jpg", plain_picture()))
     world.deliver(world.delete("a.jpg"))
     world.assert_empty()
 
-    created, removed = world.put("a.jpg", photo()), world.delete("a.jpg")  # removed before its first event arrives
-    world.deliver(created)
-    world.deliver(removed)
+    # The picture is removed before its first event arrives.
+    upload_event, removal_event = world.put("a.jpg", plain_picture()), world.delete("a.jpg")
+    world.deliver(upload_event)
+    world.deliver(removal_event)
     world.assert_empty()
 
-    created = world.put("a.jpg", photo())
+    upload_event = world.put("a.jpg", plain_picture())
     run_before_next_call(monkeypatch, world.function.dynamodb, "put_item", lambda: world.settle(world.delete("a.jpg")))
-    world.deliver(created)
+    world.deliver(upload_event)
     world.assert_empty()
 
 
 def test_the_item_describes_the_current_version_in_a_bucket_with_versions(world: World) -> None:
     world.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
-    world.deliver(world.put("a.jpg", photo(size=(100, 50))))
-    world.deliver(world.put("a.jpg", photo(size=(50, 100))))
+    world.deliver(world.put("a.jpg", plain_picture(size=(100, 50))))
+    world.deliver(world.put("a.jpg", plain_picture(size=(50, 100))))
     item = world.item("a.jpg")
     assert (item["width"], item["height"]) == ("50", "100")
 
@@ -313,7 +320,8 @@ def test_the_item_describes_the_current_version_in_a_bucket_with_versions(world:
 
 
 def test_a_repeated_or_late_event_changes_nothing(world: World) -> None:
-    first, second = world.put("a.jpg", photo()), world.put("a.jpg", photo())  # both uploads have the same ETag
+    # Both uploads have the same ETag.
+    first, second = world.put("a.jpg", plain_picture()), world.put("a.jpg", plain_picture())
     world.deliver(second)
     state_before = (world.items(), world.thumbnails())
     for event in (second, first):
@@ -322,18 +330,18 @@ def test_a_repeated_or_late_event_changes_nothing(world: World) -> None:
 
 
 def test_a_late_removal_does_not_remove_a_newer_picture(world: World) -> None:
-    world.deliver(world.put("a.jpg", photo("red")))
-    removed = world.delete("a.jpg")
-    world.deliver(world.put("a.jpg", photo("blue")))
-    world.deliver(removed)
+    world.deliver(world.put("a.jpg", plain_picture("red")))
+    removal_event = world.delete("a.jpg")
+    world.deliver(world.put("a.jpg", plain_picture("blue")))
+    world.deliver(removal_event)
     world.assert_made("a.jpg")
 
 
 @pytest.mark.parametrize("sequencer", ["0055AED6", "0055aed6dcd90281e5"])
 def test_sequencers_are_padded_to_one_length(sequencer: str) -> None:
-    removed = record("ObjectRemoved:Delete", "a")
-    removed["s3"]["object"]["sequencer"] = sequencer
-    (change,) = parse_changes({"Records": [removed]})
+    removal_event = record("ObjectRemoved:Delete", "a")
+    removal_event["s3"]["object"]["sequencer"] = sequencer
+    (change,) = parse_changes({"Records": [removal_event]})
     assert change.sequencer == sequencer.upper() + "0" * (32 - len(sequencer))
 
 
@@ -385,7 +393,7 @@ def test_the_final_state_matches_the_bucket_in_every_order_of_events(function: M
 
 
 def copy_as_thumbnail(source: io.BytesIO, **_: int) -> Thumbnail:
-    """Return the bytes of the picture as if they were its thumbnail, because this is fast."""
+    """Return a thumbnail whose data are the bytes of the picture, because a real thumbnail takes more time."""
     return Thumbnail(
         data=source.read(), content_type="x", width=1, height=1, source_format="X", source_width=1, source_height=1
     )
@@ -399,7 +407,7 @@ def test_logs_and_metrics_show_made_and_rejected_pictures(
 ) -> None:
     log = io.StringIO()
     monkeypatch.setattr(world.function.logger.registered_handler, "stream", log)
-    world.deliver(world.put("a.jpg", photo()), world.put("b.jpg", b"text"), world.delete("c.jpg"))
+    world.deliver(world.put("a.jpg", plain_picture()), world.put("b.jpg", b"text"), world.delete("c.jpg"))
     metrics = json.loads(capsys.readouterr().out)
     (directive,) = metrics["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "Test"
@@ -411,7 +419,7 @@ def test_logs_and_metrics_show_made_and_rejected_pictures(
         "Bytes": "Bytes",
     }
     assert sum(metrics["Made"]) == sum(metrics["Rejected"]) == 1
-    assert metrics["Bytes"] == [len(photo()), len(b"text")]
+    assert metrics["Bytes"] == [len(plain_picture()), len(b"text")]
     assert len(metrics["Milliseconds"]) == 2
     assert all(0 < milliseconds < 60_000 for milliseconds in metrics["Milliseconds"])
     lines = [json.loads(line) for line in log.getvalue().splitlines()]

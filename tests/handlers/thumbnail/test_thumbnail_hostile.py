@@ -32,8 +32,8 @@ from thumbnail.imaging import Rejected, make_thumbnail
 
 @pytest.mark.parametrize("data", hostile.other_files().values(), ids=hostile.other_files())
 def test_other_files_are_rejected(data: bytes) -> None:
-    rejected = assert_rejected(data, "not a picture in a supported format")
-    assert rejected.__cause__ is not None
+    rejection = assert_rejected(data, "not a picture in a supported format")
+    assert rejection.__cause__ is not None
 
 
 # --- too many pixels ---
@@ -82,8 +82,8 @@ def test_a_cut_off_picture_is_harmless(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "gif", "webp", "avif", "tiff", "tiff-lzw", "bmp"])
 def test_half_a_picture_is_rejected(name: str) -> None:
-    rejected = assert_rejected(good_picture(name)[: len(good_picture(name)) // 2])
-    assert rejected.__cause__ is not None
+    rejection = assert_rejected(good_picture(name)[: len(good_picture(name)) // 2])
+    assert rejection.__cause__ is not None
 
 
 PICTURES_TO_DAMAGE = [
@@ -127,7 +127,7 @@ def test_contradictory_tiffs_are_harmless(data: bytes) -> None:
 
 
 def test_pillows_warnings_do_not_reach_the_caller() -> None:
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught_warnings:
         warnings.simplefilter("always")
         for data in (
             hostile.bomb("PNG"),
@@ -136,7 +136,7 @@ def test_pillows_warnings_do_not_reach_the_caller() -> None:
             *hostile.contradictory_tiffs().values(),
         ):
             assert_made_or_rejected(data)
-    assert [str(warning.message) for warning in caught] == []
+    assert [str(warning.message) for warning in caught_warnings] == []
 
 
 # --- headers ---
@@ -160,8 +160,8 @@ def test_a_cyclic_tiff_is_read_once() -> None:
 
 def test_a_jpeg_with_more_than_100_scans_is_rejected() -> None:
     assert thumbnail_of(hostile.jpeg_with_many_scans(100)).source_format == "JPEG"
-    rejected = assert_rejected(hostile.jpeg_with_many_scans(101), "damaged")
-    assert str(rejected.__cause__) == "101 scans"
+    rejection = assert_rejected(hostile.jpeg_with_many_scans(101), "damaged")
+    assert str(rejection.__cause__) == "101 scans"
     split_marker = b"\xff\xd8\xff\xda" + bytes((1 << 20) - 1) + b"\xff\xda"  # the check reads the marker in two parts
     check_headers(io.BytesIO(split_marker + b"\xff\xda" * 98))
     with pytest.raises(ValueError, match="101 scans"):
@@ -176,7 +176,7 @@ from thumbnail.imaging import Rejected, make_thumbnail
 
 def peak_mib():
     try:
-        # Not ru_maxrss: on Linux, a process inherits it from its parent, and pytest needs much memory.
+        # On Linux, ru_maxrss would be wrong: a process inherits it from its parent, and pytest needs much memory.
         with open("/proc/self/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1024
     except OSError:
@@ -196,7 +196,7 @@ print(json.dumps([name for name in sys.modules if name.startswith("PIL.")]))
 
 
 def measure_peaks(sources: list[bytes]) -> list[tuple[str, int]]:
-    """Process the pictures in a new process. Return the outcome and the additional peak memory (MiB) of each."""
+    """Make thumbnails in a new process. For each picture, return the outcome and the additional peak memory (MiB)."""
     stdin = b"".join(struct.pack("<Q", len(source)) + source for source in sources)
     root = Path(thumbnail.imaging.__file__).parents[1]
     command = [sys.executable, "-c", CHILD_PROGRAM]
@@ -234,7 +234,7 @@ def test_hostile_pictures_need_little_memory() -> None:
 
 
 def test_a_jpeg_is_shrunk_while_it_is_decoded() -> None:
-    """At a quarter of each edge, 24 million pixels need 6 MiB instead of 96 MiB (a pixel has 4 bytes in memory)."""
+    """If both edges shrink to a quarter, 24 million pixels of 4 bytes need 6 MiB instead of 96 MiB."""
     ((outcome, growth),) = measure_peaks([pictures.jpeg((6000, 4000), quality=80)])
     assert outcome == "256 x 171"
     assert growth < 40

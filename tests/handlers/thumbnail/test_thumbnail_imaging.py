@@ -57,7 +57,7 @@ def test_float_values_without_a_range_make_a_thumbnail(name: str) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF", "BMP", "GIF"])
-def test_black_and_white_becomes_grey(file_format: str) -> None:
+def test_a_black_and_white_pattern_becomes_grey(file_format: str) -> None:
     result = thumbnail_of(pictures.black_and_white_picture(file_format))
     assert is_close(pixel(result, 0.25, 0.5), (0, 0, 0))
     assert is_close(pixel(result, 0.75, 0.5), (128, 128, 128), tolerance=12)
@@ -74,7 +74,7 @@ def test_black_and_white_becomes_grey(file_format: str) -> None:
 def test_the_colour_of_transparent_pixels_does_not_mix_into_the_visible_edge(
     picture: pictures.Picture, colour: tuple[int, ...]
 ) -> None:
-    result = thumbnail_of(picture(), max_edge=81)  # odd: the middle column lies on the border of both halves
+    result = thumbnail_of(picture(), max_edge=81)  # an odd width: the middle column lies between both halves
     assert_valid(result, max_edge=81)
     assert pixel(result, 0.25, 0.5)[3] == 0
     assert is_close(pixel(result, 0.75, 0.5), (*colour, 255))
@@ -93,7 +93,7 @@ FORMATS_WITH_ORIENTATION: list[tuple[str, dict[str, object]]] = [
     ("WEBP", {"quality": 95}),
     ("AVIF", {"quality": 90, "speed": 10}),
     ("TIFF", {}),
-    ("TIFF", {"compression": "tiff_lzw"}),  # Pillow loads a compressed TIFF with other code
+    ("TIFF", {"compression": "tiff_lzw"}),  # Pillow loads a compressed TIFF with different code
 ]
 
 
@@ -146,7 +146,7 @@ def test_colours_are_converted_from_the_embedded_profile(
     image = pictures.scene().quantize(8) if mode == "P" else pictures.scene().convert(mode)
     result = thumbnail_of(pictures.save(image, file_format, icc_profile=profiles.swapped_profile(), **options))
     assert is_close(pixel(result, 0.25, 0.25), (30, 220, 40))  # RED with red and green exchanged
-    assert is_close(pixel(result, 0.75, 0.25), (160, 20, 60))  # GREEN
+    assert is_close(pixel(result, 0.75, 0.25), (160, 20, 60))  # GREEN, also with red and green exchanged
 
 
 def test_a_profile_does_not_change_transparency() -> None:

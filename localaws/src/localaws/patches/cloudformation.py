@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, new_uuid
-from ministack.services import cloudformation as service
+from ministack.services import cloudformation
 from ministack.services.cloudformation import engine, provisioners, stacks
 
 Properties = dict[str, Any]
@@ -111,7 +111,7 @@ def refuse_names_in_use() -> None:
     def provision(kind: str, logical_id: str, properties: Any, stack_name: str) -> Any:
         key = _NAME_PROPERTIES.get(kind)
         if key and key in properties:
-            owner = _stack_with(kind, key, properties[key])
+            owner = _owner_stack_id(kind, key, properties[key])
             if owner:
                 raise ValueError(f"{properties[key]} already exists in stack {owner}")
         return stock_provision(kind, logical_id, properties, stack_name)
@@ -119,9 +119,9 @@ def refuse_names_in_use() -> None:
     stacks._provision_resource = provision
 
 
-def _stack_with(kind: str, key: str, name: Any) -> str | None:
+def _owner_stack_id(kind: str, key: str, name: Any) -> str | None:
     """Return the id of the stack with a resource of this type whose property `key` has this value."""
-    for stack in service._stacks.values():
+    for stack in cloudformation._stacks.values():
         for resource in stack["_resources"].values():
             if resource["ResourceType"] == kind and resource["Properties"].get(key) == name:
                 return str(stack["StackId"])
@@ -227,9 +227,9 @@ def call_after_provisioning(resource_type: str, callback: Callback) -> None:
 
 
 def check_before_deletion(resource_type: str, find_reason: Callable[[str], str | None]) -> None:
-    """Let CloudFormation fail to delete a resource of an existing type if `find_reason` returns a reason.
+    """Make each deletion of a resource of this type fail if `find_reason` returns a reason.
 
-    `find_reason` receives the physical id.
+    The type must already exist. `find_reason` receives the physical id of the resource.
     """
     handlers = provisioners._RESOURCE_HANDLERS[resource_type]
     stock_delete = handlers["delete"]
@@ -264,7 +264,7 @@ def api_names(value: Any) -> Any:
 
 
 def require_success(answer: tuple[int, Any, bytes | str]) -> dict[str, Any]:
-    """Return the parsed answer of an API call. Raises ValueError for an error, so the resource fails."""
+    """Return the parsed answer of an API call. Raises ValueError for an error, so the resource cannot be created."""
     status, _headers, body = answer
     if status >= 400:  # noqa: PLR2004 - HTTP
         raise ValueError(body if isinstance(body, str) else body.decode())

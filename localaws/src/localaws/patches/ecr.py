@@ -115,19 +115,19 @@ def _put_image(name: str, data: Any) -> Any:
     tag = data.get("imageTag")
     if data.get("imageDigest", digest) != digest:
         return error_response_json("ImageDigestDoesNotMatchException", f"The digest is {digest}", 400)
-    missing = sorted(_layer_digests(manifest) - set(ecr._layer_blobs.get(name, {})))
-    if missing:
-        return error_response_json("LayersNotFoundException", f"Layers {missing} do not exist in '{name}'", 400)
-    existing = ecr._find_image(name, {"imageDigest": digest})
+    missing_layers = sorted(_layer_digests(manifest) - set(ecr._layer_blobs.get(name, {})))
+    if missing_layers:
+        return error_response_json("LayersNotFoundException", f"Layers {missing_layers} do not exist in '{name}'", 400)
+    existing_image = ecr._find_image(name, {"imageDigest": digest})
     # An existing image gets ImageAlreadyExistsException. But if its tag is immutable, ECR returns
     # ImageTagAlreadyExistsException (https://github.com/aws/containers-roadmap/issues/2179), and so does _stock_put.
-    immutable = ecr._repositories[name].get("imageTagMutability") == "IMMUTABLE"
-    if existing and (tag is None or (tag in existing.get("imageTags", []) and not immutable)):
+    is_immutable = ecr._repositories[name].get("imageTagMutability") == "IMMUTABLE"
+    if existing_image and (tag is None or (tag in existing_image.get("imageTags", []) and not is_immutable)):
         message = f"Image with digest '{digest}' and tag '{tag}' already exists in the repository '{name}'"
         return error_response_json("ImageAlreadyExistsException", message, 400)
     media_type = data.get("imageManifestMediaType") or json.loads(manifest).get("mediaType")
-    optional = {"imageManifestMediaType": media_type} if media_type else {}
-    answer = _stock_put({**data, "imageDigest": digest, **optional})
+    media_type_field = {"imageManifestMediaType": media_type} if media_type else {}
+    answer = _stock_put({**data, "imageDigest": digest, **media_type_field})
     if answer[0] == HTTPStatus.OK:
         ecr._manifest_blobs.setdefault(name, {})[digest] = manifest.encode()
     return answer
@@ -169,24 +169,24 @@ def _initiate_upload(name: str, _data: Any) -> Any:
 
 
 def _upload_part(name: str, data: Any) -> Any:
-    received = ecr._uploads.get(name, {}).get(data["uploadId"])
-    if received is None:
+    received_bytes = ecr._uploads.get(name, {}).get(data["uploadId"])
+    if received_bytes is None:
         return error_response_json("UploadNotFoundException", f"The upload {data['uploadId']} does not exist", 400)
     part = base64.b64decode(data["layerPartBlob"])
-    last = int(data["partLastByte"])
-    if int(data["partFirstByte"]) != len(received) or last - len(received) + 1 != len(part):
-        message = f"The part must start at byte {len(received)}, and its length must match partLastByte"
+    last_byte = int(data["partLastByte"])
+    if int(data["partFirstByte"]) != len(received_bytes) or last_byte - len(received_bytes) + 1 != len(part):
+        message = f"The part must start at byte {len(received_bytes)}, and its length must match partLastByte"
         return error_response_json("InvalidLayerPartException", message, 400)
-    received.extend(part)
-    return json_response({"repositoryName": name, "uploadId": data["uploadId"], "lastByteReceived": last})
+    received_bytes.extend(part)
+    return json_response({"repositoryName": name, "uploadId": data["uploadId"], "lastByteReceived": last_byte})
 
 
 def _complete_upload(name: str, data: Any) -> Any:
-    received = ecr._uploads.get(name, {}).pop(data["uploadId"], None)
-    if received is None:
+    received_bytes = ecr._uploads.get(name, {}).pop(data["uploadId"], None)
+    if received_bytes is None:
         return error_response_json("UploadNotFoundException", f"The upload {data['uploadId']} does not exist", 400)
-    digest = "sha256:" + hashlib.sha256(received).hexdigest()
+    digest = "sha256:" + hashlib.sha256(received_bytes).hexdigest()
     if digest not in data["layerDigests"]:
         return error_response_json("InvalidLayerException", f"The digest is {digest}", 400)
-    ecr._layer_blobs.setdefault(name, {})[digest] = bytes(received)
+    ecr._layer_blobs.setdefault(name, {})[digest] = bytes(received_bytes)
     return json_response({"repositoryName": name, "uploadId": data["uploadId"], "layerDigest": digest})

@@ -1,7 +1,7 @@
-"""The patch of ECS tasks: in which zone they run, their metadata, how they stop, and how CloudFormation waits for them.
+"""The patch of ECS tasks: it chooses their zones, adds metadata, stops them, and makes CloudFormation wait for them.
 
-ECS keeps the desired number of tasks of a service running. The service is steady when that number of tasks
-run and are healthy.
+ECS keeps the desired number of tasks of a service running. The service is steady when this number of tasks is
+running and healthy.
 """
 
 import ipaddress
@@ -111,18 +111,18 @@ def _service_subnets(task: Any) -> list[Any]:
     return [ec2._subnets[subnet] for subnet in network.get("subnets", []) if subnet in ec2._subnets]
 
 
-def _choose_capacity_provider(task: Any, used: Counter[str]) -> None:
+def _choose_capacity_provider(task: Any, task_counts: Counter[str]) -> None:
     # The base is the number of tasks that a provider gets first. The weights divide the tasks after that.
     strategy = (_service_of_task(task) or {}).get("capacityProviderStrategy") or []
-    below_base = [item for item in strategy if used[item["capacityProvider"]] < item.get("base", 0)]
-    weighted = [item for item in strategy if item.get("weight")]
-    if below_base or weighted:
-        chosen = (below_base or sorted(weighted, key=lambda item: _tasks_per_weight(item, used)))[0]
+    items_below_base = [item for item in strategy if task_counts[item["capacityProvider"]] < item.get("base", 0)]
+    weighted_items = [item for item in strategy if item.get("weight")]
+    if items_below_base or weighted_items:
+        chosen = (items_below_base or sorted(weighted_items, key=lambda item: _tasks_per_weight(item, task_counts)))[0]
         task["capacityProviderName"] = chosen["capacityProvider"]
 
 
-def _tasks_per_weight(item: Any, used: Counter[str]) -> float:
-    return float((used[item["capacityProvider"]] - item.get("base", 0) + 1) / item["weight"])
+def _tasks_per_weight(item: Any, task_counts: Counter[str]) -> float:
+    return float((task_counts[item["capacityProvider"]] - item.get("base", 0) + 1) / item["weight"])
 
 
 # -- metadata, limits and address
@@ -147,12 +147,12 @@ def _register_zone_and_limits(register: Any) -> Any:
 
 def _add_limits(build: Any) -> Any:
     def build_with_limits(container: Any, definition: Any, *rest: Any) -> Any:
-        units = int(container.get("cpu") or definition.get("cpu") or 0)
+        cpu_units = int(container.get("cpu") or definition.get("cpu") or 0)
         return {
             **build(container, definition, *rest),
             "read_only": container.get("readonlyRootFilesystem", False),
             "mem_limit": container.get("memory") or definition.get("memory"),
-            "cpus": units / 1024 if units else None,
+            "cpus": cpu_units / 1024 if cpu_units else None,
         }
 
     return build_with_limits
@@ -161,10 +161,10 @@ def _add_limits(build: Any) -> Any:
 def _record_address(task: Any, container: TaskProcess, _network: Any) -> None:
     task["_address"] = container.address
     if task["_network_mode"] == "awsvpc":
-        block = ec2._subnets.get(task["_subnet"] or "", {}).get("CidrBlock", "10.0.0.0/24")
-        network = ipaddress.ip_network(block)
-        private = str(network[next(_address_numbers) % (network.num_addresses - 16) + 10])
-        details = {"subnetId": task["_subnet"], "privateIPv4Address": private}
+        cidr_block = ec2._subnets.get(task["_subnet"] or "", {}).get("CidrBlock", "10.0.0.0/24")
+        network = ipaddress.ip_network(cidr_block)
+        private_address = str(network[next(_address_numbers) % (network.num_addresses - 16) + 10])
+        details = {"subnetId": task["_subnet"], "privateIPv4Address": private_address}
         task["attachments"] = [
             {
                 "id": new_uuid(),
@@ -175,15 +175,16 @@ def _record_address(task: Any, container: TaskProcess, _network: Any) -> None:
         ]
         return
     definition = ecs._task_defs[task["taskDefinitionArn"].rsplit("/", 1)[-1]]
-    for described, defined in zip(task["containers"], definition["containerDefinitions"], strict=True):
-        described["networkBindings"] = [
+    containers = zip(task["containers"], definition["containerDefinitions"], strict=True)
+    for task_container, container_definition in containers:
+        task_container["networkBindings"] = [
             {
                 "bindIP": "0.0.0.0",  # noqa: S104 - AWS reports this address
                 "containerPort": mapping["containerPort"],
                 "hostPort": container.address[1],
                 "protocol": "tcp",
             }
-            for mapping in defined.get("portMappings", [])
+            for mapping in container_definition.get("portMappings", [])
         ]
 
 
@@ -191,7 +192,7 @@ def _record_address(task: Any, container: TaskProcess, _network: Any) -> None:
 
 
 def _register_targets(_cluster_name: str, service: Any) -> None:
-    running = [
+    running_tasks = [
         task
         for task in list(ecs._tasks.values())
         if task["group"] == f"service:{service['serviceName']}"
@@ -200,7 +201,7 @@ def _register_targets(_cluster_name: str, service: Any) -> None:
         and task.get("_address")
     ]
     for balancer in service["loadBalancers"] or []:
-        targets = {_target_of_task(task, balancer["containerPort"]): task["_address"] for task in running}
+        targets = {_target_of_task(task, balancer["containerPort"]): task["_address"] for task in running_tasks}
         elb.set_targets(balancer["targetGroupArn"], targets if service["status"] == "ACTIVE" else {})
 
 
@@ -213,8 +214,8 @@ def _target_of_task(task: Any, port: int) -> elb.Target:
 def _wait_until_healthy(record: Any) -> Any:
     def wait_and_record(key: str, task: Any) -> None:
         deadline = time.monotonic() + HEALTHY_SECONDS
-        balanced = bool((_service_of_task(task) or {}).get("loadBalancers"))
-        while balanced and elb.target_state(task["_address"]) != "healthy":
+        has_balancer = bool((_service_of_task(task) or {}).get("loadBalancers"))
+        while has_balancer and elb.target_state(task["_address"]) != "healthy":
             if not ecs._task_is_active(task["taskArn"], task):
                 return
             if time.monotonic() > deadline:

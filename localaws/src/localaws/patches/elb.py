@@ -16,7 +16,7 @@ from ministack.services import alb, s3
 from localaws.patches.cloudformation import call_after_provisioning, check_before_deletion
 
 Target = tuple[str, int]
-"""A target under its name in the target group: an instance id or IP address, and a port."""
+"""The name of a target in its target group: an instance id or IP address, and a port."""
 Address = tuple[str, int]
 """The host and port on which the target answers on this machine."""
 _UNAVAILABLE = b"<html><body><center><h1>503 Service Temporarily Unavailable</h1></center></body></html>"
@@ -50,7 +50,7 @@ def check_target_health(seconds_per_minute: float) -> None:
     Upstream issue: none known for health checks. This issue added the registration of targets:
     https://github.com/ministackorg/ministack/issues/1547
     """
-    global _check_factor  # noqa: PLW0603 - the engine calls these functions without a place for own arguments
+    global _check_factor  # noqa: PLW0603 - the engine passes no additional arguments to these functions
     _check_factor = seconds_per_minute / 60
     stock_forward, stock_describe = alb._forward_to_tg, alb._describe_target_health
 
@@ -78,7 +78,7 @@ def check_target_health(seconds_per_minute: float) -> None:
 
 
 def refuse_to_delete_protected_balancers() -> None:
-    """Refuse to delete a load balancer with deletion protection, also through CloudFormation.
+    """Refuse to delete a load balancer with deletion protection, for requests and for CloudFormation.
 
     Stock engine: deletes the load balancer.
     AWS: refuses with the error OperationNotPermitted, and the deletion or the rollback of the stack fails.
@@ -112,10 +112,10 @@ def write_test_file() -> None:
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
     Upstream issue: none known.
     """
-    call_after_provisioning("AWS::ElasticLoadBalancingV2::LoadBalancer", _write_test_file)
+    call_after_provisioning("AWS::ElasticLoadBalancingV2::LoadBalancer", _write_into_log_bucket)
 
 
-def _write_test_file(properties: Any, _arn: str) -> None:
+def _write_into_log_bucket(properties: Any, _arn: str) -> None:
     attributes = {attribute["Key"]: attribute["Value"] for attribute in properties.get("LoadBalancerAttributes", [])}
     if attributes.get("access_logs.s3.enabled") == "true":
         key = f"AWSLogs/{get_account_id()}/ELBAccessLogTestFile"
@@ -123,24 +123,24 @@ def _write_test_file(properties: Any, _arn: str) -> None:
 
 
 def set_targets(arn: str, targets: Mapping[Target, Address]) -> None:
-    """Register these targets in the target group, and deregister all others. Ignore a target group that is missing."""
+    """Register these targets in the target group, and deregister all others. Do nothing without a target group."""
     target_group = alb._tgs.get(arn)
     if target_group is None:
         return
     with _lock:
-        registered = _health.setdefault(arn, {})
-        for target in registered.keys() - targets.keys():
-            registered.pop(target).deregistered.set()
-        for target in targets.keys() - registered.keys():
-            registered[target] = health = Health(targets[target])
+        group_health = _health.setdefault(arn, {})
+        for target in group_health.keys() - targets.keys():
+            group_health.pop(target).deregistered.set()
+        for target in targets.keys() - group_health.keys():
+            group_health[target] = health = Health(targets[target])
             threading.Thread(
                 target=_check, args=(target_group, health, get_account_id(), get_region()), daemon=True, name="health"
             ).start()
-        alb._targets[arn] = [{"Id": name, "Port": port} for name, port in registered]
+        alb._targets[arn] = [{"Id": name, "Port": port} for name, port in group_health]
 
 
 def target_state(address: Address) -> str:
-    """Return the state of the target at this address, such as `healthy`, or `unused` if it is not registered."""
+    """Return the state of the target at this address, such as `healthy`, or `unused` without a target."""
     all_health = [health for targets in list(_health.values()) for health in targets.values()]
     return next((health.state for health in all_health if health.address == address), "unused")
 

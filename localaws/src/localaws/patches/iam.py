@@ -106,9 +106,9 @@ def require_permission_to_log() -> None:
     def emit_if_allowed(function: Any, *arguments: Any, **options: Any) -> None:
         configuration = function.get("config", function)
         name = configuration["FunctionName"]
-        group = (configuration.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"
+        log_group = (configuration.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"
         _, partition, _, region, account, *_ = configuration["FunctionArn"].split(":")
-        arn = f"arn:{partition}:logs:{region}:{account}:log-group:{group}:log-stream:any"
+        arn = f"arn:{partition}:logs:{region}:{account}:log-group:{log_group}:log-stream:any"
         actions = ("logs:CreateLogStream", "logs:PutLogEvents")
         if all(_is_allowed(configuration["Role"], action, arn) for action in actions):
             unchecked_emit(function, *arguments, **options)
@@ -229,7 +229,7 @@ def _add_to_records(evaluations: list[Evaluation], *, allowed: bool) -> None:
 
 
 def _granted_resources(request: Any, policies: Any) -> set[str]:
-    # The resources, often with *, in the statements that allow the request.
+    # Return the resources of the statements that allow the request. Such a resource often contains a *.
     return {
         pattern
         for statements in policies
