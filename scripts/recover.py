@@ -24,12 +24,12 @@ DELETE_FAILED = "DELETE_FAILED"
 POLL_SECONDS = 10
 """Seconds between two checks whether the stack is deleted."""
 MAX_POLLS = 360
-"""Maximum number of checks: they last one hour. By then, CloudFormation has deleted the stack or has failed."""
+"""Maximum number of checks. They last one hour. By then, CloudFormation has deleted the stack or has failed."""
 TEST_FILE = "ELBAccessLogTestFile"
 """The name of the file that a load balancer writes into the bucket of its log when the log is turned on.
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html"""
 NOT_FOUND = ("NotFound", "NoSuch", "NonExistentQueue")
-"""Parts of the error codes with which the services report that a resource does not exist."""
+"""If an error code contains one of these words, then the service reports that a resource does not exist."""
 
 Client = Callable[[str], Any]
 """Returns the boto3 client of a service."""
@@ -54,18 +54,18 @@ class Resource:
 
 @dataclass(frozen=True)
 class Plan:
-    """The resources that still exist, in three groups."""
+    """The resources that still exist. Each list needs another action."""
 
     empty_stores: list[Resource]
     kept_stores: list[Resource]
-    """Stores that hold data, and remain."""
+    """Stores that hold data. The command keeps them."""
     others: list[Resource]
     """Resources that CloudFormation deletes together with the stack. In the sandbox, also stores with data are here."""
 
 
 @dataclass(frozen=True)
-class Store:
-    """A kind of store, with a function that checks whether a store is empty, and one that deletes an empty store."""
+class StoreKind:
+    """The functions for one kind of store: the first checks whether a store is empty, the second deletes it."""
 
     is_empty: Callable[[Client, str], bool]
     delete: Callable[[Client, str], object]
@@ -115,17 +115,17 @@ def _is_log_group_empty(client: Client, name: str) -> bool:
     return not client("logs").describe_log_streams(logGroupName=name, limit=1)["logStreams"]
 
 
-STORES: Mapping[str, Store] = {
-    "AWS::DynamoDB::Table": Store(_is_table_empty, _delete_table),
-    "AWS::ECR::Repository": Store(
+STORES: Mapping[str, StoreKind] = {
+    "AWS::DynamoDB::Table": StoreKind(_is_table_empty, _delete_table),
+    "AWS::ECR::Repository": StoreKind(
         lambda client, name: not client("ecr").list_images(repositoryName=name, maxResults=1)["imageIds"],
         lambda client, name: client("ecr").delete_repository(repositoryName=name),
     ),
-    "AWS::Logs::LogGroup": Store(
+    "AWS::Logs::LogGroup": StoreKind(
         _is_log_group_empty, lambda client, name: client("logs").delete_log_group(logGroupName=name)
     ),
-    "AWS::S3::Bucket": Store(_is_bucket_empty, _delete_bucket),
-    "AWS::SQS::Queue": Store(_is_queue_empty, lambda client, url: client("sqs").delete_queue(QueueUrl=url)),
+    "AWS::S3::Bucket": StoreKind(_is_bucket_empty, _delete_bucket),
+    "AWS::SQS::Queue": StoreKind(_is_queue_empty, lambda client, url: client("sqs").delete_queue(QueueUrl=url)),
 }
 """The kinds of stores that the examples have, except those of Lightsail. A rollback deletes Lightsail's stores."""
 STORE_POLICIES = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy")
@@ -187,8 +187,8 @@ def _plan(client: Client, stack: Any) -> Plan:
         if is_empty:
             plan.empty_stores.append(resource)
         elif is_empty is False:
-            remains = resource.logical_id in retained or resource.status == stack["StackStatus"] == DELETE_FAILED
-            (plan.kept_stores if remains else plan.others).append(resource)
+            is_retained = resource.logical_id in retained or resource.status == stack["StackStatus"] == DELETE_FAILED
+            (plan.kept_stores if is_retained else plan.others).append(resource)
     return plan
 
 
@@ -239,7 +239,7 @@ def _question(name: str, status: str, plan: Plan) -> str:
 def _unprotect(client: Client, name: str, others: list[Resource]) -> None:
     client("cloudformation").update_termination_protection(StackName=name, EnableTerminationProtection=False)
     for resource in others:
-        if resource.kind == "AWS::ElasticLoadBalancingV2::LoadBalancer":  # protected in a fork, or by hand
+        if resource.kind == "AWS::ElasticLoadBalancingV2::LoadBalancer":  # a fork or a person may have protected it
             attribute = {"Key": "deletion_protection.enabled", "Value": "false"}
             client("elbv2").modify_load_balancer_attributes(
                 LoadBalancerArn=resource.physical_id, Attributes=[attribute]
@@ -274,7 +274,7 @@ def _delete_if_exists(client: Client, store: Resource) -> None:
 
 
 def _reports_missing(error: ClientError) -> bool:
-    return any(part in error.response["Error"]["Code"] for part in NOT_FOUND)
+    return any(word in error.response["Error"]["Code"] for word in NOT_FOUND)
 
 
 def main() -> None:

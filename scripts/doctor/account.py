@@ -1,4 +1,4 @@
-"""Read-only questions to the AWS account. A question that AWS does not answer raises UnansweredError."""
+"""Read-only questions to the AWS account. If AWS does not answer a question, its method raises UnansweredError."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -16,7 +16,7 @@ https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html"""
 
 
 class UnansweredError(Exception):
-    """AWS gave no answer: no permission, no such service in the region, or no connection."""
+    """AWS gave no answer. For example, a permission is missing, or the region does not have the service."""
 
 
 def _question(method: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
@@ -43,7 +43,7 @@ class Account:
 
     def _pages(self, service: str, operation: str, key: str, **options: Any) -> list[Any]:
         paginator = self._client(service).get_paginator(operation)
-        return [each for page in paginator.paginate(**options) for each in page[key]]
+        return [entry for page in paginator.paginate(**options) for entry in page[key]]
 
     @property
     def region(self) -> str | None:
@@ -58,7 +58,7 @@ class Account:
 
     @_question
     def bootstrap_version(self) -> int | None:
-        """Return the version of CDK's bootstrap stack, or None without one."""
+        """Return the version of CDK's bootstrap stack, or None if the stack does not exist."""
         ssm = self._client("ssm")
         try:
             parameter = ssm.get_parameter(Name="/cdk-bootstrap/hnb659fds/version")["Parameter"]
@@ -75,8 +75,8 @@ class Account:
     @_question
     def free_plan_types(self) -> set[str]:
         """Return the instance types that the Free plan allows in the region."""
-        eligible = [{"Name": "free-tier-eligible", "Values": ["true"]}]
-        found = self._pages("ec2", "describe_instance_types", "InstanceTypes", Filters=eligible)
+        only_eligible = [{"Name": "free-tier-eligible", "Values": ["true"]}]
+        found = self._pages("ec2", "describe_instance_types", "InstanceTypes", Filters=only_eligible)
         return {each["InstanceType"] for each in found}
 
     @_question
@@ -87,7 +87,7 @@ class Account:
 
     @_question
     def zones(self) -> list[str]:
-        """Return the Availability Zones of the region in the order of Fn::GetAZs: CDK's VPC uses the first two."""
+        """Return the Availability Zones of the region in the order of Fn::GetAZs. CDK's VPC uses the first two."""
         only_zones = [
             {"Name": "zone-type", "Values": ["availability-zone"]},
             {"Name": "state", "Values": ["available"]},
@@ -98,19 +98,19 @@ class Account:
     @_question
     def zones_with(self, instance_type: str) -> set[str]:
         """Return the Availability Zones that offer an instance type."""
-        offered = [{"Name": "instance-type", "Values": [instance_type]}]
+        only_this_type = [{"Name": "instance-type", "Values": [instance_type]}]
         found = self._pages(
             "ec2",
             "describe_instance_type_offerings",
             "InstanceTypeOfferings",
             LocationType="availability-zone",
-            Filters=offered,
+            Filters=only_this_type,
         )
         return {each["Location"] for each in found}
 
     @_question
     def quota(self, service: str, code: str) -> float:
-        """Return the value of a quota: the account's, or AWS's default if the account has none of its own."""
+        """Return the value of a quota in this account. If the account has no own value, return the default of AWS."""
         quotas = self._client("service-quotas")
         try:
             found = quotas.get_service_quota(ServiceCode=service, QuotaCode=code)
@@ -136,7 +136,7 @@ class Account:
 
     @_question
     def running_vcpus(self, *, spot: bool) -> int:
-        """Return the vCPUs of the running standard instances, either on Spot or on demand."""
+        """Return the number of vCPUs of the running standard instances: either all Spot or all on-demand ones."""
         active = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
         reservations = self._pages("ec2", "describe_instances", "Reservations", Filters=active)
         instances = [instance for reservation in reservations for instance in reservation["Instances"]]
@@ -149,7 +149,7 @@ class Account:
 
     @_question
     def concurrency(self) -> tuple[int, int]:
-        """Return the concurrent executions of all functions, and those that no function has reserved."""
+        """Return two numbers of concurrent executions: the account's limit, and the executions that nobody reserved."""
         limits = self._client("lambda").get_account_settings()["AccountLimit"]
         return limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
 
@@ -165,7 +165,7 @@ class Account:
 
     @_question
     def stacks(self) -> dict[str, tuple[str, str | None]]:
-        """Return status and profile tag of every CloudFormation stack, by name."""
+        """Return the status and the tag `profile` of every CloudFormation stack, by the name of the stack."""
         found = {}
         for stack in self._pages("cloudformation", "describe_stacks", "Stacks"):
             tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}

@@ -1,4 +1,4 @@
-"""The checks of the doctor. Each yields results for the stacks that are about to be deployed."""
+"""The checks of `make doctor`. Each check yields results for the stacks that are about to be deployed."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from scripts.doctor.report import Result, State
 DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
 """Statuses of stacks that run and can be updated."""
 MIN_UNRESERVED = 10
-"""Concurrent executions that must stay unreserved in a new account. AWS raises this to 100 with the quota.
+"""Concurrent executions that must stay unreserved in a new account. In an account with a higher quota, it is 100.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 ZONES = 2
 """The number of Availability Zones that each VPC uses."""
@@ -52,8 +52,8 @@ def run_checks(account: Account, stacks: Sequence[Stack], profile: str) -> Itera
         ("service-linked roles", _service_roles, new),
         ("Lambda concurrency", _concurrency, new),
     ]
-    for subject, check, chosen in checks:
-        yield from _answered(subject, check, account, chosen)
+    for subject, check, checked_stacks in checks:
+        yield from _answered(subject, check, account, checked_stacks)
     yield from _quota_results(account, new, updated)
     yield from _container_tool(stacks)
 
@@ -151,16 +151,16 @@ def _concurrency(account: Account, stacks: Sequence[Stack]) -> Iterator[Result]:
 
 @dataclass(frozen=True)
 class Quota:
-    """A quota of the account, its use, and the need of the stacks."""
+    """A quota of the account, how much of it is in use, and how much the stacks need."""
 
     name: str
     service: str
     code: str
     used: Callable[[Account], float]
     needed: Callable[[Account, Sequence[Stack], Sequence[Stack]], float]
-    """Takes the new stacks and the deployed ones."""
+    """The parameters are the account, the new stacks and the deployed stacks."""
     only_waits: bool = False
-    """Whether a lack of this quota does not fail the deployment but makes jobs wait."""
+    """Whether the deployment works even if this quota is too low. Then only jobs wait."""
 
 
 def _resources(kind: str) -> Callable[[Account, Sequence[Stack], Sequence[Stack]], float]:
@@ -168,13 +168,13 @@ def _resources(kind: str) -> Callable[[Account, Sequence[Stack], Sequence[Stack]
 
 
 def _instance_vcpus(account: Account, new: Sequence[Stack], updated: Sequence[Stack]) -> float:
-    first = sum(number * account.vcpus(kind) for stack in new for kind, number in stack.instances.items())
-    extra = sum(
+    new_vcpus = sum(number * account.vcpus(kind) for stack in new for kind, number in stack.instances.items())
+    additional_vcpus = sum(
         (number - stack.instances[kind]) * account.vcpus(kind)
         for stack in updated
         for kind, number in stack.instances_of_update.items()
     )
-    return first + extra
+    return new_vcpus + additional_vcpus
 
 
 QUOTAS = (
@@ -239,10 +239,10 @@ def _compare(quota: Quota, needed: float, limit: float, used: float) -> Result:
     text = f"{needed:g} needed, {used:g} of {limit:g} in use"
     if used + needed <= limit:
         return Result(State.FINE, quota.name, text)
-    wanted = used + needed
+    required_quota = used + needed
     command = (
         f"aws service-quotas request-service-quota-increase --service-code {quota.service} "
-        f"--quota-code {quota.code} --desired-value {wanted:g}"
+        f"--quota-code {quota.code} --desired-value {required_quota:g}"
     )
     return Result(State.WAITS if quota.only_waits else State.FAILS, quota.name, text, command)
 

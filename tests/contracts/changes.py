@@ -1,7 +1,4 @@
-"""These functions make a mistake in a template. mutations.py uses them.
-
-A `Change` modifies the template that it gets.
-"""
+"""Each function here makes a mistake in a template, or returns a `Change` that makes one. mutations.py uses them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +7,7 @@ from tests.contracts.network import NOBODY
 from tools.templates import Template, resources
 
 Change = Callable[[Template], None]
+"""A function that modifies the template that it gets."""
 NO_EGRESS = {"CidrIp": NOBODY, "IpProtocol": "icmp", "FromPort": 252, "ToPort": 86}
 """CDK's egress rule for a security group that allows no connections."""
 DNS = {"CidrIp": "0.0.0.0/0", "IpProtocol": "udp", "FromPort": 53, "ToPort": 53}
@@ -27,7 +25,10 @@ def drop(kind: str) -> Change:
 
 
 def put(kind: str, path: str, value: Any) -> Change:
-    """Return a change that sets a property, such as `AutoScalingGroupProvider.ManagedDraining`, of every resource."""
+    """Return a change that sets a property of every resource of a type.
+
+    A path such as `AutoScalingGroupProvider.ManagedDraining` names a property inside another property.
+    """
     *parents, key = path.split(".")
 
     def change(template: Template) -> None:
@@ -73,7 +74,7 @@ def add(kind: str, **properties: Any) -> Change:
 
 
 def close_load_balancer(template: Template) -> None:
-    """Write the rules that CDK writes for ecs_ec2 without `service.connections.add_security_group`."""
+    """Leave only the rules that CDK writes if ecs_ec2 does not call `service.connections.add_security_group`."""
     drop("AWS::EC2::SecurityGroupEgress")(template)
     drop("AWS::EC2::SecurityGroupIngress")(template)
     for name, group in resources(template, "AWS::EC2::SecurityGroup").items():
@@ -115,7 +116,10 @@ def swap_target_type(template: Template) -> None:
 
 
 def use_function_in_network(template: Template) -> None:
-    """Add a function in the network. It has the execution role of the tasks, which calls ECR and CloudWatch Logs."""
+    """Add a Lambda function in the network. Its role is the execution role of the tasks.
+
+    With this role, a function calls ECR and CloudWatch Logs.
+    """
     role = next(name for name in resources(template, "AWS::IAM::Role") if "ExecutionRole" in name)
     network = {
         "SubnetIds": [{"Ref": name} for name in resources(template, "AWS::EC2::Subnet") if "Public" in name],
@@ -198,7 +202,7 @@ def use_amazon_linux_2(template: Template) -> None:
 
 
 def put_update(key: str, value: int | None) -> Change:
-    """Return a change that sets or removes a value in the rolling update of every Auto Scaling group."""
+    """Return a change that sets a value in the rolling update of every Auto Scaling group. None means no value."""
 
     def change(template: Template) -> None:
         for group in resources(template, "AWS::AutoScaling::AutoScalingGroup").values():
@@ -250,7 +254,7 @@ def allow_on_everything(template: Template) -> None:
 
 
 def allow_every_action_of(service: str) -> Change:
-    """Return a change that widens grants: a statement with an action of the service allows all its actions."""
+    """Return a change that adds grants: a statement that allows one action of a service then allows all of them."""
 
     def change(template: Template) -> None:
         for statement in _statements(template, "AWS::IAM::Policy"):

@@ -1,4 +1,7 @@
-"""Mistakes in a template, and the contract that must notice each mistake."""
+"""Mistakes in a template, and the contract that must notice each mistake. A contract is a rule for every template.
+
+A fault is the text with which a contract reports that a template breaks its rule.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -49,15 +52,15 @@ BUCKET = "AWS::S3::Bucket"
 CAPACITY_PROVIDER = "AWS::ECS::CapacityProvider"
 CLUSTER = "AWS::ECS::Cluster"
 ECS_INSTANCES = "service-role/AmazonEC2ContainerServiceforEC2Role"
-ENVIRONMENT = "AWS::Batch::ComputeEnvironment"
+COMPUTE_ENVIRONMENT = "AWS::Batch::ComputeEnvironment"
 FIXED_RESPONSE = {"Type": "fixed-response"}
 FUNCTION = "AWS::Lambda::Function"
-GROUP = "AWS::EC2::SecurityGroup"
-JOB = "AWS::Batch::JobDefinition"
-LAUNCH = "AWS::EC2::LaunchTemplate"
+SECURITY_GROUP = "AWS::EC2::SecurityGroup"
+JOB_DEFINITION = "AWS::Batch::JobDefinition"
+LAUNCH_TEMPLATE = "AWS::EC2::LaunchTemplate"
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
 NAT_GATEWAY = "AWS::EC2::NatGateway"
-LOGS = "AWS::Logs::LogGroup"
+LOG_GROUP = "AWS::Logs::LogGroup"
 OTHER_TAGS = [{"Key": key, "Value": "x"} for key in ("project", "example", "profile")]
 POLICY = "AWS::IAM::Policy"
 PROVISIONED = {"ProvisionedConcurrentExecutions": 1}
@@ -66,7 +69,7 @@ QUEUE_POLICY = "AWS::SQS::QueuePolicy"
 RECOVERY = "PointInTimeRecoverySpecification"
 REGISTER = "ecs:RegisterContainerInstance"
 REPOSITORY = "AWS::ECR::Repository"
-SCALING = "AWS::AutoScaling::AutoScalingGroup"
+SCALING_GROUP = "AWS::AutoScaling::AutoScalingGroup"
 SERVER = "AWS::Lightsail::Instance"
 STAGE = "AWS::ApiGateway::Stage"
 STATIC_IP = "AWS::Lightsail::StaticIp"
@@ -84,23 +87,33 @@ class Mutation(NamedTuple):
 
     name: str
     stems: str
-    """The examples with this mistake, separated by spaces."""
+    """The short names of the examples in which the mistake is tried, separated by spaces, such as `ecs_ec2 fargate`."""
     change: Change
     """Makes the mistake in a template."""
     fault: str
-    """A part of the fault that the contract must report."""
+    """Some words of the fault that the contract must report."""
     profiles: tuple[str, ...] = ()
-    """Profiles in which the mistake is tried. Without this, it is tried in all profiles of the contract."""
+    """Profiles in which the mistake is tried. If it is empty, the mistake is tried in all profiles of the contract."""
 
 
 M = Mutation
 MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
     "reachable": (
         M("load balancer without egress (aws-cdk-examples #695)", "ecs_ec2", close_load_balancer, "to its targets"),
-        M("targets without ingress", WEB, drop(f"{GROUP}Ingress"), "of the targets do not allow"),
-        M("no egress rule, so everything is allowed", WEB, drop(f"{GROUP}Egress"), "allowed to reach 0.0.0.0/0"),
+        M("targets without ingress", WEB, drop(f"{SECURITY_GROUP}Ingress"), "of the targets do not allow"),
+        M(
+            "without an egress rule, everything is allowed",
+            WEB,
+            drop(f"{SECURITY_GROUP}Egress"),
+            "allowed to reach 0.0.0.0/0",
+        ),
         M("rules for another port", WEB, use_port_80, "to its targets"),
-        M("load balancer without ingress", WEB, unset(GROUP, "SecurityGroupIngress"), "internet does not reach"),
+        M(
+            "load balancer without ingress",
+            WEB,
+            unset(SECURITY_GROUP, "SecurityGroupIngress"),
+            "internet does not reach",
+        ),
         M("wrong target type", WEB, swap_target_type, "but its tasks need"),
         M("health check at another port", WEB, put(TARGET_GROUP, "HealthCheckPort", "9000"), "checks the health"),
         M("target group with another port", "fargate", put(TARGET_GROUP, "Port", 80), "which no task opens"),
@@ -110,8 +123,13 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         M("no service", WEB, drop("AWS::ECS::Service"), "no service registers"),
         M("network load balancer", WEB, put(BALANCER, "Type", "network"), "checks no other type"),
         M("internal load balancer", WEB, put(BALANCER, "Scheme", "internal"), "checks no other type"),
-        M("ingress of another protocol", WEB, put(GROUP, "SecurityGroupIngress", [DNS]), "no listener uses"),
-        M("egress of another protocol", WEB, put(GROUP, "SecurityGroupEgress", [DNS]), "allowed to reach 0.0.0.0/0"),
+        M("ingress of another protocol", WEB, put(SECURITY_GROUP, "SecurityGroupIngress", [DNS]), "no listener uses"),
+        M(
+            "egress of another protocol",
+            WEB,
+            put(SECURITY_GROUP, "SecurityGroupEgress", [DNS]),
+            "allowed to reach 0.0.0.0/0",
+        ),
         M("SSH open to everybody", NETWORKS, open_ssh, "is open to 0.0.0.0/0"),
         M("no route out", NETWORKS, drop("AWS::EC2::Route"), NO_ROUTE),
         M("no route in", WEB, drop("AWS::EC2::Route"), "the internet does not reach"),
@@ -127,8 +145,13 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
             "cannot reach ecr.api",
             PRODUCTION,
         ),
-        M("workloads without egress", NETWORKS, put(GROUP, "SecurityGroupEgress", [NO_EGRESS]), "to the services"),
-        M("instances without launch template", "ecs_ec2", unset(SCALING, "LaunchTemplate"), "no security group"),
+        M(
+            "workloads without egress",
+            NETWORKS,
+            put(SECURITY_GROUP, "SecurityGroupEgress", [NO_EGRESS]),
+            "to the services",
+        ),
+        M("instances without launch template", "ecs_ec2", unset(SCALING_GROUP, "LaunchTemplate"), "no security group"),
         M("one zone", NETWORKS, put(SUBNET, "AvailabilityZone", "us-east-1a"), "not in two availability zones"),
         M("no DNS", NETWORKS, put("AWS::EC2::VPC", "EnableDnsSupport", value=False), "cannot resolve names"),
         M("function in a public subnet", WEB, use_function_in_network, "cannot reach ecr.api"),
@@ -151,11 +174,16 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
             put(CAPACITY_PROVIDER, "AutoScalingGroupProvider.ManagedTerminationProtection", "ENABLED"),
             "is protected",
         ),
-        M("protection from scaling in", "ecs_ec2", put(SCALING, "NewInstancesProtectedFromScaleIn", 1), "protected"),
+        M(
+            "protection from scaling in",
+            "ecs_ec2",
+            put(SCALING_GROUP, "NewInstancesProtectedFromScaleIn", 1),
+            "protected",
+        ),
         M(
             "undeletable instances",
             "ecs_ec2 batch",
-            put(LAUNCH, "LaunchTemplateData.DisableApiTermination", 1),
+            put(LAUNCH_TEMPLATE, "LaunchTemplateData.DisableApiTermination", 1),
             "protected",
         ),
         M("Container Insights", WEB, put(CLUSTER, "ClusterSettings", [ENHANCED]), "ECS creates and leaves behind"),
@@ -168,13 +196,18 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
     ),
     "logged": (
         M("function with Lambda's group", "thumbnail ecr", unset(FUNCTION, "LoggingConfig"), "Lambda creates"),
-        M("log group without retention", "cron", put(LOGS, "RetentionInDays", 0), "for ever"),
+        M("log group without retention", "cron", put(LOG_GROUP, "RetentionInDays", 0), "for ever"),
         M("CDK's default role", "api cron", attach_managed_policy(BASIC_EXECUTION_ROLE), "could create log groups"),
         M("any action on logs", "batch fargate", allow("logs:*"), "could create log groups"),
         M("tasks without logs", WEB, put_into_containers("LogConfiguration", {}), "does not log to a"),
         M("tasks that create their group", WEB, create_log_groups, "would create its log group"),
-        M("job in Batch's group", "batch", put(JOB, "ContainerProperties.LogConfiguration", {}), "does not log to"),
-        M("job of several containers", "batch", unset(JOB, "ContainerProperties"), "no ContainerProperties"),
+        M(
+            "job in Batch's group",
+            "batch",
+            put(JOB_DEFINITION, "ContainerProperties.LogConfiguration", {}),
+            "does not log to",
+        ),
+        M("job of several containers", "batch", unset(JOB_DEFINITION, "ContainerProperties"), "no ContainerProperties"),
         M("API Gateway's own logs", "api", put(STAGE, "MethodSettings", [{"LoggingLevel": "INFO"}]), "execution logs"),
         M("no access log", "api", unset(STAGE, "AccessLogSetting"), "no access log"),
         M("the account's role for API Gateway", "api", add("AWS::ApiGateway::Account"), "by itself"),
@@ -189,7 +222,12 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
             "be lost",
         ),
         M("queue that loses its policy", "cron", set_policy(QUEUE_POLICY, "DeletionPolicy", "Delete"), "may be lost"),
-        M("logs deleted with their stack", "fargate api", set_policy(LOGS, "DeletionPolicy", "Delete"), "may be lost"),
+        M(
+            "logs deleted with their stack",
+            "fargate api",
+            set_policy(LOG_GROUP, "DeletionPolicy", "Delete"),
+            "may be lost",
+        ),
         M("server without its address", "lightsail", set_policy(STATIC_IP, "DeletionPolicy", "Delete"), "may be lost"),
         M("table without recovery", "api cron thumbnail", unset(TABLE, RECOVERY), "no point-in-time recovery"),
         M("table without protection", "api", unset(TABLE, "DeletionProtectionEnabled"), "not protected"),
@@ -217,34 +255,74 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         M("type newer than cfn-lint", "api", add("AWS::New::Thing"), "looks like a store"),
     ),
     "quotas": (
-        M("16 vCPUs", "batch", put(ENVIRONMENT, "ComputeResources.MaxvCpus", 16), "but a new account has 5"),
+        M("16 vCPUs", "batch", put(COMPUTE_ENVIRONMENT, "ComputeResources.MaxvCpus", 16), "but a new account has 5"),
         M("third instance for a new AMI", "ecs_ec2", put_update("MinInstancesInService", 2), "6 vCPUs at once"),
         M("two new instances at once", "ecs_ec2", put_update("MaxBatchSize", 2), "6 vCPUs at once"),
         M("no update policy", "ecs_ec2", put_update("MinInstancesInService", None), "keeps no instance"),
-        M("three instances", "ecs_ec2", put(SCALING, "MinSize", "3"), "6 vCPUs at once"),
-        M("unknown size", "ecs_ec2", put(LAUNCH, "LaunchTemplateData.InstanceType", "m8g.large"), "does not know"),
-        M("one child", "batch", put(ENVIRONMENT, "ComputeResources.MaxvCpus", 2), "not enough for an array job"),
+        M("three instances", "ecs_ec2", put(SCALING_GROUP, "MinSize", "3"), "6 vCPUs at once"),
+        M(
+            "unknown size",
+            "ecs_ec2",
+            put(LAUNCH_TEMPLATE, "LaunchTemplateData.InstanceType", "m8g.large"),
+            "does not know",
+        ),
+        M(
+            "one child",
+            "batch",
+            put(COMPUTE_ENVIRONMENT, "ComputeResources.MaxvCpus", 2),
+            "not enough for an array job",
+        ),
     ),
     "retries": (
-        M("one attempt", "batch", put(JOB, "RetryStrategy.Attempts", 1), "only one attempt"),
-        M("no strategy: every bug is retried", "batch", unset(JOB, "RetryStrategy"), "is retried after a bug"),
-        M("no last strategy", "batch", change_retry_strategies(lambda found: found.pop()), "is retried after a bug"),
-        M("wrong order", "batch", change_retry_strategies(lambda found: found.reverse()), "given up after a failure"),
-        M("lost instance", "batch", change_retry_strategies(lambda found: found.pop(0)), "Host EC2"),
-        M("container that does not start", "batch", change_retry_strategies(lambda found: found.pop(1)), "DockerTime"),
-        M("image that cannot be pulled", "batch", change_retry_strategies(lambda found: found.pop(2)), "CannotPull"),
-        M("stopped child", "batch", change_retry_strategies(lambda found: found.pop(3)), "exit_code=143"),
-        M("six", "batch", change_retry_strategies(lambda found: found.append(found[-1])), "6 retry strategies"),
+        M("one attempt", "batch", put(JOB_DEFINITION, "RetryStrategy.Attempts", 1), "only one attempt"),
+        M(
+            "no strategy: every bug is retried",
+            "batch",
+            unset(JOB_DEFINITION, "RetryStrategy"),
+            "is retried after a bug",
+        ),
+        M(
+            "no last strategy",
+            "batch",
+            change_retry_strategies(lambda strategies: strategies.pop()),
+            "is retried after a bug",
+        ),
+        M(
+            "wrong order",
+            "batch",
+            change_retry_strategies(lambda strategies: strategies.reverse()),
+            "given up after a failure",
+        ),
+        M("lost instance", "batch", change_retry_strategies(lambda strategies: strategies.pop(0)), "Host EC2"),
+        M(
+            "container that does not start",
+            "batch",
+            change_retry_strategies(lambda strategies: strategies.pop(1)),
+            "DockerTime",
+        ),
+        M(
+            "image that cannot be pulled",
+            "batch",
+            change_retry_strategies(lambda strategies: strategies.pop(2)),
+            "CannotPull",
+        ),
+        M("stopped child", "batch", change_retry_strategies(lambda strategies: strategies.pop(3)), "exit_code=143"),
+        M(
+            "six strategies",
+            "batch",
+            change_retry_strategies(lambda strategies: strategies.append(strategies[-1])),
+            "6 retry strategies",
+        ),
         M(
             "any exit code that begins with 14",
             "batch",
-            change_retry_strategies(lambda found: found[3].update(OnExitCode="14*")),
+            change_retry_strategies(lambda strategies: strategies[3].update(OnExitCode="14*")),
             "exit_code=14)",
         ),
         M(
             "asterisk in the middle",
             "batch",
-            change_retry_strategies(lambda found: found[0].update(OnStatusReason="Host * terminated.")),
+            change_retry_strategies(lambda strategies: strategies[0].update(OnStatusReason="Host * terminated.")),
             "does not accept",
         ),
     ),
@@ -252,7 +330,7 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         M("protected load balancer", WEB, put(BALANCER, "LoadBalancerAttributes", [PROTECTED]), "AWS bills it"),
         M("retained queue", "batch cron", set_policy(QUEUE, "DeletionPolicy", "Retain"), "stays behind"),
         M("retained repository", "ecr", set_policy(REPOSITORY, "DeletionPolicy", "Retain"), "stays behind"),
-        M("retained logs", "fargate api", set_policy(LOGS, "DeletionPolicy", "Retain"), "stays behind"),
+        M("retained logs", "fargate api", set_policy(LOG_GROUP, "DeletionPolicy", "Retain"), "stays behind"),
         M(
             "protected table that the rollback deletes",
             "api cron thumbnail",
@@ -309,8 +387,13 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
             put("AWS::Lambda::Version", "ProvisionedConcurrencyConfig", PROVISIONED),
             "concurrency",
         ),
-        M("minimum of vCPUs", "batch", put(ENVIRONMENT, "ComputeResources.MinvCpus", 2), "minimum of vCPUs"),
-        M("unpriced instance type", "ecs_ec2", put(LAUNCH, "LaunchTemplateData.InstanceType", "u7i.224xlarge"), "u7i"),
+        M("minimum of vCPUs", "batch", put(COMPUTE_ENVIRONMENT, "ComputeResources.MinvCpus", 2), "minimum of vCPUs"),
+        M(
+            "unpriced instance type",
+            "ecs_ec2",
+            put(LAUNCH_TEMPLATE, "LaunchTemplateData.InstanceType", "u7i.224xlarge"),
+            "u7i",
+        ),
         M("unpriced Lightsail plan", "lightsail", put(SERVER, "BundleId", "2xlarge_3_0"), "server-2xlarge"),
         M("several instance types", "ecs_ec2", mix_instance_types, "needs the property 'LaunchTemplate'"),
         M("network load balancer", WEB, put(BALANCER, "Type", "network"), "network load balancer"),
@@ -335,13 +418,13 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         M(
             "fixed AMI without updates",
             "ecs_ec2",
-            put(LAUNCH, "LaunchTemplateData.ImageId", "ami-0abcdef1"),
+            put(LAUNCH_TEMPLATE, "LaunchTemplateData.ImageId", "ami-0abcdef1"),
             "ami-0abcdef1 is not in",
         ),
         M(
             "Batch on Amazon Linux 2",
             "batch",
-            put(ENVIRONMENT, "ComputeResources.Ec2Configuration", [AL2]),
+            put(COMPUTE_ENVIRONMENT, "ComputeResources.Ec2Configuration", [AL2]),
             "ECS_AL2 is not in",
         ),
         M("old Ubuntu", "lightsail", put(SERVER, "BlueprintId", "ubuntu_20_04"), "ubuntu_20_04 is not in"),

@@ -39,30 +39,32 @@ class Workload:
     subnets: tuple[str, ...]
     public_address: bool
     needs: frozenset[str]
-    """The services that the resource calls, such as `ecr.dkr`. ANY_IPV4 stands for servers outside AWS."""
+    """The services that the resource calls, such as `ecr.dkr`. ANY_IPV4 means servers outside AWS."""
 
 
 def rules(template: Template, direction: str) -> Iterator[Rule]:
     """Yield the `Ingress` or `Egress` rules of all security groups.
 
-    A template writes a rule inside its group, or as a resource of its own.
+    In a template, a rule is inside its security group, or it is a separate resource.
 
     If a security group has no egress rule, EC2 adds a rule that allows everything.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-ec2-securitygroup.html
     """
-    found = list(_rules_in_template(template, direction))
-    yield from (rule for rule in found if rule.peer != NOBODY)
+    template_rules = list(_rules_in_template(template, direction))
+    yield from (rule for rule in template_rules if rule.peer != NOBODY)
     if direction == "Egress":
-        for name in resources(template, "AWS::EC2::SecurityGroup").keys() - {rule.security_group for rule in found}:
+        for name in resources(template, "AWS::EC2::SecurityGroup").keys() - {
+            rule.security_group for rule in template_rules
+        }:
             yield Rule(name, ANY_IPV4, ALL_PORTS)
 
 
 def _rules_in_template(template: Template, direction: str) -> Iterator[Rule]:
     for name, group in resources(template, "AWS::EC2::SecurityGroup").items():
-        for inline in group["Properties"].get(f"SecurityGroup{direction}", []):
-            yield _rule(name, inline)
-    for separate in resources(template, f"AWS::EC2::SecurityGroup{direction}").values():
-        yield _rule(name_of(separate["Properties"]["GroupId"]), separate["Properties"])
+        for inline_rule in group["Properties"].get(f"SecurityGroup{direction}", []):
+            yield _rule(name, inline_rule)
+    for rule in resources(template, f"AWS::EC2::SecurityGroup{direction}").values():
+        yield _rule(name_of(rule["Properties"]["GroupId"]), rule["Properties"])
 
 
 def _rule(group: str, found: Any) -> Rule:
@@ -92,13 +94,15 @@ def is_allowed(given_rules: Iterable[Rule], security_groups: Iterable[str], peer
 def zones(template: Template, subnets: Iterable[str]) -> set[str]:
     """Return the availability zones of the subnets."""
     return {
-        name if is_outside(name) else str(properties(template, name)["AvailabilityZone"])  # the settings have the zones
+        name
+        if is_outside(name)
+        else str(properties(template, name)["AvailabilityZone"])  # the setting `vpc` names the zones
         for name in subnets
     }
 
 
 def is_outside(subnet: str) -> bool:
-    """Whether a subnet belongs to an existing VPC. Its routes and its zone are not in the template."""
+    """Whether a subnet belongs to an existing VPC. The template does not have its routes and its zone."""
     return re.fullmatch("subnet-[0-9a-f]+", subnet) is not None
 
 
@@ -110,7 +114,7 @@ def assigns_public_addresses(template: Template, subnets: Iterable[str]) -> bool
 def has_route_from_internet(template: Template, subnet: str) -> bool:
     """Whether the subnet's default route leads to an internet gateway of its VPC.
 
-    For a subnet of an existing VPC, the result is True: its owner must make the route.
+    For a subnet of an existing VPC, the result is True, because the owner of the VPC must make the route.
     """
     if is_outside(subnet):
         return True
@@ -123,7 +127,10 @@ def has_route_from_internet(template: Template, subnet: str) -> bool:
 
 
 def can_call_internet(template: Template, subnet: str, *, public_address: bool) -> bool:
-    """Whether a workload in the subnet reaches the internet, with its own public address or through a NAT gateway."""
+    """Whether a workload in the subnet can open connections to the internet.
+
+    It needs a public address of its own, or a NAT gateway.
+    """
     if is_outside(subnet) or (public_address and has_route_from_internet(template, subnet)):
         return True
     nat = properties(template, name_of(_default_route(template, subnet).get("NatGatewayId")))
@@ -160,13 +167,13 @@ def _interface_faults(template: Template, workload: Workload, name: str, endpoin
 
 
 def _service(name: Any) -> str:
-    # In the template, com.amazonaws.<region>.ecr.api consists of parts, which Fn::Join joins.
-    text = (
-        "".join(part if isinstance(part, str) else "*" for part in name["Fn::Join"][1])
+    # In the template, com.amazonaws.<region>.ecr.api is a list of texts, which Fn::Join joins.
+    full_name = (
+        "".join(text if isinstance(text, str) else "*" for text in name["Fn::Join"][1])
         if isinstance(name, dict)
         else name
     )
-    return ".".join(str(text).split(".")[3:])
+    return ".".join(str(full_name).split(".")[3:])
 
 
 def _default_route(template: Template, subnet: str) -> dict[str, Any]:

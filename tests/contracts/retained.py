@@ -1,4 +1,4 @@
-"""In production, every store stays when its stack is deleted, is protected from deletion, and can be restored.
+"""In production, a store stays when its stack is deleted. It is protected from deletion and can be restored.
 
 A store is a resource that holds data, such as a bucket.
 """
@@ -20,11 +20,11 @@ HELD_IN = tuple(name for name, profile in config.PROFILES.items() if profile().r
 STORE_PROPERTIES = re.compile(
     r"encrypt|kms|deletionprotect|backup|snapshot|versioning|pointintime|storage", re.IGNORECASE
 )
-"""Names of properties that stores have. Encryption at rest is one of them, because only stored data needs it."""
+"""Words in the names of properties that stores have. For example, only a store needs encryption at rest."""
 STORE_NAMES = re.compile(
     r".*(Bucket|Cluster|Database|Disk|FileSystem|Graph|Keyspace|Ledger|Repository|Store|Table|Vault|Volume)"
 )
-"""The ends of type names that stores have."""
+"""The names of many store types end with one of these words."""
 NO_STORES: Mapping[str, str] = {
     "AWS::AutoScaling::AutoScalingGroup": "its instances delete their disks when they end",
     "AWS::EC2::RouteTable": "it holds only routes",
@@ -60,7 +60,7 @@ def faults(template: Template) -> list[str]:
 
 @cache
 def is_store(kind: str) -> bool:
-    """Whether a type keeps data, judged by cfn-lint's list, by the type's name and by its published schema."""
+    """Whether a type keeps data. The answer follows from cfn-lint's list, the name of the type and its schema."""
     if not kind.startswith("AWS::"):
         return False
     if kind in load_resource(cfnlint.data.AdditionalSpecs, "StatefulResources.json")["ResourceTypes"]:
@@ -69,11 +69,11 @@ def is_store(kind: str) -> bool:
         schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
     except ResourceNotFoundError:
         return True  # the type is newer than cfn-lint, so a person should look at it
-    nested = (key for one in schema.get("definitions", {}).values() for key in one.get("properties", {}))
+    nested_properties = (key for one in schema.get("definitions", {}).values() for key in one.get("properties", {}))
     return bool(
         STORE_NAMES.fullmatch(kind)
         or any(map(STORE_PROPERTIES.search, schema["properties"]))
-        or any("AutoSnapshot" in key for key in nested)
+        or any("AutoSnapshot" in key for key in nested_properties)
     )
 
 
@@ -84,7 +84,7 @@ def _not_retained(name: str, resource: Any) -> Iterator[str]:
 
 
 def _is_unimportant_log_group(template: Template, name: str) -> bool:
-    """Whether a log group holds only refused packets, or only logs of CDK's helper functions during deployments."""
+    """Whether a log group holds only rejected packets, or only logs of the helper functions of CDK."""
     groups = {
         name_of(flow["Properties"].get("LogGroupName")) for flow in resources(template, "AWS::EC2::FlowLog").values()
     }
@@ -114,21 +114,21 @@ def _table_faults(template: Template, name: str) -> Iterator[str]:
 def _bucket_faults(template: Template, name: str) -> Iterator[str]:
     lifecycle = properties(template, name).get("LifecycleConfiguration", {}).get("Rules", [])
     expires = any("ExpirationInDays" in rule and "Prefix" not in rule for rule in lifecycle)
-    if not (_versioned(template, name) or expires or _made_from_versions(template, name)):
+    if not (_has_versions(template, name) or expires or _can_be_made_again(template, name)):
         yield f"{name} keeps no versions, and no function can make its objects again"
 
 
-def _versioned(template: Template, name: str) -> bool:
+def _has_versions(template: Template, name: str) -> bool:
     return properties(template, name).get("VersioningConfiguration") == {"Status": "Enabled"}
 
 
-def _made_from_versions(template: Template, name: str) -> bool:
-    """Whether a role can write to the bucket and read from a bucket with versions, as for thumbnails of pictures."""
+def _can_be_made_again(template: Template, name: str) -> bool:
+    """Whether a role can write to the bucket and read from a bucket with versions. Thumbnails are an example."""
     for role in resources(template, "AWS::IAM::Role"):
         allowed = list(statements(template, role))
         puts = (referred(one["Resource"]) for one in allowed if "s3:PutObject" in one["Action"])
         gets = (referred(one["Resource"]) for one in allowed if "s3:GetObject" in one["Action"])
-        if name in set().union(*puts) and any(_versioned(template, source) for source in set().union(*gets)):
+        if name in set().union(*puts) and any(_has_versions(template, source) for source in set().union(*gets)):
             return True
     return False
 
@@ -170,4 +170,4 @@ BACKED_UP: Mapping[str, Callable[[Template, str], Iterator[str]]] = {
     "AWS::S3::Bucket": _bucket_faults,
     "AWS::SQS::Queue": _without_backup,
 }
-"""The check of the backups for each known type of store."""
+"""For each known type of store, the function that checks how its data can be restored."""

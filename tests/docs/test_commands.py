@@ -1,4 +1,4 @@
-"""Commands in the documents name only tools, options, targets, settings, stacks and outputs that exist.
+"""Everything that a command in the documents names must exist: tools, options, targets, settings, stacks, outputs.
 
 These tests run no command. tests/local/test_lessons.py runs the commands that need no AWS account.
 """
@@ -26,7 +26,7 @@ INLINE_SETTING = re.compile(r"(?:CONTEXT|STACK|PROFILE|PREFIX)=.*|-c [a-z_]+=.*"
 
 
 def _inline_commands(document: Document) -> list[str]:
-    """Return the commands in the text, with `$_` for placeholders. A setting becomes a command with this setting."""
+    """Return the commands in the text. `$_` replaces placeholders. A setting becomes a command with this setting."""
     commands = [code for code in document.code if INLINE_COMMAND.fullmatch(code)]
     settings = [code for code in document.code if INLINE_SETTING.fullmatch(code)]
     commands += [f"make deploy {code}" if code[0] != "-" else f"cdk deploy {code}" for code in settings]
@@ -97,8 +97,8 @@ def test_descriptions_of_alarms_name_a_section_of_a_document() -> None:
 
 
 def test_inline_commands_are_read_from_the_documents() -> None:
-    found = {command for document in DOCUMENTS for command in _inline_commands(document)}
-    assert {"make deploy PREFIX=mine", "npx cdk synth", 'aws ec2 terminate-instances --instance-ids "$ID"'} <= found
+    commands = {command for document in DOCUMENTS for command in _inline_commands(document)}
+    assert {"make deploy PREFIX=mine", "npx cdk synth", 'aws ec2 terminate-instances --instance-ids "$ID"'} <= commands
 
 
 @pytest.mark.parametrize(

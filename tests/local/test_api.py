@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 
-from tests.smoke.test_api import OPENAPI, Client
+from tests.smoke.test_api import OPENAPI, ApiClient
 from tests.support.deployment import Deployment
 
 STACK = "compute-api"
@@ -46,14 +46,14 @@ def new_key(deployment: Deployment, name: str, **limits: Any) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def call(deployment: Deployment) -> Iterator[Client]:
-    """Return a client with its own key. While the tests of this file run, the API has no rate limit."""
+def api_client(deployment: Deployment) -> Iterator[ApiClient]:
+    """Yield a client with its own key. While the tests of this file run, the API has no rate limit."""
     gateway = deployment.client("apigateway")
     stage = {"restApiId": api_id(gateway), "stageName": "live"}
     original_limits = gateway.get_stage(**stage)["methodSettings"]["*/*"]
     gateway.update_stage(**stage, patchOperations=_limit_operations(NO_LIMIT, NO_LIMIT))
     with new_key(deployment, "no-limit") as key:
-        yield Client(deployment.url(deployment.outputs("api")["ApiUrl"]), key)
+        yield ApiClient(deployment.url(deployment.outputs("api")["ApiUrl"]), key)
     rate, burst = original_limits["throttlingRateLimit"], original_limits["throttlingBurstLimit"]
     gateway.update_stage(**stage, patchOperations=_limit_operations(str(rate), str(burst)))
 
@@ -65,9 +65,9 @@ def _limit_operations(rate: str, burst: str) -> list[dict[str, str]]:
     ]
 
 
-# -- generated requests, valid and invalid
+# -- generated requests, both valid and invalid
 
-# This check would fail: a generated cursor fits the schema, but the API rejects a cursor that it did not send.
+# This check would fail, because the API rejects generated cursors. They fit the schema, but the API did not send them.
 SKIPPED_CHECKS = {"positive_data_acceptance"}
 CASES = [
     (path, method, mode)
@@ -80,9 +80,11 @@ CASES = [
 
 
 @pytest.mark.parametrize(("path", "method", "mode"), CASES)
-def test_generated_requests_get_documented_answers(call: Client, path: str, method: str, mode: GenerationMode) -> None:
+def test_generated_requests_get_documented_answers(
+    api_client: ApiClient, path: str, method: str, mode: GenerationMode
+) -> None:
     schema = schemathesis.openapi.from_dict(OPENAPI)
-    schema.config.update(base_url=call.url)
+    schema.config.update(base_url=api_client.url)
     names = [name for name in CHECKS.get_all_names() if name not in SKIPPED_CHECKS]
     assert {"status_code_conformance", "response_schema_conformance", "negative_data_rejection"} <= {*names}
 
@@ -91,7 +93,7 @@ def test_generated_requests_get_documented_answers(call: Client, path: str, meth
     @given(case=schema[path][method.upper()].as_strategy(generation_mode=mode))
     @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     def answer_is_documented(case: schemathesis.Case[Any]) -> None:
-        case.call_and_validate(headers=call.key, checks=checks)
+        case.call_and_validate(headers=api_client.key, checks=checks)
 
     answer_is_documented()
 
@@ -100,43 +102,44 @@ def test_generated_requests_get_documented_answers(call: Client, path: str, meth
 
 
 @pytest.mark.timeout(300)  # fifty copies of the function start, sometimes on only two processors
-def test_fifty_simultaneous_patches_are_all_stored(call: Client) -> None:
-    call = Client(call.url, call.key["X-Api-Key"], max_requests=50)
-    created = call.create(body={})
+def test_fifty_simultaneous_patches_are_all_stored(api_client: ApiClient) -> None:
+    api_client = ApiClient(api_client.url, api_client.key["X-Api-Key"], max_requests=50)
+    created = api_client.create(body={})
     note = f"/notes/{created.json()['id']}"
 
     def add_member(number: int) -> str:
         etag = created.headers["ETag"]
-        while (patched := _patch(call, note, number, etag)).status_code != 200:
+        while (patched := _patch(api_client, note, number, etag)).status_code != 200:
             assert patched.status_code == 412
-            etag = patched.headers[
-                "ETag"
-            ]  # the patch adds one member to the body, so the client can apply it to any version
+            # The patch adds one member to the body, so the client can apply the patch to any version of the note.
+            etag = patched.headers["ETag"]
         return patched.headers["ETag"]
 
     with ThreadPoolExecutor(50) as pool:
         versions = list(pool.map(add_member, range(50)))
-    patched = call("GET", note).json()
+    patched = api_client.send("GET", note).json()
     assert patched["body"] == {str(number): number for number in range(50)}
-    # Each patch made its own version, but there may be more versions. If DynamoDB answers too late, botocore repeats a
-    # write that DynamoDB has already stored. If another client has then changed the note, the function answers 412, and
-    # the client sends its patch again.
+    # Each patch made its own version of the note, but there may be more versions. If DynamoDB answers too late, botocore
+    # repeats a write that DynamoDB has already stored. If another client has then changed the note, the function answers
+    # 412, and the client sends its patch again.
     assert len({*versions}) == 50
     assert f'"{patched["version"]}"' in versions
-    call("DELETE", note)
+    api_client.send("DELETE", note)
 
 
-def _patch(call: Client, note: str, number: int, etag: str) -> requests.Response:
-    return call("PATCH", note, json={"body": {str(number): number}}, headers={"If-Match": etag})
+def _patch(api_client: ApiClient, note: str, number: int, etag: str) -> requests.Response:
+    return api_client.send("PATCH", note, json={"body": {str(number): number}}, headers={"If-Match": etag})
 
 
-def test_fifty_simultaneous_creates_with_one_idempotency_key_make_one_note(call: Client) -> None:
+def test_fifty_simultaneous_posts_with_one_idempotency_key_create_one_note(api_client: ApiClient) -> None:
     key = {"Idempotency-Key": str(uuid.uuid4())}
     with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda _: call("POST", "/notes", json={"title": "smoke"}, headers=key), range(50)))
+        answers = list(
+            pool.map(lambda _: api_client.send("POST", "/notes", json={"title": "smoke"}, headers=key), range(50))
+        )
     assert {answer.status_code for answer in answers} == {201}
     (text,) = {answer.text for answer in answers}
-    call("DELETE", f"/notes/{json.loads(text)['id']}")
+    api_client.send("DELETE", f"/notes/{json.loads(text)['id']}")
 
 
 # -- failures of AWS
@@ -158,17 +161,17 @@ def outage(deployment: Deployment) -> Iterator[None]:
         iam.delete_role_policy(RoleName=name, PolicyName="Outage")
 
 
-def test_during_an_outage_requests_get_503_and_retry_after(call: Client, deployment: Deployment) -> None:
-    client = Client(call.url, call.key["X-Api-Key"], retry_429=False)
+def test_during_an_outage_requests_get_503_and_retry_after(api_client: ApiClient, deployment: Deployment) -> None:
+    client = ApiClient(api_client.url, api_client.key["X-Api-Key"], retry_429=False)
     with outage(deployment):
-        answer = client("GET", "/notes")
+        answer = client.send("GET", "/notes")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert "dynamodb" not in answer.text.lower(), "the answer must not name the AWS service"
-        assert client("GET", "/health").status_code == 200
-    assert call("GET", "/notes").status_code == 200
+        assert client.send("GET", "/health").status_code == 200
+    assert api_client.send("GET", "/notes").status_code == 200
 
 
-def test_requests_over_the_quota_get_429(deployment: Deployment, call: Client) -> None:
+def test_requests_over_the_quota_get_429(deployment: Deployment, api_client: ApiClient) -> None:
     with new_key(deployment, "small-quota", quota={"limit": 2, "period": "DAY"}) as key:
-        client = Client(call.url, key, retry_429=False)
-        assert [client("GET", "/notes").status_code for _ in range(3)] == [200, 200, 429]
+        client = ApiClient(api_client.url, key, retry_429=False)
+        assert [client.send("GET", "/notes").status_code for _ in range(3)] == [200, 200, 429]

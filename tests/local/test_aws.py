@@ -1,4 +1,4 @@
-"""Tests that damage the deployment or read its internal state, so they run only in the local AWS.
+"""These tests damage the deployment or read its internal state. Therefore they run only in the local AWS.
 
 The local AWS is a program that imitates AWS on this machine.
 """
@@ -21,7 +21,7 @@ from tests.support.apps import without_validation
 from tests.support.deployment import Deployment
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(300)  # `make local` may run before the first of these tests
+pytestmark = pytest.mark.timeout(300)  # `make local` may run first, and it needs minutes
 STACK = "compute-thumbnail"
 
 
@@ -65,7 +65,7 @@ def test_an_upload_that_fails_again_and_again_becomes_a_dead_letter_that_can_be_
 
 
 def test_the_local_aws_enforces_iam_permissions(deployment: Deployment, engine: Engine) -> None:
-    """A user without permissions gets an error. So the functions work only because they have permissions."""
+    """A user without permissions gets an error. Therefore the tests of the functions also test their permissions."""
     iam = deployment.client("iam")
     iam.create_user(UserName="nobody")
     key = iam.create_access_key(UserName="nobody")["AccessKey"]
@@ -137,7 +137,7 @@ def test_a_late_event_of_an_overwritten_picture_changes_nothing(
     example = ThumbnailExample.of(deployment)
     key = example.upload("overwritten.jpg", pictures.jpeg())
     item = example.wait_for_item(key)
-    late = {
+    late_event = {
         "eventSource": "aws:s3",
         "eventName": "ObjectCreated:Put",
         "s3": {
@@ -146,7 +146,7 @@ def test_a_late_event_of_an_overwritten_picture_changes_nothing(
         },
     }
     answer = deployment.client("lambda").invoke(
-        FunctionName=function["FunctionName"], Payload=json.dumps({"Records": [late]})
+        FunctionName=function["FunctionName"], Payload=json.dumps({"Records": [late_event]})
     )
     assert "FunctionError" not in answer, answer["Payload"].read()
     assert example.item(key) == item
@@ -176,9 +176,9 @@ def test_the_cli_and_python_synthesize_the_same_templates(
     assert deployment.is_local
     with without_validation():
         build_app(context(engine), outdir=str(tmp_path)).synth()
-    by_python = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.template.json")}
-    by_cli = {
+    python_templates = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.template.json")}
+    cli_templates = {
         path.name: json.loads(path.read_text()) for path in (local_aws.folder / "cdk.out").glob("*.template.json")
     }
-    assert by_cli
-    assert by_python == by_cli
+    assert cli_templates
+    assert python_templates == cli_templates

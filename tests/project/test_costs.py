@@ -41,7 +41,7 @@ def test_all_sandbox_stacks_together_cost_less_than_100_dollars_a_month() -> Non
 
 
 def test_the_serverless_stacks_together_cost_less_than_a_dollar_a_month() -> None:
-    """The cost is at list price, because another stack of the account may use all free units."""
+    """The costs are list prices, because another stack of the account may use all free units."""
     parts = idle_parts("sandbox", SERVERLESS_STEMS)
     assert 0 < total(parts) < 1
     assert total(part for part in parts if part.price in LAMBDA_PRICES) < 0.01
@@ -180,7 +180,7 @@ def test_the_number_of_runs_follows_from_the_schedule(expression: str, monthly_r
     assert functions.runs_a_month(expression) == pytest.approx(monthly_runs)
 
 
-def test_runs_of_a_schedule_cost_money_for_every_kind_of_target() -> None:
+def test_the_runs_of_a_schedule_cost_money_whatever_its_target_is() -> None:
     schedule = {"ScheduleExpression": "rate(1 day)", "Target": {"Arn": {"Fn::GetAtt": ["Report", "Arn"]}}}
     function = {"Type": "AWS::Lambda::Function", "Properties": {"MemorySize": 256}}
     nightly = {"Type": "AWS::Scheduler::Schedule", "Properties": schedule}
@@ -233,8 +233,8 @@ def test_every_resource_type_is_either_billed_or_free() -> None:
     kinds = {
         one["Type"]
         for stacks in TEMPLATES_BY_PROFILE.values()
-        for found in stacks.values()
-        for one in found["Resources"].values()
+        for template in stacks.values()
+        for one in template["Resources"].values()
     }
     assert not set(FREE_TYPES) & set(idle.BILLED)
     assert kinds <= set(FREE_TYPES) | set(idle.BILLED)
@@ -259,7 +259,7 @@ def test_the_error_for_an_unknown_resource_type_names_the_files_to_change() -> N
 # -- the printed tables
 
 
-def test_the_table_contains_all_stacks_all_units_of_work_and_the_sums() -> None:
+def test_the_table_contains_every_stack_every_unit_of_work_and_the_sums() -> None:
     lines = list(report.table(TEMPLATES_BY_PROFILE))
     assert max(map(len, lines)) <= 92
     for stem in TEMPLATES_BY_PROFILE["sandbox"]:

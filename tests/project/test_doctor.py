@@ -1,4 +1,7 @@
-"""`make doctor` in several accounts: new, with the Free plan, nearly full, without permissions, with a failed stack."""
+"""These tests run the checks of `make doctor` with the answers of several accounts.
+
+One account is new, one has the Free plan, one has nearly reached its quotas, and so on.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -61,7 +64,7 @@ NEW_ACCOUNT: Answers = {
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Account]:
-    """Return a function that makes an account, given the answers that differ from those of a new account."""
+    """Return a function that makes an account. Its parameters are answers that replace those of a new account."""
 
     def make(**changes: Any) -> Account:
         answers = {**NEW_ACCOUNT, **{name.replace("__", "."): answer for name, answer in changes.items()}}
@@ -101,7 +104,7 @@ def deployed(*stacks: tuple[str, str, str]) -> Answers:
 
 
 @pytest.fixture
-def tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def container_tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Put a container tool that works on the PATH."""
     docker = tmp_path / "docker"
     docker.write_text("#!/bin/sh\n")
@@ -119,7 +122,7 @@ def check(account: Account, profile: str = "sandbox", *examples: str) -> dict[st
     return {result.subject: result for result in run_checks(account, stacks(profile, *examples), profile)}
 
 
-@pytest.mark.usefixtures("tool")
+@pytest.mark.usefixtures("container_tool")
 def test_a_new_account_needs_the_bootstrap(account: Callable[..., Account]) -> None:
     results = check(account())
     assert results["CDK bootstrap"] == Result(
@@ -132,14 +135,14 @@ def test_a_new_account_needs_the_bootstrap(account: Callable[..., Account]) -> N
     assert [subject for subject, result in results.items() if result.state is State.FAILS] == ["CDK bootstrap"]
 
 
-@pytest.mark.usefixtures("tool")
+@pytest.mark.usefixtures("container_tool")
 @pytest.mark.parametrize(("version", "state"), [("5", State.FAILS), ("30", State.FINE)])
-def test_an_old_bootstrap_is_too_old(account: Callable[..., Account], version: str, state: State) -> None:
+def test_the_bootstrap_needs_a_recent_version(account: Callable[..., Account], version: str, state: State) -> None:
     results = check(account(ssm__GetParameter={"Parameter": {"Value": version}}))
     assert results["CDK bootstrap"].state is state
 
 
-@pytest.mark.usefixtures("tool")
+@pytest.mark.usefixtures("container_tool")
 def test_the_free_plan_excludes_batch_and_nothing_else(account: Callable[..., Account]) -> None:
     plan = {"accountId": "123456789012", "accountPlanType": "FREE", "accountPlanStatus": "ACTIVE"}
     results = check(account(freetier__GetAccountPlanState=plan))
@@ -147,15 +150,15 @@ def test_the_free_plan_excludes_batch_and_nothing_else(account: Callable[..., Ac
     assert refused == ["compute-batch"]
 
 
-@pytest.mark.usefixtures("tool")
-def test_three_vpcs_leave_no_room(account: Callable[..., Account]) -> None:
+@pytest.mark.usefixtures("container_tool")
+def test_the_vpc_quota_is_too_low_if_the_account_has_three_vpcs(account: Callable[..., Account]) -> None:
     results = check(account(ec2__DescribeVpcs={"Vpcs": [{"VpcId": f"vpc-{number}"} for number in range(3)]}))
     assert results["VPCs"].state is State.FAILS
     assert results["VPCs"].text == "3 needed, 3 of 5 in use"
     assert results["VPCs"].remedy.endswith("--service-code vpc --quota-code L-F678F1CE --desired-value 6")
 
 
-@pytest.mark.usefixtures("tool")
+@pytest.mark.usefixtures("container_tool")
 def test_a_deployed_stack_needs_no_second_vpc(account: Callable[..., Account]) -> None:
     answer = deployed(
         ("compute-fargate", "UPDATE_COMPLETE", "sandbox"), ("compute-batch", "CREATE_COMPLETE", "sandbox")
@@ -165,14 +168,14 @@ def test_a_deployed_stack_needs_no_second_vpc(account: Callable[..., Account]) -
     assert results["compute-fargate"].state is State.FINE
 
 
-@pytest.mark.usefixtures("tool")
+@pytest.mark.usefixtures("container_tool")
 def test_jobs_wait_if_batch_may_use_more_than_the_quota(account: Callable[..., Account]) -> None:
     low_quota = {"Quota": {"Value": 1}}
     results = check(account(servicequotas__GetServiceQuota=low_quota), "sandbox", "batch")
     assert results["Spot vCPUs for Batch"].state is State.WAITS
 
 
-@pytest.mark.usefixtures("tool")
+@pytest.mark.usefixtures("container_tool")
 @pytest.mark.parametrize("code", ["AccessDenied", "UnrecognizedClientException", "OptInRequired"])
 def test_without_permissions_everything_is_unknown_and_nothing_is_fine(
     account: Callable[..., Account], code: str
@@ -188,7 +191,7 @@ def test_credentials_that_aws_rejects_end_the_checks(account: Callable[..., Acco
     assert (result.state, result.remedy) == (State.FAILS, "aws configure")
 
 
-@pytest.mark.usefixtures("tool")
+@pytest.mark.usefixtures("container_tool")
 @pytest.mark.parametrize(
     ("status", "profile", "text", "remedy"),
     [
@@ -199,7 +202,7 @@ def test_credentials_that_aws_rejects_end_the_checks(account: Callable[..., Acco
         ("CREATE_COMPLETE", "sandbox", "is deployed with the profile sandbox", "make deploy PROFILE=sandbox"),
     ],
 )
-def test_a_stack_that_cannot_be_deployed_has_a_way_out(
+def test_the_result_for_a_stack_that_cannot_be_deployed_contains_a_remedy(
     account: Callable[..., Account], status: str, profile: str, text: str, remedy: str
 ) -> None:
     answer = deployed(("compute-api", status, profile))
@@ -225,7 +228,7 @@ def test_the_exit_code_depends_on_failures_alone(capsys: pytest.CaptureFixture[s
 
 
 def test_the_operations_exist_in_aws() -> None:
-    """A misspelt operation would always be `unknown`."""
+    """The result for a misspelt operation would always be `unknown`."""
     session = botocore.session.get_session()
     names = {"elasticloadbalancingv2": "elbv2", "servicequotas": "service-quotas"}
     for name in NEW_ACCOUNT:

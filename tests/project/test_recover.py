@@ -1,4 +1,4 @@
-"""`make recover` deletes a stack whose first deployment failed, so that `make deploy` works again. It keeps all data.
+"""These tests run `make recover`, which deletes a stack whose first deployment failed, and keeps all data.
 
 The tests deploy small stacks into the local AWS, a program that imitates AWS on this machine.
 """
@@ -46,14 +46,14 @@ def wait_less(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fail_deployment(client: ClientFactory, resources: Any, **options: Any) -> tuple[str, dict[str, str]]:
-    """Deploy these resources and one that fails. Return the name of the stack and the physical ids of the resources."""
+    """Deploy the resources and one that fails. Return the name of the stack, and the physical ids by logical id."""
     name, cloudformation = next(stack_names), client("cloudformation")
-    failing = {
+    failing_resource = {
         "Type": "AWS::SQS::Queue",
         "DependsOn": list(resources),
         "Properties": {"QueueName": "standard.fifo"},  # a FIFO queue can have this name, a standard queue cannot
     }
-    body = json.dumps({"Resources": {**resources, "Failing": failing}})
+    body = json.dumps({"Resources": {**resources, "Failing": failing_resource}})
     cloudformation.create_stack(StackName=name, TemplateBody=body, EnableTerminationProtection=True, **options)
     while status(client, name).endswith("_IN_PROGRESS"):
         time.sleep(0.05)
@@ -84,7 +84,7 @@ def existing_ids(client: ClientFactory) -> set[str]:
 
 
 def confirm_all(questions: list[str]) -> Callable[[str], bool]:
-    """Return a function that stores each question, and answers yes."""
+    """Return a function that adds each question to the list, and answers yes."""
 
     def confirm(question: str) -> bool:
         questions.append(question)
@@ -146,7 +146,7 @@ def test_resources_of_a_stack_without_rollback_are_deleted(empty_aws: ClientFact
     assert not existing_ids(empty_aws) & set(ids.values())
 
 
-def test_a_bucket_that_blocks_the_deletion_is_kept(empty_aws: ClientFactory) -> None:
+def test_a_bucket_that_prevents_the_deletion_of_its_stack_is_kept(empty_aws: ClientFactory) -> None:
     name, ids = fail_deployment(empty_aws, {"Uploads": {"Type": "AWS::S3::Bucket"}}, DisableRollback=True)
     empty_aws("s3").put_object(Bucket=ids["Uploads"], Key="a.jpg", Body=b"x")
     with pytest.raises(RecoveryError, match=f"CloudFormation could not delete {name}"):

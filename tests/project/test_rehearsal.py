@@ -1,4 +1,4 @@
-"""Each example's first deployment fails on purpose, and the tests look at what remains.
+"""In these tests, the first deployment of each example fails on purpose. The tests check which resources remain.
 
 docs/failures.md has a table of the results. The tests deploy the templates into the local AWS, a program that imitates
 AWS on this machine. There, CloudFormation creates one resource after the other. On AWS it creates many at the same
@@ -61,7 +61,7 @@ def zip_of(folder: Path) -> bytes:
 
 
 def deployable(profile: str, stem: str) -> Template:
-    """Return the template without the parts that need a container image, because no image is built here."""
+    """Return the template without resources that need a container image, because these tests build no image."""
     template = copy.deepcopy(templates(profile)[stem])
     for service in resources(template, "AWS::ECS::Service").values():
         service["Properties"]["DesiredCount"] = 0
@@ -71,17 +71,17 @@ def deployable(profile: str, stem: str) -> Template:
 
 
 def add_failing_resource(template: Template, place: str) -> None:
-    """Add a resource that fails, when half of the resources exist, or all of them."""
-    found = template["Resources"]
-    depending = {
-        name: sorted(referred(resource.get("Properties", {})) & found.keys() | {*resource.get("DependsOn", [])})
-        for name, resource in found.items()
+    """Add a resource that fails. CloudFormation creates it after half of the other resources, or after all of them."""
+    all_resources = template["Resources"]
+    dependencies = {
+        name: sorted(referred(resource.get("Properties", {})) & all_resources.keys() | {*resource.get("DependsOn", [])})
+        for name, resource in all_resources.items()
     }
-    order = list(TopologicalSorter(depending).static_order())
+    order = list(TopologicalSorter(dependencies).static_order())
     number = len(order) // 2 if place == "in the middle" else len(order)
     for name in order[number:]:
-        found[name]["DependsOn"] = [*found[name].get("DependsOn", []), FAILING]
-    found[FAILING] = {
+        all_resources[name]["DependsOn"] = [*all_resources[name].get("DependsOn", []), FAILING]
+    all_resources[FAILING] = {
         "Type": "AWS::SQS::Queue",
         "DependsOn": order[:number],
         "Properties": {"QueueName": "standard.fifo"},  # a FIFO queue can have this name, a standard queue cannot
@@ -123,7 +123,7 @@ def delete(account: ClientFactory, stack_id: str) -> None:
 
 
 def remaining_types(account: ClientFactory, stack_id: str) -> list[str]:
-    """Return the types of the resources that the stack created and did not delete, by its events."""
+    """Return the types of the resources that the stack created and did not delete. They come from its events."""
     newest: dict[str, Any] = {}
     for page in account("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack_id):
         for event in page["StackEvents"]:
@@ -133,8 +133,8 @@ def remaining_types(account: ClientFactory, stack_id: str) -> list[str]:
     return sorted(event["ResourceType"] for event in newest.values() if event["ResourceStatus"] != "DELETE_COMPLETE")
 
 
-def result_of(stem: str, place: str, column: str) -> str:
-    """Return a cell of the table in docs/failures.md."""
+def table_cell(stem: str, place: str, column: str) -> str:
+    """Return a cell of the table in docs/failures.md. `stem` is the short name of an example, such as ecs_ec2."""
     header, _, *rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in RESULTS.read_text(encoding="utf-8").splitlines()
@@ -144,23 +144,23 @@ def result_of(stem: str, place: str, column: str) -> str:
     return dict(zip(header[2:], cells, strict=True))[column]
 
 
-def in_words(types: list[str]) -> str:
+def table_words(types: list[str]) -> str:
     """Return the types of remaining resources as the table names them."""
     return ", ".join(WORDS[kind] for kind in types if kind != "AWS::S3::BucketPolicy") or "nothing"
 
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("stem", sorted(STACKS))
-def test_a_failed_sandbox_leaves_nothing_and_can_be_deployed_again(
+def test_a_failed_sandbox_stack_leaves_nothing_and_can_be_deployed_again(
     account: ClientFactory, empty_engine: tuple[LocalAws, Engine], stem: str, place: str
 ) -> None:
     name, before = stack_name(stem), inventory(*empty_engine)
     stack_id, status = fail_deployment(account, stem, "sandbox", place)
     assert status == "ROLLBACK_COMPLETE"
-    remaining = in_words(remaining_types(account, stack_id))
-    assert remaining == result_of(stem, place, "remains in the sandbox") == "nothing"
+    remaining = table_words(remaining_types(account, stack_id))
+    assert remaining == table_cell(stem, place, "remains in the sandbox") == "nothing"
     assert inventory(*empty_engine) - before == {f"stack {name}"}
-    # `make deploy` does the same as these two calls: the CDK CLI deletes a failed stack, and then creates it again.
+    # `make deploy` does the same: the CDK CLI deletes a failed stack, and then creates it again.
     delete(account, stack_id)
     stack_id, status = deploy(account, name, "sandbox", deployable("sandbox", stem))
     assert status == "CREATE_COMPLETE"
@@ -177,12 +177,12 @@ def test_a_failed_production_stack_can_be_deployed_again_after_make_recover(
     name, before = stack_name(stem), inventory(*empty_engine)
     stack_id, status = fail_deployment(account, stem, "production", place)
     assert status == "ROLLBACK_COMPLETE"
-    assert in_words(remaining_types(account, stack_id)) == result_of(stem, place, "remains in production")
+    assert table_words(remaining_types(account, stack_id)) == table_cell(stem, place, "remains in production")
     with pytest.raises(ClientError, match="cannot be deleted while TerminationProtection is enabled"):
         delete(account, stack_id)  # `make deploy` also tries this, and fails
     recover(account, name, lambda _question: True)
     assert inventory(*empty_engine) <= before
-    assert result_of(stem, place, "remains after `make recover`") == "nothing"
+    assert table_cell(stem, place, "remains after `make recover`") == "nothing"
     stack_id, status = deploy(account, name, "production", deployable("production", stem))
     assert status == "CREATE_COMPLETE"
     account("cloudformation").update_termination_protection(StackName=name, EnableTerminationProtection=False)

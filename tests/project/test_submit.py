@@ -41,8 +41,11 @@ def s3() -> Iterator[Any]:
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Prepare `make submit CHILDREN=1`. The stack is deployed and Batch accepts the job."""
+def submit_patch(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Prepare a run of `make submit CHILDREN=1`: the stack seems to be deployed, and Batch seems to accept the job.
+
+    Return the object with which a test replaces further functions of the command.
+    """
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(sys, "argv", ["submit", "--children", "1"])
     monkeypatch.setattr(submit, "stack_outputs", lambda _: OUTPUTS)
@@ -93,7 +96,7 @@ def test_the_command_prints_each_change_of_the_progress(
 def test_the_command_prints_the_reasons_of_batch_for_failed_children(
     batch: tuple[Any, Stubber], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Batch's reason is necessary: a child whose image could not be pulled has no manifest and no log."""
+    """Batch's reason is necessary. For example, a child whose image could not be pulled has no manifest and no log."""
     client, stubber = batch
     no_image = {"statusReason": "Task failed to start", "container": {"reason": "CannotPullContainerError: no"}}
     exited = {"statusReason": "Essential container in task exited", "container": {"exitCode": 1}}
@@ -129,7 +132,7 @@ def write_manifest(s3: Any, child: int, attempt: int, *, complete: bool = True, 
     s3.put_object(Bucket="output", Key=f"{name}.jsonl", Body="\n".join(lines))
 
 
-def test_the_results_are_those_of_the_last_attempt_of_each_child(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_results_come_from_the_last_attempt_of_each_child(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
     write_manifest(s3, 0, 9, complete=False, made=3)
     write_manifest(s3, 0, 10, made=2, skipped=3)
     write_manifest(s3, 1, 1, made=4, rejected=1)
@@ -189,13 +192,16 @@ def test_a_wrong_option_is_an_error_and_no_job_is_submitted(
     [(KeyboardInterrupt(), 130), (EndpointConnectionError(endpoint_url="https://batch"), "error: Could not connect")],
     ids=["ctrl-c", "network error"],
 )
-def test_if_the_display_stops_the_output_contains_commands_for_the_running_job(
-    command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, expected_output: int | str
+def test_if_the_display_of_a_job_stops_the_output_has_commands_for_the_job(
+    submit_patch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    expected_output: int | str,
 ) -> None:
     def raise_error(*_: Any) -> bool:
         raise error
 
-    command.setattr(submit, "follow_job", raise_error)
+    submit_patch.setattr(submit, "follow_job", raise_error)
     with pytest.raises(SystemExit) as ended:
         sys.exit(submit.main())
     output = capsys.readouterr().out + str(ended.value.code)
@@ -205,10 +211,10 @@ def test_if_the_display_stops_the_output_contains_commands_for_the_running_job(
 
 
 def test_after_a_failed_job_the_command_prints_reasons_and_returns_1(
-    s3: Any, command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    s3: Any, submit_patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_manifest(s3, 0, 1, made=1)
-    command.setattr(submit, "follow_job", lambda *_: False)
-    command.setattr(submit, "print_failure_reasons", lambda *_: print("why"))
+    submit_patch.setattr(submit, "follow_job", lambda *_: False)
+    submit_patch.setattr(submit, "print_failure_reasons", lambda *_: print("why"))
     assert submit.main() == 1
     assert capsys.readouterr().out.splitlines()[1:4] == ["==> reasons from Batch", "why", "==> results of the children"]

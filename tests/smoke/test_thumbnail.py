@@ -1,4 +1,4 @@
-"""These tests use the deployed thumbnail example as a person does: uploads become thumbnails and items.
+"""These tests upload pictures to the deployed thumbnail example, and check the thumbnails and the items.
 
 They run in an account, or in the local AWS, a program that imitates AWS on this machine.
 """
@@ -40,7 +40,7 @@ class ThumbnailExample:
         return cls(deployment.client("s3"), deployment.client("dynamodb"), deployment.outputs("thumbnail"))
 
     def wait_for_notifications(self) -> None:
-        """Upload a file again and again, until an item shows that the bucket sends events."""
+        """Upload files until a file gets an item. The item shows that the bucket sends events."""
         deadline = time.monotonic() + NOTIFICATION_SECONDS
         while time.monotonic() < deadline:
             key = self.upload("notification-test", b"")
@@ -60,10 +60,10 @@ class ThumbnailExample:
         self.s3.delete_object(Bucket=self.outputs["UploadsBucketName"], Key=key)
 
     def item(self, key: str) -> dict[str, str] | None:
-        found = self.dynamodb.get_item(
+        item = self.dynamodb.get_item(
             TableName=self.outputs["MetadataTableName"], Key={"image_key": {"S": key}}, ConsistentRead=True
         ).get("Item")
-        return found and {name: next(iter(value.values())) for name, value in found.items()}
+        return item and {name: next(iter(value.values())) for name, value in item.items()}
 
     def wait_for_item(self, key: str) -> dict[str, str]:
         """Wait for the item of a key, and return it."""
@@ -88,9 +88,9 @@ def example(deployment: Deployment) -> Iterator[ThumbnailExample]:
     yield example
     bucket = example.outputs["UploadsBucketName"]
     for page in example.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=example.prefix):
-        for found in page.get("Contents", []):
-            example.remove(found["Key"])
-            example.wait_until_deleted(found["Key"])
+        for uploaded in page.get("Contents", []):
+            example.remove(uploaded["Key"])
+            example.wait_until_deleted(uploaded["Key"])
 
 
 def test_a_real_photo_becomes_a_thumbnail_and_an_item(example: ThumbnailExample) -> None:
@@ -178,7 +178,7 @@ def test_a_replaced_picture_replaces_its_thumbnail(example: ThumbnailExample) ->
     wait_for(lambda: not example.thumbnail_exists(first), "the deletion of the first thumbnail")
 
 
-def test_removing_a_picture_removes_its_thumbnail_and_item(example: ThumbnailExample) -> None:
+def test_a_removed_picture_loses_its_thumbnail_and_its_item(example: ThumbnailExample) -> None:
     key = example.upload("removed.jpg", pictures.jpeg())
     item = example.wait_for_item(key)
     example.remove(key)

@@ -30,8 +30,8 @@ def methods(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
         resource = parents[reference["Ref"]]["Properties"]
         return f"{path(resource['ParentId'])}/{resource['PathPart']}"
 
-    every = [method["Properties"] for method in resources(template, "AWS::ApiGateway::Method").values()]
-    return {(path(method["ResourceId"]), method["HttpMethod"]): method for method in every}
+    all_methods = [method["Properties"] for method in resources(template, "AWS::ApiGateway::Method").values()]
+    return {(path(method["ResourceId"]), method["HttpMethod"]): method for method in all_methods}
 
 
 OPERATIONS = {
@@ -54,7 +54,7 @@ def test_the_deployed_methods_are_the_operations_of_the_openapi_document(templat
 
 
 @in_both_profiles
-def test_every_path_answers_preflights_and_methods_that_it_does_not_support(template: Template) -> None:
+def test_every_path_answers_preflights_and_unsupported_methods(template: Template) -> None:
     for path in OPENAPI["paths"]:
         # For an unsupported method, the function answers with 405 and an Allow header.
         assert methods(template)[path, "ANY"]["ApiKeyRequired"] is True
@@ -67,7 +67,7 @@ def test_every_path_answers_preflights_and_methods_that_it_does_not_support(temp
         expected = {"OPTIONS", *(method for operation_path, method in OPERATIONS if operation_path == path)}
         assert {*methods_header.strip("'").split(",")} == expected
         assert headers["method.response.header.Access-Control-Allow-Origin"] == "'*'"
-    assert "PATCH" in methods_header, "the last path of the loop is that of a single note"
+    assert "PATCH" in methods_header, "the last path of the loop is the path of one note"
 
 
 @in_both_profiles
@@ -106,7 +106,7 @@ def test_schemas_have_only_keywords_of_json_schema_draft_4(template: Template) -
 
     def keywords(schema: Any) -> set[str]:
         inner = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
-        return {*schema} | {keyword for part in inner for keyword in keywords(part)}
+        return {*schema} | {keyword for inner_schema in inner for keyword in keywords(inner_schema)}
 
     for model in resources(template, "AWS::ApiGateway::Model").values():
         assert keywords(model["Properties"]["Schema"]) <= DRAFT_4 | {"$schema"}
@@ -119,7 +119,7 @@ def test_api_gateway_sends_its_errors_as_problems(template: Template) -> None:
         properties = response["Properties"]
         text = properties["ResponseTemplates"]["application/json"]
         assert "$context.error" not in text, (
-            "API Gateway's message may repeat a quote from the request, and this would break the JSON"
+            "API Gateway's message may repeat a quotation mark from the request. Then the text is not valid JSON"
         )
         problem = json.loads(text)
         assert problem["type"] == "about:blank"
@@ -173,7 +173,7 @@ def test_keys_and_methods_have_rate_limits(template: Template) -> None:
 
 
 @in_both_profiles
-def test_the_timeout_of_the_function_is_shorter_than_that_of_api_gateway(template: Template) -> None:
+def test_the_timeout_of_the_function_is_shorter_than_the_timeout_of_api_gateway(template: Template) -> None:
     function = properties_of(template, "AWS::Lambda::Function", "Function")
     for key, method in methods(template).items():
         if key[1] != "OPTIONS":
@@ -209,8 +209,10 @@ def test_the_access_log_has_one_line_of_json_for_each_request(template: Template
     record = json.loads(re.sub(r"\$context\.[A-Za-z.]+", "-", line))
     assert {"request_id", "status", "api_key_id", "milliseconds", "error"} <= {*record}
     for field in ("userAgent", "path", "protocol", "caller", "requestOverride", "queryString"):
-        assert f"$context.{field}" not in line, f"{field} may contain a quote, which would break the JSON"
-        assert f"$context.identity.{field}" not in line, f"{field} may contain a quote, which would break the JSON"
+        assert f"$context.{field}" not in line, f"{field} may contain a quotation mark. Then the line is not valid JSON"
+        assert f"$context.identity.{field}" not in line, (
+            f"{field} may contain a quotation mark. Then the line is not valid JSON"
+        )
 
 
 @in_both_profiles
@@ -296,8 +298,8 @@ def test_only_production_has_a_dashboard() -> None:
     assert titles == ["Alarms", "Requests", "Milliseconds", "Function", "Table"]
 
 
-def test_the_ids_of_api_and_key_never_change() -> None:
-    """With another logical id, the API gets another URL or another key, but clients still use the old one."""
+def test_the_logical_ids_of_the_api_and_of_its_key_never_change() -> None:
+    """With other logical ids, the API gets another URL and another key, but clients still use the old URL and key."""
     assert set(resources(PRODUCTION, "AWS::ApiGateway::RestApi")) == {"ApiF70053CD"}
     assert set(resources(PRODUCTION, "AWS::ApiGateway::ApiKey")) == {"Key961B73FD"}
 
@@ -317,5 +319,5 @@ def test_the_table_and_its_index_have_the_keys_that_queries_need(template: Templ
         {"AttributeName": "created", "KeyType": "RANGE"},
     ]
     assert "body" not in index["Projection"]["NonKeyAttributes"], (
-        "with bodies, a page of notes could be larger than a response may be"
+        "with bodies, a page of notes could be larger than the limit of a response"
     )

@@ -26,7 +26,7 @@ in_both_profiles = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], id
 
 @pytest.fixture(scope="module")
 def assembly_with_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the cloud assembly of the example, in which every setting has another value than its default."""
+    """Return the cloud assembly of the example. No setting of this example has its default value."""
     folder = tmp_path_factory.mktemp("assembly")
     settings = {
         "architecture": "x86_64",
@@ -55,8 +55,8 @@ def test_the_queue_uses_spot_instances_first_and_then_on_demand_instances(templa
     ):
         compute = properties_of(template, "AWS::Batch::ComputeEnvironment", id_)["ComputeResources"]
         assert (compute["Type"], compute["AllocationStrategy"]) == (type_, strategy)
-        assert compute["MinvCpus"] == 0, "with more, an instance would run and cost money without jobs"
-        assert compute["MaxvCpus"] == 4, "a new account often has 5"
+        assert compute["MinvCpus"] == 0, "with a higher minimum, an instance would run and cost money without jobs"
+        assert compute["MaxvCpus"] == 4, "a new account often has a quota of 5 vCPUs"
 
 
 @in_both_profiles
@@ -97,7 +97,7 @@ def test_instances_run_in_private_subnets_only_in_production(template: dict[str,
 
 
 def test_instances_and_image_have_the_configured_architecture(assembly_with_settings: Path) -> None:
-    """Batch chooses the instance families itself, because it rejects a family that the region does not have."""
+    """The template names no instance families, because Batch rejects a family that the region does not have."""
     for folder, architecture, platform in (
         (assembly("sandbox"), "arm64", "linux/arm64"),
         (assembly_with_settings, "x86_64", "linux/amd64"),
@@ -144,8 +144,8 @@ def test_cloudformation_deletes_the_compute_environments_before_it_empties_the_b
 
 
 @in_both_profiles
-def test_batch_retries_a_child_only_after_a_fault_of_the_platform(template: dict[str, Any]) -> None:
-    """The contract `retries` checks what these strategies do with failed attempts."""
+def test_batch_retries_a_child_only_if_the_platform_failed(template: dict[str, Any]) -> None:
+    """tests/contracts/retries.py checks which failed attempts these strategies retry."""
     job = properties_of(template, "AWS::Batch::JobDefinition")
     assert job["RetryStrategy"] == {
         "Attempts": ATTEMPTS,
@@ -231,8 +231,8 @@ def test_the_schedule_submits_a_job_over_the_whole_bucket(assembly_with_settings
     schedule = properties_of(template, "AWS::Scheduler::Schedule")
     assert schedule["ScheduleExpression"] == "cron(0 3 * * ? *)"
     assert schedule["Target"]["DeadLetterConfig"] == {"Arn": get_att(template, "FailedJobs")}
-    parts = schedule["Target"]["Input"]["Fn::Join"][1]
-    request = json.loads("".join(part if isinstance(part, str) else "x" for part in parts))
+    texts = schedule["Target"]["Input"]["Fn::Join"][1]
+    request = json.loads("".join(text if isinstance(text, str) else "x" for text in texts))
     children = 32 // VCPUS
     assert request["ArrayProperties"] == {"Size": children}
     assert request["Parameters"] == {"keys": "*", "children": str(children)}, (
@@ -244,7 +244,9 @@ def test_the_schedule_submits_a_job_over_the_whole_bucket(assembly_with_settings
 
 def test_an_alarm_address_alone_creates_no_budget(tmp_path: Path) -> None:
     synthesize_example("batch", tmp_path, alarm_email="me@example.com")
-    assert resources(templates_in(tmp_path)["batch"], "AWS::Budgets::Budget") == {}, "AWS refuses it in some accounts"
+    assert resources(templates_in(tmp_path)["batch"], "AWS::Budgets::Budget") == {}, (
+        "some accounts cannot create budgets"
+    )
 
 
 def test_the_budget_sends_mail_to_the_alarm_address(assembly_with_settings: Path) -> None:

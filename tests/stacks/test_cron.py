@@ -28,7 +28,7 @@ def test_the_schedule_runs_every_hour_with_a_delay_of_at_most_five_minutes(templ
     assert schedule["ScheduleExpression"] == "rate(1 hour)"
     assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}
     assert json.loads(schedule["Target"]["Input"]) == {
-        "scheduled_at": "<aws.scheduler.scheduled-time>",  # identifies a run, which Scheduler may deliver twice
+        "scheduled_at": "<aws.scheduler.scheduled-time>",  # identifies a run, even if Scheduler starts it twice
         "urls": ["https://example.com/"],
     }
 
@@ -79,12 +79,12 @@ def test_only_schedules_of_this_account_can_use_the_role(template: Template) -> 
                 "cron_time_zone": "Europe/Vienna",
                 "cron_longest_gap": "3780",
             },
-            {"window": None, "max_age": 3600, "period": 226_800},  # 3,600: by day, the next run follows after an hour
+            {"window": None, "max_age": 3600, "period": 226_800},  # during the day, the next run follows after 3,600 s
         ),
     ],
     ids=lambda value: value.get("cron_schedule", ""),
 )
-def test_the_settings_determine_flexible_window_retries_and_alarm(
+def test_the_schedule_settings_change_the_flexible_window_the_retries_and_the_alarm(
     settings: Mapping[str, str], expected: Mapping[str, Any]
 ) -> None:
     template = template_with("cron", **settings)
@@ -95,9 +95,9 @@ def test_the_settings_determine_flexible_window_retries_and_alarm(
     assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == expected["max_age"]
     lambda_max_age = properties_of(template, "AWS::Lambda::EventInvokeConfig")["MaximumEventAgeInSeconds"]
     assert lambda_max_age == max(360, min(expected["max_age"], 6 * 3600)), "the second retry comes after three minutes"
-    (runs, filled) = properties_of(template, "AWS::CloudWatch::Alarm", "MissedRun")["Metrics"][::-1]
+    (runs, filled_runs) = properties_of(template, "AWS::CloudWatch::Alarm", "MissedRun")["Metrics"][::-1]
     assert runs["MetricStat"]["Period"] == expected["period"]
-    assert filled["Expression"] == "FILL(runs, 0)"
+    assert filled_runs["Expression"] == "FILL(runs, 0)"
 
 
 def test_settings_change_the_schedule_and_the_function() -> None:
@@ -157,9 +157,9 @@ def test_alarms_have_the_right_metrics_and_thresholds(template: Template) -> Non
     }
     site_down = alarms["SiteDownhttpsexamplecom"]
     assert (site_down["ComparisonOperator"], site_down["Threshold"]) == ("LessThanThreshold", 1)
-    (filled, runs) = missed["Metrics"]
+    (filled_runs, runs) = missed["Metrics"]
     # Without FILL, CloudWatch also looks at older periods, and the alarm starts too late.
-    assert (filled["Expression"], filled.get("ReturnData", True)) == ("FILL(runs, 0)", True)
+    assert (filled_runs["Expression"], filled_runs.get("ReturnData", True)) == ("FILL(runs, 0)", True)
     assert (runs["Id"], runs["ReturnData"]) == ("runs", False)
     assert (runs["MetricStat"]["Stat"], runs["MetricStat"]["Period"]) == ("SampleCount", 3600)
     assert (missed["ComparisonOperator"], missed["Threshold"]) == ("LessThanThreshold", 1)
@@ -175,7 +175,7 @@ def test_alarms_have_the_right_metrics_and_thresholds(template: Template) -> Non
         assert "Up" in environment["METRICS"].split(",")
 
 
-def test_the_alarm_of_a_site_describes_it_with_its_url() -> None:
+def test_the_description_of_a_site_alarm_begins_with_the_url_of_the_site() -> None:
     longest_url = "https://b.example/" + "x" * (settings_checks.MAX_URL_LENGTH - 18)
     alarms = alarms_of(template_with("cron", cron_urls=f"https://a.example/,{longest_url}"))
     descriptions = [alarm["AlarmDescription"] for name, alarm in alarms.items() if name.startswith("SiteDown")]

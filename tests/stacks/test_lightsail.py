@@ -37,10 +37,10 @@ def lightsail_properties(template: Template, kind: str) -> dict[str, Any]:
 
 @in_both_profiles
 def test_the_outputs_use_the_static_address(template: Template) -> None:
-    """PublicIpAddress of the server is an old address, which it had before it got the static address."""
-    static = {"Fn::GetAtt": ["Address", "IpAddress"]}
-    assert template["Outputs"]["StaticIp"]["Value"] == static
-    assert template["Outputs"]["Url"]["Value"] == {"Fn::Join": ["", ["http://", static, "/"]]}
+    """PublicIpAddress is the address that the server had before it got the static address."""
+    static_address = {"Fn::GetAtt": ["Address", "IpAddress"]}
+    assert template["Outputs"]["StaticIp"]["Value"] == static_address
+    assert template["Outputs"]["Url"]["Value"] == {"Fn::Join": ["", ["http://", static_address, "/"]]}
     assert template["Outputs"]["InstanceName"]["Value"] == {"Ref": "Server"}
     # Without this reference, CloudFormation could create the address before the server.
     assert lightsail_properties(template, "StaticIp")["AttachedTo"] == {"Ref": "Server"}
@@ -89,7 +89,7 @@ def test_production_retains_every_store_and_the_ids_of_stores_never_change() -> 
 # -- replacement: CloudFormation deletes a resource and creates it anew
 
 
-def create_only(kind: str) -> set[str]:
+def create_only_properties(kind: str) -> set[str]:
     """Return the properties of a type that CloudFormation changes only by a replacement. AWS publishes this list."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", f"AWS::Lightsail::{kind}").schema
     return {path.removeprefix("/properties/") for path in schema["createOnlyProperties"]}
@@ -112,8 +112,10 @@ CREATE_ONLY_VALUES = {
 @pytest.mark.parametrize("kind", CREATE_ONLY_VALUES)
 def test_properties_that_need_a_replacement_never_change(kind: str) -> None:
     properties = lightsail_properties(template_with("lightsail", **ALL_OPTIONS), kind)
-    assert {name: properties[name] for name in create_only(kind) & set(properties)} == CREATE_ONLY_VALUES[kind], (
-        "this change needs a replacement. CloudFormation refuses it for an existing deployment, or creates an empty "
+    assert {name: properties[name] for name in create_only_properties(kind) & set(properties)} == CREATE_ONLY_VALUES[
+        kind
+    ], (
+        "a new value needs a replacement. CloudFormation refuses it for an existing deployment, or creates an empty "
         "resource with another name. First read docs/lightsail.md, 'What is deployed'"
     )
 
@@ -124,7 +126,7 @@ def test_the_lesson_lists_every_property_that_needs_a_replacement() -> None:
         # CloudFormation can create a replacement only under another name.
         (kind, name, "replaced" if name in {"InstanceName", "StaticIpName", "DiskName"} else "refused")
         for kind in ("Instance", "StaticIp", "Disk")
-        for name in create_only(kind)
+        for name in create_only_properties(kind)
     }
 
 
@@ -161,7 +163,8 @@ def test_alarms_have_the_right_conditions() -> None:
     } == {
         "StatusCheckFailed": ("GreaterThanOrEqualToThreshold", 1, 2, "breaching"),  # a stopped server sends no data
         "BurstCapacityPercentage": ("LessThanThreshold", 20, 3, "notBreaching"),
-        # This rate for an hour (34 Mbit/s) would use up the transfer of a month, 1,024 GB, in three days.
+        # 12 periods are one hour. At this rate (34 Mbit/s), the server would use up the transfer of a month, 1,024 GB,
+        # in three days.
         "NetworkOut": ("GreaterThanThreshold", 1024**4 // 864, 12, "notBreaching"),
     }
     for alarm in alarms.values():
@@ -200,7 +203,8 @@ def test_a_disk_is_attached_to_the_server() -> None:
     hardware = lightsail_properties(template, "Instance")["Hardware"]
     assert hardware["Disks"] == [{"DiskName": {"Ref": "Disk"}, "Path": "/dev/xvdf"}]
     assert lightsail_properties(template, "Disk")["AddOns"][0]["AddOnType"] == "AutoSnapshot"
-    # A disk must be in the zone of its server. Without a zone in the template, both get the first zone of the region.
+    # A disk must be in the zone of its server. If the template names no zone, Lightsail puts the disk and the server
+    # into the first zone of the region.
     assert "AvailabilityZone" not in lightsail_properties(template, "Disk")
     assert "AvailabilityZone" not in lightsail_properties(template, "Instance")
 
@@ -238,7 +242,7 @@ def server(tmp_path: Path) -> Iterator[FakeServer]:
 
 
 def test_shellcheck_finds_nothing_in_the_launch_script(tmp_path: Path) -> None:
-    """Lightsail appends the text to its own script, which sh runs. A #!/bin/bash in it would be a comment."""
+    """Lightsail appends this script to its own script, which sh runs. So the line #!/bin/bash would have no effect."""
     script = tmp_path / "launch.sh"
     script.write_text(SCRIPT)
     shellcheck = Path(sys.executable).with_name("shellcheck")
@@ -276,9 +280,9 @@ def test_the_launch_script_writes_a_page_about_the_server(server: FakeServer) ->
 
 def test_the_launch_script_can_run_twice(server: FakeServer) -> None:
     assert server.run(SCRIPT).returncode == 0
-    first = (server.page.read_bytes(), server.update_settings.read_bytes())
+    first_files = (server.page.read_bytes(), server.update_settings.read_bytes())
     assert server.run(SCRIPT).returncode == 0
-    assert (server.page.read_bytes(), server.update_settings.read_bytes()) == first
+    assert (server.page.read_bytes(), server.update_settings.read_bytes()) == first_files
     assert [path.name for path in server.page.parent.iterdir()] == ["index.html"]
 
 
@@ -294,12 +298,12 @@ def test_the_launch_script_waits_for_the_updates_of_the_first_start(server: Fake
 
 
 @pytest.mark.parametrize(
-    ("broken", "script"),
+    ("command", "script"),
     [("apt-get", "#!/bin/sh\nexit 100\n"), ("systemctl", "#!/bin/sh\nexit 1\n"), ("curl", "#!/bin/sh\nexit 22\n")],
 )
-def test_a_failed_command_fails_the_launch_script(server: FakeServer, broken: str, script: str) -> None:
+def test_a_failed_command_fails_the_launch_script(server: FakeServer, command: str, script: str) -> None:
     server.replace_command("sleep", "#!/bin/sh\n")
-    server.replace_command(broken, script)
+    server.replace_command(command, script)
     run = server.run(SCRIPT)
     assert run.returncode != 0
     assert "the page is served" not in run.stdout

@@ -1,4 +1,7 @@
-"""`-c` accepts good values of settings and refuses bad ones. Each setting changes its template."""
+"""These tests check that `-c` accepts valid values of settings and refuses invalid values.
+
+For some settings, they also check how the setting changes the template.
+"""
 
 import os
 import subprocess
@@ -23,7 +26,7 @@ NEEDED_SETTINGS = {
     "cron_longest_gap": CRON_SCHEDULE,
     "batch_monthly_budget": {"alarm_email": "me@example.com"},
 }
-"""The settings that a setting needs."""
+"""Some settings are valid only with other settings. The values are those other settings."""
 TOO_MANY_URLS = ",".join(f"https://{number}.example/" for number in range(51))
 
 
@@ -81,7 +84,7 @@ def test_the_context_changes_a_setting(name: str, text: str, value: Any) -> None
     assert getattr(from_context({**needed, name: text}), name) == value
 
 
-def test_the_cases_above_include_every_setting() -> None:
+def test_the_cases_of_the_test_above_include_every_setting() -> None:
     (cases,) = [mark.args[1] for mark in test_the_context_changes_a_setting.pytestmark]
     assert {name for name, *_ in cases} == set(CONTEXT_SETTINGS)
 
@@ -244,13 +247,13 @@ def test_thumbnail_settings_change_the_function() -> None:
 
 @pytest.mark.parametrize("profile", ["sandbox", "production"])
 def test_fargate_tasks_have_a_public_address_only_in_the_public_subnets_of_an_existing_vpc(profile: str) -> None:
-    for subnets, private in ((VPC, False), (f"{VPC}/{PRIVATE_SUBNETS}", True)):
-        template = template_with("fargate", profile=profile, vpc=subnets)
+    for vpc, has_private_subnets in ((VPC, False), (f"{VPC}/{PRIVATE_SUBNETS}", True)):
+        template = template_with("fargate", profile=profile, vpc=vpc)
         assert resources(template, "AWS::EC2::VPC") == {}
         network = properties_of(template, "AWS::ECS::Service")["NetworkConfiguration"]["AwsvpcConfiguration"]
         public_subnets = ["subnet-0aaaaaaa", "subnet-0bbbbbbb"]
-        assert network["Subnets"] == (["subnet-0ccccccc", "subnet-0ddddddd"] if private else public_subnets)
-        assert network["AssignPublicIp"] == ("DISABLED" if private else "ENABLED")
+        assert network["Subnets"] == (["subnet-0ccccccc", "subnet-0ddddddd"] if has_private_subnets else public_subnets)
+        assert network["AssignPublicIp"] == ("DISABLED" if has_private_subnets else "ENABLED")
         assert properties_of(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")["Subnets"] == public_subnets
 
 

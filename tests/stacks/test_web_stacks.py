@@ -1,4 +1,4 @@
-"""These tests check the properties that the two stacks with the web service share, ecs_ec2 and fargate."""
+"""These tests check properties that ecs_ec2 and fargate share. Both stacks run the web service."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ ALL_SETTINGS = {
     "container_insights": "true",
     "publish_web_image": "false",
 }
-"""Every setting of the web service. Each has another value than its default."""
+"""Every setting of the web service. No setting has its default value."""
 
 
 def container_of(template: Template) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def balancer_attributes(template: Template) -> dict[str, Any]:
 
 
 def joined_text(value: Any) -> str:
-    """Return the text of Fn::Join, with `<>` for each part that is known only when the stack is deployed."""
+    """Return the text of Fn::Join. It has `<>` in place of each value that CloudFormation inserts at deployment."""
     if isinstance(value, str):
         return value
     return "".join(part if isinstance(part, str) else "<>" for part in value["Fn::Join"][1])
@@ -88,7 +88,7 @@ def test_ecs_rolls_back_a_failed_deployment_and_stops_old_tasks_last(template: T
     }
     assert service["HealthCheckGracePeriodSeconds"] == 60
     assert service["AvailabilityZoneRebalancing"] == "ENABLED"
-    assert "DesiredCount" not in service, "with a number, each deployment would undo the scaling"
+    assert "DesiredCount" not in service, "with a fixed number of tasks, each deployment would undo the scaling"
     assert "LaunchType" not in service, "with a launch type, the service would not use the capacity provider"
 
 
@@ -181,18 +181,18 @@ def test_with_a_certificate_the_load_balancer_redirects_http_to_https(stem: str)
 
 
 @both_stacks
-def test_a_deployed_stack_can_get_a_certificate(stem: str) -> None:
+def test_a_certificate_can_be_added_to_a_deployed_stack(stem: str) -> None:
     before, after = templates("sandbox")[stem], template_with(stem, **ALL_SETTINGS)
     (http,) = resources(before, "AWS::ElasticLoadBalancingV2::Listener")
     listeners = resources(after, "AWS::ElasticLoadBalancingV2::Listener")
     assert listeners[http]["Properties"]["Port"] == 80, (
-        "with another id, CloudFormation would create a second listener on the same port, and fail"
+        "with another logical id, CloudFormation would create a second listener on the same port, and fail"
     )
     (https,) = {*listeners} - {http}
     assert https in listeners[http]["DependsOn"], "the redirect must not start before HTTPS works"
     kind = "AWS::ElasticLoadBalancingV2::TargetGroup"
     assert {*resources(before, kind)} == {*resources(after, kind)}, (
-        "with another id, all tasks would have to move to a new target group"
+        "with another logical id, all tasks would have to move to a new target group"
     )
 
 
@@ -209,7 +209,7 @@ def test_only_production_has_a_nat_gateway(stem: str, profile: str, count: int) 
 
 
 @all_templates
-def test_image_layers_come_through_an_endpoint_and_not_the_nat_gateway(template: Template) -> None:
+def test_image_layers_come_through_an_endpoint_and_not_through_the_nat_gateway(template: Template) -> None:
     endpoint = properties_of(template, "AWS::EC2::VPCEndpoint")
     assert endpoint["VpcEndpointType"] == "Gateway"
     assert joined_text(endpoint["ServiceName"]).endswith(".s3")
@@ -307,7 +307,7 @@ def test_alarms_report_missing_tasks_errors_and_a_busy_cpu(template: Template) -
         "Cpu": ("CPUUtilization", 90),
     }
     assert alarms["UnhealthyTargets"]["Statistic"] == "Maximum", (
-        "a node may find a problem that other nodes do not find"
+        "one node of the load balancer may find a problem that its other nodes do not find"
     )
     missing = {name: alarm["TreatMissingData"] for name, alarm in alarms.items()}
     assert missing.pop("NoTargets") == "breaching", "a load balancer without targets does not report this metric"

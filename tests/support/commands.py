@@ -1,4 +1,4 @@
-"""Find faults in the commands of the documents. No command runs.
+"""Functions that find faults in the commands of the documents, such as an unknown option. They run no command.
 
 The commands and options come from the tools themselves: the AWS CLI, the CDK CLI and the Makefile.
 """
@@ -28,16 +28,16 @@ STACKS = {stack_name(stem) for _, stem in EVERY_STACK}
 
 
 def script_faults(text: str, *, whole: bool = True) -> list[str]:
-    """Return the faults of the commands in a script, except for those in the condition of an `if`, which may fail.
+    """Return the faults of the commands in a script. If `whole` is false, required options may be missing.
 
-    If `whole` is false, required options of the AWS CLI may be missing.
+    Commands in the condition of an `if` are not checked, because they are allowed to fail.
     """
     commands = [command for command in Script(text).commands() if not command.may_fail]
     return [fault for command in commands for fault in (*faults(command), *(missing_options(command) if whole else ()))]
 
 
 def faults(command: Command) -> list[str]:
-    """Return the faults of a command: names that the tool does not know, and files that do not exist."""
+    """Return the faults of a command: names that the tool does not have, and files that do not exist."""
     check = TOOLS.get(command.words[0])
     return [*(check(command) if check else ()), *_missing_files(command)]
 
@@ -69,44 +69,44 @@ def _make(command: Command) -> Iterator[str]:
                 yield f"make has no target {name}"
         elif name not in variables:
             yield f"make has no variable {name}"
-        elif name in VALUES:
-            yield from VALUES[name](value)
+        elif name in VALUE_CHECKS:
+            yield from VALUE_CHECKS[name](value)
 
 
-def _known_stack(value: str) -> Iterator[str]:
+def _stack_faults(value: str) -> Iterator[str]:
     if COMPUTED not in value and value not in STACKS:
         yield f"{value} is not a stack"
 
 
-def _known_context(value: str) -> Iterator[str]:
+def _context_faults(value: str) -> Iterator[str]:
     words = shlex.split(value)
     if words[::2] != ["-c"] * (len(words) // 2):
         yield f"CONTEXT must look like -c name=value: {value}"
-    yield from _settings(words[1::2])
+    yield from _setting_faults(words[1::2])
 
 
-def _known_profile(value: str) -> Iterator[str]:
-    yield from _settings([f"profile={value}"])
+def _profile_faults(value: str) -> Iterator[str]:
+    yield from _setting_faults([f"profile={value}"])
 
 
-def _known_resource(value: str) -> Iterator[str]:
-    known = {
+def _resource_faults(value: str) -> Iterator[str]:
+    existing = {
         f"{stack_name(stem)}/{name}" for profile, stem in EVERY_STACK for name in templates(profile)[stem]["Resources"]
     }
-    yield from (f"{word} does not exist" for word in value.split() if word not in known)
+    yield from (f"{word} does not exist" for word in value.split() if word not in existing)
 
 
-VALUES: dict[str, Callable[[str], Iterator[str]]] = {
-    "STACK": _known_stack,
-    "CONTEXT": _known_context,
-    "PROFILE": _known_profile,
-    "MEANT": _known_resource,
+VALUE_CHECKS: dict[str, Callable[[str], Iterator[str]]] = {
+    "STACK": _stack_faults,
+    "CONTEXT": _context_faults,
+    "PROFILE": _profile_faults,
+    "MEANT": _resource_faults,
 }
 
 
-def _settings(given: list[str]) -> Iterator[str]:
-    """Yield the app's errors for wrong settings. Values that bash computes are not checked."""
-    context = dict(setting.partition("=")[::2] for setting in given)
+def _setting_faults(settings: list[str]) -> Iterator[str]:
+    """Yield the app's errors for wrong settings, given as `name=value`. Values that bash computes are not checked."""
+    context = dict(setting.partition("=")[::2] for setting in settings)
     try:
         from_context({name: value for name, value in context.items() if COMPUTED not in value})
     except ConfigError as error:
@@ -136,7 +136,7 @@ def _cdk(command: Command) -> Iterator[str]:
     rest = iter(words[1:])
     for word in rest:
         if not word.startswith("-"):
-            yield from _known_stack(word)
+            yield from _stack_faults(word)
             continue
         name, has_value, _ = word.lstrip("-").partition("=")
         option = options.get(aliases.get(name, name))
@@ -145,7 +145,7 @@ def _cdk(command: Command) -> Iterator[str]:
         elif option["type"] != "boolean" and not has_value:
             value = next(rest, "")
             if aliases.get(name, name) == "context":
-                yield from _settings([value])
+                yield from _setting_faults([value])
 
 
 def _npx(command: Command) -> Iterator[str]:
@@ -178,7 +178,7 @@ def _aws(command: Command) -> Iterator[str]:
     yield from (f"aws {' '.join(path)} has no option --{name}" for name in _options(command) if name not in known)
     for name, value in itertools.pairwise(words):
         if name == "--stack-name":
-            yield from _known_stack(value)
+            yield from _stack_faults(value)
         if name == "--query":
             yield from _query_faults(value.replace(COMPUTED, "x"), path)
 
