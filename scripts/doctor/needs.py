@@ -1,4 +1,4 @@
-"""Computes from the templates which quotas, instance types, images and service-linked roles the stacks need."""
+"""Functions that read in the templates which instances, vCPUs, images and service-linked roles the stacks need."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ class Stack:
     bootstrap_version: int
     """The lowest version of CDK's bootstrap stack that the stack accepts."""
     has_images: bool
-    """Whether its deployment builds a container image."""
+    """Whether the deployment of the stack builds a container image."""
 
     def count(self, kind: str) -> int:
         """Return the number of resources of a CloudFormation type."""
@@ -50,7 +50,7 @@ class Stack:
 
     @property
     def instance_types(self) -> set[str]:
-        """The types of its EC2 instances. Batch's `default_arm64` and `default_x86_64` stand for several families."""
+        """The types of the EC2 instances. Batch's `default_arm64` and `default_x86_64` mean several families."""
         launched = {str(launch["LaunchTemplateData"].get("InstanceType", "")) for launch in self._launch_templates()}
         return (
             launched | {kind for each in self._batch_compute_resources() for kind in each.get("InstanceTypes", [])}
@@ -59,8 +59,8 @@ class Stack:
     @property
     def zones(self) -> set[str]:
         """The Availability Zones that the setting availability_zones chose. The set is empty without this setting."""
-        found = [subnet["AvailabilityZone"] for subnet in self._properties("AWS::EC2::Subnet")]
-        return {zone for zone in found if isinstance(zone, str)}
+        subnet_zones = [subnet["AvailabilityZone"] for subnet in self._properties("AWS::EC2::Subnet")]
+        return {zone for zone in subnet_zones if isinstance(zone, str)}
 
     @property
     def instances(self) -> Mapping[str, int]:
@@ -100,15 +100,15 @@ class Stack:
         return [each["ComputeResources"] for each in self._properties("AWS::Batch::ComputeEnvironment")]
 
     def _instances(self, size_property: str) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for group in self.template["Resources"].values():
-            if group["Type"] == "AWS::AutoScaling::AutoScalingGroup":
-                launch = group["Properties"]["LaunchTemplate"]["LaunchTemplateId"]["Ref"]
+        numbers: dict[str, int] = {}
+        for resource in self.template["Resources"].values():
+            if resource["Type"] == "AWS::AutoScaling::AutoScalingGroup":
+                launch = resource["Properties"]["LaunchTemplate"]["LaunchTemplateId"]["Ref"]
                 kind = self.template["Resources"][launch]["Properties"]["LaunchTemplateData"]["InstanceType"]
-                rolling = group.get("UpdatePolicy", {}).get("AutoScalingRollingUpdate", {})
-                number = rolling.get(size_property, 0) + rolling.get("MaxBatchSize", 0)
-                found[kind] = int(group["Properties"]["MinSize"]) if size_property == "MinSize" else number
-        return found
+                rolling_update = resource.get("UpdatePolicy", {}).get("AutoScalingRollingUpdate", {})
+                number = rolling_update.get(size_property, 0) + rolling_update.get("MaxBatchSize", 0)
+                numbers[kind] = int(resource["Properties"]["MinSize"]) if size_property == "MinSize" else number
+        return numbers
 
 
 def stacks_of(assembly: Path) -> Iterator[Stack]:

@@ -1,6 +1,6 @@
 """Contracts are rules that every stack must follow. Tests check them on every template.
 
 A contract is a module with a function `faults(template)`, which returns one sentence for each fault. The tests check
-every stack in every profile. If a module defines `HELD_IN`, its contract holds only in these profiles.
+every stack in every profile. If a module defines `CONTRACT_PROFILES`, its contract holds only in these profiles.
 mutations.py lists mistakes in templates, and the contract that must notice each mistake.
 """

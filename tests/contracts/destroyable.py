@@ -7,7 +7,7 @@ import config
 from tests.contracts.reading import name_of, walk
 from tools.templates import Template, resources
 
-HELD_IN = tuple(name for name, profile in config.PROFILES.items() if not profile().retain_data)
+CONTRACT_PROFILES = tuple(name for name, profile in config.PROFILES.items() if not profile().retain_data)
 SNAPSHOT_BY_DEFAULT = ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance")
 """Types of which CloudFormation takes a snapshot before it deletes them, unless a policy says otherwise.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html"""

@@ -1,4 +1,4 @@
-"""A role uses each of its permissions in the local AWS, or there is a reason for the permission.
+"""Each permission of a role has a use in the local AWS, or a reason.
 
 The local AWS is a program that imitates AWS on this machine. `make permissions` writes the permissions that roles use
 there into used_permissions.txt. unused_permissions.py has the reasons for the other permissions.
@@ -16,18 +16,21 @@ from tools.templates import Template, resources
 
 @dataclass(frozen=True, order=True)
 class Grant:
-    """One action on one resource. A used permission has the action that was called, and the resource of its grant."""
+    """A role may do one action on one resource. A used permission also has this type.
+
+    A used permission has the action that the role called, and the resource of the grant that allowed the action.
+    """
 
     role: str
     """The logical id of the role."""
     action: str
-    """Such as `s3:GetObject`, perhaps with a wildcard, or `policy/service-role/…` for one of AWS's managed policies."""
+    """An action such as `s3:GetObject` or `s3:Get*`. For a managed policy of AWS, it is `policy/service-role/…`."""
     resource: str
-    """Such as `${Uploads}/*`. `${…}` is the ARN of a resource of the stack."""
+    """Resources such as `${Uploads}/*`. `${…}` is the ARN of a resource of the stack."""
 
     @property
     def is_wide(self) -> bool:
-        """Whether this grants several actions by a wildcard. Such a grant always needs a reason."""
+        """Whether the action has a wildcard, so that it means several actions. Such a grant always needs a reason."""
         return any(wildcard in self.action for wildcard in "*?")
 
     def allows(self, used: "Grant") -> bool:
@@ -46,7 +49,7 @@ def faults(template: Template) -> list[str]:
     def has_reason(grant: Grant) -> bool:
         return any(reason.covers(stem, services[grant.role], grant.action, grant.resource) for reason in REASONS)
 
-    used_permissions = {used for used in used_by(stem) if used.role in services}
+    used_permissions = {used for used in permissions_used_by(stem) if used.role in services}
     return sorted(compare(grants(template), used_permissions, has_reason))
 
 
@@ -54,19 +57,21 @@ def compare(granted: set[Grant], used_permissions: set[Grant], has_reason: Calla
     """Yield a sentence for each grant that is not needed, and for each grant that is missing."""
     for grant in granted:
         needed = not grant.is_wide and any(grant.allows(used) for used in used_permissions)
-        granting = f"{grant.role} is granted {grant.action} on {grant.resource}"
+        text = f"{grant.role} is granted {grant.action} on {grant.resource}"
         if needed and has_reason(grant):
-            yield f"{granting} and uses it: remove the reason from unused_permissions.py, because it is no longer true"
+            yield f"{text} and uses it: remove the reason from unused_permissions.py, because it is no longer true"
         if not needed and not has_reason(grant):
-            yield f"{granting}, does not use it, and has no reason in unused_permissions.py: narrow the grant"
+            yield f"{text}, does not use it, and has no reason in unused_permissions.py: narrow the grant"
     for used in used_permissions:
         if not any(grant.allows(used) for grant in granted):
             yield f"{used.role} uses {used.action} on {used.resource} without a grant: run `make permissions`"
 
 
-def used_by(stem: str) -> set[Grant]:
+def permissions_used_by(stem: str) -> set[Grant]:
     """Return the permissions in used_permissions.txt that the roles of an example use."""
-    return {Grant(*permission) for example_, *permission in read_permissions(USED_FILE) if example_ == stem}
+    return {
+        Grant(*permission) for permission_stem, *permission in read_permissions(USED_FILE) if permission_stem == stem
+    }
 
 
 def example(template: Template) -> str:
@@ -93,17 +98,20 @@ def services_of(template: Template) -> dict[str, str]:
 
 
 def grants(template: Template) -> set[Grant]:
-    """Return all grants to the template's roles, in their own policies, managed policies and policies of resources."""
-    found = {*_managed_grants(template)}
+    """Return all grants to the roles of a template.
+
+    The grants are in the policies of the roles, in managed policies, and in policies of resources such as buckets.
+    """
+    all_grants = {*_managed_grants(template)}
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
         attached = [name, *map(_text, properties.get("Roles", []))]
         for statement in _statements(properties):
-            named = statement.get("Principal", {"AWS": attached})
-            if statement["Effect"] == "Allow" and isinstance(named, dict):
-                roles = {_text(role).removeprefix("${").removesuffix("}") for role in _list(named.get("AWS", []))}
-                found.update(_granted(roles & {*resources(template, "AWS::IAM::Role")}, statement))
-    return found
+            principals = statement.get("Principal", {"AWS": attached})
+            if statement["Effect"] == "Allow" and isinstance(principals, dict):
+                roles = {_text(role).removeprefix("${").removesuffix("}") for role in _list(principals.get("AWS", []))}
+                all_grants.update(_granted(roles & {*resources(template, "AWS::IAM::Role")}, statement))
+    return all_grants
 
 
 def _managed_grants(template: Template) -> Iterator[Grant]:
@@ -138,14 +146,14 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    """Return a value as text, with `${Name}` for a resource or its ARN."""
+    """Return a value as text. `${Name}` replaces a reference to a resource or to its ARN."""
     match value:
         case {"Ref": name} | {"Fn::GetAtt": [name, "Arn"]}:
             return f"${{{name}}}"
         case {"Fn::GetAtt": [name, attribute]}:
             return f"${{{name}.{attribute}}}"
-        case {"Fn::Join": [between, parts]}:
-            return str(between).join(map(_text, parts))
+        case {"Fn::Join": [separator, values]}:
+            return str(separator).join(map(_text, values))
         case {"Fn::Sub": text}:
             return str(text)
     return str(value)

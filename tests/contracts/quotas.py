@@ -6,7 +6,7 @@ import config
 from tests.contracts.reading import name_of, properties
 from tools.templates import Template, resources
 
-HELD_IN = tuple(name for name, profile in config.PROFILES.items() if not profile().retain_data)
+CONTRACT_PROFILES = tuple(name for name, profile in config.PROFILES.items() if not profile().retain_data)
 NEW_ACCOUNT_VCPUS = 5
 """The default quota for on-demand instances, and the default quota for Spot instances.
 https://docs.aws.amazon.com/general/latest/gr/ec2-service.html"""

@@ -1,7 +1,7 @@
-"""Check the network of a stack.
+"""The contract for the network of a stack.
 
-The internet reaches every load balancer, and every load balancer reaches its targets. Workloads reach the services that
-they call. No other connection is allowed.
+The internet must reach every load balancer, and every load balancer must reach its targets. Workloads must reach the
+services that they call. No other connection is allowed.
 """
 
 import re
@@ -34,7 +34,7 @@ from tests.contracts.workloads import Targets, targets, workloads
 from tools.templates import Template, resources
 
 TYPE_PREFIXES = ("AWS::EC2::", "AWS::ElasticLoadBalancing")
-"""This contract must know every type that begins with one of these."""
+"""Every type that begins with one of these texts must be in KNOWN_TYPES."""
 KNOWN_TYPES = {
     *(BALANCER, LISTENER, LISTENER_RULE, TARGET_GROUP),
     *("AWS::AutoScaling::AutoScalingGroup", "AWS::Batch::ComputeEnvironment", "AWS::ECS::Service"),
@@ -60,8 +60,8 @@ NETWORK_PROPERTIES = re.compile(
 def faults(template: Template) -> list[str]:
     """Return the needed connections that do not work, and the allowed connections that nothing needs."""
     targets_by_group: dict[str, list[Targets]] = {}
-    for target_group, found in targets(template):
-        targets_by_group.setdefault(target_group, []).append(found)
+    for target_group, group_targets in targets(template):
+        targets_by_group.setdefault(target_group, []).append(group_targets)
     balancers = resources(template, BALANCER)
     return [
         *_unknown_types(template),
@@ -101,8 +101,8 @@ def _open_connections(template: Template, targets_by_group: TargetsByGroup) -> I
     needed_peers: dict[str, set[str]] = {}
     for name, resource in resources(template, BALANCER).items():
         own_groups = names_of(resource["Properties"].get("SecurityGroups", []))
-        behind = targets_behind(template, name, targets_by_group)
-        target_security_groups = {group for found in behind for group in found.workload.security_groups}
+        balancer_targets = targets_behind(template, name, targets_by_group)
+        target_security_groups = {group for target in balancer_targets for group in target.workload.security_groups}
         for security_group in target_security_groups:
             needed_peers.setdefault(security_group, set()).update(own_groups)
         for rule in rules(template, "Ingress"):

@@ -32,42 +32,44 @@ def names_of(references: Iterable[Any]) -> frozenset[str]:
 
 
 def walk(value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield every key of a JSON value with its value, at any depth."""
+    """Yield every key in a JSON value, and the value of the key. Inner objects are included."""
     if isinstance(value, dict):
-        for key, held in value.items():
-            yield key, held
-            yield from walk(held)
+        for key, inner in value.items():
+            yield key, inner
+            yield from walk(inner)
     if isinstance(value, list):
-        for held in value:
-            yield from walk(held)
+        for inner in value:
+            yield from walk(inner)
 
 
-def referred(value: Any) -> set[str]:
-    """Return every logical id in the `Ref`s and `Fn::GetAtt`s of a JSON value. References in `Fn::Sub` are missing."""
-    return {str(held[0] if key == "Fn::GetAtt" else held) for key, held in walk(value) if key in ("Ref", "Fn::GetAtt")}
+def referenced_ids(value: Any) -> set[str]:
+    """Return every logical id in the `Ref`s and `Fn::GetAtt`s of a JSON value. `Fn::Sub` is not searched."""
+    return {
+        str(inner[0] if key == "Fn::GetAtt" else inner) for key, inner in walk(value) if key in ("Ref", "Fn::GetAtt")
+    }
 
 
 def dependencies(template: Template, name: str) -> set[str]:
-    """Return the resources that CloudFormation creates before a resource: by `DependsOn` and by reference."""
+    """Return the resources that CloudFormation creates before a resource, because of `DependsOn` or of a reference."""
     found: set[str] = set()
     waiting = [name]
     while waiting:
         resource = template["Resources"].get(waiting.pop(), {})
         depends_on = resource.get("DependsOn", [])
-        direct = {*([depends_on] if isinstance(depends_on, str) else depends_on), *referred(resource)}
+        direct = {*([depends_on] if isinstance(depends_on, str) else depends_on), *referenced_ids(resource)}
         waiting += direct - found
         found |= direct
     return found
 
 
 def properties(template: Template, name: str) -> dict[str, Any]:
-    """Return the properties of a resource, or an empty dict if the template does not have it."""
+    """Return the properties of a resource, or an empty dict if the template does not have the resource."""
     found: dict[str, Any] = template["Resources"].get(name, {}).get("Properties", {})
     return found
 
 
 def statements(template: Template, role: str) -> Iterator[dict[str, Any]]:
-    """Yield the Allow statements of a role's policies, those of AWS's managed policies included.
+    """Yield the Allow statements of all policies of a role. Managed policies of AWS are included.
 
     Raises KeyError for a managed policy that is not in moto's list.
     """
@@ -84,7 +86,7 @@ def statements(template: Template, role: str) -> Iterator[dict[str, Any]]:
 
 
 def allowed_actions(template: Template, role: str) -> set[str]:
-    """Return the actions that a role's policies allow, in lower case. Raises as `statements` does."""
+    """Return the actions that a role's policies allow, in lower case. Raises KeyError as `statements` does."""
     return {action.lower() for found in statements(template, role) for action in _as_list(found["Action"])}
 
 
@@ -98,8 +100,8 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _policy_name(arn: Any) -> str:
-    # In the template, an ARN consists of parts, which Fn::Join joins. A reference leads to a policy of the stack, and
-    # `statements` finds such a policy in another way.
+    # In the template, the ARN of a managed policy is a list of texts, which Fn::Join joins. A reference is the ARN of a
+    # policy in the stack, and `statements` finds such a policy in another way.
     if isinstance(arn, dict) and "Fn::Join" in arn:
         arn = arn["Fn::Join"][1][-1]
     return arn.rpartition("/")[2] if isinstance(arn, str) else ""

@@ -13,10 +13,10 @@ from cfnlint.helpers import load_resource
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
 import config
-from tests.contracts.reading import name_of, properties, referred, statements
+from tests.contracts.reading import name_of, properties, referenced_ids, statements
 from tools.templates import Template, resources
 
-HELD_IN = tuple(name for name, profile in config.PROFILES.items() if profile().retain_data)
+CONTRACT_PROFILES = tuple(name for name, profile in config.PROFILES.items() if profile().retain_data)
 STORE_PROPERTIES = re.compile(
     r"encrypt|kms|deletionprotect|backup|snapshot|versioning|pointintime|storage", re.IGNORECASE
 )
@@ -91,8 +91,8 @@ def _is_unimportant_log_group(template: Template, name: str) -> bool:
     helpers = set()
     for resource in template["Resources"].values():
         if not resource["Type"].startswith("AWS::"):
-            handlers = referred([resource["Properties"].get(key) for key in ("ServiceToken", "HandlerArn")])
-            helpers |= handlers | referred([properties(template, handler) for handler in handlers])
+            handlers = referenced_ids([resource["Properties"].get(key) for key in ("ServiceToken", "HandlerArn")])
+            helpers |= handlers | referenced_ids([properties(template, handler) for handler in handlers])
     functions = resources(template, "AWS::Lambda::Function")
     groups |= {
         name_of(properties(template, helper)["LoggingConfig"]["LogGroup"]) for helper in helpers & set(functions)
@@ -126,8 +126,8 @@ def _can_be_made_again(template: Template, name: str) -> bool:
     """Whether a role can write to the bucket and read from a bucket with versions. Thumbnails are an example."""
     for role in resources(template, "AWS::IAM::Role"):
         allowed = list(statements(template, role))
-        puts = (referred(one["Resource"]) for one in allowed if "s3:PutObject" in one["Action"])
-        gets = (referred(one["Resource"]) for one in allowed if "s3:GetObject" in one["Action"])
+        puts = (referenced_ids(one["Resource"]) for one in allowed if "s3:PutObject" in one["Action"])
+        gets = (referenced_ids(one["Resource"]) for one in allowed if "s3:GetObject" in one["Action"])
         if name in set().union(*puts) and any(_has_versions(template, source) for source in set().union(*gets)):
             return True
     return False

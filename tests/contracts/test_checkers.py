@@ -1,6 +1,7 @@
-"""We have accepted every finding of cdk-nag and cfn-lint, with a reason for each.
+"""These tests check that this project accepts every finding of cdk-nag and cfn-lint with a reason.
 
-Acknowledgments in the app accept findings of cdk-nag. IGNORED has the rules of cfn-lint that we do not follow.
+Acknowledgments in the app accept findings of cdk-nag. IGNORED has the rules of cfn-lint that this project does
+not follow.
 """
 
 import json
@@ -30,7 +31,7 @@ IGNORED = {
     "I1022": "Fn::Sub would read better than Fn::Join, but CDK writes only Fn::Join",
     "I4010": "cfn-lint wants a machine-readable description of the architecture; the lessons have one for people",
 }
-"""The rules of cfn-lint that we ignore, with reasons."""
+"""The rules of cfn-lint that the project does not follow, with reasons."""
 
 
 @cache
@@ -87,7 +88,7 @@ def test_every_finding_is_acknowledged_on_its_own_construct(profile: str) -> Non
     ],
     ids=["no such finding", "acknowledged for a whole stack", "no reason"],
 )
-def test_an_unneeded_broad_or_unexplained_acknowledgment_is_reported(path: str, reason: str, fault: str) -> None:
+def test_a_wrong_acknowledgment_is_reported(path: str, reason: str, fault: str) -> None:
     (found,) = _faults(_findings("sandbox"), {("AwsSolutions-S1", path): reason})
     assert fault in found
 

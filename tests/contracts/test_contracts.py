@@ -22,7 +22,7 @@ CONTRACTS = {name: module for name, module in MODULES.items() if hasattr(module,
 
 def profiles_of(contract: ModuleType) -> tuple[str, ...]:
     """Return the profiles in which a contract holds."""
-    return getattr(contract, "HELD_IN", tuple(PROFILES))
+    return getattr(contract, "CONTRACT_PROFILES", tuple(PROFILES))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Permissions that the local AWS records become names of the templates. Unused permissions have reasons."""
+"""These tests check how recorded permissions are translated and compared with grants and with reasons.
+
+The local AWS, a program that imitates AWS on this machine, records the permissions that roles use.
+"""
 
 import json
 from pathlib import Path
@@ -8,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.contracts.least_privilege import Grant, compare, faults, grants, services_of
-from tests.contracts.unused_permissions import REASONS, Reason, stale
+from tests.contracts.unused_permissions import REASONS, Reason, stale_reasons
 from tests.support.apps import EVERY_STACK, template_with, templates
 from tests.support.permissions import (
     USED_FILE,
@@ -30,7 +33,10 @@ READ = Grant("Role", "s3:GetObject", "${Uploads}/*")
 
 @pytest.fixture(scope="module")
 def granted() -> list[tuple[str, str, str, str]]:
-    """Return all grants of both profiles, and of batch with a schedule: example, service, action and resource."""
+    """Return all grants of both profiles, and of batch with a schedule.
+
+    A grant has the short name of an example, a service, an action and a resource.
+    """
     all_templates = [(stem, templates(profile)[stem]) for profile, stem in EVERY_STACK]
     return [
         (stem, services_of(template)[grant.role], grant.action, grant.resource)
@@ -43,17 +49,17 @@ def scheduled_batch() -> Template:
     return template_with("batch", batch_schedule="rate(1 day)")
 
 
-def test_the_role_of_the_schedule_of_batch_has_only_needed_permissions() -> None:
+def test_the_schedule_of_batch_has_a_role_with_only_needed_permissions() -> None:
     assert faults(scheduled_batch()) == []
 
 
 def test_every_reason_belongs_to_a_grant(granted: list[tuple[str, str, str, str]]) -> None:
-    assert list(stale(REASONS, granted)) == []
+    assert list(stale_reasons(REASONS, granted)) == []
 
 
 def test_a_reason_without_a_grant_is_reported(granted: list[tuple[str, str, str, str]]) -> None:
     reason = Reason(service="lambda", actions=("dynamodb:Scan",), why="reports")
-    assert list(stale([reason], granted)) == [
+    assert list(stale_reasons([reason], granted)) == [
         "no role of lambda is granted dynamodb:Scan: remove it from unused_permissions.py"
     ]
 
@@ -63,12 +69,12 @@ def test_a_reason_for_a_used_permission_is_reported() -> None:
     assert "it is no longer true" in fault
 
 
-def test_a_used_permission_needs_a_grant_of_the_same_role_and_resource() -> None:
+def test_a_used_permission_needs_a_grant_for_its_role_and_its_resource() -> None:
     for other in (Grant("Role", "s3:GetObject", "*"), Grant("Another", READ.action, READ.resource)):
         assert [fault for fault in compare({other}, {READ}, lambda _grant: True) if "without a grant" in fault]
 
 
-def test_the_roles_in_the_file_exist() -> None:
+def test_the_roles_in_used_permissions_txt_exist() -> None:
     assert {permission[:2] for permission in read_permissions(USED_FILE)} <= {
         (stem, role) for profile, stem in EVERY_STACK for role in services_of(templates(profile)[stem])
     }
@@ -121,7 +127,7 @@ def test_an_arn_becomes_a_name_of_the_template(stack: Stack, granted: str, name:
     assert stack.template_name(granted) == name
 
 
-def test_a_refused_permission_counts_as_missing_and_an_allowed_one_as_used(stack: Stack, tmp_path: Path) -> None:
+def test_a_refused_permission_is_missing_and_an_allowed_permission_is_used(stack: Stack, tmp_path: Path) -> None:
     record = tmp_path / "permissions.jsonl"
     lines = [
         ("mine-role-2b", "s3:PutObject", "arn:aws:s3:::mine-uploads-1a/a", False),

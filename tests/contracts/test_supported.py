@@ -1,4 +1,7 @@
-"""Everything outside the templates also has support: container images, Python, Node, runners and setting values."""
+"""These tests check that AWS or somebody else still supports all versions that are not in a template.
+
+They are versions of container images, Python, Node, packages and runners, and values of settings.
+"""
 
 import re
 import tomllib
@@ -19,7 +22,7 @@ from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
 
 PACKAGES_WITH_AN_END = ("awscli", "aws-xray-sdk")
-"""Packages whose end of support an upgrade does not solve. docs/decisions.md has the reasons."""
+"""Packages whose support ends, without a newer version that we could use. docs/decisions.md has the reasons."""
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 _BASE_IMAGE = re.compile(r"^(?:FROM (?:--\S+ )*|ARG \w+=)(\S+:\S+)", re.MULTILINE)
 _OFFICIAL_IMAGE = re.compile(r".*/(?P<language>[a-z]+):(?P<version>\d+\.\d+)[0-9.]*-slim-(?P<debian>[a-z]+)")
@@ -43,7 +46,7 @@ def _workflow_versions() -> Iterator[str]:
             yield from (f"python {version}" for version in job.get("strategy", {}).get("matrix", {}).get("python", ()))
             for step in job["steps"]:
                 version = step.get("with", {}).get("python-version", "$")
-                if not version.startswith("$"):  # ${{ matrix.python }} is a reference to the matrix above
+                if not version.startswith("$"):  # ${{ matrix.python }} refers to the versions that are yielded above
                     yield f"python {version}"
 
 
@@ -74,7 +77,7 @@ def test_versions_outside_the_templates_are_supported(name: str) -> None:
     assert faults_of(name, table(), today()) == []
 
 
-def test_every_kind_of_version_is_found() -> None:
+def test_the_functions_above_find_every_kind_of_version() -> None:
     kinds = {re.split(r"[ _:-]", name)[0] for name in OUTSIDE_TEMPLATES}
     assert {"python", "debian", "node", "ubuntu", "wordpress", "postgres", "nano"} <= kinds
 
@@ -101,7 +104,7 @@ def test_support_of_lambda_runtimes_ends_on_the_days_that_aws_publishes() -> Non
     assert len(runtimes) >= 2
 
 
-# -- rows that are faults
+# -- when a row becomes a fault
 
 CHECKED, END, ACCEPTED_UNTIL = date(2026, 1, 1), date(2030, 7, 1), date(2030, 9, 1)
 A_DAY = timedelta(days=1)

@@ -1,4 +1,7 @@
-"""Reasons for permissions that no role uses in the local AWS. A test fails when a reason is no longer true."""
+"""Reasons for permissions that no role uses in the local AWS, a program that imitates AWS on this machine.
+
+A test fails if a reason is no longer true.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -29,8 +32,11 @@ class Reason:
         )
 
 
-def stale(reasons: Iterable[Reason], grants: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
-    """Yield a sentence for each action with a reason but no grant. A grant is (stem, service, action, resource)."""
+def stale_reasons(reasons: Iterable[Reason], grants: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
+    """Yield a sentence for each action that has a reason but no grant.
+
+    A grant is (stem, service, action, resource). `stem` is the short name of an example, such as ecs_ec2.
+    """
     known_grants = list(grants)
     for reason in reasons:
         for action in reason.actions:
@@ -57,7 +63,7 @@ REASONS = (
         service="lambda",
         actions=("s3:PutBucketPolicy",),
         resource="*/[*]",
-        why="CDK's statement names the bucket and its objects. For objects the action allows nothing, because an "
+        why="CDK's statement names the bucket and its objects. For objects, the grant has no effect, because an "
         "object has no bucket policy.",
     ),
     Reason(
@@ -86,13 +92,13 @@ REASONS = (
             "s3:PutObject",
         ),
         stem="api",
-        why="The local AWS writes no access logs. This is exactly AWS's list for a bucket. "
+        why="The local AWS writes no access logs. AWS lists exactly these actions for a bucket. "
         "https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3",
     ),
     Reason(
         service="vpc-flow-logs",
         actions=("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
-        why="The local AWS has no network packets. This is AWS's list without the actions that create and list log "
+        why="The local AWS has no network packets. AWS lists these actions, and actions that create and list log "
         "groups. https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html",
     ),
     Reason(
@@ -148,7 +154,7 @@ REASONS = (
         service="ec2",
         actions=("policy/service-role/AmazonEC2ContainerServiceforEC2Role",),
         stem="batch",
-        why="The ECS agent on Batch's instances needs this policy. A policy of ours could not name the cluster, "
+        why="The ECS agent on Batch's instances needs this policy. Our own policy could not name the cluster, "
         "because Batch creates it. https://docs.aws.amazon.com/batch/latest/userguide/instance_IAM_role.html",
     ),
 )

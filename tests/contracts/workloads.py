@@ -1,6 +1,6 @@
-"""Find the workloads of a template, and the services that the workloads call.
+"""Functions that find the workloads of a template, and the services that the workloads call.
 
-A workload runs in a network of the stack: the tasks of a service, instances, or a function.
+A workload runs in a network of the stack. It is a function, a group of instances, or all tasks of a service.
 """
 
 from collections.abc import Iterator
@@ -18,15 +18,15 @@ ENDPOINTS = {
     "ecr": {"ecr.api", "ecr.dkr", "s3"},  # ECR keeps image layers in S3
     "ecs": {"ecs", "ecs-agent", "ecs-telemetry"},
 }
-"""The names of a service's endpoints, if they differ from the prefix of its actions or if there are several.
+"""The names of the endpoints of a service. A service that is not here has one endpoint, named as its actions begin.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html"""
 CALLED_BY_LAMBDA = {"logs", "ec2"}
-"""Services that Lambda itself calls for a function. These calls do not pass the function's network."""
+"""Services that Lambda itself calls for a function. Lambda does not use the network of the function for this."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """The targets of a target group: the tasks of a service."""
+    """The targets of a target group. They are the tasks of a service."""
 
     workload: Workload
     target_type: str
@@ -42,7 +42,7 @@ def workloads(template: Template) -> Iterator[Workload]:
     for name in resources(template, "AWS::AutoScaling::AutoScalingGroup"):
         yield _instances(template, name)
     for name in resources(template, "AWS::Batch::ComputeEnvironment"):
-        yield _environment(template, name)
+        yield _compute_environment(template, name)
     for name, function in resources(template, "AWS::Lambda::Function").items():
         if "VpcConfig" in function["Properties"]:
             yield _function(template, name)
@@ -65,8 +65,8 @@ def _targets(template: Template, service: str, task: Any, attached: Any) -> Targ
     (strategy,) = properties(template, service)["CapacityProviderStrategy"]
     provider = properties(template, name_of(strategy["CapacityProvider"]))
     workload = _instances(template, name_of(provider["AutoScalingGroupProvider"]["AutoScalingGroupArn"]))
-    host = mapping.get("HostPort", 0)
-    return Targets(workload, "instance", range(host, host + 1) if host else EPHEMERAL_PORTS)
+    host_port = mapping.get("HostPort", 0)
+    return Targets(workload, "instance", range(host_port, host_port + 1) if host_port else EPHEMERAL_PORTS)
 
 
 def _tasks(template: Template, name: str) -> Workload:
@@ -88,7 +88,7 @@ def _instances(template: Template, name: str) -> Workload:
     subnets = tuple(subnet_of(subnet) for subnet in scaling_group["VPCZoneIdentifier"])
     interfaces = data.get("NetworkInterfaces", [])
     interface_groups = [group for interface in interfaces for group in interface.get("Groups", [])]
-    needs = _needs_of_profile(template, data.get("IamInstanceProfile", {}).get("Arn"))
+    needs = _needs_of_instance_profile(template, data.get("IamInstanceProfile", {}).get("Arn"))
     for task in resources(template, "AWS::ECS::TaskDefinition").values():
         if "EC2" in task["Properties"]["RequiresCompatibilities"]:
             needs |= _needs_of_task(template, task["Properties"])
@@ -97,28 +97,28 @@ def _instances(template: Template, name: str) -> Workload:
         security_groups=names_of([*data.get("SecurityGroupIds", []), *interface_groups]),
         subnets=subnets,
         public_address=assigns_public_addresses(template, subnets)
-        or any(found.get("AssociatePublicIpAddress") for found in interfaces),
+        or any(interface.get("AssociatePublicIpAddress") for interface in interfaces),
         needs=needs,
     )
 
 
-def _environment(template: Template, name: str) -> Workload:
+def _compute_environment(template: Template, name: str) -> Workload:
     # An unmanaged environment has no subnets in the template, so `reachable` reports a fault.
     compute = properties(template, name).get("ComputeResources", {})
     subnets = tuple(subnet_of(subnet) for subnet in compute.get("Subnets", []))
     jobs = [job["Properties"] for job in resources(template, "AWS::Batch::JobDefinition").values()]
     containers = [job["ContainerProperties"] for job in jobs]
-    needs = _needs_of_profile(template, compute.get("InstanceRole"))
+    needs = _needs_of_instance_profile(template, compute.get("InstanceRole"))
     for container in containers:
         needs |= _needs_of_roles(template, container.get("JobRoleArn"), container.get("ExecutionRoleArn"))
         needs |= _needs_of_image(container["Image"])
-    fargate = str(compute.get("Type", "")).startswith("FARGATE")
-    assigned = (one.get("NetworkConfiguration", {}).get("AssignPublicIp") == "ENABLED" for one in containers)
+    is_fargate = str(compute.get("Type", "")).startswith("FARGATE")
+    have_addresses = (one.get("NetworkConfiguration", {}).get("AssignPublicIp") == "ENABLED" for one in containers)
     return Workload(
         name,
         security_groups=names_of(compute.get("SecurityGroupIds", [])),
         subnets=subnets,
-        public_address=all(assigned) if fargate else assigns_public_addresses(template, subnets),
+        public_address=all(have_addresses) if is_fargate else assigns_public_addresses(template, subnets),
         needs=needs,
     )
 
@@ -139,12 +139,12 @@ def _needs_of_task(template: Template, task: Any) -> frozenset[str]:
     return needs.union(*(_needs_of_image(container["Image"]) for container in task["ContainerDefinitions"]))
 
 
-def _needs_of_profile(template: Template, profile: Any) -> frozenset[str]:
+def _needs_of_instance_profile(template: Template, profile: Any) -> frozenset[str]:
     return _needs_of_roles(template, *properties(template, name_of(profile)).get("Roles", []))
 
 
 def _needs_of_roles(template: Template, *roles: Any) -> frozenset[str]:
-    """Return the services of all actions that the roles allow. A workload should be able to call each service."""
+    """Return the endpoints for all actions that the roles allow. A workload should be able to call each endpoint."""
     services = {
         action.partition(":")[0] for role in roles if role for action in allowed_actions(template, name_of(role))
     }

@@ -1,4 +1,4 @@
-"""The diagrams in the lessons show the resources of the templates. test_generated.py checks that they are current."""
+"""These tests check the diagrams in the lessons. test_generated.py checks that the diagrams are up to date."""
 
 import copy
 import json
@@ -24,10 +24,10 @@ def test_arrows_added_by_hand_connect_nodes_of_the_diagram(stem: str) -> None:
     text = (ROOT / "docs" / f"{stem}.md").read_text()
     block = re.search(rf'%% \[\[\[cog diagram\("{stem}"\) \]\]\]\n(.*?)%% \[\[\[end\]\]\]\n(.*?)```', text, re.DOTALL)
     assert block, f"docs/{stem}.md has no diagram"
-    generated, lines = block.groups()
-    nodes = set(re.findall(r"^ +(?:subgraph )?(\w+)(?: ?[\[({])", generated + lines, re.MULTILINE))
-    nodes |= set(re.findall(r"> (\w+)[\[({]", lines))
-    for line in lines.splitlines():
+    generated, added_lines = block.groups()
+    nodes = set(re.findall(r"^ +(?:subgraph )?(\w+)(?: ?[\[({])", generated + added_lines, re.MULTILINE))
+    nodes |= set(re.findall(r"> (\w+)[\[({]", added_lines))
+    for line in added_lines.splitlines():
         ends = re.fullmatch(r" {4}(\w+)\S* ?.*?> (\w+)(?:[\[({].*)?", line)
         assert ends, line
         assert set(ends.groups()) <= nodes, line
@@ -38,11 +38,13 @@ def test_every_line_is_valid_mermaid_and_every_node_has_its_own_name(profile: st
     text = r'"[^"`#;]+"'
     node = rf"(\w+)(?:\[{text}\]|\(\[{text}\]\)|\[\({text}\)\]|\[\[{text}\]\]|\{{\{{{text}\}}\}})"
     arrow = r"\w+ (?:-- [\w, ]+ -->|-\. [\w, ]+ \.->|-->|-\.->) \w+"
-    for drawn in diagrams(assembly(profile)).values():
-        _, *lines = drawn.splitlines()
-        rest = [line for line in lines if not re.fullmatch(rf" +(?:{node}|{arrow}|subgraph \w+ \[{text}\]|end)", line)]
-        assert rest == []
-        names = re.findall(rf"^ +{node}$", drawn, re.MULTILINE)
+    for diagram_text in diagrams(assembly(profile)).values():
+        _, *lines = diagram_text.splitlines()
+        invalid_lines = [
+            line for line in lines if not re.fullmatch(rf" +(?:{node}|{arrow}|subgraph \w+ \[{text}\]|end)", line)
+        ]
+        assert invalid_lines == []
+        names = re.findall(rf"^ +{node}$", diagram_text, re.MULTILINE)
         assert len(names) == len(set(names)) > 0
 
 
@@ -50,9 +52,9 @@ def test_every_line_is_valid_mermaid_and_every_node_has_its_own_name(profile: st
 def test_a_diagram_has_all_stores_and_services_and_at_most_15_nodes(profile: str, stem: str) -> None:
     template = templates(profile)[stem]
     kinds = r".*(S3::Bucket|::Table|SQS::Queue|Repository|ECS::Service|JobQueue|JobDefinition|ScalingGroup|Instance)"
-    wanted = {name for name, found in template["Resources"].items() if re.fullmatch(kinds, found["Type"])}
+    needed_nodes = {name for name, resource in template["Resources"].items() if re.fullmatch(kinds, resource["Type"])}
     nodes = set(architecture(template).nodes)
-    assert wanted <= nodes
+    assert needed_nodes <= nodes
     assert 0 < len(nodes) <= MAX_NODES
 
 

@@ -1,6 +1,6 @@
 """Every example has a lesson: docs/<stem>.md, where the stem is the short name of the example, such as ecs_ec2.
 
-The outputs, alarms, settings and numbers in a lesson are those of the stack.
+These tests check that the outputs, alarms, settings and numbers in a lesson are correct for the stack.
 """
 
 import re
@@ -29,10 +29,10 @@ every_lesson = pytest.mark.parametrize("stem", STEMS)
 
 
 def _constant(file: str, name: str) -> int:
-    """Return the whole number that a Python file assigns to a constant."""
-    found = re.search(rf"^{name} = (\d+)", (ROOT / file).read_text(), re.MULTILINE)
-    assert found, f"{file} has no {name}"
-    return int(found[1])
+    """Return the value of a constant in a Python file. The value is a whole number."""
+    assignment = re.search(rf"^{name} = (\d+)", (ROOT / file).read_text(), re.MULTILINE)
+    assert assignment, f"{file} has no {name}"
+    return int(assignment[1])
 
 
 SERVICE = properties_of(templates("sandbox")["fargate"], "AWS::ECS::Service")
@@ -41,7 +41,7 @@ SECONDS_UNTIL_UNHEALTHY = TARGET_GROUP["UnhealthyThresholdCount"] * TARGET_GROUP
 LIMIT_SECONDS, QUIET_SECONDS, FINISH_SECONDS = (
     _constant("containers/web/web/server.py", f"{name}_SECONDS") for name in ("LIMIT", "QUIET", "FINISH")
 )
-"""The times in which a stopping web server finishes its requests. server.py explains each."""
+"""Times in which a web server that ECS stops finishes its requests. server.py explains each of the three times."""
 NUMBERS: Mapping[str, list[str]] = {
     "api": [f"{api_gateway.KEY_RATE} requests a second", f"{api_gateway.KEY_BURST} at once"],
     "cron": [
@@ -77,7 +77,7 @@ NUMBERS: Mapping[str, list[str]] = {
         f"{thumbnail.MEMORY_MB:,} MB",
     ],
 }
-"""Numbers of the stack that the lesson must contain. Costs are not here, because cog writes them into the lesson."""
+"""Numbers of the stack that the lesson must contain. Costs are missing here, because cog writes them into lessons."""
 
 
 @every_lesson
@@ -87,7 +87,7 @@ def test_every_example_has_a_lesson_with_all_sections(stem: str) -> None:
     assert "<!-- [[[cog cost." in section(lesson(stem), "What it costs")
 
 
-def test_the_readme_has_a_row_for_each_example_and_no_other() -> None:
+def test_the_readme_has_one_row_for_each_example() -> None:
     rows = re.findall(r"^\| \[(\w+)\]\(docs/\1\.md\) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert sorted(rows) == STEMS
 

@@ -119,9 +119,9 @@ def test_fifty_simultaneous_patches_are_all_stored(api_client: ApiClient) -> Non
         versions = list(pool.map(add_member, range(50)))
     patched = api_client.send("GET", note).json()
     assert patched["body"] == {str(number): number for number in range(50)}
-    # Each patch made its own version of the note, but there may be more versions. If DynamoDB answers too late, botocore
-    # repeats a write that DynamoDB has already stored. If another client has then changed the note, the function answers
-    # 412, and the client sends its patch again.
+    # Each patch made its own version of the note, but there may be more versions. If DynamoDB answers too late,
+    # botocore repeats a write that DynamoDB has already stored. If another client has then changed the note, the
+    # function answers 412, and the client sends its patch again.
     assert len({*versions}) == 50
     assert f'"{patched["version"]}"' in versions
     api_client.send("DELETE", note)

@@ -1,4 +1,7 @@
-"""`make deploy` first checks the profile of deployed stacks, and the processor type of their instances."""
+"""These tests run the check with which `make deploy` begins.
+
+It compares the profile and the processor type of deployed stacks with the new profile and processor type.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +14,7 @@ from botocore.stub import Stubber
 from scripts import check_profile
 from tests.support.apps import template_with
 
-AMI_OF_ARM = {
+ARM_AMI_PARAMETER = {
     "ParameterKey": "SsmParameterValue",
     "ParameterValue": "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id",
 }
@@ -36,7 +39,7 @@ def fake_account(monkeypatch: pytest.MonkeyPatch) -> None:
             "CreationTime": datetime(2026, 11, 21, tzinfo=UTC),
             "StackStatus": "CREATE_COMPLETE",
             "Tags": [{"Key": "profile", "Value": profile}] if profile else [],
-            "Parameters": [AMI_OF_ARM] if name == "arm-ecs-ec2" else [],
+            "Parameters": [ARM_AMI_PARAMETER] if name == "arm-ecs-ec2" else [],
         }
         for name, profile in PROFILES_OF_STACKS.items()
     ]

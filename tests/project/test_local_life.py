@@ -1,4 +1,4 @@
-"""These tests check `make local` after failures: a used port, an engine that was killed, an interrupted deployment.
+"""These tests check `make local` after failures: a used port, a killed engine, or an interrupted deployment.
 
 The engine is the process of the local AWS, which imitates AWS on this machine.
 """
@@ -44,13 +44,13 @@ def test_if_another_process_uses_the_default_port_the_engine_uses_a_free_port(
             other_server.bind(("127.0.0.1", PORT))
             other_server.listen()
         except OSError:
-            print("another process already uses the port, which is good enough for this test")
+            print("another process already uses the port, so the test works without other_server")
         engine = _engine(aws)
     assert engine.port != PORT
     assert f"another process uses port {PORT}, so the local AWS uses port {engine.port}" in capsys.readouterr().out
 
 
-def test_a_running_engine_is_used_again_and_a_killed_engine_is_replaced(aws: LocalAws) -> None:
+def test_make_local_uses_a_running_engine_again_and_replaces_a_killed_engine(aws: LocalAws) -> None:
     first = _engine(aws)
     assert _engine(aws) == first
     os.kill(first.pid, signal.SIGKILL)
@@ -60,7 +60,7 @@ def test_a_running_engine_is_used_again_and_a_killed_engine_is_replaced(aws: Loc
 
 
 def test_an_engine_of_an_older_version_is_replaced(aws: LocalAws) -> None:
-    """An engine of an older version does not run the web site that the cron example checks."""
+    """An engine of an older version has no site_port: it does not run the web site that the cron example checks."""
     first = _engine(aws)
     (aws.folder / "engine.json").write_text(f'{{"pid": {first.pid}, "port": {first.port}}}')
     second = _engine(aws)
@@ -105,7 +105,7 @@ def test_down_reports_resources_that_were_not_destroyed(
     assert not psutil.pid_exists(engine.pid)
 
 
-def test_down_only_stops_the_engine_after_an_incomplete_deployment(
+def test_after_an_incomplete_deployment_down_only_stops_the_engine(
     aws: LocalAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine = aws.start()
@@ -120,11 +120,11 @@ def test_down_only_stops_the_engine_after_an_incomplete_deployment(
     not Path("/proc").exists(), reason="the test reads the list of processes that only Linux has in /proc"
 )
 @pytest.mark.parametrize(
-    ("sign", "output_before_signal"),
+    ("signal_number", "output_before_signal"),
     [(signal.SIGINT, "    synthesizing: "), (signal.SIGHUP, "==> synthesize and deploy")],
 )
 def test_an_interrupted_deployment_leaves_nothing_running(
-    aws: LocalAws, sign: signal.Signals, output_before_signal: str
+    aws: LocalAws, signal_number: signal.Signals, output_before_signal: str
 ) -> None:
     """The person presses Ctrl-C during the deployment, or closes the terminal during the synthesis."""
     with subprocess.Popen(
@@ -144,7 +144,7 @@ def test_an_interrupted_deployment_leaves_nothing_running(
         wait_for(
             lambda: len(_processes_of(aws)) > 2, "a process of the CDK CLI, in addition to the engine and the command"
         )
-        os.killpg(up.pid, sign)  # a terminal sends the signal to the process group
+        os.killpg(up.pid, signal_number)  # a terminal sends the signal to the process group
         assert "no process is left running" in up.stderr.read()
         assert up.wait() == 1
     assert engine is not None
@@ -155,9 +155,9 @@ def test_an_interrupted_deployment_leaves_nothing_running(
 
 def _processes_of(aws: LocalAws) -> list[str]:
     # The path of the folder is in the arguments or in the environment of every process that `make local` starts.
-    found = []
+    command_lines = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # the process has ended
             if os.fsencode(aws.folder) in (process / "cmdline").read_bytes() + (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_text())
-    return found
+                command_lines.append((process / "cmdline").read_text())
+    return command_lines

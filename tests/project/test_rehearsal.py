@@ -21,7 +21,7 @@ from config import PROFILES
 from local.inventory import inventory
 from localaws import Engine, LocalAws
 from scripts.recover import recover
-from tests.contracts.reading import referred
+from tests.contracts.reading import referenced_ids
 from tests.support.apps import STACKS, assembly, stack_name, templates
 from tests.support.deployment import ClientFactory
 from tests.support.folders import ROOT
@@ -74,7 +74,9 @@ def add_failing_resource(template: Template, place: str) -> None:
     """Add a resource that fails. CloudFormation creates it after half of the other resources, or after all of them."""
     all_resources = template["Resources"]
     dependencies = {
-        name: sorted(referred(resource.get("Properties", {})) & all_resources.keys() | {*resource.get("DependsOn", [])})
+        name: sorted(
+            referenced_ids(resource.get("Properties", {})) & all_resources.keys() | {*resource.get("DependsOn", [])}
+        )
         for name, resource in all_resources.items()
     }
     order = list(TopologicalSorter(dependencies).static_order())

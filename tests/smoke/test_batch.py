@@ -1,4 +1,4 @@
-"""These tests use the deployed batch example as a person does: they upload pictures, run a job, and read thumbnails.
+"""These tests upload pictures to the deployed batch example, run a job, and read the thumbnails.
 
 They run in an account, or in the local AWS, a program that imitates AWS on this machine.
 """
@@ -91,7 +91,7 @@ def example(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[
     environment: dict[str, str] | None = None
     if not request.config.getoption("--live"):
         environment = request.getfixturevalue("local_aws").environment(request.getfixturevalue("engine"))
-    elif "AWS_ENDPOINT_URL" in os.environ:  # the tests run with --live, but the environment leads to a local AWS
+    elif "AWS_ENDPOINT_URL" in os.environ:  # in spite of --live, this variable leads to the local AWS
         environment = dict(os.environ)
     example = BatchExample(deployment, environment)
     yield example

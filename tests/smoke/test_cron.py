@@ -61,13 +61,13 @@ class CronExample:
         return result
 
     def item(self, url: str, scheduled_at: str | None = None) -> dict[str, Any] | None:
-        """Return the item of a run, or None. Without `scheduled_at`, it is the run that this test started."""
+        """Return the item of a run, or None if there is none. The default run is the run that this test started."""
         key = {"url": {"S": url}, "scheduled_at": {"S": scheduled_at or self.scheduled_at}}
         found = self.dynamodb.get_item(TableName=self.outputs["ResultsTableName"], Key=key, ConsistentRead=True)
         return {name: next(iter(value.values())) for name, value in found.get("Item", {}).items()} or None
 
-    def latest(self, url: str) -> dict[str, Any] | None:
-        """Return the item of the latest run, or None."""
+    def latest_item(self, url: str) -> dict[str, Any] | None:
+        """Return the item of the latest run, or None if there is none."""
         found = self.dynamodb.query(
             TableName=self.outputs["ResultsTableName"],
             KeyConditionExpression="#url = :url",
@@ -84,9 +84,9 @@ class CronExample:
 
 
 BAD_SITES = {
-    f"http://{'a' * 64}.invalid/": "its name does not resolve",  # this name is too long, so no DNS server is asked
+    f"http://{'a' * 64}.invalid/": "its name does not resolve",  # this name is too long for DNS
     "ftp://example.com/": "only http and https are requested, not 'ftp'",
-    "http://127.0.0.1:1/": None,  # if private addresses are allowed, the machine itself refuses the connection
+    "http://127.0.0.1:1/": None,  # the error depends on the setting cron_allow_private
 }
 
 
@@ -101,11 +101,9 @@ def example(deployment: Deployment) -> Iterator[CronExample]:
 def test_the_schedule_starts_runs(example: CronExample, deployment: Deployment) -> None:
     schedule = deployment.client("scheduler").get_schedule(Name=example.outputs["ScheduleName"])
     if schedule["ScheduleExpression"].startswith("cron("):
-        pytest.skip(
-            "a cron(...) schedule starts its first run later; only a rate(...) schedule starts it within minutes"
-        )
+        pytest.skip("only a rate(...) schedule starts its first run within minutes")
     for url in example.urls():
-        result = wait_for(partial(example.latest, url), f"a result for {url}", seconds=FIRST_RUN_SECONDS)
+        result = wait_for(partial(example.latest_item, url), f"a result for {url}", seconds=FIRST_RUN_SECONDS)
         assert result["url"] == url
         assert datetime.fromisoformat(result["scheduled_at"]) <= datetime.now(UTC)
         assert result["up"] or result["error"], result

@@ -10,7 +10,7 @@ import requests
 from tests.support.deployment import Deployment
 from tests.support.waiting import wait_for
 
-PATIENCE_SECONDS = 900
+MAX_WAIT_SECONDS = 900
 """In this time ECS pulls an image, starts a task and checks its health. On EC2, an instance may have to start first."""
 
 
@@ -36,7 +36,7 @@ class Service:
             return session.get(f"{self.url}{path}", timeout=10)
 
     def whoami(self) -> dict[str, Any]:
-        """Return the description of the task that answers this request."""
+        """Send a request. Return the description of the task that answers it."""
         response = self.get("api/whoami")
         response.raise_for_status()
         return dict(response.json())
@@ -79,7 +79,7 @@ class Service:
 
     @contextmanager
     def deployment_with_missing_image(self) -> Iterator[str]:
-        """Deploy an image that does not exist. Yield the previous task definition, and restore it at the end."""
+        """Deploy an image that does not exist. Yield the previous task definition, and deploy it again at the end."""
         good_definition: str = self.describe()["taskDefinition"]
         bad_definition = self._register_with_missing_image(good_definition)
         try:
@@ -106,7 +106,7 @@ class Service:
 
 def check_page(service: Service, launch_type: str) -> None:
     """Check the page, the description of the task as JSON, and the health checks."""
-    wait_for(service.is_steady, "the end of all deployments", seconds=PATIENCE_SECONDS)
+    wait_for(service.is_steady, "the end of all deployments", seconds=MAX_WAIT_SECONDS)
     page = service.get()
     assert page.status_code == 200
     assert page.headers["Content-Type"].startswith("text/html")
@@ -119,20 +119,20 @@ def check_page(service: Service, launch_type: str) -> None:
 
 def check_two_zones(service: Service) -> None:
     """Check that tasks run in two availability zones, and that at least two tasks answer requests."""
-    wait_for(service.is_in_two_zones, "tasks in two zones", seconds=PATIENCE_SECONDS)
+    wait_for(service.is_in_two_zones, "tasks in two zones", seconds=MAX_WAIT_SECONDS)
     running = service.running_task_ids()
     wait_for(lambda: len(service.answering_task_ids() & running) >= 2, "two tasks to answer")
 
 
 def check_rollback(service: Service) -> None:
     """Check that ECS rolls back a deployment whose image does not exist. The page must answer all the time."""
-    wait_for(service.is_steady, "the end of all deployments", seconds=PATIENCE_SECONDS)
+    wait_for(service.is_steady, "the end of all deployments", seconds=MAX_WAIT_SECONDS)
     before = service.failure_events()
 
     def is_rolled_back() -> bool:
         assert service.get().status_code == 200
-        has_failed = bool(service.failure_events() - before)  # before this event, the deployment perhaps has not begun
+        has_failed = bool(service.failure_events() - before)  # without such an event, the deployment may not have begun
         return has_failed and service.describe()["taskDefinition"] == good_definition and service.is_steady()
 
     with service.deployment_with_missing_image() as good_definition:
-        wait_for(is_rolled_back, "the deployment to be rolled back", seconds=PATIENCE_SECONDS)
+        wait_for(is_rolled_back, "the deployment to be rolled back", seconds=MAX_WAIT_SECONDS)

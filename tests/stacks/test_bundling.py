@@ -1,4 +1,4 @@
-"""A function's bundle fits Lambda's processor and Python, and has exactly the locked requirements.
+"""These tests check that the bundle of a function works on Lambda and has exactly the locked requirements.
 
 A lock is a requirements.txt with exact versions and hashes. CDK uploads a bundle as the code of a function.
 """
@@ -37,7 +37,7 @@ def requirements(package: str) -> dict[str, str]:
 
 @pytest.fixture
 def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return an empty project. Its cache of installed requirements is empty, too."""
+    """Return the folder of an empty project. Its cache of installed requirements is empty, too."""
     monkeypatch.setattr(_bundling, "ROOT", tmp_path)
     monkeypatch.setattr(_bundling, "CACHE", tmp_path / "cache")
     return tmp_path
@@ -93,7 +93,7 @@ def test_lambda_can_import_the_handler(package: str, tmp_path: Path) -> None:
     """Python imports the handler here with only the standard library, the bundle and the runtime's packages."""
     folder = build_bundle(package, tmp_path)
     library = Path(ast.__file__).parent
-    for compiled in BUNDLES[package].compiled:  # this machine cannot run the code in the bundle
+    for compiled in BUNDLES[package].compiled:  # this machine cannot run this compiled code of the bundle
         (folder / compiled).rename(folder / f"{compiled}.of_lambda")
         (folder / compiled).symlink_to(_installed(compiled))
     runtime = tmp_path / "runtime"
@@ -108,11 +108,11 @@ def test_lambda_can_import_the_handler(package: str, tmp_path: Path) -> None:
 
 
 def _installed(name: str) -> Path:
-    (found,) = {path / name for path in map(Path, sys.path) if (path / name).exists()}
-    return found.resolve()
+    (location,) = {path / name for path in map(Path, sys.path) if (path / name).exists()}
+    return location.resolve()
 
 
-def test_pip_runs_only_once_for_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_runs_only_once_for_an_unchanged_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = install_requirements(LAMBDA_SRC / "thumbnail")
     monkeypatch.setattr(_bundling, "_pip_install", lambda *_: pytest.fail("pip ran again"))
     assert install_requirements(LAMBDA_SRC / "thumbnail") == folder

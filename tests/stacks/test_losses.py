@@ -1,4 +1,4 @@
-"""A test fails if a change would delete or replace a store. The message names the store and the next steps.
+"""These tests check the message that appears if a changed template would delete or replace a store.
 
 A store is a resource that holds data, such as a bucket.
 """
@@ -29,7 +29,7 @@ def _key_schema(name: str) -> list[dict[str, str]]:
 
 ZONE_OF_SERVER = {"AvailabilityZone": {"Fn::GetAtt": ["Server", "Location.AvailabilityZone"]}}
 LOSSES: dict[str, tuple[dict[str, Any], dict[str, Any] | None, list[str]]] = {
-    # logical id: the resource before the change, the resource after it, and parts of the message
+    # logical id: the resource before the change, the resource after it, and words of the message
     "Removed": (_resource(BUCKET), None, [DELETED]),
     "RemovedInProduction": (_resource(TABLE) | RETAIN, None, [RETAINED_OUTSIDE]),
     "KeyChanged": (
@@ -78,10 +78,10 @@ def test_every_lost_store_is_reported_with_the_cause_and_the_consequence() -> No
         {"Resources": {name: change[version] for name, change in changes.items() if change[version]}}
         for version in (0, 1)
     )
-    found = losses(old, new, stores={BUCKET, TABLE, SERVER, DISK, REPOSITORY, LOG_GROUP, "AWS::RDS::DBInstance"})
-    assert set(found) == set(LOSSES)
-    for name, (_, _, parts) in LOSSES.items():
-        assert all(part in found[name] for part in parts), found[name]
+    explanations = losses(old, new, stores={BUCKET, TABLE, SERVER, DISK, REPOSITORY, LOG_GROUP, "AWS::RDS::DBInstance"})
+    assert set(explanations) == set(LOSSES)
+    for name, (_, _, expected_words) in LOSSES.items():
+        assert all(words in explanations[name] for words in expected_words), explanations[name]
 
 
 def test_store_types_include_every_type_that_production_retains() -> None:

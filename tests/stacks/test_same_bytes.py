@@ -1,6 +1,6 @@
 """Synthesis writes the same bytes for every user, in every folder, on every machine and at any time.
 
-An edit of a function changes the name of its asset, the archive with its code.
+If somebody edits a function, then its asset, which is the archive with its code, gets another name.
 """
 
 import hashlib
@@ -17,13 +17,16 @@ from tests.support.folders import ROOT
 
 SOURCES = ("app.py", "config.py", "settings_checks.py", "cdk.json", "stacks", "lambda_src", "containers")
 BUNDLED = "thumbnail"
-"""The only function whose requirements these tests bundle. Some of them are compiled."""
+"""The only function whose requirements these tests bundle. Some of these requirements contain compiled code."""
 every_profile = pytest.mark.parametrize("profile", PROFILES)
 
 
 @pytest.fixture(scope="module")
 def other_assemblies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the assemblies of a copy, made with another folder, user, locale, time zone, umask and hash seed."""
+    """Return the cloud assemblies of a copy of the project.
+
+    The copy is synthesized in another folder, with another user, locale, time zone, umask and hash seed.
+    """
     folder = tmp_path_factory.mktemp("somewhere else") / "ünïcode"
     folder.mkdir()
     for source in SOURCES:
@@ -87,18 +90,18 @@ def test_a_bundle_has_the_same_files_and_lambda_can_read_them(other_assemblies: 
 
 
 @pytest.mark.parametrize(
-    "edited", ["lambda_src/thumbnail/handler.py", "lambda_src/thumbnail/requirements.txt", "stacks/_bundling.py"]
+    "edited_file", ["lambda_src/thumbnail/handler.py", "lambda_src/thumbnail/requirements.txt", "stacks/_bundling.py"]
 )
-def test_an_edit_changes_the_name_of_the_bundle(edited: str) -> None:
+def test_an_edit_changes_the_name_of_the_bundle(edited_file: str) -> None:
     """CloudFormation deploys a function again only if the name of its asset changes."""
     assert _bundle_name() == _bundle_name()
-    assert _bundle_name(edited=ROOT / edited) != _bundle_name()
+    assert _bundle_name(edited_file=ROOT / edited_file) != _bundle_name()
 
 
-def _bundle_name(edited: Path | None = None) -> str:
-    read = Path.read_bytes
+def _bundle_name(edited_file: Path | None = None) -> str:
+    read_bytes = Path.read_bytes
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "read_bytes", lambda path: read(path) + (b"# edited" if path == edited else b""))
+        patch.setattr(Path, "read_bytes", lambda path: read_bytes(path) + (b"# edited" if path == edited_file else b""))
         return _bundling.digest_of(_bundling.LAMBDA_SRC / "thumbnail")
 
 

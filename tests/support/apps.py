@@ -48,8 +48,8 @@ def templates(profile: str) -> dict[str, Template]:
 
 def synthesize_example(stem: str, folder: Path, **settings: str) -> None:
     """Write the cloud assembly of one example with these settings into a folder."""
-    others = {name: mock.DEFAULT for other, name in STACKS.items() if other != stem}
-    with mock.patch.multiple(app, **others), without_validation():
+    other_stacks = {name: mock.DEFAULT for other_stem, name in STACKS.items() if other_stem != stem}
+    with mock.patch.multiple(app, **other_stacks), without_validation():
         synthesize(folder, **settings)
 
 
@@ -60,14 +60,14 @@ def without_validation() -> Any:
 
 @cache
 def template_with(stem: str, **settings: str) -> Template:
-    """Return an example's template with these settings. Tests share this object, so do not change it."""
+    """Return an example's template with these settings. All tests share this object, so do not change it."""
     with tempfile.TemporaryDirectory() as folder:
         synthesize_example(stem, Path(folder), **settings)
         return templates_in(Path(folder))[stem]
 
 
 def synthesize_folders(*folders: Path, umask: int = 0o022, context: Mapping[str, Any], **environment: str) -> None:
-    """Synthesize the app in each of these folders into its `cdk.out/<profile>`.
+    """Synthesize the app in each of these folders. Write each cloud assembly into `cdk.out/<profile>` of the folder.
 
     The apps cannot import modules of this project. CDK does not validate them, because that takes more time than the
     synthesis.

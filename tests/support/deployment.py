@@ -28,7 +28,7 @@ ClientFactory = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Deployment:
-    """The deployed stacks, and the clients with which tests reach them."""
+    """The deployed stacks, and the clients with which tests call AWS."""
 
     client: ClientFactory
     prefix: str
@@ -73,7 +73,7 @@ def engine(local_aws: LocalAws, make_local_run: MakeLocalRun) -> Engine:
 
 @pytest.fixture(scope="session")
 def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """Return all deployed stacks. In the local AWS, they are destroyed after the last test, and nothing may remain."""
+    """Yield all deployed stacks. After the last test, destroy the stacks in the local AWS. Nothing may remain."""
     if request.config.getoption("--live"):
         yield _deployment_in_account(request.config.getoption("--prefix"))
         return
@@ -91,7 +91,7 @@ def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
 
 def _check_destruction_and_permissions(request: pytest.FixtureRequest, aws: LocalAws, engine: Engine) -> None:
     stacks = Stack.all(aws.client("cloudformation", engine))
-    # This comes before the destruction, because that removes permissions of functions that still run.
+    # This call comes before the destruction, because the destruction removes permissions of functions that still run.
     faults = missing_permissions(aws.permissions_file, stacks)
     record = aws.folder / "permissions.jsonl"
     record.hardlink_to(aws.permissions_file)  # the engine deletes its file when it ends
@@ -113,19 +113,19 @@ def _destroy(aws: LocalAws, engine: Engine) -> None:
     assert "no resource of the stacks is left: no stack, bucket, table, function" in down.stdout
     assert "bucket mine\n" in down.stdout
     assert not psutil.pid_exists(engine.pid)
-    again = make_local("down", aws.folder)
-    assert (again.returncode, again.stdout) == (0, "==> no local AWS is running, so nothing is left\n")
+    second_down = make_local("down", aws.folder)
+    assert (second_down.returncode, second_down.stdout) == (0, "==> no local AWS is running, so nothing is left\n")
 
 
 def _put_an_object_into_every_bucket(s3: Any) -> None:
-    # CloudFormation cannot delete a bucket with an object. So the destruction shows that every bucket is emptied.
+    # CloudFormation cannot delete a bucket with an object. If the destruction succeeds, every bucket was emptied.
     for bucket in s3.list_buckets()["Buckets"]:
         if bucket["Name"].startswith("compute-"):
             s3.put_object(Bucket=bucket["Name"], Key="left behind")
 
 
 def _is_complete(session: pytest.Session) -> bool:
-    """Whether every test of the deployment ran and passed. If not, permissions without a use may still be needed."""
+    """Whether every test of the deployment ran and passed. If not, the tests that did not run may need a permission."""
     files = {item.path for item in session.items}
     expected = {path for folder in ("smoke", "local") for path in (ROOT / "tests" / folder).glob("test_*.py")}
     is_selection = any("::" in argument for argument in session.config.args) or session.config.getoption("keyword")
@@ -140,7 +140,7 @@ def _deployment_in_account(prefix: str) -> Deployment:
         pytest.exit(f"cannot reach an AWS account ({error}); try: aws configure", returncode=1)
     if not any(name.startswith(f"{prefix}-") for name in stacks):
         pytest.exit(f"no stack {prefix}-… in account {account}; deploy first: make deploy", returncode=1)
-    endpoint = os.environ.get("AWS_ENDPOINT_URL")  # if this is set, the account is in the local AWS
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")  # if this variable is set, it is the URL of the local AWS
     if endpoint is None:
         return Deployment(client=_account_client, prefix=prefix)
     return Deployment(client=_account_client, prefix=prefix, url=lambda url: local_url(url, endpoint), is_local=True)

@@ -1,6 +1,6 @@
-"""Find the stores that a changed template would delete or replace. A store is a resource that holds data.
+"""Functions that find the stores that a changed template would delete or replace. `cdk diff` finds the changes.
 
-The answer comes from `cdk diff`.
+A store is a resource that holds data.
 """
 
 import json
@@ -60,7 +60,7 @@ def check_snapshot(
 ) -> None:
     """Compare a template with its snapshot. If the change loses a store, fail and keep the old snapshot.
 
-    `old` is the template in the snapshot. `meant` has the intended losses, such as `compute-api/Notes5BB3582F`.
+    `old` is the template in the snapshot. `meant` contains the intended losses, such as `compute-api/Notes5BB3582F`.
     """
     lost = {name: text for name, text in losses(old, new, stores=stores).items() if f"{stack}/{name}" not in meant}
     assert (old if lost else new) == snapshot  # without a comparison, an update would delete the snapshot
@@ -69,7 +69,10 @@ def check_snapshot(
 
 
 def losses(old: Template, new: Template, *, stores: Collection[str]) -> dict[str, str]:
-    """Return the resources that the change would lose, if their type is in `stores`: logical ids with explanations."""
+    """Return the stores that the change would lose. `stores` contains the types of stores.
+
+    The keys of the result are logical ids. The values explain the losses.
+    """
     if old == new or not any(resource["Type"] in stores for resource in old["Resources"].values()):
         return {}
     lost = {}
@@ -93,9 +96,9 @@ def loss_message(stack: str, lost: dict[str, str]) -> str:
 
 
 def store_types(production: Template) -> set[str]:
-    """Return the types of resources that hold data: those in cfn-lint's rule I3011, and those that production retains.
+    """Return the types of stores. They are in cfn-lint's rule I3011, or the template of production retains them.
 
-    The types of policies are excluded, because a policy holds no data.
+    Policies are excluded, because a policy holds no data.
     """
     stateful = load_resource(cfnlint.data.AdditionalSpecs, "StatefulResources.json")["ResourceTypes"]
     retained = {

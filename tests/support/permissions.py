@@ -1,6 +1,6 @@
-"""Read and compare the permissions that the roles of deployed stacks used.
+"""These functions read and compare the permissions that the roles of deployed stacks used.
 
-The local AWS, a program that imitates AWS on this machine, records them.
+The local AWS, a program that imitates AWS on this machine, records these permissions.
 """
 
 import json
@@ -14,7 +14,10 @@ from localaws.environment import ACCOUNT, REGION
 from tests.support.folders import ROOT
 
 Permission = tuple[str, ...]
-"""Stem, role, action and resource of a used grant. Role and resource have their names in the template."""
+"""The example, the role, the action and the resource of a used permission.
+
+The example has its short name, such as ecs_ec2. The role and the resource have their names in the template.
+"""
 
 USED_FILE = ROOT / "tests" / "contracts" / "used_permissions.txt"
 """The permissions that the roles use, one on each line, as the last `make permissions` recorded them."""
@@ -25,7 +28,7 @@ _PSEUDO_PARAMETERS = {"arn:aws:": "arn:${AWS::Partition}:", ACCOUNT: "${AWS::Acc
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack. It translates physical names, which AWS chose, into names of the template."""
+    """A deployed stack. Its methods translate physical names, which AWS chose, into names of the template."""
 
     stem: str
     resources: Mapping[str, str]
@@ -43,7 +46,7 @@ class Stack:
     def deployed(cls, cloudformation: Any, name: str) -> Self:
         """Return the stack that CloudFormation describes under this name."""
         found = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-        # The physical id of a queue is a URL. Without its beginning, the URL is the name of the queue.
+        # The physical id of a queue is a URL. The name of the queue is the end of this URL.
         names = {one["LogicalResourceId"]: re.sub(".*://.*/", "", one["PhysicalResourceId"]) for one in found}
         return cls(
             stem=name.partition("-")[2].replace("-", "_"),
@@ -60,9 +63,9 @@ class Stack:
         for name in sorted(self.resources, key=len, reverse=True):
             # The ARN of a log group ends with `:*`, which means all its streams.
             arn = rf"(arn:[^*]*[:/])?(?<![\w-]){re.escape(name)}(?![\w-])((?<=log-group:{re.escape(name)}):\*)?"
-            found = re.fullmatch(rf"{arn}(?P<rest>([:/].*)?)", granted)
-            if found:
-                return f"${{{self.resources[name]}}}{found['rest']}"
+            match = re.fullmatch(rf"{arn}(?P<rest>([:/].*)?)", granted)
+            if match:
+                return f"${{{self.resources[name]}}}{match['rest']}"
         for value, parameter in _PSEUDO_PARAMETERS.items():
             granted = granted.replace(value, parameter)
         return granted
@@ -85,7 +88,8 @@ def used_permissions(record: Path, stacks: Iterable[Stack]) -> set[Permission]:
 def missing_permissions(record: Path, stacks: Iterable[Stack]) -> list[str]:
     """Return the permissions that the local AWS refused to the roles of these stacks.
 
-    Call this before the stacks are destroyed, because that removes permissions of functions that still run.
+    Call this function before the stacks are destroyed, because a destruction removes permissions of functions that
+    still run.
     """
     return [
         f"{stack.stem}: {role} lacks {action} on {granted}"
@@ -95,10 +99,10 @@ def missing_permissions(record: Path, stacks: Iterable[Stack]) -> list[str]:
 
 
 def _recorded(record: Path, stacks: Iterable[Stack]) -> Iterator[tuple[Stack, str, str, str, bool]]:
-    by_role = {name: stack for stack in stacks for name in stack.roles}
+    stacks_by_role = {name: stack for stack in stacks for name in stack.roles}
     for name, action, granted, allowed in map(json.loads, record.read_text().splitlines()):
-        if name in by_role:
-            yield by_role[name], by_role[name].roles[name], action, granted, allowed
+        if name in stacks_by_role:
+            yield stacks_by_role[name], stacks_by_role[name].roles[name], action, granted, allowed
 
 
 def differences(used: set[Permission], stacks: Iterable[Stack], file: Path, *, complete: bool) -> list[str]:
@@ -115,7 +119,10 @@ def differences(used: set[Permission], stacks: Iterable[Stack], file: Path, *, c
 
 
 def write_used(used: set[Permission], stacks: Iterable[Stack], file: Path) -> None:
-    """Rewrite the file. Without a container tool some roles are not deployed, and the file keeps their permissions."""
+    """Write the used permissions into the file. Permissions of roles that were not deployed stay in the file.
+
+    For example, some roles are not deployed if this machine has no container tool.
+    """
     recorded = read_permissions(file)
     not_deployed = recorded - _permissions_of(stacks, recorded)
     file.write_text(_HEADER + "".join(f"{' '.join(one)}\n" for one in sorted(not_deployed | used)))
