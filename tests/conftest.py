@@ -1,4 +1,4 @@
-"""Add options to pytest, and spread the tests over processes. The fixtures are in tests/support/deployment.py."""
+"""Options of pytest, and the rules that distribute tests to processes. tests/support/deployment.py has the fixtures."""
 
 import contextlib
 import gc
@@ -15,7 +15,7 @@ from tests.support.folders import share_assemblies
 pytest_plugins = ["tests.support.deployment"]
 
 DEPLOYMENT_FOLDERS = ("tests/smoke/", "tests/local/")
-"""Folders whose tests use the local deployment. All these tests run in the same process, because there is only one."""
+"""Folders whose tests use the local deployment. They all run in one process, because there is only one deployment."""
 SLOW_FOLDERS = ("tests/containers/",)
 """Folders whose tests start servers, browsers or containers."""
 
@@ -50,7 +50,7 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def _interrupt(*_: object) -> None:
-    # SIGTERM ends a test run as Ctrl-C does. Without this, the local AWS and its containers would not stop.
+    # SIGTERM ends a test run as Ctrl-C does. Without this function, the local AWS and its containers would not stop.
     for pid in _worker_pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGINT)
@@ -58,7 +58,7 @@ def _interrupt(*_: object) -> None:
 
 
 def pytest_keyboard_interrupt() -> None:
-    # xdist sends a second SIGINT after five seconds, which would interrupt the clean-up.
+    # After five seconds, xdist sends a second SIGINT. It would interrupt the clean-up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--profile", default="sandbox")
     parser.add_argument("--context", "-c", action="append", default=[], help="a setting, as for cdk: name=value")
     arguments = parser.parse_args()
-    settings = dict(each.partition("=")[::2] for each in arguments.context)
+    settings = dict(setting.partition("=")[::2] for setting in arguments.context)
     try:
         stacks = _stacks(arguments.stack.split(), {**settings, "profile": arguments.profile})
     except ConfigError as error:
@@ -40,10 +40,10 @@ def _stacks(names: Sequence[str], settings: dict[str, str]) -> list[Stack]:
     with tempfile.TemporaryDirectory() as folder:
         synthesize(Path(folder), **settings)
         stacks = list(stacks_of(Path(folder)))
-    chosen = [stack for stack in stacks if any(fnmatchcase(stack.name, pattern) for pattern in patterns)]
-    if not chosen:
+    selected_stacks = [stack for stack in stacks if any(fnmatchcase(stack.name, pattern) for pattern in patterns)]
+    if not selected_stacks:
         sys.exit(f"error: no stack is named {' '.join(names)}. All stacks: {', '.join(stack.name for stack in stacks)}")
-    return chosen
+    return selected_stacks
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The results of the doctor's checks, and how they are printed."""
+"""The results of the checks of `make doctor`, and the function that prints them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,22 +29,22 @@ class Result:
 
     state: State
     subject: str
-    """The part of the account that was checked, in a few words."""
+    """The checked resource, setting or quota, in a few words."""
     text: str
     remedy: str = ""
-    """The next step of the person; empty if nothing has to be done."""
+    """The next step of the person, or an empty string if nothing has to be done."""
 
 
 def print_results(results: Iterable[Result]) -> bool:
-    """Print a table in a terminal, or plain lines in a pipe. Return whether nothing will fail."""
-    listed = list(results)
+    """Print a table in a terminal, or plain lines in a pipe. Return True if no check has the state FAILS."""
+    all_results = list(results)
     console = Console()
     if console.is_terminal:
-        console.print(_table(listed))
+        console.print(_table(all_results))
     else:
-        for result in listed:
+        for result in all_results:
             print(" | ".join(filter(None, [f"{result.state:9}", result.subject, result.text, result.remedy])))
-    return not any(result.state is State.FAILS for result in listed)
+    return not any(result.state is State.FAILS for result in all_results)
 
 
 def _table(results: list[Result]) -> Table:

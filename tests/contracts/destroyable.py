@@ -9,13 +9,14 @@ from tools.templates import Template, resources
 
 CONTRACT_PROFILES = tuple(name for name, profile in config.PROFILES.items() if not profile().retain_data)
 SNAPSHOT_BY_DEFAULT = ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance")
-"""Types of which CloudFormation takes a snapshot before it deletes them, unless a policy says otherwise.
+"""If a resource of these types has no deletion policy, CloudFormation takes a snapshot before it deletes the resource.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html"""
 ONLY_WHEN_EMPTY = (
     *("AWS::Backup::BackupVault", "AWS::ECR::PublicRepository", "AWS::Route53::HostedZone"),
     *("AWS::S3Express::DirectoryBucket", "AWS::S3Tables::TableBucket"),
 )
-"""More types that CloudFormation deletes only when they are empty. This contract does not know how to empty them."""
+"""Types whose resources CloudFormation deletes only when they are empty. No stack can use them, because this contract
+does not know how a stack empties them."""
 PROTECTION = re.compile(r".*Protect(ion|ed).*|DisableApi(Termination|Stop)")
 """Names of properties that protect a resource from deletion."""
 UNPROTECTED = {"disabled", "false", "none", "off"}

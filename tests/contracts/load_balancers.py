@@ -1,4 +1,4 @@
-"""Find load balancers that the internet does not reach, and load balancers that do not reach their targets."""
+"""Functions that check that the internet reaches a load balancer, and that the load balancer reaches its targets."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -13,11 +13,11 @@ LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
 LISTENER_RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 TargetsByGroup = Mapping[str, list[Targets]]
-"""The targets that are registered with each target group, by its logical id."""
+"""The targets of each target group. The keys are the logical ids of the target groups."""
 
 
 def balancer_faults(template: Template, name: str, targets_by_group: TargetsByGroup) -> Iterator[str]:
-    """Yield the reasons why a connection to the load balancer, or from there to its targets, does not work."""
+    """Yield the reasons why the internet does not reach the load balancer, or why it does not reach its targets."""
     balancer = properties(template, name)
     security_groups = names_of(balancer.get("SecurityGroups", []))
     subnets = [subnet_of(subnet) for subnet in balancer["Subnets"]]
@@ -39,53 +39,56 @@ def _port_faults(template: Template, name: str, security_groups: frozenset[str])
     for port in sorted(ports):
         if not is_allowed(rules(template, "Ingress"), security_groups, {ANY_IPV4}, range(port, port + 1)):
             yield f"the internet does not reach {name} at port {port}"
-    for listener, found in _listeners(template, name).items():
-        for action in found["DefaultActions"]:
-            redirected = action.get("RedirectConfig", {}).get("Port")
-            if redirected and int(redirected) not in ports:
-                yield f"{listener} redirects to port {redirected}, which has no listener"
+    for listener, listener_properties in _listeners(template, name).items():
+        for action in listener_properties["DefaultActions"]:
+            redirect_port = action.get("RedirectConfig", {}).get("Port")
+            if redirect_port and int(redirect_port) not in ports:
+                yield f"{listener} redirects to port {redirect_port}, which has no listener"
 
 
 def _target_faults(
     template: Template, name: str, security_groups: frozenset[str], targets_by_group: TargetsByGroup
 ) -> Iterator[str]:
-    for found in targets_behind(template, name, targets_by_group):
-        target_security_groups = found.workload.security_groups
-        if not is_allowed(rules(template, "Egress"), security_groups, {*target_security_groups, ANY_IPV4}, found.ports):
+    for targets in targets_behind(template, name, targets_by_group):
+        target_security_groups = targets.workload.security_groups
+        if not is_allowed(
+            rules(template, "Egress"), security_groups, {*target_security_groups, ANY_IPV4}, targets.ports
+        ):
             yield f"the security groups of {name} do not allow connections to its targets"
         if not is_allowed(
-            rules(template, "Ingress"), target_security_groups, {*security_groups, ANY_IPV4}, found.ports
+            rules(template, "Ingress"), target_security_groups, {*security_groups, ANY_IPV4}, targets.ports
         ):
             yield f"the security groups of the targets do not allow connections from {name}"
 
 
 def target_group_faults(template: Template, targets_by_group: TargetsByGroup) -> Iterator[str]:
     """Yield the faults of target groups, such as a target group without a listener or without targets."""
-    forwarded = _forwarded_by(template, resources(template, LISTENER))
+    used_target_groups = _target_groups_of(template, resources(template, LISTENER))
     for name, resource in resources(template, TARGET_GROUP).items():
         target_group = resource["Properties"]
-        if name not in forwarded:
+        if name not in used_target_groups:
             yield f"no listener forwards to {name}"
         if name not in targets_by_group:
             yield f"no service registers its tasks with {name}"
         if target_group.get("HealthCheckPort", "traffic-port") != "traffic-port":
             yield f"{name} checks the health at one port and sends requests to another"
-        for found in targets_by_group.get(name, []):
-            if target_group["TargetType"] != found.target_type:
-                yield f"{name} has the target type {target_group['TargetType']}, but its tasks need {found.target_type}"
-            if found.target_type == "ip" and target_group["Port"] not in found.ports:
+        for targets in targets_by_group.get(name, []):
+            if target_group["TargetType"] != targets.target_type:
+                needed_type = targets.target_type
+                yield f"{name} has the target type {target_group['TargetType']}, but its tasks need {needed_type}"
+            if targets.target_type == "ip" and target_group["Port"] not in targets.ports:
                 yield f"{name} sends requests to port {target_group['Port']}, which no task opens"
 
 
 def listener_ports(template: Template, balancer: str) -> set[int]:
     """Return the ports of a load balancer's listeners."""
-    return {found["Port"] for found in _listeners(template, balancer).values()}
+    return {listener["Port"] for listener in _listeners(template, balancer).values()}
 
 
 def targets_behind(template: Template, balancer: str, targets_by_group: TargetsByGroup) -> list[Targets]:
     """Return the targets that a load balancer's listeners forward to."""
-    target_groups = sorted(_forwarded_by(template, _listeners(template, balancer)))
-    return [found for name in target_groups for found in targets_by_group.get(name, [])]
+    target_groups = sorted(_target_groups_of(template, _listeners(template, balancer)))
+    return [targets for name in target_groups for targets in targets_by_group.get(name, [])]
 
 
 def _listeners(template: Template, balancer: str) -> dict[str, Any]:
@@ -96,7 +99,7 @@ def _listeners(template: Template, balancer: str) -> dict[str, Any]:
     }
 
 
-def _forwarded_by(template: Template, listeners: Iterable[str]) -> set[str]:
+def _target_groups_of(template: Template, listeners: Iterable[str]) -> set[str]:
     """Return the target groups that these listeners or their rules forward to."""
     listener_names = set(listeners)
     rule_actions = [
@@ -105,4 +108,4 @@ def _forwarded_by(template: Template, listeners: Iterable[str]) -> set[str]:
         if name_of(rule["Properties"]["ListenerArn"]) in listener_names
     ]
     actions = [*(properties(template, name)["DefaultActions"] for name in listener_names), *rule_actions]
-    return {name_of(held) for key, held in walk(actions) if key == "TargetGroupArn"}
+    return {name_of(value) for key, value in walk(actions) if key == "TargetGroupArn"}

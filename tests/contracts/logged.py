@@ -8,7 +8,7 @@ from tools.templates import Template, resources
 
 LOG_GROUP = "AWS::Logs::LogGroup"
 TYPES_WITH_OWN_LOG_GROUPS = (
-    "AWS::ApiGateway::Account",  # allows execution logs, for which API Gateway creates log groups
+    "AWS::ApiGateway::Account",  # with it, API Gateway creates log groups for execution logs
     *("AWS::AppSync::GraphQLApi", "AWS::CodeBuild::Project", "AWS::Glue::Job", "AWS::Synthetics::Canary"),
 )
 """Types whose service creates log groups outside the stack."""
@@ -57,7 +57,7 @@ def _task_and_job_faults(template: Template, groups: set[str]) -> Iterator[str]:
 
 
 def _container_faults(name: str, container: Any, groups: set[str]) -> Iterator[str]:
-    # Without a log configuration, Batch writes to a log group of its own, and ECS keeps no logs.
+    # Without a log configuration, Batch writes to its own log group, and ECS keeps no logs.
     log = container.get("LogConfiguration", {})
     if log.get("LogDriver") != "awslogs" or name_of(log["Options"].get("awslogs-group")) not in groups:
         yield f"{name} does not log to a log group of the stack"

@@ -1,4 +1,4 @@
-"""In the sandbox profile, the instances of a stack fit into the quotas of a new account."""
+"""In the sandbox profile, the instances of a stack need no more vCPUs than the quotas of a new account allow."""
 
 from collections.abc import Iterator
 
@@ -12,18 +12,17 @@ NEW_ACCOUNT_VCPUS = 5
 https://docs.aws.amazon.com/general/latest/gr/ec2-service.html"""
 MIN_CHILDREN = 2
 """The smallest array job: https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html."""
-
-
 VCPUS = {"t4g.micro": 2, "t3.micro": 2}
+"""The number of vCPUs of each instance type."""
 
 
 def faults(template: Template) -> list[str]:
-    """Return the resources that need more vCPUs than a new account has, or that allow too few."""
+    """Return the resources that need more vCPUs than a new account has, or that allow too few vCPUs for a job."""
     return [*_environment_faults(template), *_group_faults(template)]
 
 
 def _environment_faults(template: Template) -> Iterator[str]:
-    sizes = [
+    job_vcpus = [
         int(size["Value"])
         for job in resources(template, "AWS::Batch::JobDefinition").values()
         for size in job["Properties"]["ContainerProperties"]["ResourceRequirements"]
@@ -33,7 +32,7 @@ def _environment_faults(template: Template) -> Iterator[str]:
         vcpus = environment["Properties"]["ComputeResources"]["MaxvCpus"]
         if vcpus > NEW_ACCOUNT_VCPUS:
             yield f"{name} may start {vcpus} vCPUs, but a new account has {NEW_ACCOUNT_VCPUS}"
-        if vcpus < MIN_CHILDREN * max(sizes):
+        if vcpus < MIN_CHILDREN * max(job_vcpus):
             yield f"{name} may start only {vcpus} vCPUs, which is not enough for an array job"
 
 

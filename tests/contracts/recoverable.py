@@ -1,7 +1,7 @@
-"""If the first deployment of a stack fails, its rollback succeeds, and it leaves no resource behind without need.
+"""If the first deployment of a stack fails, the rollback succeeds. It keeps only resources that it cannot delete.
 
-CloudFormation deletes the new resources then. A resource that it cannot delete makes the rollback fail. Such a resource
-must have the deletion policy Retain, and `make recover` deletes it. All others must not have this policy.
+A rollback deletes the new resources. If CloudFormation cannot delete a resource, the rollback fails. Such a resource
+must have the deletion policy Retain, and `make recover` deletes it. All other resources must not have this policy.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
 """
 
@@ -14,7 +14,7 @@ BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 
 
 def faults(template: Template) -> list[str]:
-    """Return the resources that make a rollback fail, and those that it leaves behind without need."""
+    """Return the resources that make a rollback fail, and those that it leaves behind although it can delete them."""
     undeletable = {*_protected_tables(template), *_log_buckets_of_balancers(template)}
     return [*_protected_balancers(template), *_wrong_policies(template, undeletable)]
 

@@ -1,7 +1,7 @@
 """Instances can join an ECS cluster only after the cluster has their capacity provider.
 
-ECS may place no tasks on an instance that joins earlier. So the order must be: Auto Scaling group, capacity provider,
-association with the cluster, permission to join the cluster, service.
+If an instance joins earlier, it may get no tasks. Therefore CloudFormation must create the resources in this order:
+Auto Scaling group, capacity provider, association with the cluster, permission to join the cluster, service.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/asg-capacity-providers.html
 """
 
@@ -24,7 +24,7 @@ def faults(template: Template) -> list[str]:
     ]
 
 
-def _provider_faults(template: Template, provider: str, found: dict[str, Any]) -> Iterator[str]:
+def _provider_faults(template: Template, provider: str, provider_properties: dict[str, Any]) -> Iterator[str]:
     associations = {
         name
         for name, association in resources(template, "AWS::ECS::ClusterCapacityProviderAssociations").items()
@@ -32,16 +32,18 @@ def _provider_faults(template: Template, provider: str, found: dict[str, Any]) -
     }
     if not associations:
         yield f"{provider} is not associated with a cluster"
-    later = {name for name in template["Resources"] if associations & dependencies(template, name)}
-    group = name_of(found["AutoScalingGroupProvider"]["AutoScalingGroupArn"])
+    later_names = {name for name in template["Resources"] if associations & dependencies(template, name)}
+    group = name_of(provider_properties["AutoScalingGroupProvider"]["AutoScalingGroupArn"])
     for role in _instance_roles(template, group):
-        earlier = {name: one for name, one in template["Resources"].items() if name not in later}
-        if allows(allowed_actions({"Resources": earlier}, role), ACTION):
+        earlier_resources = {name: one for name, one in template["Resources"].items() if name not in later_names}
+        if allows(allowed_actions({"Resources": earlier_resources}, role), ACTION):
             yield f"the instances of {group} may join the cluster before it has {provider}"
         elif not allows(allowed_actions(template, role), ACTION):
             yield f"the instances of {group} can never join the cluster"
         for service in _services(template, provider):
-            if not any(allows(_actions(template, name), ACTION) for name in dependencies(template, service) & later):
+            if not any(
+                allows(_actions(template, name), ACTION) for name in dependencies(template, service) & later_names
+            ):
                 yield f"{service} may start before the instances of {group} can join the cluster"
 
 

@@ -33,8 +33,8 @@ def faults(template: Template) -> list[str]:
         f"{name}: {fault}"
         for section in template
         if isinstance(template[section], dict)
-        for name, held in template[section].items()
-        for fault in _text_faults(json.dumps(held, ensure_ascii=False))
+        for name, value in template[section].items()
+        for fault in _text_faults(json.dumps(value, ensure_ascii=False))
     ]
 
 
@@ -43,7 +43,7 @@ def _text_faults(text: str) -> Iterator[str]:
         yield f"the account {account}"
     for network_id in sorted(set(NETWORK_ID.findall(text))):
         yield f"the network {network_id}"
-    for date in sorted({found[0] for found in DATE.finditer(text)} - API_VERSIONS):
+    for date in sorted({match[0] for match in DATE.finditer(text)} - API_VERSIONS):
         yield f"the date {date}"
     if HOME_FOLDER.search(text) or any(path in text for path in PATHS_OF_THIS_MACHINE):
         yield "a path of this machine"

@@ -1,4 +1,4 @@
-"""Batch retries a child after a failure of the platform, and never retries a child after a bug."""
+"""Batch retries a child if the platform failed, but never if the program has a bug. The platform is everything else."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from batch.command import STOPPED
 from tools.templates import Template, resources
 
 MAX_STRATEGIES = 5
-"""https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html"""
+"""The source: https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html"""
 ALLOWED_PATTERNS = {
     "OnExitCode": re.compile(r"[0-9]*\*?"),
     "OnReason": re.compile(r"[A-Za-z0-9.:\s]*\*?"),
@@ -45,7 +45,7 @@ BUGS = (
 
 
 def faults(template: Template) -> list[str]:
-    """Return the failures after which Batch does the wrong thing, and the strategies that it does not accept."""
+    """Return the failures after which Batch does the wrong thing, and the strategies that Batch does not accept."""
     return [
         fault
         for name, job in resources(template, "AWS::Batch::JobDefinition").items()
@@ -85,7 +85,7 @@ def _action(strategies: list[dict[str, str]], failure: Failure) -> str:
 
 
 def _matches(pattern: str, value: str | None) -> bool:
-    # The pattern `*` also matches a missing value. AWS recommends it as a last strategy "that exits for any reason".
+    # The pattern `*` also matches a missing value. AWS recommends `*` as a last strategy "that exits for any reason".
     # https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html
     if pattern.endswith("*"):
         return (value or "").startswith(pattern[:-1])

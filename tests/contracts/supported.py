@@ -31,8 +31,8 @@ VERSION_PROPERTIES = {
 }
 """Properties that name a runtime, blueprint, engine or plan, in resources of any type."""
 IMAGE_PROPERTIES = {"Image", "ImageId", "ImageUri"}
-"""Properties that name an image. A reference is ignored: it leads to our own image, or to a parameter of the template,
-which is checked by itself."""
+"""Properties that name an image. References are ignored. Some lead to images that this project builds, and others to
+parameters of the template, which `in_use` checks."""
 _PUBLIC_PARAMETER = re.compile(r"/aws/service/[A-Za-z0-9._/-]+")
 
 
@@ -60,7 +60,7 @@ def table() -> tuple[Row, ...]:
 
 
 def today() -> date:
-    """Return the date in UTC plus DAYS_AHEAD days. The weekly run sets that variable, so that it fails earlier."""
+    """Return the date in UTC plus DAYS_AHEAD days. The weekly run sets this variable, so that the run fails earlier."""
     return datetime.now(tz=UTC).date() + timedelta(days=int(os.environ.get("DAYS_AHEAD", "0")))
 
 
@@ -72,22 +72,24 @@ def faults(template: Template) -> list[str]:
 def in_use(template: Template) -> set[str]:
     """Return the names of the runtimes, images, blueprints, engines and plans in the template."""
     defaults = [str(parameter.get("Default")) for parameter in template.get("Parameters", {}).values()]
-    found = {name for resource in template["Resources"].values() for name in _named(resource.get("Properties", {}))}
-    public = {name for text in (*defaults, *found) for name in _PUBLIC_PARAMETER.findall(text)}
-    return public | {name for name in found if not _PUBLIC_PARAMETER.search(name)}
+    version_names = {
+        name for resource in template["Resources"].values() for name in _version_names(resource.get("Properties", {}))
+    }
+    public_parameters = {name for text in (*defaults, *version_names) for name in _PUBLIC_PARAMETER.findall(text)}
+    return public_parameters | {name for name in version_names if not _PUBLIC_PARAMETER.search(name)}
 
 
-def _named(properties: Any) -> Iterator[str]:
+def _version_names(properties: Any) -> Iterator[str]:
     if isinstance(properties, list):
-        for one in properties:
-            yield from _named(one)
+        for element in properties:
+            yield from _version_names(element)
     elif isinstance(properties, dict):
         for key, value in properties.items():
             # A value that CloudFormation computes is also reported, because the table cannot contain it.
             if key in VERSION_PROPERTIES or (key in IMAGE_PROPERTIES and isinstance(value, str)):
                 yield str(value)
             else:
-                yield from _named(value)
+                yield from _version_names(value)
 
 
 def faults_of(name: str, rows: tuple[Row, ...], day: date) -> list[str]:

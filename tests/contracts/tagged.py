@@ -1,4 +1,4 @@
-"""Every resource that can have tags has the tags of its stack. So the bill can show the cost of each example."""
+"""Every resource that can have tags has the tags of its stack. Then the bill can show the cost of each example."""
 
 from typing import Any
 
@@ -9,11 +9,15 @@ KEYS = ("project", "example", "profile")
 
 def faults(template: Template) -> list[str]:
     """Return the resources without one of the tags, and the tags with several values."""
-    found = {name: _tags(resource) for name, resource in template["Resources"].items()}
-    tagged = {name: tags for name, tags in found.items() if tags is not None}
+    tags_by_name = {name: _tags(resource) for name, resource in template["Resources"].items()}
+    tagged = {name: tags for name, tags in tags_by_name.items() if tags is not None}
     missing = [f"{name} has no tag {key}" for name, tags in tagged.items() for key in KEYS if key not in tags]
     values = {key: {tags[key] for tags in tagged.values() if key in tags} for key in KEYS}
-    several = [f"{key} is tagged {' and '.join(sorted(one))}" for key, one in values.items() if len(one) > 1]
+    several = [
+        f"{key} is tagged {' and '.join(sorted(key_values))}"
+        for key, key_values in values.items()
+        if len(key_values) > 1
+    ]
     return [*missing, *several] if tagged else ["no resource has tags"]
 
 

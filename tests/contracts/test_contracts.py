@@ -13,9 +13,9 @@ from tests.contracts.mutations import MUTATIONS, Mutation
 from tests.support.apps import EVERY_STACK, templates
 
 MODULES = {
-    found.name: importlib.import_module(f"{contracts.__name__}.{found.name}")
-    for found in pkgutil.iter_modules(contracts.__path__)
-    if not found.name.startswith("test_")
+    module.name: importlib.import_module(f"{contracts.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(contracts.__path__)
+    if not module.name.startswith("test_")
 }
 CONTRACTS = {name: module for name, module in MODULES.items() if hasattr(module, "faults")}
 
@@ -53,8 +53,8 @@ def test_a_contract_notices_a_mistake(name: str, mutation: Mutation) -> None:
             original = templates(profile)[stem]
             changed = copy.deepcopy(original)
             mutation.change(changed)
-            new = set(contract.faults(changed)) - set(contract.faults(original))
-            assert any(mutation.fault in fault for fault in new), (profile, stem, new)
+            new_faults = set(contract.faults(changed)) - set(contract.faults(original))
+            assert any(mutation.fault in fault for fault in new_faults), (profile, stem, new_faults)
 
 
 def test_every_contract_has_mutations() -> None:

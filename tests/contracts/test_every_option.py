@@ -1,4 +1,7 @@
-"""Stacks also follow the contracts when every optional setting is on, such as a certificate or a second disk."""
+"""This test checks the contracts again, with every optional setting, such as a certificate or a second disk.
+
+A contract is a rule that tests check on every template.
+"""
 
 import re
 from pathlib import Path
@@ -28,7 +31,7 @@ NETWORKS = {
     "public": {"vpc": f"vpc-0aaaaaaa/{PUBLIC_SUBNETS}"},
     "private": {"vpc": f"vpc-0aaaaaaa/{PUBLIC_SUBNETS}/{PRIVATE_SUBNETS}"},
 }
-"""The settings of the network. Those with `vpc` use an existing VPC."""
+"""Settings of the network. The setting `vpc` names an existing VPC."""
 EXPECTED_FAULTS = ("the account 000000000000", *(f"the network {id_}" for id_ in re.findall(ID, str(NETWORKS))))
 """The contract `reproducible` reports these ids, because a certificate and an existing VPC belong to one account."""
 

@@ -1,6 +1,6 @@
-"""cog writes computed parts, such as costs, into the documents. These tests check that the parts are current.
+"""cog writes computed parts, such as costs, into the documents. These tests check that the parts are up to date.
 
-Every other amount of money in the documents is a list price.
+They also check that every other amount of money in the documents is a list price.
 """
 
 import re
@@ -26,7 +26,7 @@ def _check_documents() -> int:
 
 
 def _list_prices() -> set[str]:
-    """Return every list price as a document may write it: for one unit, a thousand, a million, or a month."""
+    """Return every list price as a document may write it. The price is for 1, 1,000 or 1,000,000 units, or a month."""
     factors = {price: (1, 1_000, 1_000_000, HOURS if "hour" in price.unit else 1) for price in PRICES.values()}
     amounts = {price.usd * factor for price in factors for factor in factors[price]}
     whole_dollars = {f"${usd:.0f}" for usd in amounts if usd == round(usd)}
@@ -42,7 +42,7 @@ def test_the_cost_tables_and_diagrams_are_current() -> None:
     assert _check_documents() == 0, "run: make docs"
 
 
-def test_a_changed_price_is_a_difference_in_the_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_documents_with_an_old_price_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRICES, "load-balancer", replace(PRICES["load-balancer"], usd=0.03))
     assert _check_documents() != 0
 

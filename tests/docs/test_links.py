@@ -1,4 +1,4 @@
-"""Every link inside the project leads to an existing file or heading. Every other link begins with https."""
+"""These tests check that links inside the project lead to existing files or headings. Other links must use https."""
 
 import re
 from pathlib import Path
@@ -38,8 +38,8 @@ def test_a_document_has_no_broken_link(document: Document) -> None:
 @every_document
 def test_files_named_in_the_text_exist(document: Document) -> None:
     folders = {path.name for path in ROOT.iterdir() if path.is_dir()} - {".venv", ".build", ".local", "cdk.out"}
-    named = {code for code in document.code if re.fullmatch(r"[\w.-]+(/[\w.-]+)+", code)}
-    assert {name for name in named if name.partition("/")[0] in folders and not (ROOT / name).exists()} == set()
+    named_files = {code for code in document.code if re.fullmatch(r"[\w.-]+(/[\w.-]+)+", code)}
+    assert {name for name in named_files if name.partition("/")[0] in folders and not (ROOT / name).exists()} == set()
 
 
 def test_a_broken_link_is_reported(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""The tables in docs/security.md acknowledge findings for resources that exist.
+"""These tests check the tables in docs/security.md, which acknowledge findings.
 
-To acknowledge is to accept a finding, with a reason. One table is for checkov, and `make checkov` compares it with the
-findings. The other table is for the controls of AWS Control Tower.
+To acknowledge a finding means to accept it, with a reason. One table is for checkov, and `make checkov` compares this
+table with the findings. The other table is for the controls of AWS Control Tower.
 """
 
 import re
@@ -30,7 +30,9 @@ def test_every_row_of_a_table_is_parsed(prefix: str) -> None:
 @every_table
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_resources_in_a_table_exist(profile: str, prefix: str) -> None:
-    known = {(stem, without_hash(name)) for stem, found in templates(profile).items() for name in found["Resources"]}
+    known = {
+        (stem, without_hash(name)) for stem, template in templates(profile).items() for name in template["Resources"]
+    }
     assert {(one.stem, one.resource) for one in TABLES[prefix] if one.profile == profile} <= known
 
 

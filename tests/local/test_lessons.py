@@ -20,8 +20,8 @@ from tests.support.folders import ROOT
 
 MAX_LESSONS = 4
 """Maximum number of lessons that run at the same time."""
-PATIENCE_SECONDS = 150
-"""Time limit for one lesson. The loops in the lessons have no limit themselves."""
+MAX_LESSON_SECONDS = 150
+"""Time limit for one lesson. It is necessary, because the loops in the lessons have no limit."""
 Run = subprocess.CompletedProcess[str]
 
 
@@ -29,7 +29,7 @@ Run = subprocess.CompletedProcess[str]
 def lesson_runs(
     request: pytest.FixtureRequest, deployment: Deployment, engine: Engine, local_aws: LocalAws
 ) -> Iterator[dict[str, Future[Run]]]:
-    """Start the selected lessons at the same time. Each lesson uses its own stack, and waits most of the time."""
+    """Start the selected lessons at the same time. Each lesson uses only its own stack."""
     assert local_aws.running_engine() == engine
     items = cast("list[pytest.Function]", request.session.items)
     stems = [str(item.callspec.params["stem"]) for item in items if "lesson_runs" in item.fixturenames]
@@ -37,12 +37,12 @@ def lesson_runs(
     stems_with_outputs = [
         stem for stem in stems if outputs_used_by_sh_blocks(lesson(stem)) <= set(deployment.outputs(stem))
     ]
-    started: list[subprocess.Popen[str]] = []
+    scripts: list[subprocess.Popen[str]] = []
     with ThreadPoolExecutor(MAX_LESSONS) as pool:
-        yield {stem: pool.submit(_run, lesson(stem), local_aws, started) for stem in stems_with_outputs}
-        pool.shutdown(wait=False, cancel_futures=True)  # if someone interrupts the tests, the lessons are not finished
-        with ThreadPoolExecutor(MAX_LESSONS) as ending:
-            ending.map(_end, started)
+        yield {stem: pool.submit(_run, lesson(stem), local_aws, scripts) for stem in stems_with_outputs}
+        pool.shutdown(wait=False, cancel_futures=True)  # after an interruption, some lessons still run
+        with ThreadPoolExecutor(MAX_LESSONS) as ending_pool:
+            ending_pool.map(_end, scripts)
 
 
 def _end(script: subprocess.Popen[str]) -> None:
@@ -50,10 +50,10 @@ def _end(script: subprocess.Popen[str]) -> None:
         end_process_group(script.pid, script)
 
 
-def _run(text: str, local_aws: LocalAws, started: list[subprocess.Popen[str]]) -> Run:
+def _run(text: str, local_aws: LocalAws, scripts: list[subprocess.Popen[str]]) -> Run:
     # Run all commands of the sections `Try it` and `Break it` in the local AWS.
-    parts = section(text, "Try it") + section(text, "Break it")
-    blocks = re.findall(r"```sh\n(.*?)```", parts, re.DOTALL)
+    sections = section(text, "Try it") + section(text, "Break it")
+    blocks = re.findall(r"```sh\n(.*?)```", sections, re.DOTALL)
     script = "\n".join([f". {shlex.quote(str(local_aws.env_file))}", "set -eux", *blocks])
     with subprocess.Popen(
         ["bash", "-c", script],
@@ -65,9 +65,9 @@ def _run(text: str, local_aws: LocalAws, started: list[subprocess.Popen[str]]) -
         text=True,
         start_new_session=True,
     ) as process:
-        started.append(process)
+        scripts.append(process)
         try:
-            output = process.communicate(timeout=PATIENCE_SECONDS)
+            output = process.communicate(timeout=MAX_LESSON_SECONDS)
         finally:
             _end(process)
     return Run(process.args, process.returncode, *output)
@@ -76,7 +76,7 @@ def _run(text: str, local_aws: LocalAws, started: list[subprocess.Popen[str]]) -
 @pytest.mark.skipif(
     shutil.which("curl") is None or shutil.which("bash") is None, reason="the lessons need curl and bash"
 )
-@pytest.mark.timeout(PATIENCE_SECONDS + 30)
+@pytest.mark.timeout(MAX_LESSON_SECONDS + 30)
 @pytest.mark.parametrize("stem", sorted(templates("sandbox")))
 def test_the_commands_of_the_lesson_work(stem: str, lesson_runs: dict[str, Future[Run]]) -> None:
     if stem not in lesson_runs:
@@ -86,6 +86,6 @@ def test_the_commands_of_the_lesson_work(stem: str, lesson_runs: dict[str, Futur
 
 
 def test_every_lesson_writes_its_own_files() -> None:
-    """The lessons run at the same time in the same folder."""
+    """The lessons run at the same time in the same folder, so two lessons must not write the same file."""
     files = [set(re.findall(r"\.build/[\w.-]+", lesson(stem))) for stem in templates("sandbox")]
     assert sum(map(len, files)) == len(set.union(*files))

@@ -46,7 +46,7 @@ def test_the_suggested_commands_work(make_local_run: MakeLocalRun, deployment: D
         [
             "set -e",
             *(line for line in commands if line.startswith((". ", "aws ", "KEY=", "curl ", "python "))),
-            # This reads the note by its URL, because the first page of the list contains notes of other tests.
+            # This command reads the note by its URL, because the first page of the list contains notes of other tests.
             f'curl --fail -H "X-Api-Key: $KEY" {note}',
             # The folder must be empty, because the commands of the lesson count its pictures.
             f"aws s3 rm --recursive s3://{deployment.outputs('batch')['InputBucketName']}/holiday/",

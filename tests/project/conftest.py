@@ -1,4 +1,4 @@
-"""A local AWS without the deployed examples, for tests that deploy stacks of their own."""
+"""Fixtures with an empty local AWS. Tests deploy their own stacks into it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +12,7 @@ from tests.support.deployment import ClientFactory
 
 @pytest.fixture(scope="module")
 def empty_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalAws, Engine]]:
-    """Return a new local AWS, a program that imitates AWS on this machine, and its engine. It runs no containers."""
+    """Yield a new local AWS, a program that imitates AWS on this machine, and its engine. It runs no containers."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCAL_CONTAINERS", "none")
         aws = LocalAws(tmp_path_factory.mktemp("empty"), replace(SETTINGS, seconds_per_minute=60))

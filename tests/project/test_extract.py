@@ -1,4 +1,4 @@
-"""`scripts.extract` copies one example into a project of its own. That project must synthesize the same templates."""
+"""These tests check `scripts.extract`, which copies one example into a new project with the same templates."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ from tools.templates import NO_BUNDLING
 
 
 @pytest.fixture(scope="module")
-def extracted(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+def extracted_folders(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Extract every example into an empty folder and synthesize it there. Return the folders by example."""
     folders = {stem: tmp_path_factory.mktemp("extracted") / stem for stem in STACKS}
     for stem, folder in folders.items():
@@ -27,15 +27,15 @@ def extracted(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
 def test_an_extracted_example_has_the_same_template_and_assets(
-    extracted: Mapping[str, Path], profile: str, stem: str
+    extracted_folders: Mapping[str, Path], profile: str, stem: str
 ) -> None:
-    """The files with the assets contain hashes. If a file of an image were missing, the hash would be different."""
-    folder = extracted[stem] / "cdk.out" / profile
+    """Each *.assets.json contains hashes. If a file of an image were missing, the hash would be different."""
+    folder = extracted_folders[stem] / "cdk.out" / profile
     assert [file.name for file in folder.glob("*.template.json")] == [f"{stack_name(stem)}.template.json"]
     for kind in ("template", "assets"):
         name = f"{stack_name(stem)}.{kind}.json"
-        # The path of the folder appears in the name of an asset that is not bundled.
-        text = (folder / name).read_text().replace(str(extracted[stem]), str(ROOT))
+        # If an asset is not bundled, its name contains the path of the folder.
+        text = (folder / name).read_text().replace(str(extracted_folders[stem]), str(ROOT))
         assert text == (assembly(profile) / name).read_text()
 
 

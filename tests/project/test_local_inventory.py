@@ -1,6 +1,6 @@
-"""The inventory reads fields of AWS's answers. These tests check that the fields exist.
+"""These tests check that the answers of AWS have the fields that the inventory of the local AWS reads.
 
-A field with a wrong name would not cause an error: the inventory would always be empty.
+A field with a wrong name would not cause an error, but the inventory would always be empty.
 """
 
 from typing import Any

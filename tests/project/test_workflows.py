@@ -57,7 +57,9 @@ def test_zizmor_has_no_findings_in_the_workflows() -> None:
 
 
 @pytest.mark.parametrize(("open_issue", "command"), [("", "issue create --title"), ("7", "issue comment 7 --body")])
-def test_a_failed_run_opens_an_issue_or_comments_on_the_open_one(tmp_path: Path, open_issue: str, command: str) -> None:
+def test_a_failed_run_opens_an_issue_or_comments_on_an_open_issue(
+    tmp_path: Path, open_issue: str, command: str
+) -> None:
     gh = tmp_path / "gh"
     gh.write_text(f'#!/bin/sh\ncase "$2" in list) echo "{open_issue}" ;; *) echo "$@" ;; esac\n')
     gh.chmod(0o755)
@@ -95,5 +97,5 @@ def test_npm_upgrades_stay_within_the_major_versions(monkeypatch: pytest.MonkeyP
     shutil.copy(ROOT / "package.json", tmp_path)
     upgrade.upgrade_node()
     assert "aws-cdk@2" in calls[0]
-    assert all(re.fullmatch(r"@?[a-z0-9/-]+@\d+", wanted) for wanted in calls[0][7:])
+    assert all(re.fullmatch(r"@?[a-z0-9/-]+@\d+", package) for package in calls[0][7:])
     assert len(calls[0]) > 7

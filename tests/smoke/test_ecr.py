@@ -1,4 +1,4 @@
-"""These tests check the deployed repository: it has all layers of the image, scans the image, and protects its tag.
+"""These tests check that the deployed repository has all layers of the image, scans it, and protects its tag.
 
 They run in an account, or in the local AWS, a program that imitates AWS on this machine.
 """
@@ -39,10 +39,10 @@ def describe(ecr: Any, image: dict[str, str]) -> dict[str, Any]:
 
 def get_image(ecr: Any, image: dict[str, str]) -> dict[str, Any]:
     """Return the manifest and the id of the image."""
-    (found,) = ecr.batch_get_image(repositoryName=image["repositoryName"], imageIds=[{"imageTag": image["imageTag"]}])[
-        "images"
-    ]
-    return dict(found)
+    (image_details,) = ecr.batch_get_image(
+        repositoryName=image["repositoryName"], imageIds=[{"imageTag": image["imageTag"]}]
+    )["images"]
+    return dict(image_details)
 
 
 def test_the_repository_has_all_layers_of_the_image(ecr: Any, image: dict[str, str]) -> None:

@@ -15,8 +15,8 @@ from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(900)  # the server may still be starting
 LAUNCH_SECONDS = 600
-"""The server starts within a minute. Then it installs packages. This is slow after the burst capacity is used up,
-because the server then gets only 5 % of a processor."""
+"""The server starts within a minute. Then it installs packages. After the burst capacity is used up, this is
+slow, because the server then gets only 5 % of a processor."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class LightsailExample:
         return dict(self.lightsail.get_instance(instanceName=self.outputs["InstanceName"])["instance"])
 
     def allowed_sources(self) -> dict[int, set[str]]:
-        """Return for each open port the networks that are allowed to connect."""
+        """Return the networks that may connect, by open port."""
         states = self.lightsail.get_instance_port_states(instanceName=self.outputs["InstanceName"])["portStates"]
         return {one["fromPort"]: {*one.get("cidrs", []), *one.get("ipv6Cidrs", [])} for one in states}
 

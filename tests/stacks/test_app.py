@@ -51,14 +51,14 @@ def _add_queue_without_tls(stack: IConstruct) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("add_fault", "plugin"),
+    ("make_mistake", "plugin"),
     [(_add_unknown_property, "CloudFormation Validate"), (_add_queue_without_tls, "AwsSolutions")],
 )
 def test_validation_and_cdk_nag_stop_the_synthesis_of_a_bad_template(
-    tmp_path: Path, add_fault: Callable[[IConstruct], None], plugin: str
+    tmp_path: Path, make_mistake: Callable[[IConstruct], None], plugin: str
 ) -> None:
     app = build_app(NO_BUNDLING, outdir=str(tmp_path))
-    add_fault(app.node.find_child("compute-thumbnail"))
+    make_mistake(app.node.find_child("compute-thumbnail"))
     with pytest.raises(RuntimeError, match="ValidationFailed"):
         app.synth()
     report = json.loads((tmp_path / "validation-report.json").read_text())
@@ -66,8 +66,8 @@ def test_validation_and_cdk_nag_stop_the_synthesis_of_a_bad_template(
 
 
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK)
-def test_a_stack_has_tags_and_protection_and_no_dependencies(profile: str, stem: str) -> None:
-    """The stack's own tags, protection and dependencies are not in its template, so this test reads the assembly."""
+def test_a_stack_has_tags_and_protection_but_no_dependencies(profile: str, stem: str) -> None:
+    """The template does not contain the tags, protection and dependencies of the stack. The cloud assembly does."""
     expected = {"project": "aws-compute-examples", "example": stem, "profile": profile}
     manifest = json.loads((assembly(profile) / "manifest.json").read_text())
     stack = manifest["artifacts"][stack_name(stem)]

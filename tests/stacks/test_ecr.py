@@ -45,8 +45,8 @@ def test_a_deployment_copies_a_new_image_into_the_repository(template: Template)
     assert publisher["Environment"]["Variables"]["IMAGE_TAG"] == image
     assert template["Outputs"]["WebImage"]["Value"]["Fn::Join"][1][-1] == f":{image}"
     trigger = only_resource(template, "Custom::Trigger")
-    # A change of the function or its environment creates a new version. The new version changes the trigger, which then
-    # runs again.
+    # A change of the function or its environment creates a new version. The new version changes the trigger, and
+    # CloudFormation then runs the trigger again.
     (version,) = resources(template, "AWS::Lambda::Version")
     assert trigger["Properties"]["HandlerArn"] == {"Ref": version}
     assert trigger["Properties"]["InvocationType"] == "RequestResponse", "the deployment must fail if the copy fails"
@@ -54,7 +54,7 @@ def test_a_deployment_copies_a_new_image_into_the_repository(template: Template)
     assert {*resources(template, REPOSITORY)} <= {*trigger["DependsOn"]}
 
 
-def test_without_publish_the_stack_has_only_an_empty_repository(tmp_path: Path) -> None:
+def test_if_publish_is_false_the_stack_has_only_an_empty_repository(tmp_path: Path) -> None:
     app = cdk.App(outdir=str(tmp_path))
     EcrStack(app, "Empty", retain_data=False, log_retention=RetentionDays.ONE_DAY, architecture="arm64", publish=False)
     app.synth()

@@ -27,11 +27,13 @@ def test_ecs_adds_drains_and_removes_instances(template: Template) -> None:
     assert provider["ManagedDraining"] == "ENABLED"
     scaling_group = properties_of(template, "AWS::AutoScaling::AutoScalingGroup")
     assert (scaling_group["MinSize"], scaling_group["MaxSize"]) == ("2", "7")
-    assert "DesiredCapacity" not in scaling_group, "with a number, each deployment would undo the scaling"
+    assert "DesiredCapacity" not in scaling_group, (
+        "with a fixed number of instances, each deployment would undo the scaling"
+    )
 
 
 @in_both_profiles
-def test_the_first_instances_also_have_the_tag_that_managed_scaling_needs(template: Template) -> None:
+def test_instances_have_the_tag_that_managed_scaling_needs(template: Template) -> None:
     """Without this tag, managed scaling counts the instances wrongly."""
     tags = properties_of(template, "AWS::AutoScaling::AutoScalingGroup")["Tags"]
     assert {"Key": "AmazonECSManaged", "Value": "true", "PropagateAtLaunch": True} in tags
@@ -41,18 +43,18 @@ def test_the_first_instances_also_have_the_tag_that_managed_scaling_needs(templa
 def test_instances_keep_their_permissions_until_they_end(template: Template) -> None:
     """When the stack is deleted, CloudFormation deletes the policy to join the cluster before it ends the instances.
 
-    ECS removes an instance from the cluster only if the agent is still connected, and for this it needs `ecs:Poll`.
+    ECS removes an instance from the cluster only if its agent is still connected. The connection needs `ecs:Poll`.
     """
     policies = resources(template, "AWS::IAM::Policy")
-    (late,) = [policy for policy in policies.values() if "DependsOn" in policy]
-    assert [one["Action"] for one in late["Properties"]["PolicyDocument"]["Statement"]] == [
+    (registration_policy,) = [policy for policy in policies.values() if "DependsOn" in policy]
+    assert [one["Action"] for one in registration_policy["Properties"]["PolicyDocument"]["Statement"]] == [
         "ecs:RegisterContainerInstance"
     ]
 
 
 @pytest.mark.parametrize(("profile", "in_service"), [("sandbox", 1), ("production", 2)])
 def test_a_new_ami_replaces_one_instance_at_a_time(profile: str, in_service: int) -> None:
-    """The contract `quotas` checks that an update of the sandbox fits into a new account."""
+    """tests/contracts/quotas.py checks that an update of the sandbox needs no higher quota than a new account has."""
     group = only_resource(templates(profile)["ecs_ec2"], "AWS::AutoScaling::AutoScalingGroup")
     update = group["UpdatePolicy"]["AutoScalingRollingUpdate"]
     assert (update["MaxBatchSize"], update["MinInstancesInService"]) == (1, in_service)

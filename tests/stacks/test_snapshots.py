@@ -1,4 +1,4 @@
-"""Every synthesized template is equal to its snapshot, which is a reviewed template.
+"""These tests compare every synthesized template with its snapshot, which is a reviewed template.
 
 `make snapshots` updates the snapshots, but not if the change would lose a store, such as a bucket.
 """
@@ -19,7 +19,8 @@ from tools.templates import Template
 SNAPSHOTS = Path(__file__).parent / "__snapshots__" / "test_snapshots"
 
 MAX_INLINE_CODE = 1000
-"""Characters. Longer code is masked. Only CDK's helper functions have it, and CDK's authors review that code."""
+"""Maximum number of characters of code in a snapshot. Longer code is masked. Only helper functions of CDK have longer
+code in the template, and the authors of CDK review it."""
 
 
 @pytest.mark.parametrize(("profile", "stem"), EVERY_STACK, ids=[f"{stem}.{profile}" for profile, stem in EVERY_STACK])
@@ -27,15 +28,15 @@ def test_template(profile: str, stem: str, snapshot: SnapshotAssertion, request:
     check_snapshot(
         _masked(templates(profile)[stem]),
         snapshot(extension_class=JSONSnapshotExtension),
-        old=reviewed(profile, stem),
-        stores=store_types(reviewed("production", stem)),
+        old=reviewed_template(profile, stem),
+        stores=store_types(reviewed_template("production", stem)),
         stack=stack_name(stem),
         meant=request.config.getoption("--meant").split(),
     )
 
 
-def reviewed(profile: str, stem: str) -> Template:
-    """Return the template in the snapshot, or an empty one for a new stack."""
+def reviewed_template(profile: str, stem: str) -> Template:
+    """Return the template in the snapshot, or an empty template for a new stack."""
     file = SNAPSHOTS / f"test_template[{stem}.{profile}].json"
     return dict(json.loads(file.read_text())) if file.exists() else {"Resources": {}}
 

@@ -76,7 +76,7 @@ def test_buckets_are_emptied_after_notifications_and_function_are_deleted() -> N
 
 @in_both_profiles
 def test_the_function_reserves_no_concurrency_by_default(template: Template) -> None:
-    """A new account has 10 concurrent executions, and all 10 must stay unreserved. A reservation would fail there."""
+    """A new account has 10 concurrent executions, which must all stay unreserved. There, a reservation would fail."""
     assert "ReservedConcurrentExecutions" not in properties_of(template, "AWS::Lambda::Function", "Function")
 
 

@@ -1,4 +1,4 @@
-"""Read locked versions, and list the expected content of each function's bundle.
+"""A function that reads locked versions, and the expected content of the bundle of each Lambda function.
 
 A lock is a requirements.txt with exact versions and hashes. CDK uploads a bundle as the code of a function.
 """
@@ -26,7 +26,7 @@ class Bundle:
     compiled: tuple[str, ...] = ("wrapt",)
     """Packages with compiled code for Lambda's processor. This machine cannot import them."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables without which the handler cannot be imported."""
+    """Environment variables that the import of the handler needs."""
 
 
 BUNDLES: Mapping[str, Bundle] = {

@@ -1,4 +1,4 @@
-"""Read the Markdown files of the project with a Markdown parser."""
+"""These functions read the Markdown files of the project with a Markdown parser."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from markdown_it.token import Token
 from tests.support.folders import ROOT
 
 SHELLS = ("sh", "shell", "console")
-"""Languages of blocks with commands. Tests run the `sh` blocks. The other blocks need an AWS account or a server."""
+"""Languages of blocks with commands. Tests run only `sh` blocks. Other blocks need an AWS account or a server."""
 IGNORED_FOLDERS = {
     *(".build", ".git", ".hypothesis", ".local", ".venv", "cdk.out", "node_modules"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache"),
@@ -33,7 +33,7 @@ class Document:
 
     @property
     def scripts(self) -> list[str]:
-        """The blocks of commands: fenced blocks in a shell language, and indented blocks without a list of files."""
+        """The blocks of commands. A block is fenced, with a shell language, or it is indented and lists no files."""
         fenced = [token.content for token in self._tokens if token.type == "fence" and token.info in SHELLS]
         return [*fenced, *(block for block in self._indented if not _lists_files(block))]
 
@@ -55,12 +55,12 @@ class Document:
     @property
     def anchors(self) -> set[str]:
         """The anchors that GitHub gives to the headings."""
-        found: list[str] = []
-        for heading, content in zip(self._tokens, self._tokens[1:], strict=False):
-            if heading.type == "heading_open":
-                anchor = re.sub(r"[^\w -]", "", content.content.lower()).replace(" ", "-")
-                found.append(anchor if anchor not in found else f"{anchor}-{found.count(anchor)}")
-        return set(found)
+        anchors: list[str] = []
+        for token, next_token in zip(self._tokens, self._tokens[1:], strict=False):
+            if token.type == "heading_open":
+                anchor = re.sub(r"[^\w -]", "", next_token.content.lower()).replace(" ", "-")
+                anchors.append(anchor if anchor not in anchors else f"{anchor}-{anchors.count(anchor)}")
+        return set(anchors)
 
     @cached_property
     def _tokens(self) -> list[Token]:
@@ -94,16 +94,16 @@ DOCUMENTS = [Document(path) for path in sorted(_markdown_files(ROOT))]
 
 
 def lesson(stem: str) -> str:
-    """The text of an example's lesson."""
+    """Return the text of the lesson of an example. `stem` is the short name of the example, such as ecs_ec2."""
     return (ROOT / "docs" / f"{stem}.md").read_text(encoding="utf-8")
 
 
 def section(text: str, heading: str) -> str:
-    """The text from a heading to the next heading of the same level."""
+    """Return the text from a heading to the next heading of the same level."""
     return text.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
 
 
 def outputs_used_by_sh_blocks(text: str) -> set[str]:
-    """The names of the stack outputs that a lesson's `sh` blocks read."""
+    """Return the names of the stack outputs that a lesson's `sh` blocks read."""
     blocks = re.findall(r"```sh\n(.*?)```", section(text, "Try it") + section(text, "Break it"), re.DOTALL)
     return set(re.findall(r"\$\(output (\w+)\)", "\n".join(blocks)))

@@ -1,4 +1,4 @@
-"""The folder of the project, and the folder that all processes of a test run share for synthesized assemblies."""
+"""The folder of the project, and the folder of the cloud assemblies, which all processes of a test run share."""
 
 import atexit
 import os

@@ -1,4 +1,4 @@
-"""S3 allows these object keys, but many programs handle them wrongly."""
+"""Keys of objects that S3 allows, but that many programs handle wrongly."""
 
 ODD_KEYS = (
     "with space.jpg",

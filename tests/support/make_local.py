@@ -1,4 +1,4 @@
-"""Run `make local` and `make local-down`, but without `make setup`."""
+"""Functions that run `make local` and `make local-down`, but without `make setup`."""
 
 import subprocess
 import sys
@@ -10,13 +10,13 @@ from tests.support.folders import ROOT
 
 @dataclass(frozen=True)
 class MakeLocalRun:
-    """The output of a `make local`, and the picture that it uploaded."""
+    """The output of one run of `make local`, and the picture that the run uploaded."""
 
     output: str
     photo: Path
 
     def section(self, stem: str) -> str:
-        """Return the part of the output about one example."""
+        """Return the lines of the output about one example. `stem` is its short name, such as ecs_ec2."""
         return self.output.split(f"==> the {stem} example: ")[1].split("==> ", maxsplit=1)[0]
 
 

@@ -1,4 +1,4 @@
-"""Find fields in a JMESPath query that the answer of AWS never has."""
+"""A function that finds the fields in a JMESPath query that an answer of AWS cannot have."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def unknown_fields(query: str, answer: Shape) -> list[str]:
 
 
 def _value(shape: Any) -> Any:
-    """Return a shape in the place of a value. In the place of a list, return a list with one shape."""
+    """Return the shape itself. For the shape of a list, return a list with the shape of one element."""
     return [_value(shape.member)] if shape.type_name == "list" else shape
 
 

@@ -1,4 +1,4 @@
-"""Find the commands and variables of a shell script, with tree-sitter's grammar for bash."""
+"""Classes that find the commands and variables of a shell script. tree-sitter parses the script."""
 
 import re
 from collections.abc import Iterator
@@ -26,13 +26,13 @@ class Command:
     words: tuple[str, ...]
     """The name of the command, and its arguments."""
     stdin: str = ""
-    """The text of its here-document, if it has one."""
+    """The text of the command's here-document, or an empty string."""
     may_fail: bool = False
     """Whether the command is in the condition of an `if`."""
 
 
 class Script:
-    """A shell script. Its commands and variables include those in loops, functions and substitutions."""
+    """A shell script. The methods also find commands and variables in loops, functions and substitutions."""
 
     def __init__(self, text: str) -> None:
         """Parse the text. Raises ValueError for a syntax error."""
@@ -45,7 +45,9 @@ class Script:
         for node in self._nodes("command"):
             words = [_word(child) for child in node.children_by_field_name("argument")]
             name = node.child_by_field_name("name")
-            bodies = [part for redirect in _siblings(node) for part in redirect.children if part.type == "heredoc_body"]
+            bodies = [
+                child for redirect in _siblings(node) for child in redirect.children if child.type == "heredoc_body"
+            ]
             yield Command(
                 words=(_word(name.children[0]) if name else "", *words),
                 stdin="".join(_text(body) for body in bodies),

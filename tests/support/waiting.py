@@ -1,4 +1,4 @@
-"""Wait for a change that AWS makes later, without a message to the caller."""
+"""A function that waits for a change. AWS makes some changes later, and sends no message about them."""
 
 from collections.abc import Callable
 from typing import TypeVar, cast
