@@ -63,13 +63,13 @@ class EcrStack(Stack):
             lifecycle_rules=[
                 ecr.LifecycleRule(
                     rule_priority=1,
-                    description="untagged: after a day",
+                    description="delete untagged images after a day",
                     tag_status=ecr.TagStatus.UNTAGGED,
                     max_image_age=Duration.days(1),
                 ),
                 ecr.LifecycleRule(
                     rule_priority=2,
-                    description=f"tagged: all but the last {KEPT_IMAGES}",
+                    description=f"delete tagged images except the newest {KEPT_IMAGES}",
                     tag_status=ecr.TagStatus.TAGGED,
                     tag_pattern_list=["*"],
                     max_image_count=KEPT_IMAGES,

@@ -95,7 +95,8 @@ def allow_registration(stack: Stack, cluster: ecs.Cluster, role: iam.Role) -> ia
             iam.PolicyStatement(actions=["ecs:RegisterContainerInstance"], resources=[cluster.cluster_arn]),
         ],
     )
-    registration.node.add_dependency(cluster)  # CDK puts the association with the capacity provider into the cluster
+    # In CDK, the resource that connects the cluster with its capacity provider is a child of the cluster construct.
+    registration.node.add_dependency(cluster)
     return registration
 
 
@@ -159,12 +160,12 @@ def _launch_template(stack: Stack, vpc: ec2.IVpc, role: iam.Role, *, arm: bool) 
         role=role.without_policy_updates(),
         security_group=group,
         require_imdsv2=True,
-        # A container is one network hop behind its instance. With a limit of one hop, no task can use the instance's
-        # role, and no task needs it.
+        # The credentials of the instance's role need one hop to the instance, and a second hop to a container. With a
+        # limit of one hop, they do not reach the tasks. The tasks do not need this role.
         http_put_response_hop_limit=1,
         # A new instance has no CPU credits, so it would start and pull images with a fifth of a vCPU. With UNLIMITED,
-        # it may borrow credits. It earns these credits again when it is idle. Only a high load for days costs more:
-        # $0.04 an hour and vCPU.
+        # it may borrow credits. It earns these credits again when it is idle. It costs more only if the load is high
+        # for days: $0.04 per vCPU and hour.
         cpu_credits=ec2.CpuCredits.UNLIMITED,
         block_devices=[
             ec2.BlockDevice(

@@ -38,8 +38,9 @@ def without_hash(logical_id: str) -> str:
 
 
 def acknowledged(document: str, prefix: str = "CKV") -> Iterator[tuple[Finding, str]]:
-    """Yield each finding in a table with its reason. A resource without a profile has a finding in each profile.
+    """Yield each finding in a table with its reason.
 
+    If the table names no profile after a resource, the finding is in both profiles.
     The checks in checkov's table begin with the prefix `CKV`. The controls in the table of AWS Control Tower begin with
     `CT`.
     """

@@ -25,7 +25,7 @@ def refuse_if_none_match(request: Request) -> None:
         raise Problem(400, "If-None-Match is for reading; a change takes If-Match.")
 
 
-def versions_to_change(request: Request) -> Versions:
+def required_versions(request: Request) -> Versions:
     """Return the versions in If-Match. Raises Problem 428 if the header is missing, and 400 if it is malformed.
 
     Also raises Problem 400 if the request has If-None-Match.
@@ -37,7 +37,7 @@ def versions_to_change(request: Request) -> Versions:
     return parse_if_match(value)
 
 
-def versions_to_delete(request: Request) -> Versions:
+def versions_in_if_match(request: Request) -> Versions:
     """Return the versions in If-Match, or None if it is missing. Raises Problem 400 if the header is malformed."""
     value = request.list_header("If-Match")
     return None if value is None else parse_if_match(value)

@@ -9,7 +9,7 @@ from botocore.config import Config
 
 from api import answers, openapi
 from api.notes import Content, is_note_id
-from api.preconditions import client_has_version, refuse_if_none_match, versions_to_change, versions_to_delete
+from api.preconditions import client_has_version, refuse_if_none_match, required_versions, versions_in_if_match
 from api.problems import note_not_found
 from api.request import JSON, MERGE_PATCH, Request
 from api.store import Store
@@ -63,7 +63,7 @@ def read_note(note_id: str) -> Response[str]:
 def replace_note(note_id: str) -> Response[str]:
     """Replace all content of a note. If-Match must name the note's current version."""
     request = _request()
-    versions = versions_to_change(request)
+    versions = required_versions(request)
     content = Content.from_document(request.json(JSON))
     return answers.note_answer(store.replace(_checked_id(note_id), content, versions))
 
@@ -72,7 +72,7 @@ def replace_note(note_id: str) -> Response[str]:
 def patch_note(note_id: str) -> Response[str]:
     """Change a part of a note. If-Match must name the note's current version."""
     request = _request()
-    versions = versions_to_change(request)
+    versions = required_versions(request)
     patch = request.json(MERGE_PATCH, JSON)
     openapi.validate("NotePatch", patch)
     return answers.note_answer(store.patch(_checked_id(note_id), patch, versions))
@@ -83,7 +83,7 @@ def delete_note(note_id: str) -> Response[str]:
     """Delete a note. If the request has If-Match, this header must name the note's current version."""
     request = _request()
     refuse_if_none_match(request)
-    store.delete(_checked_id(note_id), versions_to_delete(request))
+    store.delete(_checked_id(note_id), versions_in_if_match(request))
     return answers.deleted()
 
 
@@ -92,7 +92,10 @@ def _request() -> Request:
 
 
 def _checked_id(note_id: str) -> str:
-    """Return the id, or raise Problem 404 if no note can have it. The table also has items that are not notes."""
+    """Return the id, or raise Problem 404 if the id cannot be the id of a note.
+
+    Without this check, a client could reach items of the table that are not notes.
+    """
     if not is_note_id(note_id):
         raise note_not_found()
     return note_id

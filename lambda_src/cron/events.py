@@ -42,7 +42,7 @@ def _is_valid_url(url: Any) -> bool:
 
 
 def _parse_time(text: Any) -> str:
-    # The time is part of the item's key, so each moment must always have the same text.
+    # The time is part of the item's key. So two spellings of the same moment must give the same text.
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):

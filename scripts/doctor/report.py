@@ -32,7 +32,7 @@ class Result:
     """The checked resource, setting or quota, in a few words."""
     text: str
     remedy: str = ""
-    """The next step of the person, or an empty string if nothing has to be done."""
+    """Text that tells the user what to do next; empty if there is nothing to do."""
 
 
 def print_results(results: Iterable[Result]) -> bool:

@@ -231,4 +231,4 @@ def test_the_health_check_does_not_import_uvicorn_and_starlette(server: WebServe
 def test_the_image_and_the_tests_use_the_same_versions_of_packages() -> None:
     installed = locked_versions(ROOT / "requirements-dev.txt")
     for name, version in locked_versions(WEB / "requirements.txt").items():
-        assert installed[name] == version, f"{name}: run make lock, which writes the same version into both files"
+        assert installed[name] == version, f"{name}: the two files have different versions; run `make lock`"

@@ -42,7 +42,7 @@ def test_commands_in_code_blocks_are_correct(document: Document) -> None:
 @every_document
 def test_commands_in_the_text_are_correct(document: Document) -> None:
     for command in _inline_commands(document):
-        assert script_faults(command, whole=False) == [], command
+        assert script_faults(command, complete_commands=False) == [], command
 
 
 @every_document

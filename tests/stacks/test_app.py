@@ -19,7 +19,7 @@ from tools.templates import NO_BUNDLING, Template
 
 def test_cdk_json_has_no_key_for_which_the_cli_shows_a_warning() -> None:
     keys = json.loads((ROOT / "cdk.json").read_text())["context"]
-    assert [key for key in keys if key.startswith("aws:")] == [], "move it to stacks/_app.py"
+    assert [key for key in keys if key.startswith("aws:")] == [], "move these keys from cdk.json to stacks/_app.py"
 
 
 @pytest.mark.parametrize("profile", PROFILES)

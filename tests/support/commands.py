@@ -27,13 +27,17 @@ from tests.support.shell import COMPUTED, Command, Script
 STACKS = {stack_name(stem) for _, stem in EVERY_STACK}
 
 
-def script_faults(text: str, *, whole: bool = True) -> list[str]:
-    """Return the faults of the commands in a script. If `whole` is false, required options may be missing.
+def script_faults(text: str, *, complete_commands: bool = True) -> list[str]:
+    """Return the faults of the commands in a script. Without `complete_commands`, required options may be missing.
 
     Commands in the condition of an `if` are not checked, because they are allowed to fail.
     """
     commands = [command for command in Script(text).commands() if not command.may_fail]
-    return [fault for command in commands for fault in (*faults(command), *(missing_options(command) if whole else ()))]
+    return [
+        fault
+        for command in commands
+        for fault in (*faults(command), *(missing_options(command) if complete_commands else ()))
+    ]
 
 
 def faults(command: Command) -> list[str]:

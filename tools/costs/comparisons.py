@@ -34,7 +34,7 @@ def _thumbnail(sums: Sums) -> Table:
     return ("", "amount"), [
         ("cost of the function's four metrics, for each hour with uploads", f"${metrics:.4f}"),
         ("cost of the function's four metrics, for a month with uploads in every hour", f"${HOURS * metrics:.2f}"),
-        ("number of pictures a month whose compute time is free (the free tier)", f"{free:,.0f}"),
+        ("pictures in a month before you pay for compute time (the free tier)", f"{free:,.0f}"),
     ]
 
 

@@ -11,7 +11,7 @@ from tools.templates import Template
 
 @dataclass(frozen=True)
 class Sums:
-    """The templates of both profiles by stem. Amounts are in dollars."""
+    """Computes costs in dollars from the templates of both profiles. `stem` is the short name of an example."""
 
     sandbox: Mapping[str, Template]
     production: Mapping[str, Template]
@@ -26,7 +26,7 @@ class Sums:
         return _sum(self._unit(stem, name), kinds)
 
     def quantity(self, stem: str, name: str, kind: str) -> float:
-        """Return the quantity of one part of a unit of work, in units of its price."""
+        """Return how much of one part a unit of work uses, measured as in the price of the part, such as GB-seconds."""
         (found,) = [part.quantity for part in self._unit(stem, name) if part.label == kind]
         return found
 

@@ -39,7 +39,7 @@ class Settings:
     project: str = field(default_factory=lambda: str(Path.cwd()))
     """The folder of the CDK app. The CDK CLI is in its `node_modules`, and runs in this folder."""
     seconds_per_minute: float = 3
-    """The length of a minute in `rate(...)` schedules and health checks. A short minute shows results soon."""
+    """Real seconds for each minute of a `rate(...)` schedule or a health check. A small number shows results sooner."""
     task_environment: Mapping[str, str] = field(default_factory=dict)
     """Variables for every ECS task. They replace variables with the same name in its task definition."""
     stand_ins: tuple[StandIn, ...] = ()
