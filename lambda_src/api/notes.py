@@ -78,7 +78,7 @@ class Note:
 
     @property
     def etag(self) -> str:
-        """The entity tag of this version. It is a strong tag, because every change gives the note another tag."""
+        """The entity tag of this version. It is strong, because every change gives the note another entity tag."""
         return f'"{self.version}"'
 
     def as_json(self) -> dict[str, Any]:

@@ -10,13 +10,13 @@ import re
 from api.problems import Problem
 from api.request import Request
 
-MAX_TAGS = 20
+MAX_ENTITY_TAGS = 20
 """Maximum number of entity tags in a header. Clients send one or two. A condition of DynamoDB can list at most 100."""
 Versions = frozenset[int] | None
 """The versions that a request is allowed to change; None means any version."""
-_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_ENTITY_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 # A list may have empty elements, such as `"1",,"2"`. A server must accept them: RFC 9110, section 5.6.1.
-_TAG_LIST = re.compile(rf"[\s,]*{_TAG}(?:\s*,[\s,]*{_TAG})*[\s,]*")
+_TAG_LIST = re.compile(rf"[\s,]*{_ENTITY_TAG}(?:\s*,[\s,]*{_ENTITY_TAG})*[\s,]*")
 
 
 def refuse_if_none_match(request: Request) -> None:
@@ -78,7 +78,7 @@ def matches_weakly(value: str, etag: str) -> bool:
 def _parse_tags(header_name: str, value: str) -> list[str]:
     if not _TAG_LIST.fullmatch(value):
         raise Problem(400, f'{header_name} must be `*` or entity tags, as ETag had them: "3", the quotes included.')
-    tags: list[str] = re.findall(_TAG, value)
-    if len(tags) > MAX_TAGS:
-        raise Problem(400, f"{header_name} has {len(tags)} entity tags; the limit is {MAX_TAGS}.")
+    tags: list[str] = re.findall(_ENTITY_TAG, value)
+    if len(tags) > MAX_ENTITY_TAGS:
+        raise Problem(400, f"{header_name} has {len(tags)} entity tags; the limit is {MAX_ENTITY_TAGS}.")
     return tags

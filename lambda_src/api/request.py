@@ -10,7 +10,7 @@ from api.pages import Cursor
 from api.problems import Problem
 
 DEFAULT_LIMIT = 20
-"""Number of notes on a page if the client does not choose it."""
+"""Number of notes on a page if the request has no parameter `limit`."""
 MAX_LIMIT = 100
 """Maximum number of notes on a page. 100 notes without bodies have at most about 500 KB, at 4 bytes a character.
 DynamoDB returns at most 1 MB for a query."""

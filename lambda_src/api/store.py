@@ -60,7 +60,7 @@ class Store:
         """Store a new note. If the client has already created a note with this key, return the earlier note.
 
         A key is valid for KEY_LIFETIME. One transaction writes the note and the key: both or neither.
-        Raises Problem 409 if the key was used for another content, or if a request with the same key is still running.
+        Raises Problem 409 if the key was used with different content, or if a request with this key is still running.
         """
         now = current_time()
         note = Note.new(str(uuid.uuid4()), content, now)
@@ -86,7 +86,7 @@ class Store:
         Raises Problem 404 if the note does not exist, and 412 if it has another version.
         """
         condition, values = items.version_condition(versions)
-        new = items.changeable_attributes(content, timestamp(current_time()))
+        new_attributes = items.changeable_attributes(content, timestamp(current_time()))
         try:
             response = self._dynamodb.update_item(
                 TableName=self._table,
@@ -96,7 +96,7 @@ class Store:
                 ConditionExpression=condition,
                 ExpressionAttributeValues={
                     **values,
-                    **{f":{name}": value for name, value in new.items()},
+                    **{f":{name}": value for name, value in new_attributes.items()},
                     ":one": {"N": "1"},
                 },
                 ReturnValues="ALL_NEW",
@@ -106,7 +106,7 @@ class Store:
             item: Any = error.response.get("Item", {})
             # If the stored attributes are equal to the new ones, even in the microseconds of `updated_at`, then this
             # call itself stored them. Its answer was lost, and botocore tried again.
-            if new.items() <= item.items():
+            if new_attributes.items() <= item.items():
                 return items.note_from(item)
             raise _failed_condition(item) from None
         return items.note_from(response["Attributes"])
@@ -153,7 +153,7 @@ class Store:
 
         DynamoDB updates the index a moment after the table, so the page may not yet contain a new note.
         """
-        start: Any = {"ExclusiveStartKey": items.start_key(after)} if after else {}
+        start_parameter: Any = {"ExclusiveStartKey": items.start_key(after)} if after else {}
         response = self._dynamodb.query(
             TableName=self._table,
             IndexName=INDEX_NAME,
@@ -162,7 +162,7 @@ class Store:
             ExpressionAttributeValues={":notes": items.COLLECTION},
             ScanIndexForward=False,
             Limit=limit,
-            **start,
+            **start_parameter,
         )
         last_key = response.get("LastEvaluatedKey")
         summaries = [items.summary_from(item) for item in response["Items"]]

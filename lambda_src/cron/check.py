@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urljoin
 
 from cron.addresses import ForbiddenError
-from cron.connection import UNREACHABLE, Connection, Limits, TooManyBytesError
+from cron.connection import UNREACHABLE_ERRORS, Connection, Limits, TooManyBytesError
 
 MAX_REDIRECTS = 5
 """Maximum number of redirects. A normal site needs at most two: one to https, and one to "www." or to a language."""
@@ -19,7 +19,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_BYTES = 4 * MAX_BODY_BYTES
 """Maximum number of bytes received for one URL, after decryption. The status lines, headers and bodies of all answers
 count, including the answers that redirect. At most MAX_BODY_BYTES of a page are read, so a normal answer stays far
-below this limit. Answers with endless headers exceed it."""
+below MAX_BYTES. Answers with endless headers exceed MAX_BYTES."""
 MAX_ERROR_LENGTH = 300
 """Maximum length of a stored error text (characters). It is limited because a server can influence the text."""
 
@@ -135,7 +135,7 @@ def describe_failure(failure: Exception, timeout: float) -> str:
             reason = "it closes the connection before the end of its answer"
         case http.client.HTTPException():
             reason = f"it does not answer in HTTP: {failure!r}"
-        case OSError() if failure.errno in UNREACHABLE:
+        case OSError() if failure.errno in UNREACHABLE_ERRORS:
             reason = "there is no way to its address from here (Lambda has IPv6 only in a VPC)"
         case _:
             reason = str(failure)

@@ -1,8 +1,8 @@
 """Sends one HTTP request to an allowed address, with one limit on the time and one limit on the bytes.
 
 Existing HTTP clients limit the time of each read, not of the whole request. So a server that sends one byte per second
-can keep them busy for ever. In this module, one deadline covers name resolution, connecting, TLS and all reads. One
-limit covers all bytes received.
+can keep such a client busy for ever. In this module, one deadline covers name resolution, connecting, TLS and all
+reads. One limit covers all bytes received.
 """
 
 import errno
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from cron.addresses import Address, ForbiddenError, allowed_addresses
 
-UNREACHABLE = {errno.EAFNOSUPPORT, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
+UNREACHABLE_ERRORS = {errno.EAFNOSUPPORT, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
 """Error numbers of a connection to an address that the network cannot reach. Without a VPC, Lambda has no IPv6."""
 PORTS = {"http": 80, "https": 443}
 HEADERS = {"User-Agent": "aws-compute-examples-cron/1", "Accept": "*/*", "Connection": "close"}
@@ -71,7 +71,8 @@ class _TlsSocket(_LimitedReads, ssl.SSLSocket):
 def make_tls_context() -> ssl.SSLContext:
     """Return a context that creates TLS sockets with limits.
 
-    It trusts the certificate authorities of the operating system, and checks that a certificate has the host's name.
+    The context trusts the certificate authorities of the operating system. It checks that a certificate has the host's
+    name.
     """
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
@@ -116,12 +117,12 @@ class Connection(http.client.HTTPConnection):
         """Connect to the first address that accepts a connection. http.client calls this method."""
         self.sock = self._connect_to_host()
         if self._secure:
-            tls = TLS.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
-            self.sock = tls  # from now on, closing the connection closes the TLS socket
-            tls.limits = self._limits  # type: ignore[attr-defined]
-            tls.settimeout(self._limits.seconds_left())
-            tls.do_handshake()
-            self.certificate_expires = _expiry_of(tls.getpeercert())
+            tls_socket = TLS.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+            self.sock = tls_socket  # from now on, closing the connection closes the TLS socket
+            tls_socket.limits = self._limits  # type: ignore[attr-defined]
+            tls_socket.settimeout(self._limits.seconds_left())
+            tls_socket.do_handshake()
+            self.certificate_expires = _expiry_of(tls_socket.getpeercert())
         self.sock.settimeout(self._limits.seconds_left())
 
     def _connect_to_host(self) -> socket.socket:
@@ -137,7 +138,7 @@ class Connection(http.client.HTTPConnection):
             except OSError as failure:
                 failures.append(failure)
         # Lambda itself can be the reason why an address is unreachable. So prefer an error that has another reason.
-        raise next((failure for failure in failures if failure.errno not in UNREACHABLE), failures[-1])
+        raise next((failure for failure in failures if failure.errno not in UNREACHABLE_ERRORS), failures[-1])
 
     def _connect_to(self, address: Address, seconds: float) -> socket.socket:
         sock = _PlainSocket(address.family, socket.SOCK_STREAM)

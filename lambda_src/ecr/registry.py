@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 logger = Logger(child=True)
 
-INDEXES = frozenset(
+INDEX_TYPES = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
 )
 """Media types of an index, which lists one image for each platform instead of layers."""
-MANIFESTS = frozenset(
+MANIFEST_TYPES = frozenset(
     {"application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"}
 )
 """Media types of the manifest of a single image."""
@@ -47,9 +47,9 @@ class Registry:
     def _copy(self, source: str, target: str, image_id: Any, tag: str | None) -> str:
         image = self._get_image(source, image_id)
         manifest = json.loads(image["imageManifest"])
-        if image["imageManifestMediaType"] in INDEXES:
-            for platform in manifest["manifests"]:
-                self._copy(source, target, {"imageDigest": platform["digest"]}, None)
+        if image["imageManifestMediaType"] in INDEX_TYPES:
+            for platform_image in manifest["manifests"]:
+                self._copy(source, target, {"imageDigest": platform_image["digest"]}, None)
         else:
             self._copy_layers(source, target, [manifest["config"], *manifest["layers"]])
         digest: str = image["imageId"]["imageDigest"]
@@ -58,7 +58,7 @@ class Registry:
 
     def _get_image(self, repository: str, image_id: Any) -> Any:
         answer = self._ecr.batch_get_image(
-            repositoryName=repository, imageIds=[image_id], acceptedMediaTypes=sorted(INDEXES | MANIFESTS)
+            repositoryName=repository, imageIds=[image_id], acceptedMediaTypes=sorted(INDEX_TYPES | MANIFEST_TYPES)
         )
         if not answer["images"]:
             reasons = "; ".join(failure["failureReason"] for failure in answer["failures"])
@@ -68,8 +68,10 @@ class Registry:
     def _copy_layers(self, source: str, target: str, layers: list[dict[str, Any]]) -> None:
         digests = {layer["digest"] for layer in layers}  # an image can contain the same layer twice
         answer = self._ecr.batch_check_layer_availability(repositoryName=target, layerDigests=sorted(digests))
-        present = {layer["layerDigest"] for layer in answer["layers"] if layer["layerAvailability"] == "AVAILABLE"}
-        for digest in sorted(digests - present):
+        existing_digests = {
+            layer["layerDigest"] for layer in answer["layers"] if layer["layerAvailability"] == "AVAILABLE"
+        }
+        for digest in sorted(digests - existing_digests):
             self._copy_layer(source, target, digest)
 
     def _copy_layer(self, source: str, target: str, digest: str) -> None:

@@ -28,56 +28,58 @@ def to_resizable(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def black_and_white_levels(picture: Image.Image, resizable: Image.Image) -> tuple[float, float]:
+def black_and_white_levels(picture: Image.Image, resizable_picture: Image.Image) -> tuple[float, float]:
     """Return the values of black and of white in a grey picture of more than 8 bits.
 
     If the format defines these values, they are returned. If not, the first common range that contains all values of
-    the picture is returned. If no common range does, the smallest and the largest value are returned.
+    the picture is returned. If no common range contains them, the smallest and the largest value are returned.
     """
     tags = picture.tag_v2 if isinstance(picture, TiffImagePlugin.TiffImageFile) else {}
     if picture.mode.startswith("I;16"):
         bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]
         # 0 means that zero is white. Pillow inverts a picture with this tag if it has 8 bits, but not if it has 16.
-        inverted = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
-        return (2**bits - 1, 0) if inverted else (0, 2**bits - 1)
-    low, high = cast("tuple[float, float]", resizable.getextrema())
+        is_inverted = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+        return (2**bits - 1, 0) if is_inverted else (0, 2**bits - 1)
+    low, high = cast("tuple[float, float]", resizable_picture.getextrema())
     for white in (1, 255, 65_535) if picture.mode == "F" else (65_535,):
         if low >= 0 and high <= white:
             return 0, white
     return low, high if high > low else math.inf
 
 
-def to_eight_bits(small: Image.Image, levels: tuple[float, float]) -> Image.Image:
+def to_eight_bits(small_picture: Image.Image, levels: tuple[float, float]) -> Image.Image:
     """Return a grey picture scaled so that black is 0 and white is 255."""
     black, white = levels
     scale = 255 / (white - black)
-    return small.convert("F").point(lambda value: value * scale + (0.5 - black * scale)).convert("L")
+    return small_picture.convert("F").point(lambda value: value * scale + (0.5 - black * scale)).convert("L")
 
 
-def to_srgb(small: Image.Image, profile: object) -> Image.Image:
+def to_srgb(small_picture: Image.Image, profile: object) -> Image.Image:
     """Return the picture in sRGB, with its transparency. Its ICC profile is applied if it is usable."""
-    if small.mode == "La":
-        small = small.convert("LA")
-    if small.mode not in {"LA", "RGBA"}:
-        return _opaque_to_srgb(small, profile)
-    rgb = _opaque_to_srgb(small.convert(small.mode.removesuffix("A")), profile)
-    rgb.putalpha(small.getchannel("A"))
+    if small_picture.mode == "La":
+        small_picture = small_picture.convert("LA")
+    if small_picture.mode not in {"LA", "RGBA"}:
+        return _opaque_to_srgb(small_picture, profile)
+    rgb = _opaque_to_srgb(small_picture.convert(small_picture.mode.removesuffix("A")), profile)
+    rgb.putalpha(small_picture.getchannel("A"))
     return rgb
 
 
-def _opaque_to_srgb(small: Image.Image, profile: object) -> Image.Image:
-    if small.mode == "YCbCr":
-        small = small.convert("RGB")
+def _opaque_to_srgb(small_picture: Image.Image, profile: object) -> Image.Image:
+    if small_picture.mode == "YCbCr":
+        small_picture = small_picture.convert("RGB")
     if isinstance(profile, bytes):
         try:
-            return _apply_profile(small, profile)
+            return _apply_profile(small_picture, profile)
         except (OSError, ImageCms.PyCMSError):
             pass  # the profile is broken or for another kind of picture, so it is ignored, as picture viewers do
-    return small.convert("RGB")
+    return small_picture.convert("RGB")
 
 
-def _apply_profile(small: Image.Image, profile: bytes) -> Image.Image:
-    parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    if small.mode == "L" and parsed.profile.xcolor_space == "RGB ":
-        small = small.convert("RGB")  # some editors save a grey picture with the RGB profile of the screen
-    return ImageCms.buildTransform(parsed, ImageCms.createProfile("sRGB"), small.mode, "RGB").apply(small)
+def _apply_profile(small_picture: Image.Image, profile: bytes) -> Image.Image:
+    parsed_profile = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if small_picture.mode == "L" and parsed_profile.profile.xcolor_space == "RGB ":
+        # Some editors save a grey picture with the RGB profile of the screen.
+        small_picture = small_picture.convert("RGB")
+    transform = ImageCms.buildTransform(parsed_profile, ImageCms.createProfile("sRGB"), small_picture.mode, "RGB")
+    return transform.apply(small_picture)

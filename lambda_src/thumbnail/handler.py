@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from thumbnail.events import parse_changes
 from thumbnail.limits import Limits
-from thumbnail.settle import Settled, settle
+from thumbnail.settle import Result, settle
 from thumbnail.store import Store
 from thumbnail.uploads import Uploads
 
@@ -49,10 +49,10 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> None:
         raise failures[0] if len(failures) == 1 else ExceptionGroup("not all changes were settled", failures)
 
 
-def report(settled: Settled) -> None:
+def report(result: Result) -> None:
     """Log the outcome of one change, and write its metrics if a picture was made or rejected."""
-    logger.info(settled.outcome, item=settled.item)
-    if settled.item:
-        metrics.add_metric(settled.outcome.capitalize(), MetricUnit.Count, 1)
-        metrics.add_metric("Milliseconds", MetricUnit.Milliseconds, settled.milliseconds)
-        metrics.add_metric("Bytes", MetricUnit.Bytes, settled.item["size_bytes"])
+    logger.info(result.outcome, item=result.item)
+    if result.item:
+        metrics.add_metric(result.outcome.capitalize(), MetricUnit.Count, 1)
+        metrics.add_metric("Milliseconds", MetricUnit.Milliseconds, result.milliseconds)
+        metrics.add_metric("Bytes", MetricUnit.Bytes, result.item["size_bytes"])

@@ -12,7 +12,7 @@ from typing import BinaryIO
 # strips, and the EXIF metadata of a camera fits into one segment of 64 KB.
 _MAX_TAG_VALUES = 100_000
 MAX_EXIF_BYTES = 1 << 20
-"""Maximum size of the EXIF metadata. Larger EXIF is not read."""
+"""Maximum size of the EXIF metadata. A JPEG with more is rejected. In other formats, larger EXIF is ignored."""
 
 # A progressive JPEG usually has ten scans for one picture, and a file of a phone can contain three pictures.
 _MAX_SCANS = 100
@@ -78,18 +78,20 @@ def _check_scans(source: BinaryIO) -> None:
 def _check_tiff(source: BinaryIO, header: bytes) -> None:
     byte_order = "<" if header.startswith(b"II") else ">"
     is_big = header[2] == _BIG_TIFF
-    length, entry = (struct.Struct(byte_order + form) for form in (("Q", "HHQQ") if is_big else ("H", "HHLL")))
+    count_struct = struct.Struct(byte_order + ("Q" if is_big else "H"))
+    entry_struct = struct.Struct(byte_order + ("HHQQ" if is_big else "HHLL"))
     pending_offsets = list(struct.unpack_from(byte_order + ("Q" if is_big else "L"), header, 8 if is_big else 4))
     seen_offsets: set[int] = set()
     while pending_offsets:
         source.seek(pending_offsets.pop())
-        (entries,) = length.unpack(source.read(length.size).ljust(length.size, b"\0"))
-        table = source.read(entry.size * min(entries, _MAX_ENTRIES))
-        for tag, kind, count, value in entry.iter_unpack(table[: len(table) // entry.size * entry.size]):
-            unpacked = kind not in _PACKED_TYPES or tag in _UNPACKED_TAGS
-            wrong_type = tag in _SUBDIRECTORY_TAGS and kind not in _OFFSET_TYPES
-            if wrong_type or entries > _MAX_ENTRIES or (unpacked and count > _MAX_TAG_VALUES):
-                raise ValueError(f"TIFF tag {tag} of type {kind} counts {count:,} values in {entries:,} entries")
+        (entry_count,) = count_struct.unpack(source.read(count_struct.size).ljust(count_struct.size, b"\0"))
+        table = source.read(entry_struct.size * min(entry_count, _MAX_ENTRIES))
+        whole_entries = table[: len(table) // entry_struct.size * entry_struct.size]
+        for tag, kind, count, value in entry_struct.iter_unpack(whole_entries):
+            is_unpacked = kind not in _PACKED_TYPES or tag in _UNPACKED_TAGS
+            has_wrong_type = tag in _SUBDIRECTORY_TAGS and kind not in _OFFSET_TYPES
+            if has_wrong_type or entry_count > _MAX_ENTRIES or (is_unpacked and count > _MAX_TAG_VALUES):
+                raise ValueError(f"TIFF tag {tag} of type {kind} counts {count:,} values in {entry_count:,} entries")
             if tag in _SUBDIRECTORY_TAGS and value not in seen_offsets:
                 seen_offsets.add(value)
                 pending_offsets.append(value)

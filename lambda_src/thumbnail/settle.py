@@ -32,7 +32,7 @@ class ChangedAgainError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
+class Result:
     """The outcome of one change. `superseded` means that the event of a later change decides the picture's state."""
 
     outcome: Literal["made", "rejected", "removed", "superseded"]
@@ -43,16 +43,16 @@ class Settled:
 
 
 @tracer.capture_method(capture_response=False)
-def settle(change: Change, uploads: Uploads, store: Store, limits: Limits) -> Settled:
+def settle(change: Change, uploads: Uploads, store: Store, limits: Limits) -> Result:
     """Make the item and the thumbnail of one key match its upload. Raises botocore's errors when AWS fails."""
     for _ in range(2):
-        settled = _try_to_settle(change, uploads, store, limits)
-        if settled:
-            return settled
+        result = _try_to_settle(change, uploads, store, limits)
+        if result:
+            return result
     raise ChangedAgainError(change.key)
 
 
-def _try_to_settle(change: Change, uploads: Uploads, store: Store, limits: Limits) -> Settled | None:
+def _try_to_settle(change: Change, uploads: Uploads, store: Store, limits: Limits) -> Result | None:
     """Return the outcome. Return None if the upload changed during this attempt and a second attempt is needed."""
     # S3 sends no sequencer when it restores an object from an archive. The object is unchanged, so the new item gets
     # the sequencer of the old item.
@@ -63,7 +63,7 @@ def _try_to_settle(change: Change, uploads: Uploads, store: Store, limits: Limit
         return _remove(change, sequencer, store)
     if upload == "replaced":
         store.delete_stale_thumbnails(change.key)  # an earlier run of this event may have crashed and left a thumbnail
-        return Settled(outcome="superseded")
+        return Result(outcome="superseded")
     with closing(upload):
         item, thumbnail = describe(change.key, upload, limits)
     if not store.write(change.key, sequencer, item, thumbnail):
@@ -73,18 +73,18 @@ def _try_to_settle(change: Change, uploads: Uploads, store: Store, limits: Limit
         return None
     if state == "removed":
         return _remove(change, sequencer, store)
-    settled = Settled(outcome=item["status"], item=item, milliseconds=(time.perf_counter() - started) * 1000)
-    return Settled(outcome="superseded") if state == "replaced" else settled
+    result = Result(outcome=item["status"], item=item, milliseconds=(time.perf_counter() - started) * 1000)
+    return Result(outcome="superseded") if state == "replaced" else result
 
 
-def _remove(change: Change, sequencer: str, store: Store) -> Settled | None:
-    return Settled(outcome="removed") if store.delete(change.key, sequencer) else _superseded(change)
+def _remove(change: Change, sequencer: str, store: Store) -> Result | None:
+    return Result(outcome="removed") if store.delete(change.key, sequencer) else _superseded(change)
 
 
-def _superseded(change: Change) -> Settled | None:
+def _superseded(change: Change) -> Result | None:
     # The table has an item from a later event. After a restoration, that item may still say that the object is
     # archived. So a second attempt is needed.
-    return None if change.kind == "restored" else Settled(outcome="superseded")
+    return None if change.kind == "restored" else Result(outcome="superseded")
 
 
 @tracer.capture_method(capture_response=False)
@@ -99,10 +99,10 @@ def describe(key: str, upload: Upload, limits: Limits) -> tuple[Item, Thumbnail 
     }
     try:
         thumbnail = _make_thumbnail(key, upload, limits)
-    except Rejected as rejected:
-        logger.debug("rejected", exc_info=rejected)
-        return {**item, "status": "rejected", "reason": str(rejected)}, None
-    made: dict[str, Any] = {
+    except Rejected as rejection:
+        logger.debug("rejected", exc_info=rejection)
+        return {**item, "status": "rejected", "reason": str(rejection)}, None
+    thumbnail_attributes: dict[str, Any] = {
         "status": "made",
         "format": thumbnail.source_format,
         "width": thumbnail.source_width,
@@ -111,7 +111,7 @@ def describe(key: str, upload: Upload, limits: Limits) -> tuple[Item, Thumbnail 
         "thumbnail_width": thumbnail.width,
         "thumbnail_height": thumbnail.height,
     }
-    return {**item, **made}, thumbnail
+    return {**item, **thumbnail_attributes}, thumbnail
 
 
 def _make_thumbnail(key: str, upload: Upload, limits: Limits) -> Thumbnail:

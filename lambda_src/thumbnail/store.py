@@ -37,7 +37,7 @@ class Store:
         return sequencer
 
     def write(self, key: str, sequencer: str, item: Item, thumbnail: "Thumbnail | None") -> bool:
-        """Write the thumbnail and the item of an upload, and delete its older thumbnails. Return True if it did so.
+        """Write the thumbnail and the item of an upload, and delete its older thumbnails. Then return True.
 
         Returns False if the table has an item from a later event. Then that item and its thumbnail do not change.
         """
@@ -55,7 +55,7 @@ class Store:
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
             self._delete_thumbnails_older_than_item(key, _item_from(error))
             return False
-        self._delete_thumbnails(key, sequencer, keep=item.get("thumbnail_key"))
+        self._delete_thumbnails(key, sequencer, kept_key=item.get("thumbnail_key"))
         return True
 
     def delete(self, key: str, sequencer: str) -> bool:
@@ -68,7 +68,7 @@ class Store:
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
             self._delete_thumbnails_older_than_item(key, _item_from(error))
             return False
-        self._delete_thumbnails(key, sequencer, keep=None)
+        self._delete_thumbnails(key, sequencer, kept_key=None)
         return True
 
     def delete_stale_thumbnails(self, key: str) -> None:
@@ -81,16 +81,16 @@ class Store:
 
     def _delete_thumbnails_older_than_item(self, key: str, attributes: dict[str, Any]) -> None:
         if attributes:
-            keep = attributes.get("thumbnail_key", {}).get("S")
-            self._delete_thumbnails(key, attributes["sequencer"]["S"], keep=keep)
+            kept_key = attributes.get("thumbnail_key", {}).get("S")
+            self._delete_thumbnails(key, attributes["sequencer"]["S"], kept_key=kept_key)
 
-    def _delete_thumbnails(self, key: str, last_sequencer: str, *, keep: str | None) -> None:
+    def _delete_thumbnails(self, key: str, last_sequencer: str, *, kept_key: str | None) -> None:
         # This also deletes the thumbnails that earlier runs left when they crashed.
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._thumbnails, Prefix=_folder(key))
         last_key = f"{_folder(key)}{last_sequencer}.webp"
         for page in pages:
             for thumbnail in page.get("Contents", []):
-                if thumbnail["Key"] != keep and thumbnail["Key"] <= last_key:
+                if thumbnail["Key"] != kept_key and thumbnail["Key"] <= last_key:
                     self._s3.delete_object(Bucket=self._thumbnails, Key=thumbnail["Key"])
 
 

@@ -23,12 +23,14 @@ def wait_for(read_value: Callable[[], Value | None], *, seconds: float = 30) -> 
 
 def deploy_stack(client: Client, name: str, resources: Mapping[str, tuple[str, Any]], **options: Any) -> dict[str, str]:
     """Create a stack from `{logical id: (type, properties)}`. Return the physical id of each logical id."""
-    template = {name: {"Type": kind, "Properties": properties} for name, (kind, properties) in resources.items()}
+    template_resources = {
+        logical_id: {"Type": kind, "Properties": properties} for logical_id, (kind, properties) in resources.items()
+    }
     cloudformation = client("cloudformation")
-    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": template}), **options)
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": template_resources}), **options)
     cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-    created = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in created}
+    stack_resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in stack_resources}
 
 
 def s3_client(endpoint: str, credentials: Mapping[str, str]) -> Any:

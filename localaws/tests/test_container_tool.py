@@ -38,9 +38,9 @@ def tools_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_reason_for_no_tool_lists_the_missing_programs(tools_folder: Path) -> None:
-    found = container_tool.find(tools_folder, {})
-    assert not found
-    assert found.why == "docker is not installed; podman is not installed"
+    tool = container_tool.find(tools_folder, {})
+    assert not tool
+    assert tool.why == "docker is not installed; podman is not installed"
 
 
 def test_docker_without_a_daemon_is_not_chosen(tools_folder: Path) -> None:
@@ -51,9 +51,9 @@ def test_docker_without_a_daemon_is_not_chosen(tools_folder: Path) -> None:
 def test_docker_is_preferred_to_podman(tools_folder: Path) -> None:
     write_program(tools_folder, "docker", docker_script(info='{"MemoryLimit": true}'))
     write_program(tools_folder, "podman", 'echo \'{"host": {"cgroupControllers": []}}\'')
-    found = container_tool.find(tools_folder, {})
-    assert (found.name, found.limits) == ("docker", True)
-    assert found.command == ("docker", "--host", "unix:///run/docker.sock"), "the option overrides DOCKER_HOST"
+    tool = container_tool.find(tools_folder, {})
+    assert (tool.name, tool.limits) == ("docker", True)
+    assert tool.command == ("docker", "--host", "unix:///run/docker.sock"), "the option overrides DOCKER_HOST"
     podman = container_tool.find(tools_folder, {"LOCAL_CONTAINERS": "podman"})
     assert (podman.name, podman.limits) == ("podman", False)
     assert str(tools_folder / "containers") in " ".join(podman.command), (
@@ -118,11 +118,11 @@ def test_without_a_tool_an_image_without_a_stand_in_is_an_error() -> None:
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start run_with_parent.py with a command that exits with 3 after SIGTERM. Wait until the command runs."""
-    started = tmp_path / "started"
-    script = f"trap 'exit 3' TERM; touch {started}; while :; do sleep 0.05; done"
+    started_file = tmp_path / "started"
+    script = f"trap 'exit 3' TERM; touch {started_file}; while :; do sleep 0.05; done"
     command = [sys.executable, "-I", str(RUN_WITH_PARENT), "sh", "-c", script]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        wait_for(started.exists)
+        wait_for(started_file.exists)
         yield process
 
 

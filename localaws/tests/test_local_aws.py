@@ -18,9 +18,9 @@ from localaws.environment import engine_variables
 
 
 def test_the_engine_uses_a_free_port_if_another_process_uses_the_port(aws: LocalAws) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        engine = aws.start(other.getsockname()[1])
-        assert engine.port != other.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as other_socket:
+        engine = aws.start(other_socket.getsockname()[1])
+        assert engine.port != other_socket.getsockname()[1]
     assert aws.running_engine() == engine
 
 
@@ -61,15 +61,15 @@ def test_a_stopped_engine_leaves_only_its_log(aws: LocalAws) -> None:
 
 def test_another_process_with_the_same_id_is_not_killed(aws: LocalAws) -> None:
     """After a restart of the machine, any process may have the id of the old engine."""
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other_process:
         aws.folder.mkdir()
-        (aws.folder / "engine.json").write_text(f'{{"pid": {other.pid}, "port": 4566}}')
+        (aws.folder / "engine.json").write_text(f'{{"pid": {other_process.pid}, "port": 4566}}')
         assert aws.running_engine() is None
         aws.stop()
-        assert other.poll() is None
+        assert other_process.poll() is None
         (aws.folder / "engine.json").write_text("")  # an interrupted write leaves an empty file
         assert aws.running_engine() is None
-        other.kill()
+        other_process.kill()
 
 
 def test_the_error_contains_the_reason_why_the_engine_does_not_start(

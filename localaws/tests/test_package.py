@@ -21,14 +21,14 @@ ALLOWED_IMPORTS = sys.stdlib_module_names | {"boto3", "botocore", "filelock", "l
 
 
 def test_no_module_imports_the_project_around_the_package() -> None:
-    imported = set()
+    imported_modules = set()
     for file in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
-                imported |= {name.name.split(".")[0] for name in node.names}
+                imported_modules |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
-                imported.add(node.module.split(".")[0])
-    assert imported <= ALLOWED_IMPORTS
+                imported_modules.add(node.module.split(".")[0])
+    assert imported_modules <= ALLOWED_IMPORTS
 
 
 @pytest.fixture
@@ -73,10 +73,10 @@ def test_the_command_runs_until_ctrl_c_and_leaves_nothing(tmp_path: Path, enviro
 
 def test_every_patch_is_documented() -> None:
     """The table in the README names the patch. The docstring of the patch has the usual three paragraphs."""
-    applied = re.findall(r"^    (\w+)\.(\w+)\(", (SOURCE / "patches" / "__init__.py").read_text(), re.MULTILINE)
-    assert applied
+    applied_patches = re.findall(r"^    (\w+)\.(\w+)\(", (SOURCE / "patches" / "__init__.py").read_text(), re.MULTILINE)
+    assert applied_patches
     readme = (Path(__file__).parents[1] / "README.md").read_text()
-    for module, name in applied:
+    for module, name in applied_patches:
         assert f"| `{module}.{name}` |" in readme
         documentation = getattr(getattr(patches, module), name).__doc__
         assert all(part in documentation for part in ("Stock engine:", "AWS:", "Upstream issue:")), name

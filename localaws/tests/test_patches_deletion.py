@@ -92,8 +92,8 @@ def create_and_roll_back_protected_balancer(client: Client) -> str:
 
 
 def load_balancer_arns(client: Client) -> list[str]:
-    found = client("elbv2").describe_load_balancers()["LoadBalancers"]
-    return [balancer["LoadBalancerArn"] for balancer in found]
+    balancers = client("elbv2").describe_load_balancers()["LoadBalancers"]
+    return [balancer["LoadBalancerArn"] for balancer in balancers]
 
 
 def test_a_protected_load_balancer_is_not_deleted(stock: Client, patched: Client) -> None:
@@ -137,14 +137,14 @@ def test_a_reference_to_a_missing_resource_is_refused(
     resources = {"Topic": {"Type": "AWS::SNS::Topic", **resource}}
     change_stack(stock, "create", "missing", resources)
     change_stack(stock, "delete", "missing")
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as refusal:
         change_stack(patched, "create", "missing", resources)
-    assert message in str(refused.value)
-    assert refused.value.response["Error"]["Code"] == "ValidationError"
+    assert message in str(refusal.value)
+    assert refusal.value.response["Error"]["Code"] == "ValidationError"
 
 
 def rename_table(client: Client) -> tuple[str, list[str]]:
-    """Deploy a table, and then the same table under another logical id."""
+    """Deploy a table, and then the same table under another logical id. Return the result of the update."""
     table = {"Type": "AWS::DynamoDB::Table", "Properties": {**TABLE, "TableName": "notes"}}
     change_stack(client, "create", "renamed", {"Notes": table})
     return change_stack(client, "update", "renamed", {"NewNotes": table})
@@ -167,7 +167,7 @@ def log_files(client: Client) -> list[str]:
     balancer = {"Type": "AWS::ElasticLoadBalancingV2::LoadBalancer", "Properties": properties}
     change_stack(client, "create", "logging", {"Balancer": balancer})
     change_stack(client, "delete", "logging")
-    return [found["Key"] for found in client("s3").list_objects_v2(Bucket="access-logs").get("Contents", [])]
+    return [entry["Key"] for entry in client("s3").list_objects_v2(Bucket="access-logs").get("Contents", [])]
 
 
 def test_a_load_balancer_writes_a_test_file_into_the_bucket_of_its_log(stock: Client, patched: Client) -> None:

@@ -36,8 +36,8 @@ def aws_and_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[L
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCAL_CONTAINERS", "none")
         server = StandIn(image="web:1", command=(sys.executable, "-c", WEB_SERVER))
-        crash = StandIn(image="crash:1", command=(sys.executable, "-c", "raise SystemExit(1)"))
-        settings = Settings(stand_ins=(server, crash), seconds_per_minute=1)
+        crashing_program = StandIn(image="crash:1", command=(sys.executable, "-c", "raise SystemExit(1)"))
+        settings = Settings(stand_ins=(server, crashing_program), seconds_per_minute=1)
         aws = LocalAws(tmp_path_factory.mktemp("ecs"), settings)
         yield aws, aws.start()
         aws.stop()
@@ -56,9 +56,9 @@ def service_resources(cluster: str, *, image: str = "web:1") -> dict[str, tuple[
     zone_b = {**vpc, "CidrBlock": "10.0.1.0/24", "AvailabilityZone": "us-east-1b"}
     network = {"Subnets": [{"Ref": "SubnetA"}, {"Ref": "SubnetB"}]}
     http = {"Port": 80, "Protocol": "HTTP"}
-    targets = {**vpc, **http, "TargetType": "ip", "HealthCheckIntervalSeconds": 5}
-    forward = {"Type": "forward", "TargetGroupArn": {"Ref": "Targets"}}
-    listener = {**http, "LoadBalancerArn": {"Ref": "Balancer"}, "DefaultActions": [forward]}
+    target_group = {**vpc, **http, "TargetType": "ip", "HealthCheckIntervalSeconds": 5}
+    forward_action = {"Type": "forward", "TargetGroupArn": {"Ref": "Targets"}}
+    listener = {**http, "LoadBalancerArn": {"Ref": "Balancer"}, "DefaultActions": [forward_action]}
     health_check = {"Command": ["CMD", "true"]}
     container = {"Name": "web", "Image": image, "PortMappings": [{"ContainerPort": 8080}], "HealthCheck": health_check}
     definition = {"Cpu": "256", "Memory": "512", "NetworkMode": "awsvpc", "ContainerDefinitions": [container]}
@@ -77,7 +77,7 @@ def service_resources(cluster: str, *, image: str = "web:1") -> dict[str, tuple[
         "SubnetA": ("AWS::EC2::Subnet", zone_a),
         "SubnetB": ("AWS::EC2::Subnet", zone_b),
         "Balancer": ("AWS::ElasticLoadBalancingV2::LoadBalancer", network),
-        "Targets": ("AWS::ElasticLoadBalancingV2::TargetGroup", targets),
+        "Targets": ("AWS::ElasticLoadBalancingV2::TargetGroup", target_group),
         "Listener": ("AWS::ElasticLoadBalancingV2::Listener", listener),
         "Cluster": ("AWS::ECS::Cluster", {"ClusterName": cluster}),
         "Definition": ("AWS::ECS::TaskDefinition", definition),

@@ -16,7 +16,7 @@ from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, sqs
 
 from localaws import LocalAws
 from localaws.patches.iam import (
-    require_permission_to_invoke_scheduled,
+    require_permission_to_invoke_scheduled_functions,
     require_permission_to_log,
     require_permission_to_send_failures,
 )
@@ -37,7 +37,7 @@ FUNCTION = {
 
 @pytest.fixture
 def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that gives the role permission for actions on a resource. At first the role has none."""
+    """Return a function that gives the role permission for actions on a resource. At first it has no permission."""
 
     def allow(resource: str, *actions: str) -> None:
         document = json.loads(policy({"Action": [*actions], "Resource": resource}))
@@ -63,10 +63,10 @@ def test_a_function_writes_its_log_only_with_permission(
     assert count_streams_after_log_line() == 1
     require_permission_to_log()
     assert count_streams_after_log_line() == 0
-    group = "arn:aws:logs:us-east-1:000000000000:log-group:configured:*"
-    allow(group, "logs:PutLogEvents")
+    log_group_arn = "arn:aws:logs:us-east-1:000000000000:log-group:configured:*"
+    allow(log_group_arn, "logs:PutLogEvents")
     assert count_streams_after_log_line() == 0
-    allow(group, "logs:PutLogEvents", "logs:CreateLogStream")
+    allow(log_group_arn, "logs:PutLogEvents", "logs:CreateLogStream")
     assert count_streams_after_log_line() == 1
 
 
@@ -107,7 +107,7 @@ def test_a_schedule_invokes_its_function_only_with_permission(
         return len(invoked_arns)
 
     assert count_invocations() == 1
-    require_permission_to_invoke_scheduled()
+    require_permission_to_invoke_scheduled_functions()
     assert count_invocations() == 0
     allow(str(function), "lambda:InvokeFunction")
     assert count_invocations() == 1
@@ -141,12 +141,12 @@ def request_results(aws: LocalAws) -> list[str]:
             return str(error.response["Error"]["Code"])
         return "success"
 
-    version: Any = {"Objects": [{"Key": "a", "VersionId": "null"}]}
+    versioned_objects: Any = {"Objects": [{"Key": "a", "VersionId": "null"}]}
     return [
         result(lambda: s3.get_object(Bucket="photos", Key="missing")),
         result(lambda: s3.head_object(Bucket="photos", Key="missing")),
         result(lambda: s3.delete_object(Bucket="photos", Key="a")),
-        result(lambda: s3.delete_objects(Bucket="photos", Delete=version)),
+        result(lambda: s3.delete_objects(Bucket="photos", Delete=versioned_objects)),
         result(lambda: s3.put_object(Bucket="photos", Key="a")),
     ]
 

@@ -47,9 +47,9 @@ def test_only_packages_with_compiled_code_are_removed(tmp_path: Path, monkeypatc
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folder = unpack_without_compiled_packages(zip_of(BUNDLE))
     assert [path.name for path in folder.rglob("*")] == ["index.py"]
-    pure_python = {"index.py": "", "package/__init__.py": ""}
-    folder = unpack_without_compiled_packages(zip_of(pure_python))
-    assert {str(path.relative_to(folder)) for path in folder.rglob("*.py")} == {*pure_python}
+    python_bundle = {"index.py": "", "package/__init__.py": ""}
+    folder = unpack_without_compiled_packages(zip_of(python_bundle))
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*.py")} == {*python_bundle}
 
 
 @pytest.fixture

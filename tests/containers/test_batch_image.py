@@ -34,17 +34,26 @@ def image(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> str:
 
     If the registry of the base image cannot be reached, the base image is made from the Python of this machine.
     """
-    base: tuple[str, ...] = ()
+    build_arguments: tuple[str, ...] = ()
     assert SETTINGS.base_image is not None
     if not container_tool.is_reachable(SETTINGS.base_image.image):
         base_image.import_into(tool, SETTINGS.base_image, "localhost/batch-test-base:1")
-        base = ("--build-arg", "BASE_IMAGE=localhost/batch-test-base:1")
+        build_arguments = ("--build-arg", "BASE_IMAGE=localhost/batch-test-base:1")
     # CDK copies the files of the image into a folder, the build context. This fixture copies the same files.
     context = tmp_path_factory.mktemp("context")
     for folder in ("containers/batch", "lambda_src/thumbnail"):
         shutil.copytree(ROOT / folder, context / folder, ignore=shutil.ignore_patterns("__pycache__"))
     _checked_output(
-        tool("build", *tool.build, *base, "--file", str(context / DOCKERFILE), "--tag", "batch-test:1", str(context))
+        tool(
+            "build",
+            *tool.build,
+            *build_arguments,
+            "--file",
+            str(context / DOCKERFILE),
+            "--tag",
+            "batch-test:1",
+            str(context),
+        )
     )
     return "batch-test:1"
 
@@ -85,6 +94,6 @@ def test_the_image_makes_a_thumbnail_without_root_and_with_a_read_only_disk(
     user = _checked_output(tool("image", "inspect", "--format", "{{.Config.User}}", image)).strip()
     assert user == "65532:65532"
     for bucket in BUCKETS:
-        for found in s3.list_objects_v2(Bucket=bucket)["Contents"]:
-            s3.delete_object(Bucket=bucket, Key=found["Key"])
+        for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+            s3.delete_object(Bucket=bucket, Key=entry["Key"])
         s3.delete_bucket(Bucket=bucket)

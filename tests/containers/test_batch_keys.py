@@ -20,13 +20,13 @@ KEYS = st.text(st.sampled_from("a!\"'(-./ \x01~é日😀"), min_size=1, max_size
 def test_exactly_the_existing_thumbnails_are_found(keys: list[str], data: st.DataObject) -> None:
     pictures = [Picture(key, "etag", 1) for key in sorted(keys)]
     some_keys = st.sets(st.sampled_from(keys)) if keys else st.just(set())
-    current = data.draw(some_keys, label="keys with a thumbnail of the current version")
-    older = data.draw(some_keys, label="keys with a thumbnail of an older version")
-    removed = data.draw(st.sets(KEYS, max_size=5), label="keys of removed pictures") - set(keys)
-    names = [thumbnail_name(key, "etag") for key in current | removed]
-    names += [thumbnail_name(key, "older") for key in older]
-    found = {picture.key: exists for picture, exists in with_existing_thumbnails(pictures, sorted(names))}
-    assert found == {key: key in current for key in keys}
+    current_keys = data.draw(some_keys, label="keys with a thumbnail of the current version")
+    older_keys = data.draw(some_keys, label="keys with a thumbnail of an older version")
+    removed_keys = data.draw(st.sets(KEYS, max_size=5), label="keys of removed pictures") - set(keys)
+    names = [thumbnail_name(key, "etag") for key in current_keys | removed_keys]
+    names += [thumbnail_name(key, "older") for key in older_keys]
+    thumbnail_exists = {picture.key: exists for picture, exists in with_existing_thumbnails(pictures, sorted(names))}
+    assert thumbnail_exists == {key: key in current_keys for key in keys}
 
 
 @given(KEYS, KEYS)

@@ -21,12 +21,12 @@ BASE_IMAGE = f"{IMAGE}-base"
 @pytest.fixture(scope="module")
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[container_tool.Tool]:
     folder = tmp_path_factory.mktemp("containers")
-    found = container_tool.find(folder)
-    if not found:
-        pytest.skip(f"no container tool: {found.why}")
-    yield found
-    found("rmi", "--force", IMAGE, BASE_IMAGE)
-    container_tool.remove_all(found, folder)
+    usable_tool = container_tool.find(folder)
+    if not usable_tool:
+        pytest.skip(f"no container tool: {usable_tool.why}")
+    yield usable_tool
+    usable_tool("rmi", "--force", IMAGE, BASE_IMAGE)
+    container_tool.remove_all(usable_tool, folder)
 
 
 def run_tool(tool: container_tool.Tool, *arguments: str) -> str:
@@ -51,10 +51,10 @@ def image(tool: container_tool.Tool) -> str:
     return IMAGE
 
 
-def test_the_image_declares_user_command_and_health_check(tool: container_tool.Tool, image: str) -> None:
-    (found,) = json.loads(run_tool(tool, "image", "inspect", image))
+def test_the_image_declares_its_user_its_command_and_its_health_check(tool: container_tool.Tool, image: str) -> None:
+    (image_details,) = json.loads(run_tool(tool, "image", "inspect", image))
     # docker reports the health check inside of Config, podman reports it outside.
-    config: dict[str, Any] = {"Healthcheck": found.get("Healthcheck"), **found["Config"]}
+    config: dict[str, Any] = {"Healthcheck": image_details.get("Healthcheck"), **image_details["Config"]}
     assert config["User"] == "65532:65532", "the user must be a number, and must not be root"
     assert config["Cmd"] == ["python", "-m", "web"]
     assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "web.healthcheck"]
@@ -80,13 +80,13 @@ print(json.dumps({
 
 
 def test_the_image_contains_only_the_packages_in_requirements_txt(tool: container_tool.Tool, image: str) -> None:
-    found = json.loads(run_tool(tool, "run", "--rm", "--network", "host", *tool.run, image, "python", "-c", INSPECT))
+    report = json.loads(run_tool(tool, "run", "--rm", "--network", "host", *tool.run, image, "python", "-c", INSPECT))
     packages = {name.replace("-", "_") for name in locked_versions(WEB / "requirements.txt")}
-    names = {name.partition(".")[0] for name in found["names"] if not name.endswith(".dist-info")}
+    names = {name.partition(".")[0] for name in report["names"] if not name.endswith(".dist-info")}
     assert names - {"__pycache__"} <= packages | {"web"}
     assert {"web", "starlette", "uvicorn"} <= names
-    assert (found["writable"], found["unreadable"], found["not compiled"]) == ([], [], [])
-    assert (found["build"], found["user"]) == (False, 65532)
+    assert (report["writable"], report["unreadable"], report["not compiled"]) == ([], [], [])
+    assert (report["build"], report["user"]) == (False, 65532)
 
 
 def test_a_container_of_the_image_answers_requests_and_stops_with_exit_status_0(

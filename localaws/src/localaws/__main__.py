@@ -35,10 +35,10 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     settings = Settings(project=str(arguments.project.resolve()), seconds_per_minute=arguments.seconds_per_minute)
-    for sign in STOP_SIGNALS:
-        signal.signal(sign, _interrupt)
-    with tempfile.TemporaryDirectory(prefix="localaws-") as temporary:
-        aws = LocalAws((arguments.folder or Path(temporary)).resolve(), settings)
+    for stop_signal in STOP_SIGNALS:
+        signal.signal(stop_signal, _interrupt)
+    with tempfile.TemporaryDirectory(prefix="localaws-") as temporary_folder:
+        aws = LocalAws((arguments.folder or Path(temporary_folder)).resolve(), settings)
         error = _run_until_interrupted(aws, arguments.port)
     if error:
         sys.exit(f"error: {error}")
@@ -57,8 +57,8 @@ def _run_until_interrupted(aws: LocalAws, port: int) -> LocalError | None:
     except LocalError as error:
         return error
     finally:
-        for sign in STOP_SIGNALS:
-            signal.signal(sign, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the clean-up
+        for stop_signal in STOP_SIGNALS:
+            signal.signal(stop_signal, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the clean-up
         aws.stop()
     return None
 

@@ -143,9 +143,9 @@ class LocalAws:
                 ],
                 cwd=SOURCE,
                 env={
-                    **environment.inherited(),
+                    **environment.inherited_variables(),
                     **environment.engine_variables(engine_port, self.folder, self._project),
-                    "PATH": environment.path(self._project),
+                    "PATH": environment.search_path(self._project),
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -227,10 +227,10 @@ class LocalAws:
     def environment(self, engine: Engine) -> dict[str, str]:
         """Return environment variables with which the CDK CLI and the SDKs use the local AWS, never a real account."""
         return {
-            **environment.inherited(),
+            **environment.inherited_variables(),
             **environment.client_variables(engine.endpoint, self.folder),
             **self._docker_variables(engine),
-            "PATH": environment.path(self._project),
+            "PATH": environment.search_path(self._project),
         }
 
     def _docker_variables(self, engine: Engine) -> dict[str, str]:

@@ -45,9 +45,9 @@ def import_into(tool: Tool, base: BaseImage, name: str, *changes: str) -> None:
     Raises RuntimeError with the tool's message on failure.
     """
     options = (option for change in (*CHANGES, *changes) for option in ("--change", change))
-    imported = tool("import", *options, str(archive(base)), name)
-    if imported.returncode:
-        raise RuntimeError(imported.stderr)
+    result = tool("import", *options, str(archive(base)), name)
+    if result.returncode:
+        raise RuntimeError(result.stderr)
 
 
 def archive(base: BaseImage) -> Path:
@@ -55,48 +55,50 @@ def archive(base: BaseImage) -> Path:
     requirements = [Path(file) for file in base.requirements]
     sources = [sys.version.encode(), Path(__file__).read_bytes(), *(path.read_bytes() for path in requirements)]
     folder = Path(base.cache)
-    cached = folder / f"base-{hashlib.sha256(b''.join(sources)).hexdigest()[:16]}.tar"
-    if not cached.exists():
+    cached_file = folder / f"base-{hashlib.sha256(b''.join(sources)).hexdigest()[:16]}.tar"
+    if not cached_file.exists():
         folder.mkdir(exist_ok=True, parents=True)
         for old_archive in folder.glob("base-*.tar"):
             old_archive.unlink()
-        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
-            make(Path(unfinished) / "base.tar", *requirements)
-            (Path(unfinished) / "base.tar").rename(cached)
-    return cached
+        with tempfile.TemporaryDirectory(dir=folder) as temporary_folder:
+            make(Path(temporary_folder) / "base.tar", *requirements)
+            (Path(temporary_folder) / "base.tar").rename(cached_file)
+    return cached_file
 
 
 def make(target: Path, *requirements: Path) -> None:
     """Write the base image into the file `target`. Raises CalledProcessError if pip cannot download the wheels."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        library = _add_python(root)
+        standard_library = _add_python(root)
         _add_programs(root)
-        _add_libraries(root, [*root.glob("usr/local/bin/python3"), *root.glob("bin/*"), *library.rglob("*.so")])
+        _add_libraries(
+            root, [*root.glob("usr/local/bin/python3"), *root.glob("bin/*"), *standard_library.rglob("*.so")]
+        )
         for requirements_file in requirements:
             _add_wheels(root / "wheels", requirements_file)
         _add_libraries_of_wheels(root)
         for directory in ("tmp", "etc", "proc", "sys", "dev"):
             (root / directory).mkdir(exist_ok=True)
         (root / "etc" / "passwd").write_text("root:x:0:0::/root:/bin/sh\n")
-        with tarfile.open(target, "w") as archive:
-            archive.add(root, arcname=".", filter=_make_root_the_owner)
+        with tarfile.open(target, "w") as tar_file:
+            tar_file.add(root, arcname=".", filter=_make_root_the_owner)
 
 
 def _add_python(root: Path) -> Path:
-    standard = Path(sysconfig.get_path("stdlib"))
-    library = root / "usr" / "local" / "lib" / standard.name
-    shutil.copytree(standard, library, symlinks=True, ignore=shutil.ignore_patterns(*_UNNEEDED_FOLDERS))
-    for unneeded in (library / "lib-dynload").iterdir():
-        if _UNNEEDED_MODULES.search(unneeded.name):
-            unneeded.unlink()
+    source_folder = Path(sysconfig.get_path("stdlib"))
+    target_folder = root / "usr" / "local" / "lib" / source_folder.name
+    shutil.copytree(source_folder, target_folder, symlinks=True, ignore=shutil.ignore_patterns(*_UNNEEDED_FOLDERS))
+    for module in (target_folder / "lib-dynload").iterdir():
+        if _UNNEEDED_MODULES.search(module.name):
+            module.unlink()
     pip = Path(str(importlib.resources.files("pip")))
-    shutil.copytree(pip, library / "site-packages" / "pip", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(pip, target_folder / "site-packages" / "pip", ignore=shutil.ignore_patterns("__pycache__"))
     programs = root / "usr" / "local" / "bin"
     programs.mkdir(parents=True)
     shutil.copy(Path(sys.executable).resolve(), programs / "python3")
     (programs / "python").symlink_to("python3")
-    return library
+    return target_folder
 
 
 def _add_programs(root: Path) -> None:
@@ -109,18 +111,19 @@ def _add_programs(root: Path) -> None:
 
 
 def _add_libraries_of_wheels(root: Path) -> None:
-    # A wheel contains the libraries that it needs, except the libraries that belong to the C library. So add these.
+    # A wheel contains the libraries that it needs, except the libraries that belong to the C library. This function
+    # adds these exceptions.
     with tempfile.TemporaryDirectory() as folder:
         for wheel in (root / "wheels").glob("*.whl"):
             shutil.unpack_archive(wheel, folder, "zip")
-        _add_libraries(root, [*Path(folder).rglob("*.so*")], except_in=Path(folder))
+        _add_libraries(root, [*Path(folder).rglob("*.so*")], excluded_folder=Path(folder))
 
 
-def _add_libraries(root: Path, binaries: list[Path], *, except_in: Path | None = None) -> None:
+def _add_libraries(root: Path, binaries: list[Path], *, excluded_folder: Path | None = None) -> None:
     # Copy all libraries into the folder of the C library, because the loader searches that folder.
     listing = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False).stdout
     libraries = {Path(word) for word in listing.split() if word.startswith("/") and not word.endswith(":")}
-    libraries = {path for path in libraries if except_in is None or except_in not in path.parents}
+    libraries = {path for path in libraries if excluded_folder is None or excluded_folder not in path.parents}
     if not libraries:
         return
     (c_library_folder,) = {path.parent for path in libraries if path.name == "libc.so.6"}

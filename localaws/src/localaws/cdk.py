@@ -60,7 +60,7 @@ class Cdk:
                     stderr=subprocess.STDOUT,
                     text=True,
                     errors="replace",
-                    start_new_session=True,  # a new process group, so that its child processes can be ended too
+                    start_new_session=True,  # so end_process_group also ends the child processes
                 )
                 stack.enter_context(process)
                 stack.callback(end_process_group, process.pid, process)  # when the block ends, this runs first

@@ -41,15 +41,15 @@ def engine_image_name(image: str, port: int) -> str:
 def arguments(tool: Tool, folder: Path, port: int, base: BaseImage | None, docker_arguments: list[str]) -> list[str]:
     """Translate docker's arguments for the container tool. Also make the base image if a build needs it."""
     command, *rest = docker_arguments
-    renamed = [engine_image_name(argument, port) for argument in rest]
+    renamed_arguments = [engine_image_name(argument, port) for argument in rest]
     if command == "build":
         label = f"{container_tool.LABEL}={folder}"
         return ["build", *tool.build, "--label", label, *_base_arguments(tool, folder, base), *rest]
     if command == "push":
-        return ["push", *tool.plain_http, *renamed]
+        return ["push", *tool.plain_http, *renamed_arguments]
     if command == "inspect":
-        return ["image", "inspect", *renamed]
-    return [command, *renamed]
+        return ["image", "inspect", *renamed_arguments]
+    return [command, *renamed_arguments]
 
 
 def is_base_made_here(folder: Path) -> bool:

@@ -18,7 +18,7 @@ LOOPBACK_WITHOUT_PROXY = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 _SHELL_FILE = r"""# Type `. env` in a shell to read this file. After that, aws, cdk, curl and boto3 use the local AWS.
 {exports}
 export PATH={programs}:"$PATH"
-# Version 1 of the AWS CLI does not use AWS_ENDPOINT_URL for SQS, so pass it as an option.
+# Version 1 of the AWS CLI does not use AWS_ENDPOINT_URL for SQS, so pass the URL as an option.
 aws() {{ command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }}
 # Replace the host names of API Gateway and of load balancers, because they are addresses of real AWS.
 curl() {{
@@ -32,13 +32,13 @@ curl() {{
 """
 
 
-def inherited() -> dict[str, str]:
+def inherited_variables() -> dict[str, str]:
     """Return the variables of this process, except those that configure AWS, the CDK or the engine."""
     excluded_prefixes = ("AWS_", "CDK_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_", "LOCAL_AWS_")
     return {name: value for name, value in os.environ.items() if not name.startswith(excluded_prefixes)}
 
 
-def path(project: Path) -> str:
+def search_path(project: Path) -> str:
     """Return a PATH that begins with the folder of this Python and with the programs in `node_modules`."""
     return os.pathsep.join([*_program_folders(project), os.environ["PATH"]])
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from localaws.container_tool import LABEL, Tool
-from localaws.environment import inherited
+from localaws.environment import inherited_variables
 from localaws.settings import Settings, StandIn
 
 RUN_WITH_PARENT = Path(__file__).with_name("run_with_parent.py")
@@ -191,7 +191,7 @@ class Containers:
                 task = TaskProcess(name, command, os.environ, port, kill_command)
             else:
                 stand_in = self._stand_ins[image]
-                variables = {**inherited(), **variables, **stand_in.environment, "PYTHONUNBUFFERED": "1"}
+                variables = {**inherited_variables(), **variables, **stand_in.environment, "PYTHONUNBUFFERED": "1"}
                 task = TaskProcess(name, [*stand_in.command, *(options.get("command") or ())], variables, port)
             self._tasks[task.id] = task
         return task

@@ -53,29 +53,29 @@ def test_a_changed_note_keeps_its_place_and_shows_the_change(client: Client) -> 
     client.patch(first, {"title": "changed", "tags": ["t"]}, If_Match="*")
     page = client.page().json
     assert listed_ids(page) == [second, first]
-    changed = page["notes"][1]
-    assert (changed["title"], changed["tags"], changed["version"]) == ("changed", ["t"], 2)
-    assert changed["updated_at"] > changed["created_at"]
+    changed_note = page["notes"][1]
+    assert (changed_note["title"], changed_note["tags"], changed_note["version"]) == ("changed", ["t"], 2)
+    assert changed_note["updated_at"] > changed_note["created_at"]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8, 100])
 def test_pages_of_any_size_list_each_note_once_and_newest_first(client: Client, limit: int) -> None:
-    notes = create_notes(client, 7)
+    note_ids = create_notes(client, 7)
     pages = list(client.pages(limit))
-    assert [note_id for page in pages for note_id in page] == notes
+    assert [note_id for page in pages for note_id in page] == note_ids
     assert all(len(page) <= limit for page in pages)
     assert len(pages) <= 7 // limit + 1
 
 
 def test_each_note_of_the_same_microsecond_is_listed_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.store.current_time", lambda: datetime(2026, 11, 21, tzinfo=UTC))
-    notes = create_notes(client, 5)
-    assert sorted(note_id for page in client.pages(2) for note_id in page) == sorted(notes)
+    note_ids = create_notes(client, 5)
+    assert sorted(note_id for page in client.pages(2) for note_id in page) == sorted(note_ids)
 
 
 def test_a_page_has_twenty_notes_by_default(client: Client) -> None:
-    notes = create_notes(client, 21)
-    assert listed_ids(client.page().json) == notes[:20]
+    note_ids = create_notes(client, 21)
+    assert listed_ids(client.page().json) == note_ids[:20]
     assert len(client.page(limit="21").json["notes"]) == 21
 
 
@@ -102,18 +102,20 @@ def test_pages_are_stable_while_notes_are_created_and_deleted(function: ModuleTy
 
 
 def test_the_cursor_of_a_deleted_note_works(client: Client) -> None:
-    notes = create_notes(client, 4)
+    note_ids = create_notes(client, 4)
     cursor = client.page(limit="2").json["next_cursor"]
-    assert client.delete(notes[1]).status == 204
-    assert listed_ids(client.page(cursor=cursor).json) == notes[2:]
+    assert client.delete(note_ids[1]).status == 204
+    assert listed_ids(client.page(cursor=cursor).json) == note_ids[2:]
 
 
 def test_a_cursor_can_be_used_again_with_another_limit(client: Client) -> None:
-    notes = create_notes(client, 4)
+    note_ids = create_notes(client, 4)
     cursor = client.page(limit="1").json["next_cursor"]
-    assert re.fullmatch("[A-Za-z0-9_-]+", cursor), "a URL can contain the cursor as it is"
+    assert re.fullmatch("[A-Za-z0-9_-]+", cursor), (
+        "the cursor must contain only characters that need no quoting in a URL"
+    )
     for limit in (1, 2, 3, 100):
-        assert listed_ids(client.page(cursor=cursor, limit=str(limit)).json) == notes[1 : limit + 1]
+        assert listed_ids(client.page(cursor=cursor, limit=str(limit)).json) == note_ids[1 : limit + 1]
 
 
 @pytest.mark.parametrize("limit", ["1", "100", "20", "007"])

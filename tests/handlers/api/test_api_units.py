@@ -27,7 +27,7 @@ SCHEMAS = OPENAPI["components"]["schemas"]
 
 
 def problem_status(call: Callable[[], Any]) -> int | None:
-    """Return the status of the Problem that the call raises; None if the call raises none."""
+    """Return the status of the Problem that the call raises, or None if the call raises no Problem."""
     try:
         call()
     except Problem as problem:
@@ -83,8 +83,8 @@ def test_a_version_in_if_match_has_at_most_18_digits(digits: int, versions: set[
 @pytest.mark.timeout(5)
 @pytest.mark.parametrize("unit", ['"', '""', '"1" ', '"1",', " ", ", ", 'W/"', '"1", ', "*"])
 @pytest.mark.parametrize("end", ["", "x", '"'])
-def test_a_long_malformed_list_of_tags_is_refused_quickly(unit: str, end: str) -> None:
-    """With a bad regular expression, such a text could need minutes."""
+def test_a_long_malformed_list_of_etags_is_refused_quickly(unit: str, end: str) -> None:
+    """With a bad regular expression, parsing such a text could take minutes."""
     assert problem_status(lambda: parse_if_match(unit * 20_000 + end)) == 400
 
 
@@ -110,9 +110,9 @@ def test_every_operation_has_a_function_of_the_same_name(function: ModuleType) -
 def test_every_reference_names_a_component_and_every_component_is_used() -> None:
     components = {
         f"#/components/{kind}/{name}"
-        for kind, named in OPENAPI["components"].items()
+        for kind, components_of_kind in OPENAPI["components"].items()
         if kind != "securitySchemes"
-        for name in named
+        for name in components_of_kind
     }
     assert set(re.findall(r'"\$ref": "([^"]*)"', json.dumps(OPENAPI))) == components
 
@@ -129,10 +129,10 @@ def test_all_schemas_describe_the_same_note() -> None:
     assert set(summary["required"]) == set(summary["properties"])
     for name in ("title", "tags"):
         assert SCHEMAS["NoteInput"]["properties"][name] == note["properties"][name]
-    patch, whole_note = SCHEMAS["NotePatch"]["properties"], note["properties"]
-    assert patch["title"] == whole_note["title"]
+    patch_properties, note_properties = SCHEMAS["NotePatch"]["properties"], note["properties"]
+    assert patch_properties["title"] == note_properties["title"]
     for limit in ("maxItems", "uniqueItems", "items"):
-        assert patch["tags"][limit] == whole_note["tags"][limit]
+        assert patch_properties["tags"][limit] == note_properties["tags"][limit]
 
 
 def test_the_document_has_the_limits_of_the_code() -> None:
@@ -145,9 +145,9 @@ def test_the_document_has_the_limits_of_the_code() -> None:
 @given(key=st.text(max_size=300) | st.text(st.characters(min_codepoint=32, max_codepoint=127), max_size=300))
 def test_an_idempotency_key_is_accepted_if_it_fits_the_documented_pattern(key: str) -> None:
     pattern = OPENAPI["components"]["parameters"]["IdempotencyKey"]["schema"]["pattern"]
-    create = request.Request(event("POST", "/v1/notes", headers={"Idempotency-Key": key}))
-    accepted = problem_status(create.idempotency_key) is None
-    assert accepted == bool(re.search(pattern.replace("$", r"\Z"), key))
+    creation_request = request.Request(event("POST", "/v1/notes", headers={"Idempotency-Key": key}))
+    is_accepted = problem_status(creation_request.idempotency_key) is None
+    assert is_accepted == bool(re.search(pattern.replace("$", r"\Z"), key))
 
 
 def test_a_problem_has_the_documented_members() -> None:

@@ -89,10 +89,10 @@ def in_sequence(*behaviours: Behaviour) -> Behaviour:
 
 def one_per_connection(*behaviours: Behaviour) -> Behaviour:
     """Return a behaviour that uses the next of these behaviours for each new connection."""
-    unused = iter(behaviours)
+    remaining_behaviours = iter(behaviours)
 
     def behave(connection: socket.socket) -> None:
-        next(unused)(connection)
+        next(remaining_behaviours)(connection)
 
     return behave
 

@@ -73,8 +73,8 @@ class World:
 
     def put(self, key: str, body: bytes, **options: Any) -> dict[str, Any]:
         """Upload a file, and return S3's record of it."""
-        put = self.s3.put_object(Bucket=UPLOADS, Key=key, Body=body, **options)
-        return record("ObjectCreated:Put", key, eTag=put["ETag"].strip('"'), size=len(body))
+        answer = self.s3.put_object(Bucket=UPLOADS, Key=key, Body=body, **options)
+        return record("ObjectCreated:Put", key, eTag=answer["ETag"].strip('"'), size=len(body))
 
     def delete(self, key: str, **options: Any) -> dict[str, Any]:
         """Delete an upload, and return S3's record of it."""

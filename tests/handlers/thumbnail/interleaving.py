@@ -11,7 +11,10 @@ class CrashError(Exception):
 
 
 class Interleaving:
-    """Threads of which one runs at a time. Before each call to AWS, `choose` returns the next thread's index."""
+    """Several threads, of which only one runs at a time.
+
+    Before each call to AWS, `choose` receives the number of threads. It returns the index of the thread that runs next.
+    """
 
     def __init__(self, choose: Callable[[int], int]) -> None:
         self._choose = choose
@@ -33,7 +36,7 @@ class Interleaving:
                 raise CrashError
 
     @contextmanager
-    def pausing(self, *clients: Any) -> Iterator[None]:
+    def pause_before_calls(self, *clients: Any) -> Iterator[None]:
         """Pause before each call of these boto3 clients."""
         with ExitStack() as stack:
             for events in (client.meta.events for client in clients):

@@ -382,7 +382,7 @@ def test_the_final_state_matches_the_bucket_in_every_order_of_events(function: M
 
             return deliver
 
-        with interleaving.pausing(function.s3, function.dynamodb):
+        with interleaving.pause_before_calls(function.s3, function.dynamodb):
             interleaving.run(upload, *map(delivery, deliveries, crashes))
         if bodies[-1] is None:
             world.assert_empty()

@@ -68,8 +68,10 @@ def _create_definition(logical_id: str, properties: Properties, stack: str) -> t
 
 def _delete_definition(arn: str, _properties: Properties) -> None:
     name, revision = arn.rsplit("/", 1)[-1].rsplit(":", 1)
-    others: list[Any] = [item for item in batch._job_definitions.get(name, []) if item["revision"] != int(revision)]
-    if others:
-        batch._job_definitions[name] = others
+    other_revisions: list[Any] = [
+        item for item in batch._job_definitions.get(name, []) if item["revision"] != int(revision)
+    ]
+    if other_revisions:
+        batch._job_definitions[name] = other_revisions
     else:
         batch._job_definitions.pop(name, None)

@@ -16,7 +16,7 @@ _rule_numbers = itertools.count(1)
 def add_network_types() -> None:
     """Add security group rules, NAT gateways, elastic IP addresses and flow logs to CloudFormation.
 
-    Stock engine: rejects a template that contains them ("Unrecognized resource types").
+    Stock engine: rejects a template that contains these types ("Unrecognized resource types").
     AWS: creates these resources. With this patch, the EC2 API describes the rules, gateways and addresses. Flow logs
     are only stored: they write nothing.
     Upstream issue: none known.
@@ -66,23 +66,23 @@ def _add_rule_type(resource_type: str, field: str) -> None:
 
 
 def _allocate_address(_logical_id: str, properties: Properties, _stack: str) -> tuple[str, Properties]:
-    before = set(ec2._addresses)
+    ids_before = set(ec2._addresses)
     ec2._allocate_address({"Domain": properties.get("Domain", "vpc")})
-    (allocation,) = set(ec2._addresses) - before
-    provisioners._ec2_apply_tags(allocation, properties)
-    address = ec2._addresses[allocation]["PublicIp"]
-    return address, {"AllocationId": allocation, "PublicIp": address}
+    (allocation_id,) = set(ec2._addresses) - ids_before
+    provisioners._ec2_apply_tags(allocation_id, properties)
+    address = ec2._addresses[allocation_id]["PublicIp"]
+    return address, {"AllocationId": allocation_id, "PublicIp": address}
 
 
 def _release_address(address: str, _properties: Properties) -> None:
-    for allocation, record in list(ec2._addresses.items()):
+    for allocation_id, record in list(ec2._addresses.items()):
         if record["PublicIp"] == address:
-            ec2._release_address({"AllocationId": allocation})
+            ec2._release_address({"AllocationId": allocation_id})
 
 
 def _create_nat_gateway(_logical_id: str, properties: Properties, _stack: str) -> tuple[str, Properties]:
-    before = set(ec2._nat_gateways)
+    ids_before = set(ec2._nat_gateways)
     ec2._create_nat_gateway({key: str(value) for key, value in properties.items() if key != "Tags"})
-    (gateway,) = set(ec2._nat_gateways) - before
-    provisioners._ec2_apply_tags(gateway, properties)
-    return gateway, {"NatGatewayId": gateway}
+    (gateway_id,) = set(ec2._nat_gateways) - ids_before
+    provisioners._ec2_apply_tags(gateway_id, properties)
+    return gateway_id, {"NatGatewayId": gateway_id}

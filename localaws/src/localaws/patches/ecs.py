@@ -101,9 +101,11 @@ def _keep_definition_properties(properties: Properties, arn: str) -> None:
     for name in ("RuntimePlatform", "EphemeralStorage"):
         if name in properties:
             definition[name[0].lower() + name[1:]] = api_names(properties[name])
-    for container, template in zip(definition["containerDefinitions"], properties["ContainerDefinitions"], strict=True):
-        if "HealthCheck" in template:
-            container["healthCheck"] = api_names(template["HealthCheck"])
+    for container, container_template in zip(
+        definition["containerDefinitions"], properties["ContainerDefinitions"], strict=True
+    ):
+        if "HealthCheck" in container_template:
+            container["healthCheck"] = api_names(container_template["HealthCheck"])
 
 
 def _keep_service_properties(properties: Properties, arn: str) -> None:
@@ -123,7 +125,11 @@ def _keep_service_properties(properties: Properties, arn: str) -> None:
 
 
 def _add_instances(_properties: Properties, name: str) -> None:
-    group = autoscaling._asgs[name]
-    subnets = [ec2._subnets[subnet] for subnet in group["VPCZoneIdentifier"].split(",") if subnet in ec2._subnets]
-    group["AvailabilityZones"] = [subnet["AvailabilityZone"] for subnet in subnets] or group["AvailabilityZones"]
-    autoscaling._reconcile_instances(group)
+    scaling_group = autoscaling._asgs[name]
+    subnets = [
+        ec2._subnets[subnet] for subnet in scaling_group["VPCZoneIdentifier"].split(",") if subnet in ec2._subnets
+    ]
+    scaling_group["AvailabilityZones"] = [subnet["AvailabilityZone"] for subnet in subnets] or scaling_group[
+        "AvailabilityZones"
+    ]
+    autoscaling._reconcile_instances(scaling_group)

@@ -136,7 +136,7 @@ def require_permission_to_send_failures() -> None:
     lambda_svc._route_async_failure = route_if_allowed
 
 
-def require_permission_to_invoke_scheduled() -> None:
+def require_permission_to_invoke_scheduled_functions() -> None:
     """Invoke the function of a schedule only if the schedule's role has permission to invoke it.
 
     Stock engine: invokes every function.

@@ -55,9 +55,9 @@ def run_bundles_for_other_processors() -> None:
         bundle, config = worker.code_zip, worker.config
         if config.get("Runtime", "").startswith("python"):
             with _unpacking_lock:
-                code = unpack_without_compiled_packages(bundle)
+                code_folder = unpack_without_compiled_packages(bundle)
             variables = config.get("Environment", {}).get("Variables", {})
-            path = os.pathsep.join([str(code), *filter(None, [variables.get("PYTHONPATH")])])
+            path = os.pathsep.join([str(code_folder), *filter(None, [variables.get("PYTHONPATH")])])
             worker.code_zip = _EMPTY_ZIP
             worker.config = {**config, "Environment": {"Variables": {**variables, "PYTHONPATH": path}}}
         try:
@@ -78,8 +78,8 @@ def unpack_without_compiled_packages(bundle: bytes) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="code-"))
     with zipfile.ZipFile(io.BytesIO(bundle)) as source:
         names = source.namelist()
-        compiled = {name.split("/")[0] for name in names if "/" in name and ".so" in name.rsplit("/", 1)[-1]}
-        source.extractall(folder, [name for name in names if name.split("/")[0] not in compiled])
+        compiled_packages = {name.split("/")[0] for name in names if "/" in name and ".so" in name.rsplit("/", 1)[-1]}
+        source.extractall(folder, [name for name in names if name.split("/")[0] not in compiled_packages])
     return folder
 
 
@@ -92,20 +92,20 @@ def limit_environments(maximum: int = 8) -> None:
     Upstream issue: none.
     """
     stock_acquire, stock_release = lambda_runtime.acquire_worker, lambda_runtime.release_worker
-    released = threading.Condition()
+    release_condition = threading.Condition()
 
     def acquire_or_wait(*arguments: Any, **options: Any) -> Any:
-        with released:
+        with release_condition:
             while True:
                 worker, reason = stock_acquire(*arguments, **{**options, "max_concurrency": maximum})
                 if worker:
                     return worker, reason
-                released.wait()
+                release_condition.wait()
 
     def release_and_notify(worker: Any) -> None:
         stock_release(worker)
-        with released:
-            released.notify_all()
+        with release_condition:
+            release_condition.notify_all()
 
     lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_or_wait, release_and_notify
 
@@ -154,8 +154,8 @@ def never_recreate_log_groups() -> None:
     stock_emit = lambda_svc._emit_lambda_logs
 
     def emit_if_group_exists(function: Any, *arguments: Any, **options: Any) -> None:
-        group = (function.get("config", function).get("LoggingConfig") or {}).get("LogGroup")
-        if group is None or group in cloudwatch_logs._log_groups:
+        log_group = (function.get("config", function).get("LoggingConfig") or {}).get("LogGroup")
+        if log_group is None or log_group in cloudwatch_logs._log_groups:
             stock_emit(function, *arguments, **options)
 
     lambda_svc._emit_lambda_logs = emit_if_group_exists
