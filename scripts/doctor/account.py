@@ -76,14 +76,14 @@ class Account:
     def free_plan_types(self) -> set[str]:
         """Return the instance types that the Free plan allows in the region."""
         only_eligible = [{"Name": "free-tier-eligible", "Values": ["true"]}]
-        found = self._pages("ec2", "describe_instance_types", "InstanceTypes", Filters=only_eligible)
-        return {each["InstanceType"] for each in found}
+        instance_types = self._pages("ec2", "describe_instance_types", "InstanceTypes", Filters=only_eligible)
+        return {each["InstanceType"] for each in instance_types}
 
     @_question
     def vcpus(self, instance_type: str) -> int:
         """Return the number of vCPUs of an instance type."""
-        (found,) = self._client("ec2").describe_instance_types(InstanceTypes=[instance_type])["InstanceTypes"]
-        return int(found["VCpuInfo"]["DefaultVCpus"])
+        (description,) = self._client("ec2").describe_instance_types(InstanceTypes=[instance_type])["InstanceTypes"]
+        return int(description["VCpuInfo"]["DefaultVCpus"])
 
     @_question
     def zones(self) -> list[str]:
@@ -92,31 +92,31 @@ class Account:
             {"Name": "zone-type", "Values": ["availability-zone"]},
             {"Name": "state", "Values": ["available"]},
         ]
-        found = self._client("ec2").describe_availability_zones(Filters=only_zones)["AvailabilityZones"]
-        return sorted(each["ZoneName"] for each in found)
+        zones = self._client("ec2").describe_availability_zones(Filters=only_zones)["AvailabilityZones"]
+        return sorted(each["ZoneName"] for each in zones)
 
     @_question
     def zones_with(self, instance_type: str) -> set[str]:
         """Return the Availability Zones that offer an instance type."""
         only_this_type = [{"Name": "instance-type", "Values": [instance_type]}]
-        found = self._pages(
+        offerings = self._pages(
             "ec2",
             "describe_instance_type_offerings",
             "InstanceTypeOfferings",
             LocationType="availability-zone",
             Filters=only_this_type,
         )
-        return {each["Location"] for each in found}
+        return {each["Location"] for each in offerings}
 
     @_question
     def quota(self, service: str, code: str) -> float:
         """Return the value of a quota in this account. If the account has no own value, return the default of AWS."""
         quotas = self._client("service-quotas")
         try:
-            found = quotas.get_service_quota(ServiceCode=service, QuotaCode=code)
+            answer = quotas.get_service_quota(ServiceCode=service, QuotaCode=code)
         except quotas.exceptions.NoSuchResourceException:
-            found = quotas.get_aws_default_service_quota(ServiceCode=service, QuotaCode=code)
-        return float(found["Quota"]["Value"])
+            answer = quotas.get_aws_default_service_quota(ServiceCode=service, QuotaCode=code)
+        return float(answer["Quota"]["Value"])
 
     @_question
     def count(self, service: str, operation: str, key: str, **options: Any) -> int:
@@ -131,8 +131,8 @@ class Account:
     @_question
     def load_balancers(self) -> int:
         """Return the number of Application Load Balancers."""
-        found = self._pages("elbv2", "describe_load_balancers", "LoadBalancers")
-        return sum(each["Type"] == "application" for each in found)
+        balancers = self._pages("elbv2", "describe_load_balancers", "LoadBalancers")
+        return sum(each["Type"] == "application" for each in balancers)
 
     @_question
     def running_vcpus(self, *, spot: bool) -> int:
@@ -166,8 +166,8 @@ class Account:
     @_question
     def stacks(self) -> dict[str, tuple[str, str | None]]:
         """Return the status and the tag `profile` of every CloudFormation stack, by the name of the stack."""
-        found = {}
+        stacks = {}
         for stack in self._pages("cloudformation", "describe_stacks", "Stacks"):
             tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
-            found[stack["StackName"]] = (stack["StackStatus"], tags.get("profile"))
-        return found
+            stacks[stack["StackName"]] = (stack["StackStatus"], tags.get("profile"))
+        return stacks

@@ -91,9 +91,9 @@ def services_of(template: Template) -> dict[str, str]:
     return {
         role: ",".join(
             str(statement["Principal"].get("Service", "")).removesuffix(".amazonaws.com")
-            for statement in found["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+            for statement in resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         )
-        for role, found in resources(template, "AWS::IAM::Role").items()
+        for role, resource in resources(template, "AWS::IAM::Role").items()
     }
 
 
@@ -115,8 +115,8 @@ def grants(template: Template) -> set[Grant]:
 
 
 def _managed_grants(template: Template) -> Iterator[Grant]:
-    for role, found in resources(template, "AWS::IAM::Role").items():
-        for policy in map(_text, found["Properties"].get("ManagedPolicyArns", [])):
+    for role, resource in resources(template, "AWS::IAM::Role").items():
+        for policy in map(_text, resource["Properties"].get("ManagedPolicyArns", [])):
             yield Grant(role, policy[policy.index("policy/") :] if "policy/" in policy else policy, "*")
 
 

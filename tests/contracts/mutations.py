@@ -1,6 +1,6 @@
 """Mistakes in a template, and the contract that must notice each mistake. A contract is a rule for every template.
 
-A fault is the text with which a contract reports that a template breaks its rule.
+A fault is a sentence about one place in a template that breaks the rule. The contract returns it.
 """
 
 from collections.abc import Mapping

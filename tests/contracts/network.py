@@ -67,20 +67,18 @@ def _rules_in_template(template: Template, direction: str) -> Iterator[Rule]:
         yield _rule(name_of(rule["Properties"]["GroupId"]), rule["Properties"])
 
 
-def _rule(group: str, found: Any) -> Rule:
+def _rule(group: str, rule: Any) -> Rule:
     ends = ("SourceSecurityGroupId", "DestinationSecurityGroupId")
-    peers = [name_of(found[end]) for end in ends if end in found]
+    peers = [name_of(rule[end]) for end in ends if end in rule]
     peers += [
-        str(found[key])
-        for key in ("CidrIp", "CidrIpv6", "SourcePrefixListId", "DestinationPrefixListId")
-        if key in found
+        str(rule[key]) for key in ("CidrIp", "CidrIpv6", "SourcePrefixListId", "DestinationPrefixListId") if key in rule
     ]
     peer = peers[0] if peers else "nobody"
-    if found["IpProtocol"] == "-1":
+    if rule["IpProtocol"] == "-1":
         return Rule(group, peer, ALL_PORTS)
-    if found["IpProtocol"] != "tcp":
+    if rule["IpProtocol"] != "tcp":
         return Rule(group, peer, OTHER_PROTOCOL)
-    return Rule(group, peer, range(found["FromPort"], found["ToPort"] + 1))
+    return Rule(group, peer, range(rule["FromPort"], rule["ToPort"] + 1))
 
 
 def is_allowed(given_rules: Iterable[Rule], security_groups: Iterable[str], peers: Iterable[str], ports: range) -> bool:
@@ -139,14 +137,14 @@ def can_call_internet(template: Template, subnet: str, *, public_address: bool) 
 
 def endpoint_faults(template: Template, workload: Workload, subnet: str, service: str) -> Iterator[str]:
     """Yield the reasons why a workload in the subnet does not reach the service through an endpoint in the VPC."""
-    found = {
+    endpoints = {
         name: endpoint["Properties"]
         for name, endpoint in resources(template, "AWS::EC2::VPCEndpoint").items()
         if _service(endpoint["Properties"]["ServiceName"]) == service
     }
-    if not found:
+    if not endpoints:
         yield f"{workload.name} in {subnet} cannot reach {service}: there is neither a gateway nor an endpoint"
-    for name, endpoint in found.items():
+    for name, endpoint in endpoints.items():
         if "PolicyDocument" in endpoint:
             yield f"{name} has a policy, and this contract does not check endpoint policies"
         if endpoint.get("VpcEndpointType", "Gateway") == "Gateway":
@@ -179,15 +177,18 @@ def _service(name: Any) -> str:
 def _default_route(template: Template, subnet: str) -> dict[str, Any]:
     tables = _tables(template, subnet)
     for route in resources(template, "AWS::EC2::Route").values():
-        found: dict[str, Any] = route["Properties"]
-        if name_of(found["RouteTableId"]) in tables and found.get("DestinationCidrBlock") == ANY_IPV4:
-            return found
+        route_properties: dict[str, Any] = route["Properties"]
+        if (
+            name_of(route_properties["RouteTableId"]) in tables
+            and route_properties.get("DestinationCidrBlock") == ANY_IPV4
+        ):
+            return route_properties
     return {}
 
 
 def _tables(template: Template, subnet: str) -> set[str]:
     return {
-        name_of(found["Properties"]["RouteTableId"])
-        for found in resources(template, "AWS::EC2::SubnetRouteTableAssociation").values()
-        if name_of(found["Properties"]["SubnetId"]) == subnet
+        name_of(association["Properties"]["RouteTableId"])
+        for association in resources(template, "AWS::EC2::SubnetRouteTableAssociation").values()
+        if name_of(association["Properties"]["SubnetId"]) == subnet
     }

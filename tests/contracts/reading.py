@@ -51,21 +51,21 @@ def referenced_ids(value: Any) -> set[str]:
 
 def dependencies(template: Template, name: str) -> set[str]:
     """Return the resources that CloudFormation creates before a resource, because of `DependsOn` or of a reference."""
-    found: set[str] = set()
+    earlier: set[str] = set()
     waiting = [name]
     while waiting:
         resource = template["Resources"].get(waiting.pop(), {})
         depends_on = resource.get("DependsOn", [])
         direct = {*([depends_on] if isinstance(depends_on, str) else depends_on), *referenced_ids(resource)}
-        waiting += direct - found
-        found |= direct
-    return found
+        waiting += direct - earlier
+        earlier |= direct
+    return earlier
 
 
 def properties(template: Template, name: str) -> dict[str, Any]:
     """Return the properties of a resource, or an empty dict if the template does not have the resource."""
-    found: dict[str, Any] = template["Resources"].get(name, {}).get("Properties", {})
-    return found
+    result: dict[str, Any] = template["Resources"].get(name, {}).get("Properties", {})
+    return result
 
 
 def statements(template: Template, role: str) -> Iterator[dict[str, Any]]:
@@ -73,21 +73,23 @@ def statements(template: Template, role: str) -> Iterator[dict[str, Any]]:
 
     Raises KeyError for a managed policy that is not in moto's list.
     """
-    found = properties(template, role)
-    documents = [one["PolicyDocument"] for one in found.get("Policies", [])]
+    role_properties = properties(template, role)
+    documents = [one["PolicyDocument"] for one in role_properties.get("Policies", [])]
     for kind in ("AWS::IAM::Policy", "AWS::IAM::RolePolicy", "AWS::IAM::ManagedPolicy"):
         for policy in resources(template, kind).values():
             attached = [*policy["Properties"].get("Roles", []), policy["Properties"].get("RoleName")]
             if role in names_of(attached):
                 documents.append(policy["Properties"]["PolicyDocument"])
-    documents += [_managed()[_policy_name(arn)] for arn in found.get("ManagedPolicyArns", []) if _policy_name(arn)]
+    documents += [
+        _managed()[_policy_name(arn)] for arn in role_properties.get("ManagedPolicyArns", []) if _policy_name(arn)
+    ]
     for document in documents:
         yield from (statement for statement in _as_list(document["Statement"]) if statement["Effect"] == "Allow")
 
 
 def allowed_actions(template: Template, role: str) -> set[str]:
     """Return the actions that a role's policies allow, in lower case. Raises KeyError as `statements` does."""
-    return {action.lower() for found in statements(template, role) for action in _as_list(found["Action"])}
+    return {action.lower() for statement in statements(template, role) for action in _as_list(statement["Action"])}
 
 
 def allows(actions: Iterable[str], wanted: str) -> bool:

@@ -46,16 +46,16 @@ RETAINING_POLICIES = {"DeletionPolicy": ("Retain", "RetainExceptOnCreate"), "Upd
 
 def faults(template: Template) -> list[str]:
     """Return the stores that a deletion of the stack or a mistake would destroy."""
-    found: list[str] = []
+    all_faults: list[str] = []
     for name, resource in template["Resources"].items():
         kind = resource["Type"]
         if kind in NEEDED_BY_STORES:
-            found += _not_retained(name, resource)
+            all_faults += _not_retained(name, resource)
         elif kind in BACKED_UP and not _is_unimportant_log_group(template, name):
-            found += [*_not_retained(name, resource), *BACKED_UP[kind](template, name)]
+            all_faults += [*_not_retained(name, resource), *BACKED_UP[kind](template, name)]
         elif kind not in BACKED_UP and is_store(kind) and kind not in NO_STORES:
-            found.append(f"{name} looks like a store, and this contract does not know how {kind} is backed up")
-    return [*found, *(f"{name} empties a store" for name in resources(template, "Custom::S3AutoDeleteObjects"))]
+            all_faults.append(f"{name} looks like a store, and this contract does not know how {kind} is backed up")
+    return [*all_faults, *(f"{name} empties a store" for name in resources(template, "Custom::S3AutoDeleteObjects"))]
 
 
 @cache

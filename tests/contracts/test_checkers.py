@@ -89,8 +89,8 @@ def test_every_finding_is_acknowledged_on_its_own_construct(profile: str) -> Non
     ids=["no such finding", "acknowledged for a whole stack", "no reason"],
 )
 def test_a_wrong_acknowledgment_is_reported(path: str, reason: str, fault: str) -> None:
-    (found,) = _faults(_findings("sandbox"), {("AwsSolutions-S1", path): reason})
-    assert fault in found
+    (reported,) = _faults(_findings("sandbox"), {("AwsSolutions-S1", path): reason})
+    assert fault in reported
 
 
 @pytest.mark.slow

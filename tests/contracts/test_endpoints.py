@@ -81,16 +81,16 @@ def test_an_unusable_endpoint_is_reported(
     template_with_endpoints: Template, change: Callable[[Template], None], fault: str
 ) -> None:
     change(template_with_endpoints)
-    assert any(fault in found for found in faults(template_with_endpoints)), faults(template_with_endpoints)
+    assert any(fault in reported for reported in faults(template_with_endpoints)), faults(template_with_endpoints)
 
 
 def test_tasks_without_egress_rules_do_not_reach_endpoints(template_with_endpoints: Template) -> None:
     for group in resources(template_with_endpoints, "AWS::EC2::SecurityGroup").values():
         group["Properties"]["SecurityGroupEgress"] = [{"IpProtocol": "icmp", "CidrIp": "255.255.255.255/32"}]
-    assert any("do not allow connections to Endpoint-logs" in found for found in faults(template_with_endpoints))
+    assert any("do not allow connections to Endpoint-logs" in reported for reported in faults(template_with_endpoints))
 
 
 def test_a_pull_from_another_registry_needs_the_internet(template_with_endpoints: Template) -> None:
     for task in resources(template_with_endpoints, "AWS::ECS::TaskDefinition").values():
         task["Properties"]["ContainerDefinitions"][0]["Image"] = "docker.io/library/nginx:1"
-    assert any("cannot reach 0.0.0.0/0" in found for found in faults(template_with_endpoints))
+    assert any("cannot reach 0.0.0.0/0" in reported for reported in faults(template_with_endpoints))

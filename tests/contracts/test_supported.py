@@ -128,8 +128,8 @@ ACCEPTED_ROW = replace(ROW, accepted_until=ACCEPTED_UNTIL, because="the next ver
     ],
 )
 def test_a_version_is_reported_180_days_before_its_support_ends(row: Row, day: date, fault: str | None) -> None:
-    found = faults_of("engine 1", (row,), day)
-    assert (found == []) if fault is None else (fault in found[0])
+    reported = faults_of("engine 1", (row,), day)
+    assert (reported == []) if fault is None else (fault in reported[0])
 
 
 def test_a_version_without_a_row_is_reported() -> None:

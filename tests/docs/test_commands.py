@@ -143,7 +143,7 @@ def test_inline_commands_are_read_from_the_documents() -> None:
     ],
 )
 def test_a_wrong_command_is_reported(command: str, fault: str) -> None:
-    assert any(fault in found for found in script_faults(command)), script_faults(command)
+    assert any(fault in reported for reported in script_faults(command)), script_faults(command)
 
 
 @pytest.mark.parametrize(

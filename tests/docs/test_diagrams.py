@@ -88,7 +88,9 @@ def _deny_all_permissions(template: Template) -> None:
 
 
 def _update(kind: str, **properties: Any) -> Change:
-    return lambda template: [found["Properties"].update(properties) for found in resources(template, kind).values()]
+    return lambda template: [
+        resource["Properties"].update(properties) for resource in resources(template, kind).values()
+    ]
 
 
 def _add_unknown_type(template: Template) -> None:
