@@ -29,7 +29,7 @@ Run = subprocess.CompletedProcess[str]
 def lesson_runs(
     request: pytest.FixtureRequest, deployment: Deployment, engine: Engine, local_aws: LocalAws
 ) -> Iterator[dict[str, Future[Run]]]:
-    """Start the selected lessons at the same time. Each lesson uses only its own stack."""
+    """Start the selected lessons at the same time. Each lesson uses its own stack, and mostly waits for AWS."""
     assert local_aws.running_engine() == engine
     items = cast("list[pytest.Function]", request.session.items)
     stems = [str(item.callspec.params["stem"]) for item in items if "lesson_runs" in item.fixturenames]
@@ -40,7 +40,7 @@ def lesson_runs(
     scripts: list[subprocess.Popen[str]] = []
     with ThreadPoolExecutor(MAX_LESSONS) as pool:
         yield {stem: pool.submit(_run, lesson(stem), local_aws, scripts) for stem in stems_with_outputs}
-        pool.shutdown(wait=False, cancel_futures=True)  # after an interruption, some lessons still run
+        pool.shutdown(wait=False, cancel_futures=True)  # after an interruption, lessons may still wait or run
         with ThreadPoolExecutor(MAX_LESSONS) as ending_pool:
             ending_pool.map(_end, scripts)
 
