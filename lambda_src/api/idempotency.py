@@ -43,7 +43,7 @@ def earlier_note(error: ClientError, content: Content) -> Note:
     """Return the first version of the note that an earlier request with the same key created.
 
     `error` is the TransactionCanceledException of the transaction that writes the note and then the record.
-    Raises Problem 409 if the key was used for another content, or if a request with the same key is still running.
+    Raises Problem 409 if the key was used with different content, or if a request with the same key is still running.
     Raises `error` if the transaction failed for another reason.
     """
     reasons: list[Any] = error.response["CancellationReasons"]  # in the order of the transaction's items

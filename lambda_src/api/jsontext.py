@@ -46,7 +46,7 @@ _TOO_DEEP = f"It is nested more than {MAX_DEPTH} levels deep."
 
 
 def _require_depth(value: Any, levels: int) -> None:
-    """Raise NotJsonError if the value has more levels of arrays and objects than this."""
+    """Raise NotJsonError if the value has more levels of arrays and objects than `levels`."""
     if isinstance(value, dict):
         children = list(value.values())
     elif isinstance(value, list):

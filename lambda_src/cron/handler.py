@@ -20,7 +20,7 @@ TIMEOUT_SECONDS = float(os.environ["TIMEOUT_SECONDS"])
 ALLOW_PRIVATE = os.environ["ALLOW_PRIVATE"] == "true"
 METRICS = os.environ["METRICS"].split(",")
 
-# A check and three tries of 5 s take less than the function's time. So the log shows an error of AWS, not a time-out.
+# A check and three tries of 5 s end before the function's timeout. So the log shows an error of AWS, not a timeout.
 _aws = Config(
     connect_timeout=2,
     read_timeout=3,

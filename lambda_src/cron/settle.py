@@ -13,12 +13,12 @@ def settle_all(
 ) -> Iterator[tuple[str, Future[tuple[Result, bool]]]]:
     """Call `settle` for each URL. Yield the URL and its finished call, in the order in which the calls finish."""
     with ThreadPoolExecutor(max_workers=len(run.urls)) as pool:
-        url_of = {
+        urls_by_future = {
             pool.submit(settle, run.scheduled_at, url, store, timeout=timeout, allow_private=allow_private): url
             for url in run.urls
         }
-        for future in as_completed(url_of):
-            yield url_of[future], future
+        for future in as_completed(urls_by_future):
+            yield urls_by_future[future], future
 
 
 def settle(scheduled_at: str, url: str, store: Store, *, timeout: float, allow_private: bool) -> tuple[Result, bool]:

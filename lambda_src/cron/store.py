@@ -22,8 +22,8 @@ class Store:
     def put(self, scheduled_at: str, result: Result) -> bool:
         """Store the result of one URL, unless the table already has a result of this run and URL.
 
-        A run may be delivered twice. Returns True if this call stored the result, and False if the table has another
-        result. Raises botocore's errors if AWS fails.
+        A run may be delivered twice. Returns True if this call stored the result, and False if the table has the
+        result of an earlier call. Raises botocore's errors if AWS fails.
         """
         item = _to_attributes(
             {
@@ -46,7 +46,7 @@ class Store:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            # If AWS stores the item but its answer is lost, the SDK sends the item again, and the table already has it.
+            # If AWS stores the item but the answer is lost, the SDK sends the item again, and the table already has it.
             response: Any = error.response
             return bool(response["Item"] == item)
         return True

@@ -29,7 +29,7 @@ _tag = os.environ["IMAGE_TAG"]
 
 @logger.inject_lambda_context
 def handler(_event: dict[str, Any], _context: "LambdaContext") -> dict[str, str]:
-    """Copy the image given by the environment variables, and return its digest. If this fails, the deployment fails."""
+    """Copy the image that the environment variables name, and return its digest. An error makes the deployment fail."""
     digest = _registry.copy(_source, _target, _tag)
     logger.info("copied", repository=_target, tag=_tag, digest=digest)
     return {"digest": digest}

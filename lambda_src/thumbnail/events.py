@@ -27,7 +27,7 @@ class Change:
     etag: str | None
     """ETag of a created object, without quotes. For a removed object, it is None."""
     sequencer: str | None
-    """Position in the order of all changes of this key. As texts, the sequencer of a later change is greater.
+    """Position in the order of all changes of this key. The text of a later change is greater.
     For a restored object, it is None, because S3 sends no sequencer for a restoration."""
 
 

@@ -19,7 +19,7 @@ logger = Logger()
 metrics = Metrics()
 tracer = Tracer(patch_modules=["botocore"])
 
-# Three tries (7 s each) take less time than the function has (30 s). So the log shows an error of AWS, not a time-out.
+# Three tries (7 s each) take less time than the timeout of the function (30 s). So the log shows an error of AWS.
 _aws = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 s3, dynamodb = boto3.client("s3", config=_aws), boto3.client("dynamodb", config=_aws)
 uploads, limits = Uploads(s3), Limits.from_environment(os.environ)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 GoneReason = Literal["removed", "replaced"]
-"""The reason why an expected object is gone: its key has no object now (removed) or another object (replaced)."""
+"""The reason why an expected object is gone: its key now has no object (removed), or has another object (replaced)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +30,7 @@ class Upload:
     """The content. For an archived object, it is None, because S3 cannot read the object before it is restored."""
 
     def close(self) -> None:
-        """Close the body, whether it was read or not."""
+        """Close the body. The caller may have read it or not."""
         if self.body is not None:
             self.body.close()
 
@@ -42,7 +42,7 @@ class Uploads:
         self._s3 = s3
 
     def get(self, change: Change) -> Upload | GoneReason:
-        """Return the changed object in its present state. The caller must close it.
+        """Return the changed object in its present state. The caller must close the upload.
 
         Returns "replaced" if the event reports a new object, and the object now has another ETag than in the event.
         """
@@ -67,8 +67,8 @@ class Uploads:
             head = self._s3.head_object(Bucket=change.bucket, Key=change.key, IfMatch=f'"{upload.etag}"')
         except ClientError as error:
             return _gone_reason(error)
-        restored = upload.body is None and 'ongoing-request="false"' in head.get("Restore", "")
-        return "restored" if restored else "unchanged"
+        is_restored = upload.body is None and 'ongoing-request="false"' in head.get("Restore", "")
+        return "restored" if is_restored else "unchanged"
 
     def _get_or_head(self, request: dict[str, Any]) -> dict[str, Any]:
         try:

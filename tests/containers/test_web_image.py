@@ -24,10 +24,10 @@ def test_the_hash_of_the_asset_changes_only_if_a_file_of_the_image_changes(tmp_p
     first_hash, files = stage_asset(source, tmp_path / "first")
     modules = {f"web/{path.name}" for path in (WEB / "web").iterdir() if path.is_file()}
     assert files - {".dockerignore"} == {"Dockerfile", "requirements.txt"} | modules
-    for other_file in ("web/__pycache__/app.cpython-311.pyc", "notes.txt", ".env", "tests/test_web.py"):
-        (source / other_file).parent.mkdir(exist_ok=True)
-        (source / other_file).write_text("x")
+    for ignored_file in ("web/__pycache__/app.cpython-311.pyc", "notes.txt", ".env", "tests/test_web.py"):
+        (source / ignored_file).parent.mkdir(exist_ok=True)
+        (source / ignored_file).write_text("x")
     assert stage_asset(source, tmp_path / "second") == (first_hash, files)
-    with (source / "web" / "page.css").open("a") as style:
-        style.write("\n")
+    with (source / "web" / "page.css").open("a") as style_sheet:
+        style_sheet.write("\n")
     assert stage_asset(source, tmp_path / "third")[0] != first_hash

@@ -21,17 +21,17 @@ WCAG_CONTRAST = 4.5
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
     with (
         run_metadata_endpoint(example_answers("fargate")) as endpoint,
-        run_web_server(tmp_path_factory.mktemp("web"), ECS_CONTAINER_METADATA_URI_V4=endpoint) as running,
+        run_web_server(tmp_path_factory.mktemp("web"), ECS_CONTAINER_METADATA_URI_V4=endpoint) as web_server,
     ):
-        yield running
+        yield web_server
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
 
 
 def open_page(browser: Browser, url: str, *, width: int, dark: bool) -> tuple[Page, list[str], list[str]]:
@@ -65,7 +65,7 @@ def test_the_page_fits_the_screen_and_is_readable(
     assert messages == ([] if path == "/" else not_found_messages), (
         "the security policy must allow the style of the page"
     )
-    assert {requested for requested in requests if not requested.startswith("data:")} == {url}
+    assert {requested_url for requested_url in requests if not requested_url.startswith("data:")} == {url}
     page.close()
 
 
@@ -80,9 +80,9 @@ def test_the_header_has_the_colour_of_the_task(server: WebServer, browser: Brows
 
 READ_COLOURS = """selector => {
   const element = document.querySelector(selector);
-  let ground = element;
-  while (getComputedStyle(ground).backgroundColor === 'rgba(0, 0, 0, 0)') ground = ground.parentElement;
-  return [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor];
+  let background = element;
+  while (getComputedStyle(background).backgroundColor === 'rgba(0, 0, 0, 0)') background = background.parentElement;
+  return [getComputedStyle(element).color, getComputedStyle(background).backgroundColor];
 }"""
 """JavaScript that returns the colour of the text of an element, and the colour of its background."""
 

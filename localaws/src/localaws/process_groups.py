@@ -21,14 +21,17 @@ def delay_signals() -> Iterator[None]:
     The block starts a process and then stores its id. If a signal stopped this process between these two steps, the
     id would be lost, and nobody could end the new process.
     """
-    received: list[tuple[int, FrameType | None]] = []
-    handlers = {sign: signal.signal(sign, lambda *event: received.append(event)) for sign in STOP_SIGNALS}
+    received_signals: list[tuple[int, FrameType | None]] = []
+    handlers = {
+        stop_signal: signal.signal(stop_signal, lambda *event: received_signals.append(event))
+        for stop_signal in STOP_SIGNALS
+    }
     try:
         yield
     finally:
-        for sign, handler in handlers.items():
-            signal.signal(sign, handler)
-    for number, frame in received[:1]:
+        for stop_signal, handler in handlers.items():
+            signal.signal(stop_signal, handler)
+    for number, frame in received_signals[:1]:
         handler = handlers[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
@@ -44,9 +47,9 @@ def end_process_group(
     If the leader is a child of this process, pass it as `leader`. An ended child stays in its process group until its
     parent reads its exit status, which this function does.
     """
-    for sign in (signal.SIGTERM, signal.SIGKILL):
+    for stop_signal in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process_group, sign)
+            os.killpg(process_group, stop_signal)
         if _wait_for_end(process_group, leader):
             return True
     return False

@@ -29,7 +29,7 @@ def main() -> None:
 
     threading.Thread(target=stop_with_parent, daemon=True).start()
     status = process.wait()
-    sys.exit(status if status >= 0 else 128 - status)  # as a shell does after a signal
+    sys.exit(status if status >= 0 else 128 - status)  # a shell also adds 128 to the number of the signal
 
 
 if __name__ == "__main__":

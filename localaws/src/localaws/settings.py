@@ -1,4 +1,4 @@
-"""The settings of a local AWS. They contain all information about the project that uses it."""
+"""The settings of a local AWS. They contain all information about the project that uses this local AWS."""
 
 import json
 from collections.abc import Mapping
@@ -26,10 +26,10 @@ class BaseImage:
     build_argument: str = "BASE_IMAGE"
     """The ARG in the Dockerfiles whose value is the name of the base image."""
     requirements: tuple[str, ...] = ()
-    """Requirements files with exact versions and hashes. The made image contains these packages as wheels, because a
+    """Requirements files with exact versions and hashes. The similar image contains these packages as wheels, because a
     build without network cannot download them."""
     cache: str
-    """The folder that stores the made image for later runs."""
+    """The folder that stores the similar image for later runs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

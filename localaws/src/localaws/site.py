@@ -1,4 +1,4 @@
-"""A small web site on this machine. A function can check whether it is up. It is down while a certain file exists."""
+"""A small web site on this machine, which a function can check. The site is down while a certain file exists."""
 
 import threading
 from http import HTTPStatus
@@ -9,7 +9,7 @@ UP, DOWN = b"The site is up.\n", b"The site is down.\n"
 
 
 def serve(port: int, down_file: Path) -> None:
-    """Start the web site on a port of 127.0.0.1. It ends with this process. Raises OSError if the port is in use."""
+    """Start the web site on a port of 127.0.0.1. The site ends with this process. Raises OSError for a used port."""
 
     class Site(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -18,25 +18,25 @@ def _validator(schema: str) -> Callable[[Any], Any]:
 
 def documented_operation(method: str, path: str) -> Mapping[str, Any] | None:
     """Return the operation in openapi.json, or None if it is missing. The path may end with a slash."""
-    for template, item in OPENAPI["paths"].items():
-        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path.removesuffix("/")):
+    for path_template, item in OPENAPI["paths"].items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path_template), path.removesuffix("/")):
             return item.get(method.lower())  # type: ignore[no-any-return]
     return None
 
 
 def require_documented(method: str, path: str, status: int, headers: Mapping[str, str], text: str) -> None:
     """Fail unless openapi.json documents the answer."""
-    components = OPENAPI["components"]["responses"]
-    documented = documented_operation(method, path)
-    if documented is None:
+    shared_responses = OPENAPI["components"]["responses"]
+    operation = documented_operation(method, path)
+    if operation is None:
         assert status in (404, 405)
-        response = components["NotFound"]
+        response = shared_responses["NotFound"]
     else:
-        responses = documented["responses"]
+        responses = operation["responses"]
         response = responses.get(str(status)) or responses.get(f"{status // 100}XX")
         assert response, f"{method} {path}: {status} is not documented: {text}"
         if "$ref" in response:
-            response = components[response["$ref"].removeprefix("#/components/responses/")]
+            response = shared_responses[response["$ref"].removeprefix("#/components/responses/")]
     content = response.get("content")
     if content is None:
         assert text == ""

@@ -21,18 +21,18 @@ def swapped_profile() -> bytes:
 def linear_profile() -> bytes:
     """Return an RGB profile with gamma 1: a stored value of 55 becomes 128 in sRGB."""
     profile = _srgb_profile()
-    curve = profile.index(b"para")
-    return profile[:curve] + b"curv" + bytes(8) + profile[curve + 12 :]
+    curve_start = profile.index(b"para")
+    return profile[:curve_start] + b"curv" + bytes(8) + profile[curve_start + 12 :]
 
 
-def _build_profile(space: bytes, connection: bytes, kind: bytes, tags: Mapping[bytes, bytes]) -> bytes:
+def _build_profile(colour_space: bytes, connection_space: bytes, kind: bytes, tags: Mapping[bytes, bytes]) -> bytes:
     tags = {b"wtpt": b"XYZ \0\0\0\0" + _D50, **tags}
     start = 128 + 4 + 12 * len(tags)
     table, data = struct.pack(">I", len(tags)), b""
     for name, value in tags.items():
         table += struct.pack(">4sII", name, start + len(data), len(value))
         data += value.ljust(-(-len(value) // 4) * 4, b"\0")
-    header = struct.pack(">I4xI4s4s4s", start + len(data), 0x02400000, kind, space, connection)
+    header = struct.pack(">I4xI4s4s4s", start + len(data), 0x02400000, kind, colour_space, connection_space)
     header += struct.pack(">6H4s28x", 2020, 1, 1, 0, 0, 0, b"acsp") + _D50
     return header.ljust(128, b"\0") + table + data
 

@@ -6,9 +6,9 @@ from localaws.patches.cloudformation import check_before_deletion
 
 
 def refuse_to_delete_protected_tables() -> None:
-    """Let CloudFormation fail to delete a table with deletion protection.
+    """Make CloudFormation refuse to delete a table with deletion protection.
 
-    Stock engine: CloudFormation deletes the table. Only the API of DynamoDB refuses.
+    Stock engine: CloudFormation deletes the table. Only the DynamoDB API refuses to delete it.
     AWS: the deletion fails, until somebody turns the protection off.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithTables.Basics.html
     Upstream issue: none known.

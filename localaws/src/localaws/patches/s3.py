@@ -25,9 +25,9 @@ def _store_tags(properties: Any, bucket: str) -> None:
 
 
 def refuse_to_delete_full_buckets() -> None:
-    """Let CloudFormation fail to delete a bucket that contains objects or versions of objects.
+    """Make CloudFormation refuse to delete a bucket that contains objects or versions of objects.
 
-    Stock engine: CloudFormation deletes the bucket and its objects. Only the API of S3 refuses.
+    Stock engine: CloudFormation deletes the bucket and its objects. Only the S3 API refuses to delete a full bucket.
     AWS: the deletion fails ("The bucket you tried to delete is not empty").
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html#troubleshooting-errors-delete-stack-fails
     Upstream issue: none known.
