@@ -12,6 +12,8 @@ from scripts.doctor.report import Result, State
 
 DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
 """Statuses of stacks that run and can be updated."""
+FAILED_CREATION = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+"""Statuses of stacks that CDK's CLI (2.1148) deletes before it deploys them. It cannot delete a protected stack."""
 MIN_UNRESERVED = 10
 """Concurrent executions that must stay unreserved in a new account. In an account with a higher quota, it is 100.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
@@ -77,6 +79,10 @@ def _stack_results(
             yield Result(State.FAILS, stack.name, f"is deployed with the profile {tag}, not {profile}", remedy)
         elif status in DEPLOYED:
             yield Result(State.FINE, stack.name, f"is deployed ({status}) and will be updated")
+        elif status == "REVIEW_IN_PROGRESS":  # somebody stopped a deployment before it started
+            yield Result(State.FINE, stack.name, f"has no resources yet ({status}) and will be created")
+        elif status in FAILED_CREATION and profile == "sandbox":  # production protects its stacks
+            yield Result(State.FINE, stack.name, f"has failed before ({status}); the deployment deletes it first")
         elif status.endswith("_IN_PROGRESS"):
             yield Result(State.FAILS, stack.name, f"is changing now ({status})", "wait until it ends")
         else:

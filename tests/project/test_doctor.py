@@ -212,6 +212,26 @@ def test_the_result_for_a_stack_that_cannot_be_deployed_contains_a_remedy(
     assert result.remedy.startswith(remedy)
 
 
+@pytest.mark.usefixtures("container_tool")
+@pytest.mark.parametrize(
+    ("status", "profile", "text"),
+    [
+        ("ROLLBACK_COMPLETE", "sandbox", "the deployment deletes it first"),
+        ("ROLLBACK_FAILED", "sandbox", "the deployment deletes it first"),
+        ("REVIEW_IN_PROGRESS", "sandbox", "will be created"),
+        ("REVIEW_IN_PROGRESS", "production", "will be created"),
+    ],
+)
+def test_a_stack_that_the_cli_creates_again_does_not_stop_the_deployment(
+    account: Callable[..., Account], status: str, profile: str, text: str
+) -> None:
+    """Otherwise `make deploy` would refuse what docs/failures.md tells the user to do."""
+    answer = deployed(("compute-api", status, profile))
+    result = check(account(cloudformation__DescribeStacks=answer), profile, "api")["compute-api"]
+    assert result.state is State.FINE
+    assert text in result.text
+
+
 def test_a_missing_container_tool_fails_only_stacks_with_images(
     account: Callable[..., Account], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
