@@ -10,6 +10,12 @@ from typing import cast
 
 from PIL import Image, ImageCms, TiffImagePlugin
 
+from thumbnail.hdr import HLG, PQ, hdr_to_srgb
+from thumbnail.rgb_spaces import Colours, RgbSpace
+
+_TO_FULL_RANGE = [min(max(round((value - 16) * 255 / 219), 0), 255) for value in range(256)]
+"""The narrow range of video, from 16 for black to 235 for white, as full range."""
+
 
 def to_resizable(picture: Image.Image) -> Image.Image:
     """Return the picture in a mode in which neighbouring pixels can be mixed.
@@ -54,21 +60,29 @@ def to_eight_bits(small_picture: Image.Image, levels: tuple[float, float]) -> Im
     return small_picture.convert("F").point(lambda value: value * scale + (0.5 - black * scale)).convert("L")
 
 
-def to_srgb(small_picture: Image.Image, profile: object) -> Image.Image:
-    """Return the picture in sRGB, with its transparency. Its ICC profile is applied if it is usable."""
+def to_srgb(small_picture: Image.Image, colours: Colours) -> Image.Image:
+    """Return the picture in sRGB, with its transparency. What the file says about its colours is used if it is valid.
+
+    Light of an HDR picture that is brighter than white paper becomes white.
+    """
     if small_picture.mode == "La":
         small_picture = small_picture.convert("LA")
     if small_picture.mode not in {"LA", "RGBA"}:
-        return _opaque_to_srgb(small_picture, profile)
-    rgb = _opaque_to_srgb(small_picture.convert(small_picture.mode.removesuffix("A")), profile)
+        return _opaque_to_srgb(small_picture, colours)
+    rgb = _opaque_to_srgb(small_picture.convert(small_picture.mode.removesuffix("A")), colours)
     rgb.putalpha(small_picture.getchannel("A"))
     return rgb
 
 
-def _opaque_to_srgb(small_picture: Image.Image, profile: object) -> Image.Image:
+def _opaque_to_srgb(small_picture: Image.Image, colours: Colours) -> Image.Image:
     if small_picture.mode == "YCbCr":
         small_picture = small_picture.convert("RGB")
-    if isinstance(profile, bytes):
+    if colours.is_narrow:
+        small_picture = small_picture.point(_TO_FULL_RANGE * len(small_picture.getbands()))
+    if colours.codes and colours.codes.transfer in {PQ, HLG}:
+        return hdr_to_srgb(small_picture.convert("RGB"), colours.codes)
+    profile = RgbSpace.from_codes(colours.codes).profile() if colours.codes else colours.profile
+    if profile:
         try:
             return _apply_profile(small_picture, profile)
         except (OSError, ImageCms.PyCMSError):

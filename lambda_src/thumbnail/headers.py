@@ -7,20 +7,11 @@ gigabytes of memory or several minutes, before Pillow decodes the first pixel.
 import struct
 from typing import BinaryIO
 
+from thumbnail.jpeg import check_jpeg
+
 # Pillow creates Python objects for the numbers in a tag. These objects need 10 to 60 bytes of memory for each byte of
-# the file. Normal files stay far below the next two limits: only a picture with at least 100,000 rows has 100,000
-# strips, and the EXIF metadata of a camera fits into one segment of 64 KB.
+# the file. Normal files stay far below this limit: only a picture with at least 100,000 rows has 100,000 strips.
 _MAX_TAG_VALUES = 100_000
-MAX_EXIF_BYTES = 1 << 20
-"""Maximum size of the EXIF metadata. A JPEG with more is rejected. In other formats, larger EXIF is ignored."""
-
-# A progressive JPEG usually has ten scans for one picture, and a file of a phone can contain three pictures.
-_MAX_SCANS = 100
-
-# JPEG (ITU-T T.81, table B.1): Pillow stops reading the header at START_OF_SCAN. APP1 is the marker of EXIF segments.
-_START_OF_SCAN, _APP1 = 0xDA, 0xE1
-_MARKERS_WITHOUT_LENGTH = frozenset({0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
-
 # TIFF 6.0 (section 2) and BigTIFF: the types and tags of the entries of a directory.
 _BIG_TIFF = 43
 _MAX_ENTRIES = 65_535
@@ -38,41 +29,9 @@ def check_headers(source: BinaryIO) -> None:
     source.seek(0)
     header = source.read(16)
     if header.startswith(b"\xff\xd8"):
-        _check_jpeg(source)
+        check_jpeg(source)
     elif header.startswith((b"II", b"MM")):
         _check_tiff(source, header)
-
-
-def _check_jpeg(source: BinaryIO) -> None:
-    # Pillow skips invalid bytes between the markers. It joins all EXIF segments, so this loop adds up their sizes.
-    source.seek(0)
-    exif_bytes = 0
-    while byte := source.read(1):
-        if byte != b"\xff":
-            continue
-        while byte == b"\xff":
-            byte = source.read(1)
-        marker = int.from_bytes(byte)
-        if marker == _START_OF_SCAN:
-            _check_scans(source)
-            return
-        if marker in _MARKERS_WITHOUT_LENGTH:
-            continue
-        segment = source.read(max(0, int.from_bytes(source.read(2)) - 2))
-        exif_bytes += len(segment) if marker == _APP1 and segment.startswith(b"Exif") else 0
-        if exif_bytes > MAX_EXIF_BYTES:
-            raise ValueError(f"more than {MAX_EXIF_BYTES:,} bytes of EXIF")
-
-
-def _check_scans(source: BinaryIO) -> None:
-    # The format does not limit the number of scans, and the decoder processes every pixel again for each scan.
-    # In the data of a scan, 0xFF is always followed by 0x00. So the two bytes 0xFF 0xDA always mark a new scan.
-    scans, last_byte = 1, b""
-    while chunk := source.read(1 << 20):
-        scans += (last_byte + chunk).count(b"\xff\xda")
-        last_byte = chunk[-1:]
-    if scans > _MAX_SCANS:
-        raise ValueError(f"{scans:,} scans")
 
 
 def _check_tiff(source: BinaryIO, header: bytes) -> None:

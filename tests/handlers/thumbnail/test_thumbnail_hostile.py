@@ -26,7 +26,6 @@ from tests.handlers.thumbnail.checks import (
     thumbnail_of,
 )
 from tests.handlers.thumbnail.raw import HEIGHT, SHORT, WIDTH, tiff
-from thumbnail.headers import check_headers
 from thumbnail.imaging import Rejected, make_thumbnail
 
 
@@ -160,12 +159,9 @@ def test_a_cyclic_tiff_is_read_once() -> None:
 
 def test_a_jpeg_with_more_than_100_scans_is_rejected() -> None:
     assert thumbnail_of(hostile.jpeg_with_many_scans(100)).source_format == "JPEG"
-    rejection = assert_rejected(hostile.jpeg_with_many_scans(101), "damaged")
-    assert str(rejection.__cause__) == "101 scans"
-    split_marker = b"\xff\xd8\xff\xda" + bytes((1 << 20) - 1) + b"\xff\xda"  # the check reads the marker in two parts
-    check_headers(io.BytesIO(split_marker + b"\xff\xda" * 98))
-    with pytest.raises(ValueError, match="101 scans"):
-        check_headers(io.BytesIO(split_marker + b"\xff\xda" * 99))
+    rejection = assert_rejected(hostile.jpeg_with_many_scans(101), "is a kind of JPEG that is not supported")
+    assert str(rejection.__cause__) == "more than 100 scans"
+    assert_rejected(hostile.jpeg_with_many_scans(101) + bytes(1 << 20), "is a kind of JPEG that is not supported")
 
 
 # --- memory, measured by the operating system ---

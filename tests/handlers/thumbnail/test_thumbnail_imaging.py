@@ -212,7 +212,8 @@ def test_shrinking_in_two_steps_looks_like_shrinking_in_one_step(file_format: st
     random_bytes = random.Random(1).randbytes(97 * 61)  # noqa: S311 - the same picture in every test run
     noise = Image.frombytes("L", (97, 61), random_bytes).resize(size, Image.Resampling.BICUBIC)
     data = pictures.save(noise, file_format)
-    shrunk = thumbnail.imaging._decode_and_shrink(Image.open(io.BytesIO(data)), MAX_EDGE)
+    source = io.BytesIO(data)
+    shrunk = thumbnail.imaging._decode_and_shrink(Image.open(source), source, MAX_EDGE)
     expected = Image.open(io.BytesIO(data)).resize(shrunk.size, Image.Resampling.LANCZOS)
     pairs = zip(shrunk.tobytes(), expected.tobytes(), strict=True)
     mean_square = statistics.fmean((a - b) ** 2 for a, b in pairs)

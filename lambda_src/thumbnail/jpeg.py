@@ -1,0 +1,98 @@
+"""Checks the markers of JPEG files before Pillow reads them (ITU-T T.81, annex B).
+
+A marker is the byte 0xFF and a second byte. In the data of a scan, 0x00 or the number of a restart follows 0xFF.
+"""
+
+import io
+import re
+from typing import BinaryIO
+
+from thumbnail.rejections import UnsupportedError
+
+MAX_EXIF_BYTES = 1 << 20
+"""Maximum size of the EXIF metadata. A camera writes at most 64 KB."""
+_MAX_SCANS = 100
+"""Maximum number of scans. A progressive JPEG usually has ten. The decoder processes every pixel again in each scan."""
+_MAX_MARKERS = 10_000
+
+_START_OF_SCAN, _END_OF_PICTURE, _APP1 = 0xDA, 0xD9, 0xE1
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xDE}
+_SUPPORTED_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
+"""Baseline, extended and progressive, and the last two also with arithmetic coding."""
+_MARKERS_WITHOUT_LENGTH = frozenset({0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
+_MARKER_IN_SCAN = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")
+_RANDOM_DATA = bytes(byte for byte in range(1, 255)) * 64
+
+
+def check_jpeg(source: BinaryIO) -> None:
+    """Check the markers of the first picture in a JPEG file. Other data may follow the picture.
+
+    Raises UnsupportedError for a kind of JPEG that the decoder lacks, and for one that needs far too much memory or
+    time.
+    """
+    # Pillow skips invalid bytes between the markers. It joins all EXIF segments, so this loop adds up their sizes.
+    source.seek(0)
+    exif_bytes = 0
+    while byte := source.read(1):
+        if byte != b"\xff":
+            continue
+        while byte == b"\xff":
+            byte = source.read(1)
+        marker = int.from_bytes(byte)
+        if marker == _START_OF_SCAN:
+            _check_scans(source)
+            return
+        if marker in _MARKERS_WITHOUT_LENGTH:
+            continue
+        segment = source.read(max(0, int.from_bytes(source.read(2)) - 2))
+        if marker in _FRAMES:
+            _check_frame(marker, segment)
+        exif_bytes += len(segment) if marker == _APP1 and segment.startswith(b"Exif") else 0
+        if exif_bytes > MAX_EXIF_BYTES:
+            raise UnsupportedError(f"more than {MAX_EXIF_BYTES:,} bytes of EXIF")
+
+
+def _check_frame(marker: int, segment: bytes) -> None:
+    depth, height, channels = segment[0:1], segment[1:3], segment[5:6]
+    if marker not in _SUPPORTED_FRAMES:
+        raise UnsupportedError(f"JPEG with the frame marker {marker:X}")
+    if depth != b"\x08" or channels not in {b"\1", b"\3", b"\4"}:
+        raise UnsupportedError(f"{depth.hex()} bits in {channels.hex()} channels")
+    if height == bytes(2):
+        raise UnsupportedError("a height that follows the first scan (marker DNL)")
+
+
+def _check_scans(source: BinaryIO) -> None:
+    # Counting the two bytes of the marker is fast. It also counts bytes in segments, and in data behind the picture, so
+    # only a large count is checked marker by marker.
+    start = source.tell()
+    count, last_byte = 1, b""
+    while chunk := source.read(1 << 20):
+        count += (last_byte + chunk).count(b"\xff\xda")
+        last_byte = chunk[-1:]
+    if count > _MAX_SCANS:
+        source.seek(start)
+        _check_scans_by_markers(source.read())
+
+
+def _check_scans_by_markers(data: bytes) -> None:
+    scans, position = 1, 0
+    for _ in range(_MAX_MARKERS):
+        found = _MARKER_IN_SCAN.search(data, position)
+        if found is None or found[1][0] == _END_OF_PICTURE:
+            return
+        scans += found[1][0] == _START_OF_SCAN
+        if scans > _MAX_SCANS:
+            raise UnsupportedError(f"more than {_MAX_SCANS} scans")
+        position = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
+    raise UnsupportedError(f"more than {_MAX_MARKERS:,} markers")
+
+
+def with_two_endings(source: BinaryIO) -> tuple[BinaryIO, BinaryIO]:
+    """Return two copies of a JPEG whose end is missing, each with another ending.
+
+    If both copies show the same picture, then only data that no row needs is missing, such as the end marker.
+    """
+    source.seek(0)
+    data = source.read().rstrip(b"\xff")
+    return io.BytesIO(data + b"\xff\xd9"), io.BytesIO(data + _RANDOM_DATA + b"\xff\xd9")

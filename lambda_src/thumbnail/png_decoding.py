@@ -1,0 +1,111 @@
+"""Decodes PNG files with Pillow: without the chunks that are wrong or not needed, and with exact transparency."""
+
+import io
+import struct
+import zlib
+from itertools import starmap
+from typing import IO, BinaryIO, cast
+
+from PIL import Image, ImageChops, PngImagePlugin
+
+from thumbnail.png import PALETTE, SIGNATURE, Png
+
+_HIGHEST_DEPTH = 16
+
+
+class PillowFile(io.RawIOBase):
+    """A PNG file for Pillow: the pixels of another file, and of its ancillary chunks only the transparency."""
+
+    def __init__(self, png: Png, source: BinaryIO) -> None:
+        chunks = [(b"IHDR", struct.pack(">IIBBBBB", *png.header))]
+        if png.header.colour_type == PALETTE:
+            chunks.append((b"PLTE", png.palette))
+        if transparency := _transparency_for_pillow(png):
+            chunks.append((b"tRNS", transparency))
+        self._header = SIGNATURE + b"".join(starmap(_chunk, chunks))
+        self._source = source
+        self._pixels = png.pixels
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Set and return the position."""
+        self._position = offset + (self._position if whence == io.SEEK_CUR else 0)
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes. A read does not continue after the last byte of the header."""
+        rest = self._header[self._position :]
+        if rest:
+            data = rest[:size] if size >= 0 else rest
+        else:
+            start = self._source.seek(self._pixels.start + self._position - len(self._header))
+            limit = max(self._pixels.stop - start, 0)
+            data = self._source.read(min(size, limit) if size >= 0 else limit)
+        self._position += len(data)
+        return data
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", len(content), name) + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(name)))
+
+
+def _transparency_for_pillow(png: Png) -> bytes | None:
+    """Return the transparency. If channels have fewer than 8 bits, its values are those of Pillow's 8 bits."""
+    colour = png.transparent_colour
+    if colour is None or png.header.depth == _HIGHEST_DEPTH:
+        return png.ancillary.get(b"tRNS")
+    return b"".join(struct.pack(">H", value * 255 // (2**png.header.depth - 1)) for value in colour)
+
+
+def open_png(png: Png, source: BinaryIO) -> Image.Image:
+    """Return the picture of a PNG file. Pillow has not decoded its pixels yet."""
+    return Image.open(cast("BinaryIO", PillowFile(png, source)), formats=("PNG",))
+
+
+def has_sixteen_bit_transparency(picture: Image.Image) -> bool:
+    """Whether the picture has 16 bits per channel and a transparent colour. Pillow would compare only 8 of the bits."""
+    if not isinstance(picture, PngImagePlugin.PngImageFile) or "transparency" not in picture.info:
+        return False
+    return any(tile.args in _RAW_MODES for tile in picture.tile)
+
+
+# How Pillow decodes 16 bits per channel: the raw mode that it uses, the mode that the picture gets here, the raw mode
+# of the high bytes, and the raw mode of the low bytes. In the last one, Pillow takes the bytes in the wrong order.
+_RAW_MODES = {"I;16B": ("L", "L;16B", "L;16"), "RGB;16B": ("RGB", "RGB;16B", "RGB;16L")}
+
+
+def decode_sixteen_bits(picture: PngImagePlugin.PngImageFile) -> Image.Image:
+    """Return the picture with 8 bits per channel, and with the transparency that all its 16 bits define."""
+    mode, *raw_modes = _RAW_MODES[str(picture.tile[0].args)]
+    transparency = picture.info["transparency"]
+    colour = transparency if isinstance(transparency, tuple) else (transparency,)
+    assert picture.fp is not None  # noqa: S101 - for the type checker
+    high, low = (_decode_as(mode, raw_mode, picture.fp) for raw_mode in raw_modes)
+    alpha = Image.new("L", high.size)
+    for decoded, shift in ((high, 8), (low, 0)):
+        for band, value in zip(decoded.split(), colour, strict=True):
+            byte = value >> shift & 255
+            alpha = ImageChops.lighter(alpha, band.point([255 * (level != byte) for level in range(256)]))
+    high.putalpha(alpha)
+    return high
+
+
+def _decode_as(mode: str, raw_mode: str, file: IO[bytes]) -> Image.Image:
+    file.seek(0)
+    picture = PngImagePlugin.PngImageFile(file)
+    picture._mode = mode  # noqa: SLF001 - Pillow offers no other way to choose how a PNG is decoded
+    picture.tile = [tile._replace(args=raw_mode) for tile in picture.tile]
+    picture.load()
+    return picture

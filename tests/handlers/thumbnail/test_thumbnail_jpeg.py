@@ -1,0 +1,105 @@
+"""JPEG files with other data behind the picture, without their end, and of kinds that the decoder lacks."""
+
+import random
+from typing import Any
+
+import pytest
+
+from tests.handlers.thumbnail import hostile, pictures
+from tests.handlers.thumbnail.checks import assert_rejected, assert_shows_scene, thumbnail_of
+
+_OTHER_DATA = {
+    "random": random.Random(1).randbytes(9 << 20),  # noqa: S311 - as the video of a motion photo
+    "zeros": bytes(9 << 20),
+    "markers": b"\xff\xda" * 100_000,
+    "other-pictures": pictures.jpeg(progressive=True) * 30,
+    "text": b"<html>" * 1000,
+    "half-a-marker": b"\xff",
+}
+
+
+@pytest.mark.parametrize("other_data", _OTHER_DATA.values(), ids=_OTHER_DATA)
+@pytest.mark.parametrize("is_progressive", [False, True], ids=["baseline", "progressive"])
+def test_other_data_behind_the_picture_is_ignored(other_data: bytes, is_progressive: bool) -> None:  # noqa: FBT001
+    assert_shows_scene(thumbnail_of(pictures.jpeg(progressive=is_progressive) + other_data))
+
+
+def test_the_bytes_of_a_marker_in_a_segment_are_not_counted() -> None:
+    comment = b"\xff\xfe\xff\xf0" + b"\xff\xda" * (0xFFEE // 2)
+    assert_shows_scene(thumbnail_of(pictures.jpeg().replace(b"\xff\xdb", comment + b"\xff\xdb", 1)))
+    whole = pictures.jpeg(progressive=True)
+    last_scan = whole.rindex(b"\xff\xda")
+    assert_shows_scene(thumbnail_of(whole[:last_scan] + comment + whole[last_scan:]))
+
+
+# --- the end of the file is missing ---
+
+
+@pytest.mark.parametrize("max_edge", [80, 320], ids=["shrunk", "same-size"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}, {"subsampling": 2}])
+@pytest.mark.parametrize("end", [b"", b"\xff", b"\xff\xff"], ids=["nothing", "half-a-marker", "filling"])
+def test_a_picture_whose_end_marker_is_missing_is_complete(options: dict[str, Any], end: bytes, max_edge: int) -> None:
+    whole = pictures.jpeg(**options)
+    result = thumbnail_of(whole.removesuffix(b"\xff\xd9") + end, max_edge)
+    assert result == thumbnail_of(whole, max_edge)
+
+
+@pytest.mark.parametrize("missing", [12, 100, 400])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
+def test_a_picture_whose_last_rows_are_missing_is_incomplete(options: dict[str, Any], missing: int) -> None:
+    assert_rejected(noisy_jpeg(**options)[:-missing], r"^The picture is damaged or incomplete\.$")
+
+
+def noisy_jpeg(**options: Any) -> bytes:
+    """Return a JPEG in which every block has other pixels."""
+    noise = pictures.scene().effect_spread(20)
+    return pictures.save(noise, "JPEG", quality=95, **options)
+
+
+# --- kinds of JPEG ---
+
+
+def with_frame(marker: int = 0xC0, depth: int = 8, height: int = 200, channels: int = 3) -> bytes:
+    """Return a JPEG whose frame header says this."""
+    whole = pictures.jpeg()
+    start = whole.index(b"\xff\xc0")
+    header = bytearray(whole[start : start + 10])
+    header[1], header[4], header[9] = marker, depth, channels
+    header[5:7] = height.to_bytes(2)
+    return whole[:start] + header + whole[start + 10 :]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"marker": 0xC3},  # lossless
+        {"marker": 0xC5},  # hierarchical
+        {"marker": 0xC7},
+        {"marker": 0xCB},
+        {"marker": 0xCF},
+        {"depth": 12},
+        {"depth": 16},
+        {"height": 0},  # the height comes behind the first scan
+        {"channels": 2},
+    ],
+    ids=str,
+)
+def test_a_kind_of_jpeg_without_decoder_is_not_supported(frame: dict[str, int]) -> None:
+    assert_shows_scene(thumbnail_of(with_frame()))
+    assert_rejected(with_frame(**frame), r"^The picture is a kind of JPEG that is not supported\.$")
+
+
+def test_a_large_exif_segment_is_not_supported() -> None:
+    assert_rejected(hostile.jpeg_with_large_exif(), r"^The picture is a kind of JPEG that is not supported\.$")
+
+
+# --- orientation ---
+
+_XMP = b'<x:xmpmeta xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"></x:xmpmeta>'
+
+
+@pytest.mark.parametrize("max_edge", [80, 320], ids=["shrunk", "same-size"])
+@pytest.mark.parametrize("file_format", ["JPEG", "WEBP"])
+def test_an_orientation_in_xmp_alone_does_not_turn_the_picture(file_format: str, max_edge: int) -> None:
+    """Pillow turns the picture, but browsers do not."""
+    assert_shows_scene(thumbnail_of(pictures.save(pictures.scene(), file_format, xmp=_XMP, quality=95), max_edge))
