@@ -5,6 +5,7 @@ A marker is the byte 0xFF and a second byte. In the data of a scan, 0x00 or the 
 
 import io
 import re
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from thumbnail.rejections import UnsupportedError
@@ -17,8 +18,9 @@ _MAX_MARKERS = 10_000
 
 _START_OF_SCAN, _END_OF_PICTURE, _APP1 = 0xDA, 0xD9, 0xE1
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xDE}
-_SUPPORTED_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
-"""Baseline, extended and progressive, and the last two also with arithmetic coding."""
+_LOSSLESS = 0xC3
+_SUPPORTED_FRAMES = frozenset({0xC0, 0xC1, 0xC2, _LOSSLESS, 0xC9, 0xCA})
+"""Baseline, extended, progressive and lossless, and the second and third also with arithmetic coding."""
 _MARKERS_WITHOUT_LENGTH = frozenset({0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
 _MARKER_IN_SCAN = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")
 _RANDOM_DATA = bytes(byte for byte in range(1, 255)) * 64
@@ -30,26 +32,29 @@ def check_jpeg(source: BinaryIO) -> None:
     Raises UnsupportedError for a kind of JPEG that the decoder lacks, and for one that needs far too much memory or
     time.
     """
-    # Pillow skips invalid bytes between the markers. It joins all EXIF segments, so this loop adds up their sizes.
-    source.seek(0)
     exif_bytes = 0
-    while byte := source.read(1):
-        if byte != b"\xff":
-            continue
-        while byte == b"\xff":
-            byte = source.read(1)
-        marker = int.from_bytes(byte)
-        if marker == _START_OF_SCAN:
-            _check_scans(source)
-            return
-        if marker in _MARKERS_WITHOUT_LENGTH:
-            continue
-        segment = source.read(max(0, int.from_bytes(source.read(2)) - 2))
+    for marker, segment in _segments(source):
         if marker in _FRAMES:
             _check_frame(marker, segment)
         exif_bytes += len(segment) if marker == _APP1 and segment.startswith(b"Exif") else 0
         if exif_bytes > MAX_EXIF_BYTES:
             raise UnsupportedError(f"more than {MAX_EXIF_BYTES:,} bytes of EXIF")
+    _check_scans(source)
+
+
+def _segments(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield the marker and the content of each segment before the first scan."""
+    source.seek(0)
+    while byte := source.read(1):
+        if byte != b"\xff":  # Pillow skips invalid bytes between the segments
+            continue
+        while byte == b"\xff":
+            byte = source.read(1)
+        marker = int.from_bytes(byte)
+        if marker == _START_OF_SCAN:
+            return
+        if marker not in _MARKERS_WITHOUT_LENGTH:
+            yield marker, source.read(max(0, int.from_bytes(source.read(2)) - 2))
 
 
 def _check_frame(marker: int, segment: bytes) -> None:
@@ -86,6 +91,11 @@ def _check_scans_by_markers(data: bytes) -> None:
             raise UnsupportedError(f"more than {_MAX_SCANS} scans")
         position = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
     raise UnsupportedError(f"more than {_MAX_MARKERS:,} markers")
+
+
+def is_lossless(source: BinaryIO) -> bool:
+    """Whether a checked file is a lossless JPEG, which the decoder cannot shrink while it decodes."""
+    return any(marker == _LOSSLESS for marker, _ in _segments(source))
 
 
 def with_two_endings(source: BinaryIO) -> tuple[BinaryIO, BinaryIO]:

@@ -72,7 +72,6 @@ def with_frame(marker: int = 0xC0, depth: int = 8, height: int = 200, channels: 
 @pytest.mark.parametrize(
     "frame",
     [
-        {"marker": 0xC3},  # lossless
         {"marker": 0xC5},  # hierarchical
         {"marker": 0xC7},
         {"marker": 0xCB},
