@@ -4,22 +4,21 @@ import contextlib
 import http.client
 import socket
 import ssl
-import string
 import time
 from dataclasses import dataclass
-from urllib.parse import quote, urljoin
 
 from cron.addresses import ForbiddenError
 from cron.connection import UNREACHABLE_ERRORS, Connection, Limits, TooManyBytesError
+from cron.cookies import Cookies
+from cron.urls import join_location
 
-MAX_REDIRECTS = 5
-"""Maximum number of redirects. A normal site needs at most two: one to https, and one to "www." or to a language."""
+MAX_REDIRECTS = 20
+"""Maximum number of redirects. Browsers have the same limit. https://fetch.spec.whatwg.org/#http-redirect-fetch"""
 MAX_BODY_BYTES = 64 * 1024
 """Number of bytes of a page that are read. They are enough to see that the server really sends the page."""
-MAX_BYTES = 4 * MAX_BODY_BYTES
-"""Maximum number of bytes received for one URL, after decryption. The status lines, headers and bodies of all answers
-count, including the answers that redirect. At most MAX_BODY_BYTES of a page are read, so a normal answer stays far
-below MAX_BYTES. Answers with endless headers exceed MAX_BYTES."""
+MAX_BYTES = 512 * 1024
+"""Maximum number of bytes received for one answer, after decryption. It is enough for the 256 KiB of headers that
+Chrome accepts, and for MAX_BODY_BYTES of a page in small chunks. Answers with endless headers exceed it."""
 MAX_ERROR_LENGTH = 300
 """Maximum length of a stored error text (characters). It is limited because a server can influence the text."""
 
@@ -65,7 +64,7 @@ def check(url: str, *, timeout: float, allow_private: bool) -> Result:
     checked_at, started = time.time(), time.monotonic()
     answers, error = _Answers(), None
     try:
-        _follow_redirects(url, Limits(started + timeout, MAX_BYTES), answers, allow_private=allow_private)
+        _follow_redirects(url, started + timeout, answers, allow_private=allow_private)
     except (OSError, http.client.HTTPException, ForbiddenError, TooManyBytesError, ValueError) as failure:
         error = describe_failure(failure, timeout)[:MAX_ERROR_LENGTH]
     return Result(
@@ -78,34 +77,30 @@ def check(url: str, *, timeout: float, allow_private: bool) -> Result:
     )
 
 
-def _follow_redirects(url: str, limits: Limits, answers: _Answers, *, allow_private: bool) -> None:
+def _follow_redirects(url: str, deadline: float, answers: _Answers, *, allow_private: bool) -> None:
+    cookies = Cookies()
     for _ in range(MAX_REDIRECTS + 1):
         # Each new connection checks its address again, because a public site may redirect to a private address.
+        limits = Limits(deadline, MAX_BYTES)
         with contextlib.closing(Connection(url, limits, allow_private=allow_private)) as connection:
-            location = _request(connection, answers)
+            location = _request(connection, answers, cookies)
         if location is None:
             return
-        url = urljoin(url, _quote_location(location))
+        url = join_location(connection.url, location)
     raise ForbiddenError(f"it redirects more than {MAX_REDIRECTS} times")
 
 
-def _request(connection: Connection, answers: _Answers) -> str | None:
+def _request(connection: Connection, answers: _Answers, cookies: Cookies) -> str | None:
     """Send one request. Return the location of a redirect, or None if the answer is no redirect."""
-    with connection.get() as response:
-        answers.status = response.status
+    with connection.get(cookies.header_for(connection.url)) as answer:
+        answers.status = answer.status
         expiries = (answers.certificate_expires, connection.certificate_expires)
         answers.certificate_expires = min((expiry for expiry in expiries if expiry is not None), default=None)
-        location = response.getheader("Location") if response.status in _REDIRECTS else None
+        cookies.store(connection.url, answer.cookies())
+        location = answer.location()
         if location is None:
-            body = response.read(MAX_BODY_BYTES)
-            if len(body) < MAX_BODY_BYTES and response.length:  # read() raises no error if a body is cut off
-                raise http.client.IncompleteRead(body, response.length)
+            answer.read_page(MAX_BODY_BYTES)
         return location
-
-
-def _quote_location(location: str) -> str:
-    # Some servers do not quote spaces and non-ASCII letters. http.client decodes such letters as Latin-1.
-    return quote(location.encode("latin-1"), safe=string.punctuation)
 
 
 def _status_error(status: int | None) -> str | None:

@@ -5,6 +5,7 @@ can keep such a client busy for ever. In this module, one deadline covers name r
 reads. One limit covers all bytes received.
 """
 
+import contextlib
 import errno
 import http.client
 import socket
@@ -12,13 +13,13 @@ import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from cron.addresses import Address, ForbiddenError, allowed_addresses
+from cron.addresses import Address, allowed_addresses
+from cron.answers import Answer
+from cron.urls import PORTS, parse_url
 
 UNREACHABLE_ERRORS = {errno.EAFNOSUPPORT, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
 """Error numbers of a connection to an address that the network cannot reach. Without a VPC, Lambda has no IPv6."""
-PORTS = {"http": 80, "https": 443}
 HEADERS = {"User-Agent": "aws-compute-examples-cron/1", "Accept": "*/*", "Connection": "close"}
 
 
@@ -28,7 +29,7 @@ class TooManyBytesError(Exception):
 
 @dataclass(slots=True)
 class Limits:
-    """The deadline of one check, and the number of bytes that the check may still receive."""
+    """The deadline of one check, and the number of bytes that one connection may still receive."""
 
     deadline: float
     """End of the check, as a value of `time.monotonic()`."""
@@ -49,7 +50,7 @@ class Limits:
 
 
 class _LimitedReads:
-    """Applies the limits to every read of a socket. http.client calls recv_into for every read."""
+    """Applies the limits to every read of a socket. The socket's stream calls recv_into for every read."""
 
     limits: Limits
 
@@ -92,29 +93,36 @@ class Connection(http.client.HTTPConnection):
     """Expiry of the server's verified certificate (seconds since 1970), or None before connecting and without TLS."""
 
     def __init__(self, url: str, limits: Limits, *, allow_private: bool) -> None:
-        """Parse the URL without connecting. Raises ForbiddenError or ValueError if the URL is not allowed."""
-        parts = urlsplit(url)
-        if parts.scheme not in PORTS:
-            raise ForbiddenError(f"only http and https are requested, not {parts.scheme[:20]!r}")
-        if not parts.hostname or "@" in parts.netloc:
-            raise ForbiddenError("a URL with a host and without a password is needed")
-        self.default_port = PORTS[parts.scheme]
-        super().__init__(parts.hostname.rstrip("."), parts.port or self.default_port)
-        self._secure = parts.scheme == "https"
+        """Parse the URL without connecting. Raises ForbiddenError if the URL is not allowed."""
+        parts = parse_url(url)
+        self.url: str = parts.href  # in the spelling of browsers
+        scheme = parts.protocol.removesuffix(":")
+        self.default_port = PORTS[scheme]
+        super().__init__(parts.hostname.strip("[]").rstrip("."), int(parts.port or self.default_port))
+        self._secure = scheme == "https"
         self._limits = limits
         self._allow_private = allow_private
-        self._resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._resource = parts.pathname + parts.search
 
-    def get(self) -> http.client.HTTPResponse:
-        """Send the request and return the answer with its headers. The caller must read the body.
+    def get(self, cookie: str | None = None) -> Answer:
+        """Send the request and return the answer with its headers. The caller must close the answer.
 
         Raises OSError, http.client.HTTPException, ValueError, ForbiddenError or TooManyBytesError.
         """
-        self.request("GET", self._resource, headers=HEADERS)
-        return self.getresponse()
+        if self.sock is None:
+            self.connect()
+        # A server may answer and close the connection before it has read the request. Its answer counts all the same.
+        with contextlib.suppress(ConnectionError):
+            self.request("GET", self._resource, headers=HEADERS | ({"Cookie": cookie} if cookie else {}))
+        stream = self.sock.makefile("rb")
+        try:
+            return Answer(stream)
+        except BaseException:
+            stream.close()
+            raise
 
     def connect(self) -> None:
-        """Connect to the first address that accepts a connection. http.client calls this method."""
+        """Connect to the first address that accepts a connection."""
         self.sock = self._connect_to_host()
         if self._secure:
             tls_socket = TLS.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)

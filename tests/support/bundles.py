@@ -15,6 +15,8 @@ def locked_versions(requirements: Path) -> dict[str, str]:
     return dict(pins)
 
 
+PYTHON_OF_LAMBDA = "cpython-314-aarch64-linux-gnu"
+"""Part of the file name of a compiled module: Python's version and the processor."""
 POWERTOOLS = frozenset({"aws_lambda_powertools", "aws_xray_sdk", "wrapt", "typing_extensions.py"})
 
 
@@ -24,7 +26,7 @@ class Bundle:
 
     from_wheels: frozenset[str] = POWERTOOLS
     compiled: tuple[str, ...] = ("wrapt",)
-    """Packages with compiled code for Lambda's processor. This machine cannot import them."""
+    """Packages and modules with compiled code for Lambda's processor. This machine cannot import them."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that the import of the handler needs."""
 
@@ -36,7 +38,9 @@ BUNDLES: Mapping[str, Bundle] = {
         environment={"NOTES_TABLE": "x", "ALLOWED_ORIGIN": "*"},
     ),
     "cron": Bundle(
-        environment=dict.fromkeys(("RESULTS_TABLE", "KEEP_DAYS", "TIMEOUT_SECONDS", "ALLOW_PRIVATE", "METRICS"), "1")
+        from_wheels=POWERTOOLS | {f"can_ada.{PYTHON_OF_LAMBDA}.so"},
+        compiled=(f"can_ada.{PYTHON_OF_LAMBDA}.so", "wrapt"),
+        environment=dict.fromkeys(("RESULTS_TABLE", "KEEP_DAYS", "TIMEOUT_SECONDS", "ALLOW_PRIVATE", "METRICS"), "1"),
     ),
     "ecr": Bundle(
         from_wheels=frozenset({"aws_lambda_powertools", "typing_extensions.py"}),

@@ -3,6 +3,7 @@
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import cache
@@ -16,6 +17,7 @@ from moto import mock_aws
 from moto.dynamodb.responses import DynamoHandler
 
 from cron import addresses, connection
+from cron.check import Result, check
 from tests.handlers.cron.sites import Addresses, Behaviour, Site, fake_getaddrinfo, run_site
 from tests.handlers.lambda_function import CONTEXT, imported_handler, plain_values
 
@@ -115,6 +117,22 @@ def world(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wor
     monkeypatch.setattr(DynamoHandler, "call_action", call_one_action_at_a_time)
     with mock_aws():
         yield World(function)
+
+
+def check_in_time(url: str, timeout: float = 5, *, allow_private: bool = True) -> Result:
+    """Check a URL, and return the result. Fail if the check needs much more time than `timeout`, in seconds."""
+    started = time.monotonic()
+    result = check(url, timeout=timeout, allow_private=allow_private)
+    assert time.monotonic() - started < timeout + 10, (
+        "the check ignores its timeout (a busy machine may need 10 s more)"
+    )
+    return result
+
+
+def server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
 
 
 def metrics_in(output: str) -> list[dict[str, Any]]:
