@@ -1,7 +1,7 @@
 """Keeps the cookies of one check. Some sites set a cookie and redirect to the same page until the cookie comes back.
 
-The rules are those of browsers (RFC 6265, section 5). Python's http.cookiejar follows older rules. For example, it sends
-a cookie with the domain `local` to other hosts, and reads the year 70 of a cookie's expiry as 2070.
+The rules are those of browsers (RFC 6265, section 5). Python's http.cookiejar follows older rules. For example, it
+sends a cookie with the domain `local` to other hosts, and reads the year 70 of a cookie's expiry as 2070.
 """
 
 import ipaddress
