@@ -26,8 +26,8 @@ PARALLEL := --numprocesses 3 --dist loadfile
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench compare checkov \
-	lint lock upgrade permissions snapshots docs clean
+.PHONY: help setup local local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench compare \
+	checkov lint lock upgrade permissions snapshots docs clean
 
 help: ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -81,7 +81,7 @@ bench: setup .venv/.bench ## measure speed, start time and memory of the handler
 	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done
 
 compare: setup .venv/.bench ## compare thumbnails of a folder of pictures with those of libvips and ImageMagick (PICTURES=folder)
-	@$(BIN)/python -m tools.compare_pictures "$$PICTURES"
+	@$(BIN)/python -m tools.compare_pictures "$${PICTURES:?name a folder: make compare PICTURES=folder}"
 
 checkov: setup .build/checkov/.installed ## run checkov on the templates, and compare its findings with docs/security.md
 	@$(BIN)/python -m tools.checkov
