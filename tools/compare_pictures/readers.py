@@ -91,10 +91,12 @@ def read_magick(data: bytes, program: str, folder: Path) -> Image.Image:
         run = subprocess.run(
             command, input=data, capture_output=True, env=environment, timeout=MAGICK_SECONDS, check=False
         )
-    message = run.stderr.decode(errors="replace")
-    # The exit code is 1 for unknown tags, too, so the kind of the message decides.
-    if not run.stdout or "@ error/" in message:
-        raise OSError(re.sub(r" [`@].*", "", message.strip().split("\n")[0]))  # without the names of temporary files
+    messages = run.stderr.decode(errors="replace").splitlines()
+    # The exit code is 1 for unknown tags, too, so the kind of the messages decides.
+    errors = [message for message in messages if "@ error/" in message]
+    if errors or not run.stdout:
+        reason = next(iter(errors or messages), "no output")
+        raise OSError(re.sub(r" [`@].*", "", reason))  # without the name of a temporary file
     return _through_webp(Image.open(io.BytesIO(run.stdout)).convert("RGBA"))
 
 
