@@ -10,6 +10,7 @@ KEYS ?= *
 DOCTOR ?= yes
 CHILDREN ?= 2
 MEANT ?=
+PICTURES ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -17,7 +18,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 export CDK_DISABLE_VERSION_CHECK := true
 # Python writes bytecode. Otherwise each of the many processes would compile all its imports.
 export PYTHONDONTWRITEBYTECODE :=
-export PHOTO KEYS
+export PHOTO KEYS PICTURES
 BIN := .venv/bin
 CDK := node_modules/.bin/cdk
 # Three processes even on two processors, because much of the time is waiting. One of them deploys and tests the deployment.
@@ -25,8 +26,8 @@ PARALLEL := --numprocesses 3 --dist loadfile
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench checkov \
-	lint lock upgrade permissions snapshots docs clean
+.PHONY: help setup local local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench compare \
+	checkov lint lock upgrade permissions snapshots docs clean
 
 help: ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -78,6 +79,9 @@ cost: setup ## print the cost of the stacks and of their work (STACK=compute-far
 
 bench: setup .venv/.bench ## measure speed, start time and memory of the handlers
 	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done
+
+compare: setup .venv/.bench ## compare thumbnails of a folder of pictures with those of libvips and ImageMagick (PICTURES=folder)
+	@$(BIN)/python -m tools.compare_pictures "$${PICTURES:?name a folder: make compare PICTURES=folder}"
 
 checkov: setup .build/checkov/.installed ## run checkov on the templates, and compare its findings with docs/security.md
 	@$(BIN)/python -m tools.checkov
@@ -133,7 +137,7 @@ node_modules/.installed: package-lock.json .venv/.installed
 .venv/.bench: requirements-bench.txt .venv/.installed
 	@echo "==> libvips, for comparison (once)"
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-bench.txt || \
-		echo "libvips cannot be installed here; the bench continues without it"
+		echo "libvips cannot be installed here; the command continues without it"
 	@touch $@
 
 .build/checkov/.installed: requirements-checkov.txt .venv/.installed
