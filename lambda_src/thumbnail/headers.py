@@ -7,8 +7,6 @@ gigabytes of memory or several minutes, before Pillow decodes the first pixel.
 import struct
 from typing import BinaryIO
 
-from thumbnail.jpeg import check_jpeg
-
 # Pillow creates Python objects for the numbers in a tag. These objects need 10 to 60 bytes of memory for each byte of
 # the file. Normal files stay far below this limit: only a picture with at least 100,000 rows has 100,000 strips.
 _MAX_TAG_VALUES = 100_000
@@ -22,15 +20,13 @@ _OFFSET_TYPES = frozenset({4, 13, 16, 18})  # LONG, IFD, LONG8, IFD8: the valid 
 
 
 def check_headers(source: BinaryIO) -> None:
-    """Check the tables of a JPEG or TIFF. In other formats, no table can make Pillow use too much memory or time.
+    """Check the tables of a TIFF. In other formats, no table can make Pillow use too much memory or time.
 
     Raises ValueError if Pillow would need far more memory or time than for a normal file of this size.
     """
     source.seek(0)
     header = source.read(16)
-    if header.startswith(b"\xff\xd8"):
-        check_jpeg(source)
-    elif header.startswith((b"II", b"MM")):
+    if header.startswith((b"II", b"MM")):
         _check_tiff(source, header)
 
 

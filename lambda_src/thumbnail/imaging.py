@@ -17,7 +17,7 @@ from PIL.Image import Resampling, Transpose
 from thumbnail.colours import black_and_white_levels, to_eight_bits, to_resizable, to_srgb
 from thumbnail.encoding import encode
 from thumbnail.frames import first_frame_box, on_transparent_canvas
-from thumbnail.jpeg import MAX_EXIF_BYTES, is_lossless, with_two_endings
+from thumbnail.jpeg import MAX_EXIF_BYTES, with_two_endings
 from thumbnail.opening import format_of, open_picture
 from thumbnail.png_decoding import decode_sixteen_bits, has_sixteen_bit_transparency
 from thumbnail.rejections import UnsupportedError
@@ -99,11 +99,9 @@ def make_thumbnail(source: BinaryIO, *, max_edge: int, max_pixels: int) -> Thumb
     with _decode_errors_as_rejected(source, max_pixels):
         try:
             decoded = _decode(source, max_edge, max_pixels)
-        except OSError as error:
+        except OSError:
             if format_of(source) != "JPEG":
                 raise
-            if is_lossless(source):  # the decoder has only some kinds of lossless JPEG
-                raise UnsupportedError("lossless JPEG") from error
             decoded = _decode_without_end(source, max_edge, max_pixels)
     thumbnail, (width, height) = decoded.picture, decoded.source_size
     if decoded.transposition is not None:
@@ -157,7 +155,7 @@ def _decode(source: BinaryIO, max_edge: int, max_pixels: int) -> _Decoded:
     picture, colours = open_picture(source)
     with picture:
         _check_pixels(picture, max_pixels)
-        size, file_format = picture.size, "JPEG" if picture.format == "MPO" else str(picture.format)
+        size, file_format = picture.size, str(picture.format)
         small_picture = to_srgb(_decode_and_shrink(picture, source, max_edge), colours)
         return _Decoded(small_picture, _upright_transposition(picture), file_format, size)
 
@@ -189,8 +187,7 @@ def _decode_and_shrink(picture: Image.Image, source: BinaryIO, max_edge: int) ->
     size = _thumbnail_size(picture.width, picture.height, max_edge)
     # This call must come before the pixels are loaded. Then the JPEG decoder can skip most of the pixels.
     draft_size = int(size[0] * _REDUCING_GAP), int(size[1] * _REDUCING_GAP)
-    can_draft = picture.format != "JPEG" or not is_lossless(source)
-    draft_result = picture.draft(None, draft_size) if can_draft else None
+    draft_result = None if picture.info.get("is_lossless") else picture.draft(None, draft_size)
     box = draft_result[1] if draft_result else None
     resizable_picture = _to_resizable(picture, source)
     levels = black_and_white_levels(picture, resizable_picture) if resizable_picture.mode == "F" else None

@@ -1,22 +1,37 @@
-"""Checks the markers of JPEG files before Pillow reads them (ITU-T T.81, annex B).
+"""Reads the markers of JPEG files, and prepares the files for Pillow (ITU-T T.81, annex B).
 
 A marker is the byte 0xFF and a second byte. In the data of a scan, 0x00 or the number of a restart follows 0xFF.
 """
 
 import io
 import re
+import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from itertools import islice
+from typing import BinaryIO, cast
+
+from PIL import Image
 
 from thumbnail.rejections import UnsupportedError
+from thumbnail.splice import SplicedFile
 
 MAX_EXIF_BYTES = 1 << 20
 """Maximum size of the EXIF metadata. A camera writes at most 64 KB."""
 _MAX_SCANS = 100
 """Maximum number of scans. A progressive JPEG usually has ten. The decoder processes every pixel again in each scan."""
 _MAX_MARKERS = 10_000
+"""Maximum number of segments. More are only in files that are made to take much time."""
 
-_START_OF_SCAN, _END_OF_PICTURE, _APP1 = 0xDA, 0xD9, 0xE1
+_START_OF_SCAN, _END_OF_PICTURE, _EXIF = 0xDA, 0xD9, 0xE1
+# The application segments from which the decoder takes the kind of colours, the orientation and the ICC profile. Each
+# has a minimum length. All other application segments and comments are ignored.
+_NEEDED_APPLICATION_SEGMENTS = {
+    0xE0: re.compile(rb"JFIF\0.{9}", re.DOTALL),
+    _EXIF: re.compile(rb"Exif\0\0"),
+    0xE2: re.compile(rb"ICC_PROFILE\0..", re.DOTALL),
+    0xEE: re.compile(rb"Adobe.{7}", re.DOTALL),
+}
+_IGNORED = frozenset({*range(0xE0, 0xF0), 0xFE})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xDE}
 _LOSSLESS = 0xC3
 _SUPPORTED_FRAMES = frozenset({0xC0, 0xC1, 0xC2, _LOSSLESS, 0xC9, 0xCA})
@@ -26,35 +41,54 @@ _MARKER_IN_SCAN = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")
 _RANDOM_DATA = bytes(byte for byte in range(1, 255)) * 64
 
 
-def check_jpeg(source: BinaryIO) -> None:
-    """Check the markers of the first picture in a JPEG file. Other data may follow the picture.
+def open_jpeg(source: BinaryIO) -> Image.Image:
+    """Return the picture of a JPEG file. Pillow has not decoded its pixels yet.
+
+    Pillow gets the file without the segments that a thumbnail does not need, because it rejects the whole picture if
+    one of them is wrong. `info["is_lossless"]` says whether the file is a lossless JPEG.
 
     Raises UnsupportedError for a kind of JPEG that the decoder lacks, and for one that needs far too much memory or
     time.
     """
-    exif_bytes = 0
-    for marker, segment in _segments(source):
+    segments = list(islice(_segments(source), _MAX_MARKERS))
+    if len(segments) == _MAX_MARKERS:
+        raise UnsupportedError(f"{_MAX_MARKERS:,} segments or more")
+    start = source.tell()
+    for marker, content in segments:
         if marker in _FRAMES:
-            _check_frame(marker, segment)
-        exif_bytes += len(segment) if marker == _APP1 and segment.startswith(b"Exif") else 0
-        if exif_bytes > MAX_EXIF_BYTES:
-            raise UnsupportedError(f"more than {MAX_EXIF_BYTES:,} bytes of EXIF")
+            _check_frame(marker, content)
+    if sum(len(content) for marker, content in segments if marker == _EXIF) > MAX_EXIF_BYTES:
+        raise UnsupportedError(f"more than {MAX_EXIF_BYTES:,} bytes of EXIF")
     _check_scans(source)
+    # The profile must come before the frame, because Pillow ignores it afterwards.
+    segments.sort(key=lambda segment: segment[0] not in _NEEDED_APPLICATION_SEGMENTS)
+    head = b"\xff\xd8" + b"".join(
+        struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content for marker, content in segments
+    )
+    spliced = SplicedFile(head + bytes((0xFF, _START_OF_SCAN)), source, range(start, source.seek(0, io.SEEK_END)))
+    picture = Image.open(cast("BinaryIO", spliced), formats=("JPEG",))
+    picture.info["is_lossless"] = any(marker == _LOSSLESS for marker, _ in segments)
+    return picture
 
 
 def _segments(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield the marker and the content of each segment before the first scan."""
+    """Yield the marker and the content of each segment before the first scan that the decoder or a thumbnail needs."""
     source.seek(0)
     while byte := source.read(1):
-        if byte != b"\xff":  # Pillow skips invalid bytes between the segments
+        if byte != b"\xff":  # decoders skip invalid bytes between the segments
             continue
         while byte == b"\xff":
             byte = source.read(1)
         marker = int.from_bytes(byte)
         if marker == _START_OF_SCAN:
             return
-        if marker not in _MARKERS_WITHOUT_LENGTH:
-            yield marker, source.read(max(0, int.from_bytes(source.read(2)) - 2))
+        if marker in _MARKERS_WITHOUT_LENGTH:
+            continue
+        content = source.read(max(0, int.from_bytes(source.read(2)) - 2))
+        needed = _NEEDED_APPLICATION_SEGMENTS.get(marker)
+        if needed.match(content) if needed else marker not in _IGNORED:
+            yield marker, content
+    raise ValueError("there is no scan")
 
 
 def _check_frame(marker: int, segment: bytes) -> None:
@@ -91,11 +125,6 @@ def _check_scans_by_markers(data: bytes) -> None:
             raise UnsupportedError(f"more than {_MAX_SCANS} scans")
         position = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
     raise UnsupportedError(f"more than {_MAX_MARKERS:,} markers")
-
-
-def is_lossless(source: BinaryIO) -> bool:
-    """Whether a checked file is a lossless JPEG, which the decoder cannot shrink while it decodes."""
-    return any(marker == _LOSSLESS for marker, _ in _segments(source))
 
 
 def with_two_endings(source: BinaryIO) -> tuple[BinaryIO, BinaryIO]:

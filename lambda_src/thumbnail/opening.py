@@ -16,7 +16,8 @@ from PIL import (
 )
 
 from thumbnail.headers import check_headers
-from thumbnail.png import SIGNATURE, read_png
+from thumbnail.jpeg import open_jpeg
+from thumbnail.png import read_png
 from thumbnail.png_decoding import open_png
 from thumbnail.rgb_spaces import Colours
 
@@ -53,12 +54,15 @@ def open_picture(source: BinaryIO) -> tuple[Image.Image, Colours]:
 
     Raises UnsupportedError if the decoder lacks a feature for the file. A damaged file can raise every kind of error.
     """
-    source.seek(0)
-    if source.read(len(SIGNATURE)) == SIGNATURE:
-        png = read_png(source)
-        picture = open_png(png, source)
-        picture.info["exif"] = png.ancillary.get(b"eXIf", b"")
-        return picture, png.colours
-    check_headers(source)
-    picture = Image.open(source, formats=_FORMATS)
+    match format_of(source):
+        case "PNG":
+            png = read_png(source)
+            picture = open_png(png, source)
+            picture.info["exif"] = png.ancillary.get(b"eXIf", b"")
+            return picture, png.colours
+        case "JPEG":
+            picture = open_jpeg(source)
+        case _:
+            check_headers(source)
+            picture = Image.open(source, formats=_FORMATS)
     return picture, Colours(profile=picture.info.get("icc_profile"))

@@ -1,6 +1,5 @@
 """Decodes PNG files with Pillow: without the chunks that are wrong or not needed, and with exact transparency."""
 
-import io
 import struct
 import zlib
 from itertools import starmap
@@ -9,52 +8,9 @@ from typing import IO, BinaryIO, cast
 from PIL import Image, ImageChops, PngImagePlugin
 
 from thumbnail.png import PALETTE, SIGNATURE, Png
+from thumbnail.splice import SplicedFile
 
 _HIGHEST_DEPTH = 16
-
-
-class PillowFile(io.RawIOBase):
-    """A PNG file for Pillow: the pixels of another file, and of its ancillary chunks only the transparency."""
-
-    def __init__(self, png: Png, source: BinaryIO) -> None:
-        chunks = [(b"IHDR", struct.pack(">IIBBBBB", *png.header))]
-        if png.header.colour_type == PALETTE:
-            chunks.append((b"PLTE", png.palette))
-        if transparency := _transparency_for_pillow(png):
-            chunks.append((b"tRNS", transparency))
-        self._header = SIGNATURE + b"".join(starmap(_chunk, chunks))
-        self._source = source
-        self._pixels = png.pixels
-        self._position = 0
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Set and return the position."""
-        self._position = offset + (self._position if whence == io.SEEK_CUR else 0)
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next bytes. A read does not continue after the last byte of the header."""
-        rest = self._header[self._position :]
-        if rest:
-            data = rest[:size] if size >= 0 else rest
-        else:
-            start = self._source.seek(self._pixels.start + self._position - len(self._header))
-            limit = max(self._pixels.stop - start, 0)
-            data = self._source.read(min(size, limit) if size >= 0 else limit)
-        self._position += len(data)
-        return data
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
@@ -71,7 +27,13 @@ def _transparency_for_pillow(png: Png) -> bytes | None:
 
 def open_png(png: Png, source: BinaryIO) -> Image.Image:
     """Return the picture of a PNG file. Pillow has not decoded its pixels yet."""
-    return Image.open(cast("BinaryIO", PillowFile(png, source)), formats=("PNG",))
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", *png.header))]
+    if png.header.colour_type == PALETTE:
+        chunks.append((b"PLTE", png.palette))
+    if transparency := _transparency_for_pillow(png):
+        chunks.append((b"tRNS", transparency))
+    head = SIGNATURE + b"".join(starmap(_chunk, chunks))
+    return Image.open(cast("BinaryIO", SplicedFile(head, source, png.pixels)), formats=("PNG",))
 
 
 def has_sixteen_bit_transparency(picture: Image.Image) -> bool:

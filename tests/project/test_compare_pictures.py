@@ -205,7 +205,7 @@ def test_the_program_agrees_with_the_installed_readers(tmp_path: Path) -> None:
 
 TRANSPARENT = save(rgba(200, 30, 40, 90, size=(20, 10)), "PNG")
 OPAQUE = save(Image.new("RGB", (20, 10), (200, 30, 40)), "PNG")
-OPAQUE_PALETTE = save(Image.new("RGB", (20, 10), (200, 30, 40)).convert("P"), "BMP")
+OPAQUE_PALETTE = save(Image.new("RGB", (20, 10), (200, 30, 40)).quantize(2), "BMP")
 
 
 @pytest.mark.parametrize(

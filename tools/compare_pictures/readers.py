@@ -16,6 +16,7 @@ from pathlib import Path
 from PIL import Image, ImageCms
 
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
+from thumbnail.encoding import encode
 from thumbnail.limits import Limits
 from thumbnail.memory import limit_memory
 
@@ -107,9 +108,7 @@ def _through_webp(picture: Image.Image) -> Image.Image:
     of a reader, so all readers have it.
     """
     is_opaque = picture.getchannel("A").getextrema() == (255, 255)
-    encoded = io.BytesIO()
-    picture.convert("RGB" if is_opaque else "RGBA").save(encoded, "WEBP", quality=80, method=4)
-    return Image.open(encoded).convert("RGBA")
+    return Image.open(io.BytesIO(encode(picture.convert("RGB") if is_opaque else picture))).convert("RGBA")
 
 
 def _find_magick(wanted: str | None) -> str | None:

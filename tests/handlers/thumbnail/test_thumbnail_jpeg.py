@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.handlers.thumbnail import hostile, pictures
-from tests.handlers.thumbnail.checks import assert_rejected, assert_shows_scene, thumbnail_of
+from tests.handlers.thumbnail import hostile, pictures, profiles
+from tests.handlers.thumbnail.checks import assert_rejected, assert_shows_scene, is_close, pixel, thumbnail_of
 
 _OTHER_DATA = {
     "random": random.Random(1).randbytes(9 << 20),  # noqa: S311 - as the video of a motion photo
@@ -30,6 +30,37 @@ def test_the_bytes_of_a_marker_in_a_segment_are_not_counted() -> None:
     whole = pictures.jpeg(progressive=True)
     last_scan = whole.rindex(b"\xff\xda")
     assert_shows_scene(thumbnail_of(whole[:last_scan] + comment + whole[last_scan:]))
+
+
+# --- segments that a thumbnail does not need ---
+
+
+@pytest.mark.parametrize("marker", [0xE0, 0xE1, 0xE2, 0xE3, 0xED, 0xEE, 0xEF, 0xFE], ids=hex)
+@pytest.mark.parametrize("content", [b"", b"JFIF\0", b"Exif", b"Adobe", b"ICC_PROFILE\0", b"MPF\0", b"Photoshop 3.0\0"])
+def test_a_wrong_application_segment_is_ignored(marker: int, content: bytes) -> None:
+    segment = bytes((0xFF, marker)) + (len(content) + 2).to_bytes(2) + content
+    whole = pictures.jpeg()
+    assert_shows_scene(thumbnail_of(whole[:2] + segment + whole[2:]))
+    assert_shows_scene(thumbnail_of(whole.replace(b"\xff\xdb", segment + b"\xff\xdb", 1)))
+
+
+def test_invalid_bytes_between_segments_are_ignored() -> None:
+    whole = pictures.jpeg()
+    for name in (b"\xff\xdb", b"\xff\xc0", b"\xff\xc4", b"\xff\xda"):
+        assert_shows_scene(thumbnail_of(whole.replace(name, b"rubbish" + name)))
+
+
+def test_a_profile_behind_the_frame_is_used() -> None:
+    profile = b"ICC_PROFILE\0\1\1" + profiles.swapped_profile()
+    segment = b"\xff\xe2" + (len(profile) + 2).to_bytes(2) + profile
+    result = thumbnail_of(pictures.jpeg().replace(b"\xff\xda", segment + b"\xff\xda", 1))
+    assert is_close(pixel(result, 0.25, 0.25), (30, 220, 40))  # RED with red and green exchanged
+
+
+def test_a_jpeg_with_too_many_segments_is_rejected() -> None:
+    comments = b"\xff\xdd\0\4\0\0" * 100_000
+    whole = pictures.jpeg()
+    assert_rejected(whole[:2] + comments + whole[2:])
 
 
 # --- the end of the file is missing ---
