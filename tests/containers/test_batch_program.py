@@ -6,6 +6,7 @@ The program uses the local AWS, a program that imitates AWS on this machine.
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -22,11 +23,14 @@ from local.batch_job import PYTHON_PATH
 from localaws.aws import Engine, LocalAws
 from localaws.process_groups import end_process_group
 from tests.handlers.thumbnail import pictures
+from tests.support.faulty_server import Fault, Request, forward_to, run_faulty_server
 from tests.support.waiting import wait_for
 
 PICTURE_COUNT = 40
 MIDWAY_COUNT = 5
 """The tests pause the program when this number of thumbnails exists."""
+FAULTS: list[Fault] = ["503", "503 cut off", "reset", "cut off", "cut off by reset"]
+"""The faults of S3's answers that cost no waiting time."""
 
 
 @dataclass
@@ -184,6 +188,25 @@ def _has_ended(process_group: int) -> bool:
         os.killpg(process_group, 0)
         return False
     return True
+
+
+def test_no_picture_is_lost_when_40_percent_of_the_answers_of_s3_fail(world: World, engine: Engine) -> None:
+    world.put_pictures(PICTURE_COUNT)
+    faults: list[Fault | None] = []
+
+    def choose_fault(request: Request) -> Fault | None:
+        # The seed makes the faults of each request the same in every run.
+        chance = random.Random(f"{request.method} {request.path.replace(world.name, '')} {request.earlier}")  # noqa: S311
+        fault = chance.choice(FAULTS) if chance.random() < 0.4 else None
+        faults.append(fault)
+        return fault
+
+    with run_faulty_server(forward_to(engine.endpoint), choose_fault) as endpoint:
+        run = world.start(AWS_ENDPOINT_URL_S3=endpoint)
+        output = run.communicate(timeout=120)
+    assert run.returncode == 0, output
+    assert (world.totals(1)["complete"], world.totals(1)["made"]) == (True, PICTURE_COUNT)
+    assert {*FAULTS} <= {*faults}
 
 
 def test_the_exit_code_is_1_when_aws_fails(world: World) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from batch.buckets import Buckets
 from batch.decoders import Decoders
+from batch.failures import AWS_ERRORS, describe, repetition
 from batch.job import THREADS, Child, say
 from batch.keys import prefix_of
 from batch.manifest import Manifest
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 AWS_FAILED = 1
-"""Exit code of a child that did not process all its pictures, because AWS failed."""
+"""Exit code of a child that did not process all its pictures, because AWS failed or the program has a bug."""
 STOPPED = 128 + signal.SIGTERM
 """Exit code 143 of a child that had to stop, usually because AWS takes its instance away. The job definition has a rule
 that Batch retries a child with this code."""
 
 
 def main() -> int:
-    """Run one child. Exit code 0: every picture was processed or rejected. 1: AWS failed. 143: the job had to stop."""
+    """Run one child. Exit code 0: every picture was processed or rejected. 1: AWS or a picture failed. 143: stopped."""
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -42,8 +42,8 @@ def main() -> int:
         signal.signal(number, stop)
     try:
         return _run(_arguments(os.environ), os.environ, stopping)
-    except (BotoCoreError, ClientError) as error:
-        say("AWS failed", error=str(error))
+    except AWS_ERRORS as error:
+        say("AWS failed", **describe(error))
         return STOPPED if stopping.is_set() else AWS_FAILED
 
 
@@ -52,17 +52,21 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping
     vcpus = int(environment.get("VCPUS", "0")) or len(os.sched_getaffinity(0))
     limits = Limits.from_environment(environment)
     decoders = Decoders(vcpus, limits)
-    s3, output = _client(vcpus), environment["OUTPUT_BUCKET"]
+    s3, repeat, output = _client(vcpus), repetition(stopping), environment["OUTPUT_BUCKET"]
     # Batch sets AWS_BATCH_JOB_ID to <id of the array job>:<index of the child>.
     job_id, attempt = environment["AWS_BATCH_JOB_ID"].partition(":")[0], int(environment["AWS_BATCH_JOB_ATTEMPT"])
-    manifest = Manifest(s3, output, f"manifests/{job_id}/{arguments.child:05}.{attempt}")
+    manifest = Manifest(s3, repeat, output, f"manifests/{job_id}/{arguments.child:05}.{attempt}")
     child = Child(
         prefix=arguments.prefix,
         index=arguments.child,
         children=arguments.children,
         vcpus=vcpus,
         buckets=Buckets(
-            s3, pictures=environment["INPUT_BUCKET"], thumbnails=output, folder=f"thumbnails/{limits.max_edge}/"
+            s3,
+            repeat,
+            pictures=environment["INPUT_BUCKET"],
+            thumbnails=output,
+            folder=f"thumbnails/{limits.max_edge}/",
         ),
         limits=limits,
         decoders=decoders,
