@@ -16,6 +16,7 @@ from config import sandbox
 from scripts import submit
 from scripts.manifests import show_manifests
 from stacks.batch_job import VCPUS
+from tests.support.faulty_server import Fault, Request, Response, run_faulty_server
 from tests.support.folders import ROOT
 
 OUTPUTS = {"JobQueueArn": "queue", "JobDefinitionArn": "definition", "OutputBucketName": "output"}
@@ -160,6 +161,34 @@ def test_the_result_of_an_incomplete_job_is_false_and_the_reason_is_printed(
         write_manifest(s3, child, 1, **counts)
     assert not show_manifests(s3, "output", "id", 2)
     assert line in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fault", ["503", "cut off", "cut off by reset"])
+def test_the_results_are_downloaded_again_when_an_answer_breaks_off(
+    capsys: pytest.CaptureFixture[str], fault: Fault
+) -> None:
+    name = "manifests/id/00000.1"
+    totals = {"complete": True, "made": 1, "skipped": 0, "rejected": 1, "failed": 0}
+    line = {"outcome": "rejected", "key": "a.jpg", "reason": "why"}
+    contents = f"<Contents><Key>{name}.json</Key></Contents><Contents><Key>{name}.jsonl</Key></Contents>"
+    bodies = {
+        "/output": f"<ListBucketResult>{contents}</ListBucketResult>",
+        f"/output/{name}.json": json.dumps(totals),
+        f"/output/{name}.jsonl": json.dumps(line),
+    }
+
+    def answer(request: Request) -> Response:
+        return Response(bodies[request.path.partition("?")[0]].encode(), headers={"ETag": '"etag"'})
+
+    def choose_fault(request: Request) -> Fault | None:
+        return fault if ".json" in request.path and request.method == "GET" and not request.earlier else None
+
+    with run_faulty_server(answer, choose_fault) as endpoint:
+        s3 = boto3.client(
+            "s3", "us-east-1", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
+        )
+        assert show_manifests(s3, "output", "id", 1)
+    assert capsys.readouterr().out.splitlines()[-1] == "        rejected: a.jpg: why"
 
 
 def test_at_most_ten_rejected_pictures_are_printed(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
