@@ -130,8 +130,10 @@ class FakeS3:
             for number in range(begin, end)
             if not folder or number % self.new_every
         )
-        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{end}</NextContinuationToken>"
-        return f"<ListBucketResult>{contents}{more if end < self.keys else ''}</ListBucketResult>"
+        more = "<IsTruncated>false</IsTruncated>"
+        if end < self.keys:
+            more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{end}</NextContinuationToken>"
+        return f"<ListBucketResult>{contents}{more}</ListBucketResult>"
 
 
 def run_job(s3: FakeS3, *, vcpus: int) -> float:

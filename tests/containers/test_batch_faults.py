@@ -126,7 +126,11 @@ def _list_page(request: Request) -> Response:
     """Return one of two pages of a list. Each page has one key."""
     token = parse_qs(urlsplit(request.path).query).get("continuation-token")
     key = "b.jpg" if token else "a.jpg"
-    more = "" if token else "<IsTruncated>true</IsTruncated><NextContinuationToken>2</NextContinuationToken>"
+    more = (
+        "<IsTruncated>false</IsTruncated>"
+        if token
+        else "<IsTruncated>true</IsTruncated><NextContinuationToken>2</NextContinuationToken>"
+    )
     contents = f"<Contents><Key>{key}</Key><Size>1</Size><ETag>&quot;etag&quot;</ETag></Contents>"
     return Response(f"<ListBucketResult>{more}{contents}</ListBucketResult>".encode())
 
@@ -134,6 +138,12 @@ def _list_page(request: Request) -> Response:
 @pytest.mark.parametrize("fault", [*FAULTS, "shortened"])
 def test_each_page_of_a_list_is_read_again_when_the_answer_breaks_off(server: Server, fault: Fault) -> None:
     with server(_list_page, fault) as (s3, repeat, requests):
+        assert [picture.key for picture in _buckets(s3, repeat).pictures("")] == ["a.jpg", "b.jpg"]
+        assert len(requests) == 4
+
+
+def test_an_answer_without_a_body_is_not_an_empty_list(server: Server) -> None:
+    with server(lambda request: _list_page(request) if request.earlier else Response(b"")) as (s3, repeat, requests):
         assert [picture.key for picture in _buckets(s3, repeat).pictures("")] == ["a.jpg", "b.jpg"]
         assert len(requests) == 4
 

@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 from tenacity import Retrying
 
 from batch.keys import Picture, encoded_key
@@ -49,11 +50,17 @@ class Buckets:
         # boto3's paginator cannot continue after an error, and the list must not begin again.
         position: dict[str, Any] = {}
         while True:
-            page: Any = self._repeat(self._s3.list_objects_v2, Bucket=bucket, Prefix=prefix, **position)
+            page = self._repeat(self._list_page, Bucket=bucket, Prefix=prefix, **position)
             yield from page.get("Contents", [])
-            if "NextContinuationToken" not in page:
+            if not page["IsTruncated"]:
                 return
             position = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _list_page(self, **request: Any) -> Any:
+        page: Any = self._s3.list_objects_v2(**request)
+        if "IsTruncated" not in page:  # botocore takes an answer without a body for an empty list
+            raise ResponseParserError("S3's answer is not a list.")
+        return page
 
     def read(self, key: str, limits: Limits) -> tuple[bytes, str]:
         """Return the bytes of a picture and their ETag.

@@ -34,7 +34,7 @@ SERVER_ERROR = 500
 
 AWS_ERRORS = (BotoCoreError, ClientError, HTTPError, ResponseParserError)
 """The errors of a request if AWS fails or refuses it. Two of them are not from botocore.exceptions. If the body of an
-error answer breaks off, the error is urllib3's. If the XML of an answer is not complete, the error is the parser's."""
+error answer breaks off, the error is urllib3's. If an answer cannot be parsed, the error is the parser's."""
 _TEMPORARY_ERRORS = (
     ConnectionError,
     CredentialRetrievalError,
