@@ -71,7 +71,7 @@ recover: setup ## delete a stack whose first deployment failed, so that `make de
 	@$(BIN)/python -m scripts.recover -- $(STACK)
 
 submit: setup ## run the batch example's job in your AWS account and follow it (KEYS="holiday/*", CHILDREN=2)
-	@$(BIN)/python -m scripts.submit --prefix $(PREFIX) --keys "$$KEYS" --children $(CHILDREN)
+	@$(BIN)/python -m scripts.submit --prefix $(PREFIX) --keys="$$KEYS" --children $(CHILDREN)
 
 cost: setup ## print the cost of the stacks and of their work (STACK=compute-fargate prints its parts, CONTEXT="-c …")
 	@$(BIN)/python -m tools.costs $(STACK) $(CONTEXT)

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from batch import command
 from local.batch_job import PYTHON_PATH
 from localaws.aws import Engine, LocalAws
 from localaws.process_groups import end_process_group
@@ -229,6 +230,36 @@ def test_a_wrong_command_line_gets_an_error_message(
     run = world.start(*arguments, AWS_BATCH_JOB_ARRAY_INDEX=index)
     assert message in run.communicate(timeout=30)[1]
     assert run.returncode == 2
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ["*", "-dash*", "--*", "--children*", "--keys*", "-1*", "-h*", "a b*", "@file*", "Ref::keys*", "--keys=a*", "ünï*"],
+)
+def test_the_keys_may_look_like_an_option(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+    """AWS Batch passes the keys as a word of their own."""
+    monkeypatch.setattr(sys, "argv", ["batch", "--keys", keys, "--children", "2"])
+    arguments = command._arguments({"AWS_BATCH_JOB_ARRAY_INDEX": "1"})
+    assert (arguments.prefix, arguments.child, arguments.children) == (keys.removesuffix("*"), 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--keys", "", "--children", "1"], "--keys: '' is not like holiday/* or *"),
+        (["--keys", "-dash", "--children", "1"], "--keys: '-dash' is not like holiday/* or *"),
+        (["--children", "1", "--keys"], "--keys: expected one argument"),
+        (["--keys", "*", "--children", "Ref::children"], "--children: invalid int value: 'Ref::children'"),
+        (["--keys", "*", "--child", "1"], "the following arguments are required: --children"),
+    ],
+)
+def test_the_error_names_the_wrong_option(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["batch", *words])
+    with pytest.raises(SystemExit):
+        command._arguments({})
+    assert message in capsys.readouterr().err
 
 
 def test_the_decoders_do_not_import_botocore() -> None:

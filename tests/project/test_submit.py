@@ -1,9 +1,11 @@
 """These tests check `make submit`: its requests to Batch, its output and its exit code."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -214,6 +216,25 @@ def test_a_wrong_option_is_an_error_and_no_job_is_submitted(
         submit.main()
     assert ended.value.code == 2
     assert f"{option} " in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("keys", ["-dash*", "--children*", "a b*", "*"])
+def test_make_passes_keys_that_look_like_an_option(submit_patch: pytest.MonkeyPatch, tmp_path: Path, keys: str) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    python.chmod(0o755)
+    make = ["make", "--old-file", "setup", "submit", f"KEYS={keys}", f"BIN={tmp_path}"]
+    run = subprocess.run(make, cwd=ROOT, check=True, capture_output=True, text=True)
+    options = run.stdout.splitlines()[2:]  # after `-m scripts.submit`
+    submitted: list[str] = []
+    submit_patch.setattr(sys, "argv", ["submit", *options])
+    submit_patch.setattr(
+        submit, "submit_job", lambda _batch, _deployed, keys, _children: submitted.append(keys) or "id"
+    )
+    submit_patch.setattr(submit, "follow_job", lambda *_: True)
+    submit_patch.setattr(submit, "show_manifests", lambda *_: True)
+    assert submit.main() == 0
+    assert submitted == [keys]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ from thumbnail.limits import Limits
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+OPTIONS = ("--keys", "--children")
+"""The options of the program. Each has a value."""
 AWS_FAILED = 1
 """Exit code of a child that did not process all its pictures, because AWS failed or the program has a bug."""
 STOPPED = 128 + signal.SIGTERM
@@ -92,14 +94,14 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping
 
 
 def _arguments(environment: Mapping[str, str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m batch", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m batch", description=main.__doc__, allow_abbrev=False)
     parser.add_argument(
         "--keys", required=True, help="holiday/* selects the keys that begin with holiday/; * selects all keys"
     )
     parser.add_argument(
         "--children", type=int, required=True, help="number of children; 1 if the job is not an array job"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(_join_options(sys.argv[1:]))
     try:
         arguments.prefix = prefix_of(arguments.keys)
     except ValueError as error:
@@ -109,6 +111,16 @@ def _arguments(environment: Mapping[str, str]) -> argparse.Namespace:
     if not 0 <= arguments.child < arguments.children:
         parser.error(f"child {arguments.child} of {arguments.children}: --children must be the size of the array")
     return arguments
+
+
+def _join_options(words: list[str]) -> list[str]:
+    # AWS Batch passes an option and its value as two words. If the value begins with a dash, argparse would take it for
+    # an option. As one word, such as `--keys=-1/*`, it is certainly a value.
+    remaining, joined = iter(words), []
+    for word in remaining:
+        value = next(remaining, None) if word in OPTIONS else None
+        joined.append(word if value is None else f"{word}={value}")
+    return joined
 
 
 def _client(vcpus: int) -> "S3Client":
