@@ -228,9 +228,12 @@ def test_make_passes_keys_that_look_like_an_option(submit_patch: pytest.MonkeyPa
     options = run.stdout.splitlines()[2:]  # after `-m scripts.submit`
     submitted: list[str] = []
     submit_patch.setattr(sys, "argv", ["submit", *options])
-    submit_patch.setattr(
-        submit, "submit_job", lambda _batch, _deployed, keys, _children: submitted.append(keys) or "id"
-    )
+
+    def record_keys(_batch: Any, _deployed: Any, keys: str, _children: int) -> str:
+        submitted.append(keys)
+        return "id"
+
+    submit_patch.setattr(submit, "submit_job", record_keys)
     submit_patch.setattr(submit, "follow_job", lambda *_: True)
     submit_patch.setattr(submit, "show_manifests", lambda *_: True)
     assert submit.main() == 0
