@@ -15,7 +15,7 @@ MAX_PRINTED = 10
 """Maximum number of pictures, and of children, in the output. The manifests contain all of them."""
 OUTCOMES = ("made", "skipped", "rejected", "failed")
 """The outcomes for a picture: its thumbnail was made, was not necessary (skipped), is impossible (rejected), or AWS
-failed."""
+or the program failed (failed)."""
 
 
 def show_manifests(s3: "S3Client", bucket: str, job_id: str, children: int) -> bool:
