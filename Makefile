@@ -18,9 +18,14 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 export CDK_DISABLE_VERSION_CHECK := true
 # Python writes bytecode. Otherwise each of the many processes would compile all its imports.
 export PYTHONDONTWRITEBYTECODE :=
+# With these variables, Python would import packages of another installation, or not find the modules of this folder.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
 export PHOTO KEYS PICTURES
 BIN := .venv/bin
 CDK := node_modules/.bin/cdk
+# The user may have other values of these settings, for example NODE_ENV=production. Then npm would not install all packages
+# into node_modules. npm still uses the settings of the network.
+NPM_OPTIONS := --no-global --location=project --include=dev --no-dry-run --no-package-lock-only --install-strategy=hoisted --bin-links
 # Three processes even on two processors, because much of the time is waiting. One of them deploys and tests the deployment.
 PARALLEL := --numprocesses 3 --dist loadfile
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
@@ -72,7 +77,7 @@ recover: setup ## delete a stack whose first deployment failed, so that `make de
 	@$(BIN)/python -m scripts.recover -- $(STACK)
 
 submit: setup ## run the batch example's job in your AWS account and follow it (KEYS="holiday/*", CHILDREN=2)
-	@$(BIN)/python -m scripts.submit --prefix $(PREFIX) --keys "$$KEYS" --children $(CHILDREN)
+	@$(BIN)/python -m scripts.submit --prefix $(PREFIX) --keys="$$KEYS" --children $(CHILDREN)
 
 cost: setup ## print the cost of the stacks and of their work (STACK=compute-fargate prints its parts, CONTEXT="-c …")
 	@$(BIN)/python -m tools.costs $(STACK) $(CONTEXT)
@@ -117,16 +122,16 @@ setup: .venv/.installed node_modules/.installed .build/.bundled ## set up only w
 	@echo "==> Python packages into .venv (once)"
 	@$(PYTHON) -m venv .venv || \
 		{ echo "set-up failed: this Python cannot create virtual environments (Debian: apt install python3-venv)"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-dev.txt || \
-		{ echo "set-up failed: pip could not install requirements-dev.txt; is the network up?"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable ./localaws || \
-		{ echo "set-up failed: pip could not install localaws/"; exit 1; }
+	@$(BIN)/python -m stacks._pip install --requirement requirements-dev.txt || \
+		{ echo "set-up failed: pip could not install requirements-dev.txt; its reason is above"; exit 1; }
+	@$(BIN)/python -m stacks._pip install --no-deps --no-build-isolation --editable ./localaws || \
+		{ echo "set-up failed: pip could not install localaws/; its reason is above"; exit 1; }
 	@touch $@
 
 node_modules/.installed: package-lock.json .venv/.installed
 	@echo "==> the CDK CLI into node_modules (once)"
-	@$(BIN)/npm ci --silent --no-audit --no-fund || \
-		{ echo "set-up failed: npm could not install package-lock.json; is the network up?"; exit 1; }
+	@$(BIN)/npm ci --loglevel=error --no-audit --no-fund $(NPM_OPTIONS) >/dev/null || \
+		{ echo "set-up failed: npm could not install package-lock.json; its reason is above"; exit 1; }
 	@touch $@
 
 .build/.bundled: $(wildcard lambda_src/*/requirements.txt) stacks/_bundling.py .venv/.installed
@@ -136,13 +141,13 @@ node_modules/.installed: package-lock.json .venv/.installed
 
 .venv/.bench: requirements-bench.txt .venv/.installed
 	@echo "==> libvips, for comparison (once)"
-	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-bench.txt || \
+	@$(BIN)/python -m stacks._pip install --requirement requirements-bench.txt || \
 		echo "libvips cannot be installed here; the command continues without it"
 	@touch $@
 
 .build/checkov/.installed: requirements-checkov.txt .venv/.installed
 	@echo "==> checkov, in its own environment (once)"
 	@$(PYTHON) -m venv --clear .build/checkov
-	@.build/checkov/bin/python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-checkov.txt || \
-		{ echo "set-up failed: pip could not install requirements-checkov.txt; is the network up?"; exit 1; }
+	@.build/checkov/bin/python -m stacks._pip install --requirement requirements-checkov.txt || \
+		{ echo "set-up failed: pip could not install requirements-checkov.txt; its reason is above"; exit 1; }
 	@touch $@

@@ -130,8 +130,10 @@ class FakeS3:
             for number in range(begin, end)
             if not folder or number % self.new_every
         )
-        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{end}</NextContinuationToken>"
-        return f"<ListBucketResult>{contents}{more if end < self.keys else ''}</ListBucketResult>"
+        more = "<IsTruncated>false</IsTruncated>"
+        if end < self.keys:
+            more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{end}</NextContinuationToken>"
+        return f"<ListBucketResult>{contents}{more}</ListBucketResult>"
 
 
 def run_job(s3: FakeS3, *, vcpus: int) -> float:
@@ -140,11 +142,13 @@ def run_job(s3: FakeS3, *, vcpus: int) -> float:
 
     from batch.buckets import Buckets
     from batch.decoders import Decoders
+    from batch.failures import repetition
     from batch.job import Child
     from batch.manifest import Manifest
     from thumbnail.limits import Limits
 
-    client = boto3.client("s3")
+    client, stopping = boto3.client("s3"), threading.Event()
+    repeat = repetition(stopping)
     client.meta.events.register("before-send.s3", s3.respond)
     limits = Limits(max_edge=256, max_bytes=50 << 20, max_pixels=50_000_000, max_decoding_bytes=1200 << 20)
     decoders = Decoders(vcpus, limits)
@@ -155,11 +159,11 @@ def run_job(s3: FakeS3, *, vcpus: int) -> float:
         index=0,
         children=1,
         vcpus=vcpus,
-        buckets=Buckets(client, pictures="input", thumbnails="output", folder="thumbnails/256/"),
+        buckets=Buckets(client, repeat, pictures="input", thumbnails="output", folder="thumbnails/256/"),
         limits=limits,
         decoders=decoders,
-        manifest=Manifest(client, "output", "manifests/bench"),
-        stopping=threading.Event(),
+        manifest=Manifest(client, repeat, "output", "manifests/bench"),
+        stopping=stopping,
     )
     started = time.perf_counter()
     if not child.run() or child.manifest.counts["made"] != -(-s3.keys // s3.new_every):

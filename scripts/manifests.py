@@ -1,10 +1,12 @@
 """Print the results of an array job. Each child (one job of the array) writes its results into files: its manifest."""
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -13,7 +15,7 @@ MAX_PRINTED = 10
 """Maximum number of pictures, and of children, in the output. The manifests contain all of them."""
 OUTCOMES = ("made", "skipped", "rejected", "failed")
 """The outcomes for a picture: its thumbnail was made, was not necessary (skipped), is impossible (rejected), or AWS
-failed."""
+or the program failed (failed)."""
 
 
 def show_manifests(s3: "S3Client", bucket: str, job_id: str, children: int) -> bool:
@@ -48,12 +50,14 @@ def last_attempts(s3: "S3Client", bucket: str, prefix: str) -> dict[int, dict[st
             child, attempt = map(int, key.removeprefix(prefix).split(".")[:2])
             last[child] = max(last.get(child, (0, "")), (attempt, key))
     return {
-        child: {
-            **json.load(s3.get_object(Bucket=bucket, Key=key)["Body"]),
-            "lines_key": f"{key.removesuffix('.json')}.jsonl",
-        }
+        child: {**_read_totals(s3, bucket, key), "lines_key": f"{key.removesuffix('.json')}.jsonl"}
         for child, (_, key) in sorted(last.items())
     }
+
+
+def _read_totals(s3: "S3Client", bucket: str, key: str) -> dict[str, Any]:
+    with _downloaded(s3, bucket, key) as file:
+        return dict(json.load(file))
 
 
 def _pictures_without_thumbnail(
@@ -61,10 +65,20 @@ def _pictures_without_thumbnail(
 ) -> Iterator[dict[str, Any]]:
     for attempt in attempts.values():
         if attempt["rejected"] + attempt["failed"]:
-            for line in s3.get_object(Bucket=bucket, Key=attempt["lines_key"])["Body"].iter_lines():
-                picture = json.loads(line)
-                if picture["outcome"] in ("rejected", "failed"):
-                    yield picture
+            with _downloaded(s3, bucket, attempt["lines_key"]) as lines:
+                for line in lines:
+                    picture = json.loads(line)
+                    if picture["outcome"] in ("rejected", "failed"):
+                        yield picture
+
+
+@contextmanager
+def _downloaded(s3: "S3Client", bucket: str, key: str) -> Iterator[IO[bytes]]:
+    # download_fileobj() repeats a download that breaks off. get_object() does not.
+    with tempfile.TemporaryFile() as file:
+        s3.download_fileobj(bucket, key, file)
+        file.seek(0)
+        yield file
 
 
 def _list_numbers(children: list[int]) -> str:

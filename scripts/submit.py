@@ -116,7 +116,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--prefix", default="compute", help="the first part of the stack's name")
     parser.add_argument(
         "--keys", default="*", help="holiday/* selects the keys that begin with holiday/, * selects all keys"

@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import jsii
 from aws_cdk import AssetHashType, BundlingOptions, ILocalBundling
 from aws_cdk import aws_lambda as lambda_
+
+from stacks._pip import last_line, run_pip
 
 ROOT = Path(__file__).resolve().parent.parent
 LAMBDA_SRC = ROOT / "lambda_src"
@@ -94,12 +95,9 @@ def install_requirements(source: Path) -> Path:
 
 def _pip_install(lock: Path, target: Path) -> None:
     print(f"bundling {lock.relative_to(ROOT)} for Lambda ({WHEEL_PLATFORM}, Python {PYTHON_VERSION})", file=sys.stderr)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PIP_OPTIONS]
-    run = subprocess.run(
-        [*command, "--target", str(target), "--requirement", str(lock)], capture_output=True, text=True, check=False
-    )
+    run = run_pip(["install", *PIP_OPTIONS, "--target", str(target), "--requirement", str(lock)])
     if run.returncode:
-        raise BundlingError(f"pip could not install {lock.relative_to(ROOT)}. Is the network up?\n{run.stderr}")
+        raise BundlingError(f"pip could not install {lock.relative_to(ROOT)}: {last_line(run)}\n{run.stdout}")
 
 
 def _remove_unused_files(target: Path) -> None:

@@ -13,6 +13,7 @@ from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from api import errors, routes
+from api.request import path_without_base
 
 logger = Logger()
 tracer = Tracer(patch_modules=["botocore"])
@@ -30,4 +31,4 @@ app.include_router(errors.router)
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the answer to one request of API Gateway (Lambda proxy integration, payload version 1.0)."""
-    return app.resolve(event, context)
+    return app.resolve({**event, "path": path_without_base(event)}, context)

@@ -18,6 +18,21 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 
+def path_without_base(event: Mapping[str, Any]) -> str:
+    """Return the path of a request as in openapi.json, for example `/v1/notes`.
+
+    With a custom domain, the path in the event begins with the base path of the domain, such as `/shop/v1/notes`. If
+    the mapping of the domain names no stage, the path also contains the stage. The resource of API Gateway has neither
+    of them, so the path's last parts are the parts of the resource. A path that does not fit the resource is returned
+    unchanged, and gets 404 later.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+    """
+    path, resource = str(event["path"]), str(event.get("resource") or "")
+    parts = ("[^/]+" if part.startswith("{") else re.escape(part) for part in resource.split("/"))
+    found = re.fullmatch(f"(?:/.*)?({'/'.join(parts)}/?)", path, re.DOTALL)
+    return found[1] if found and resource else path
+
+
 class Request:
     """One HTTP request, as an event of API Gateway (Lambda proxy integration, payload version 1.0)."""
 
@@ -39,7 +54,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path, without the stage of API Gateway."""
+        """The path, without the stage of API Gateway and without the base path of a custom domain."""
         return str(self._event["path"])
 
     @property

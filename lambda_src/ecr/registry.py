@@ -23,6 +23,8 @@ MANIFEST_TYPES = frozenset(
     {"application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"}
 )
 """Media types of the manifest of a single image."""
+LAYER_ATTEMPTS = 5
+"""Attempts to copy a layer. urllib3 repeats a failed request, but not a request whose body breaks off."""
 
 
 class CopyError(RuntimeError):
@@ -75,6 +77,17 @@ class Registry:
             self._copy_layer(source, target, digest)
 
     def _copy_layer(self, source: str, target: str, digest: str) -> None:
+        for attempt in range(1, LAYER_ATTEMPTS + 1):
+            try:
+                self._copy_layer_once(source, target, digest)
+            except urllib3.exceptions.HTTPError as error:
+                logger.warning("the download of a layer broke off", digest=digest, attempt=attempt, exc_info=error)
+                last_error = error
+            else:
+                return
+        raise CopyError(f"layer {digest} of {source} cannot be downloaded: {last_error}; deploy again")
+
+    def _copy_layer_once(self, source: str, target: str, digest: str) -> None:
         upload = self._ecr.initiate_layer_upload(repositoryName=target)
         position = 0
         for part in self._download(source, digest, upload["partSize"]):

@@ -10,13 +10,14 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from PIL import Image
 
 from batch import job
 from batch.buckets import Buckets
 from batch.decoders import Decoders
+from batch.failures import repetition
 from batch.job import Child
 from batch.keys import thumbnail_name
 from batch.manifest import PART_BYTES, Manifest
@@ -54,7 +55,7 @@ class World:
     def __post_init__(self) -> None:
         self.s3.create_bucket(Bucket=INPUT)
         self.s3.create_bucket(Bucket=OUTPUT)
-        self.buckets = Buckets(self.s3, pictures=INPUT, thumbnails=OUTPUT, folder=FOLDER)
+        self.buckets = Buckets(self.s3, repetition(self.stopping), pictures=INPUT, thumbnails=OUTPUT, folder=FOLDER)
 
     def put(self, key: str, body: bytes, **options: Any) -> None:
         """Put a picture into the input bucket."""
@@ -71,7 +72,7 @@ class World:
             buckets=self.buckets,
             limits=LIMITS,
             decoders=self.decoders,
-            manifest=Manifest(self.s3, OUTPUT, f"manifests/{self.runs}"),
+            manifest=Manifest(self.s3, repetition(self.stopping), OUTPUT, f"manifests/{self.runs}"),
             stopping=self.stopping,
         )
         self.complete = self.child.run()
@@ -282,34 +283,39 @@ def test_a_child_is_not_complete_if_its_list_of_pictures_fails(world: World, mon
     assert not world.complete
 
 
-@pytest.mark.parametrize(("failed_reads", "outcome"), [(2, "made"), (3, "failed")])
-def test_a_picture_is_read_up_to_three_times_if_the_reads_fail(
-    world: World, monkeypatch: pytest.MonkeyPatch, failed_reads: int, outcome: str
-) -> None:
-    world.put("a.jpg", pictures.jpeg())
-    read, attempts = world.buckets._read_once, []
-
-    def fail_first_reads(key: str, limits: Limits) -> tuple[bytes, str]:
-        attempts.append(key)
-        if len(attempts) <= failed_reads:
-            raise ReadTimeoutError(endpoint_url="https://s3")
-        return read(key, limits)
-
-    monkeypatch.setattr(world.buckets, "_read_once", fail_first_reads)
-    assert world.run()["a.jpg"]["outcome"] == outcome
-
-
-def test_a_bug_in_the_program_ends_the_child_and_the_picture_is_not_rejected(
+def test_a_picture_that_reveals_a_bug_fails_and_the_others_get_thumbnails(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for number in range(8):
+        world.put(f"{number}.jpg", pictures.jpeg())
+    write = world.buckets.write
+
+    def raise_for_one_key(name: str, thumbnail: Any) -> str:
+        if name.startswith("3"):
+            raise KeyError("size")
+        return write(name, thumbnail)
+
+    monkeypatch.setattr(world.buckets, "write", raise_for_one_key)
+    line = world.run()["3.jpg"]
+    assert (line["outcome"], line["reason"]) == ("failed", "unexpected error: KeyError('size')")
+    assert "in raise_for_one_key" in line["traceback"]
+    assert (world.complete, world.totals["made"]) == (True, 7)
+
+
+def test_a_bug_in_the_lists_ends_the_child_and_its_manifest_has_the_finished_pictures(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     world.put("a.jpg", pictures.jpeg())
+    list_pictures = world.buckets.pictures
 
-    def raise_key_error(*_: Any) -> str:
-        raise KeyError("bug")
+    def list_and_raise(prefix: str) -> Iterator[Any]:
+        yield from list_pictures(prefix)
+        raise KeyError("ETag")
 
-    monkeypatch.setattr(world.buckets, "write", raise_key_error)
-    with pytest.raises(KeyError):
-        world.run()
+    monkeypatch.setattr(world.buckets, "pictures", list_and_raise)
+    assert world.run()["a.jpg"]["outcome"] == "made"
+    assert not world.complete
+    assert "unexpected error: KeyError('ETag')" in capsys.readouterr().out
 
 
 # -- the job is stopped
@@ -356,7 +362,7 @@ def test_after_a_stop_the_child_abandons_slow_pictures_and_drops_waiting_picture
 
 
 def test_a_long_manifest_is_uploaded_in_parts(world: World) -> None:
-    manifest = Manifest(world.s3, OUTPUT, "manifests/long")
+    manifest = Manifest(world.s3, repetition(world.stopping), OUTPUT, "manifests/long")
     largest = 0
     for number in range(100_000):
         manifest.add("skipped", f"{'a' * 200}/{number:06}")

@@ -6,6 +6,7 @@ The program uses the local AWS, a program that imitates AWS on this machine.
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,15 +19,19 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from batch import command
 from local.batch_job import PYTHON_PATH
 from localaws.aws import Engine, LocalAws
 from localaws.process_groups import end_process_group
 from tests.handlers.thumbnail import pictures
+from tests.support.faulty_server import Fault, Request, forward_to, run_faulty_server
 from tests.support.waiting import wait_for
 
 PICTURE_COUNT = 40
 MIDWAY_COUNT = 5
 """The tests pause the program when this number of thumbnails exists."""
+FAULTS: list[Fault] = ["503", "503 cut off", "reset", "cut off", "cut off by reset"]
+"""The faults of S3's answers that cost no waiting time."""
 
 
 @dataclass
@@ -186,6 +191,25 @@ def _has_ended(process_group: int) -> bool:
     return True
 
 
+def test_no_picture_is_lost_when_40_percent_of_the_answers_of_s3_fail(world: World, engine: Engine) -> None:
+    world.put_pictures(PICTURE_COUNT)
+    faults: list[Fault | None] = []
+
+    def choose_fault(request: Request) -> Fault | None:
+        # The seed makes the faults of each request the same in every run.
+        chance = random.Random(f"{request.method} {request.path.replace(world.name, '')} {request.earlier}")  # noqa: S311
+        fault = chance.choice(FAULTS) if chance.random() < 0.4 else None
+        faults.append(fault)
+        return fault
+
+    with run_faulty_server(forward_to(engine.endpoint), choose_fault) as endpoint:
+        run = world.start(AWS_ENDPOINT_URL_S3=endpoint)
+        output = run.communicate(timeout=120)
+    assert run.returncode == 0, output
+    assert (world.totals(1)["complete"], world.totals(1)["made"]) == (True, PICTURE_COUNT)
+    assert {*FAULTS} <= {*faults}
+
+
 def test_the_exit_code_is_1_when_aws_fails(world: World) -> None:
     world.put_pictures(1)
     run = world.start(OUTPUT_BUCKET="no-such-bucket-as-this")
@@ -206,6 +230,36 @@ def test_a_wrong_command_line_gets_an_error_message(
     run = world.start(*arguments, AWS_BATCH_JOB_ARRAY_INDEX=index)
     assert message in run.communicate(timeout=30)[1]
     assert run.returncode == 2
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ["*", "-dash*", "--*", "--children*", "--keys*", "-1*", "-h*", "a b*", "@file*", "Ref::keys*", "--keys=a*", "ünï*"],
+)
+def test_the_keys_may_look_like_an_option(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+    """AWS Batch passes the keys as a word of their own."""
+    monkeypatch.setattr(sys, "argv", ["batch", "--keys", keys, "--children", "2"])
+    arguments = command._arguments({"AWS_BATCH_JOB_ARRAY_INDEX": "1"})
+    assert (arguments.prefix, arguments.child, arguments.children) == (keys.removesuffix("*"), 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--keys", "", "--children", "1"], "--keys: '' is not like holiday/* or *"),
+        (["--keys", "-dash", "--children", "1"], "--keys: '-dash' is not like holiday/* or *"),
+        (["--children", "1", "--keys"], "--keys: expected one argument"),
+        (["--keys", "*", "--children", "Ref::children"], "--children: invalid int value: 'Ref::children'"),
+        (["--keys", "*", "--child", "1"], "the following arguments are required: --children"),
+    ],
+)
+def test_the_error_names_the_wrong_option(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["batch", *words])
+    with pytest.raises(SystemExit):
+        command._arguments({})
+    assert message in capsys.readouterr().err
 
 
 def test_the_decoders_do_not_import_botocore() -> None:

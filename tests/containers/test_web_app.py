@@ -201,6 +201,16 @@ def test_successful_health_checks_are_not_logged(server: WebServer) -> None:
         (["1.1.1.1", "2001:db8::7"], "2001:db8::7"),  # the request has the header twice
         (["1.1.1.1,"], "10.0.0.9"),
         (["unknown"], "10.0.0.9"),
+        (["_hidden"], "10.0.0.9"),
+        (["1.1.1.1, unknown"], "10.0.0.9"),
+        (["1.1.1.1:80,  203.0.113.7:4711 "], "203.0.113.7"),
+        (["1.1.1.1", "[2001:db8::1]:4711"], "2001:db8::1"),
+        (["[2001:DB8::1]"], "2001:db8::1"),
+        (["2001:db8::1:4711"], "2001:db8::1:4711"),  # without brackets, the last part belongs to the address
+        (["203.0.113.7:port"], "10.0.0.9"),
+        (["203.0.113.7:471100"], "10.0.0.9"),
+        (["[203.0.113.999]:4711"], "10.0.0.9"),
+        (["[2001:db8::1"], "10.0.0.9"),
     ],
 )
 def test_the_logged_client_is_the_address_that_the_load_balancer_saw(forwarded_for: list[str], expected: str) -> None:

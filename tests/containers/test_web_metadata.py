@@ -39,11 +39,28 @@ def test_the_information_about_a_task_on_ec2_is_correct() -> None:
     assert info.image == "curltest:latest"
 
 
-def test_the_name_of_the_image_does_not_contain_the_account_id() -> None:
-    container = {
-        "Image": "111122223333.dkr.ecr.eu-west-1.amazonaws.com/cdk-hnb659fds-assets-111122223333-eu-west-1:ab12"
-    }
-    assert task_info_of({}, container).image == "cdk-hnb659fds-assets-…-eu-west-1:ab12"
+@pytest.mark.parametrize(
+    ("image", "shown"),
+    [
+        (
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com/cdk-hnb659fds-assets-111122223333-eu-west-1:ab12",
+            "cdk-hnb659fds-assets-…-eu-west-1:ab12",
+        ),
+        ("111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/web:202611281530", "team/web:202611281530"),
+        ("111122223333.dkr.ecr.eu-west-1.amazonaws.com/web:of-111122223333", "web:of-…"),
+        ("111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/web:1", "web:1"),
+        ("111122223333.dkr.ecr-fips.us-gov-west-1.amazonaws.com/web:1", "web:1"),
+        ("111122223333.dkr-ecr.eu-west-1.on.aws/web:1", "web:1"),
+        ("111122223333.dkr.ecr.eusc-de-east-1.amazonaws.eu/web:1", "web:1"),
+        ("111122223333.dkr.ecr.us-east-1.localhost:4566/web:1", "web:1"),
+        ("111122223333.dkr.ecr.us-east-1.amazonaws.com/web@sha256:9111122223333a", "web@sha256:9111122223333a"),
+        ("localhost:5000/web:202611281530", "localhost:5000/web:202611281530"),
+        ("public.ecr.aws/a1b2/web:202611281530", "public.ecr.aws/a1b2/web:202611281530"),
+        ("web:202611281530", "web:202611281530"),
+    ],
+)
+def test_the_name_of_the_image_does_not_contain_the_account_id_of_its_registry(image: str, shown: str) -> None:
+    assert task_info_of({}, {"Image": image}).image == shown
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """These tests check `make submit`: its requests to Batch, its output and its exit code."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -16,6 +18,7 @@ from config import sandbox
 from scripts import submit
 from scripts.manifests import show_manifests
 from stacks.batch_job import VCPUS
+from tests.support.faulty_server import Fault, Request, Response, run_faulty_server
 from tests.support.folders import ROOT
 
 OUTPUTS = {"JobQueueArn": "queue", "JobDefinitionArn": "definition", "OutputBucketName": "output"}
@@ -162,6 +165,34 @@ def test_the_result_of_an_incomplete_job_is_false_and_the_reason_is_printed(
     assert line in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("fault", ["503", "cut off", "cut off by reset"])
+def test_the_results_are_downloaded_again_when_an_answer_breaks_off(
+    capsys: pytest.CaptureFixture[str], fault: Fault
+) -> None:
+    name = "manifests/id/00000.1"
+    totals = {"complete": True, "made": 1, "skipped": 0, "rejected": 1, "failed": 0}
+    line = {"outcome": "rejected", "key": "a.jpg", "reason": "why"}
+    contents = f"<Contents><Key>{name}.json</Key></Contents><Contents><Key>{name}.jsonl</Key></Contents>"
+    bodies = {
+        "/output": f"<ListBucketResult>{contents}</ListBucketResult>",
+        f"/output/{name}.json": json.dumps(totals),
+        f"/output/{name}.jsonl": json.dumps(line),
+    }
+
+    def answer(request: Request) -> Response:
+        return Response(bodies[request.path.partition("?")[0]].encode(), headers={"ETag": '"etag"'})
+
+    def choose_fault(request: Request) -> Fault | None:
+        return fault if ".json" in request.path and request.method == "GET" and not request.earlier else None
+
+    with run_faulty_server(answer, choose_fault) as endpoint:
+        s3 = boto3.client(
+            "s3", "us-east-1", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
+        )
+        assert show_manifests(s3, "output", "id", 1)
+    assert capsys.readouterr().out.splitlines()[-1] == "        rejected: a.jpg: why"
+
+
 def test_at_most_ten_rejected_pictures_are_printed(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
     write_manifest(s3, 0, 1, rejected=30)
     assert show_manifests(s3, "output", "id", 1)
@@ -185,6 +216,28 @@ def test_a_wrong_option_is_an_error_and_no_job_is_submitted(
         submit.main()
     assert ended.value.code == 2
     assert f"{option} " in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("keys", ["-dash*", "--children*", "a b*", "*"])
+def test_make_passes_keys_that_look_like_an_option(submit_patch: pytest.MonkeyPatch, tmp_path: Path, keys: str) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    python.chmod(0o755)
+    make = ["make", "--old-file", "setup", "submit", f"KEYS={keys}", f"BIN={tmp_path}"]
+    run = subprocess.run(make, cwd=ROOT, check=True, capture_output=True, text=True)
+    options = run.stdout.splitlines()[2:]  # after `-m scripts.submit`
+    submitted: list[str] = []
+    submit_patch.setattr(sys, "argv", ["submit", *options])
+
+    def record_keys(_batch: Any, _deployed: Any, keys: str, _children: int) -> str:
+        submitted.append(keys)
+        return "id"
+
+    submit_patch.setattr(submit, "submit_job", record_keys)
+    submit_patch.setattr(submit, "follow_job", lambda *_: True)
+    submit_patch.setattr(submit, "show_manifests", lambda *_: True)
+    assert submit.main() == 0
+    assert submitted == [keys]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
-"""Access to the two S3 buckets: lists, pictures and thumbnails. All methods raise botocore's errors when AWS fails."""
+"""Access to the two S3 buckets: lists, pictures and thumbnails. All methods raise AWS_ERRORS when AWS fails."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+from tenacity import Retrying
 
 from batch.keys import Picture, encoded_key
 from thumbnail.imaging import Rejected, Thumbnail
@@ -11,9 +14,6 @@ from thumbnail.limits import Limits
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-READ_ATTEMPTS = 3
-"""Attempts to read a picture. botocore repeats a failed request, but not a request whose body ends too early."""
 
 
 class PictureRemovedError(Exception):
@@ -23,8 +23,9 @@ class PictureRemovedError(Exception):
 class Buckets:
     """The bucket of the pictures, and a folder in the bucket of the thumbnails. It has the thumbnails of one size."""
 
-    def __init__(self, s3: "S3Client", *, pictures: str, thumbnails: str, folder: str) -> None:
+    def __init__(self, s3: "S3Client", repeat: Retrying, *, pictures: str, thumbnails: str, folder: str) -> None:
         self._s3 = s3
+        self._repeat = repeat
         self._pictures = pictures
         self._thumbnails = thumbnails
         self._folder = folder
@@ -46,8 +47,20 @@ class Buckets:
             yield found["Key"].removeprefix(self._folder)
 
     def _list(self, bucket: str, prefix: str) -> Iterator[Any]:
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        # boto3's paginator cannot continue after an error, and the list must not begin again.
+        position: dict[str, Any] = {}
+        while True:
+            page = self._repeat(self._list_page, Bucket=bucket, Prefix=prefix, **position)
             yield from page.get("Contents", [])
+            if not page["IsTruncated"]:
+                return
+            position = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _list_page(self, **request: Any) -> Any:
+        page: Any = self._s3.list_objects_v2(**request)
+        if "IsTruncated" not in page:  # botocore takes an answer without a body for an empty list
+            raise ResponseParserError("S3's answer is not a list.")
+        return page
 
     def read(self, key: str, limits: Limits) -> tuple[bytes, str]:
         """Return the bytes of a picture and their ETag.
@@ -55,13 +68,7 @@ class Buckets:
         The ETag differs from the listed ETag if someone replaced the picture after the child had listed it.
         Raises PictureRemovedError, or Rejected if the picture is too large or archived.
         """
-        for attempts_left in reversed(range(READ_ATTEMPTS)):
-            try:
-                return self._read_once(key, limits)
-            except HTTPClientError:
-                if not attempts_left:
-                    raise
-        raise AssertionError
+        return self._repeat(self._read_once, key, limits)
 
     def _read_once(self, key: str, limits: Limits) -> tuple[bytes, str]:
         try:
@@ -73,14 +80,21 @@ class Buckets:
                 case "InvalidObjectState":
                     raise Rejected("The file is in an archive; restore it first.") from error
             raise
-        with found["Body"] as body:
+        # `with found["Body"] as body` would return urllib3's object. It raises other errors, and checks no checksum.
+        with closing(found["Body"]) as body:
             limits.check_size(key, found["ContentLength"])
             return body.read(), found["ETag"].strip('"')
 
     def write(self, name: str, thumbnail: Thumbnail) -> str:
         """Store a thumbnail and return its key. S3 stores a thumbnail completely or not at all."""
         key = self._folder + name
-        self._s3.put_object(Bucket=self._thumbnails, Key=key, Body=thumbnail.data, ContentType=thumbnail.content_type)
+        self._repeat(
+            self._s3.put_object,
+            Bucket=self._thumbnails,
+            Key=key,
+            Body=thumbnail.data,
+            ContentType=thumbnail.content_type,
+        )
         return key
 
     def key_length(self, name: str) -> int:

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from batch.buckets import Buckets, PictureRemovedError
 from batch.decoders import Decoders
+from batch.failures import describe
 from batch.keys import MAX_KEY_BYTES, Picture, is_in_share, thumbnail_name, with_existing_thumbnails
 from batch.manifest import Manifest, Outcome
 from thumbnail.imaging import Rejected
@@ -26,7 +25,7 @@ THREADS = 3
 MAX_PENDING = 4
 """Pictures for each vCPU that are in progress or wait for a thread. A waiting picture needs memory only for its key."""
 MAX_FAILURES = 100
-"""After this number of failures the child gives up, because AWS then fails in general and not for single pictures."""
+"""After this number of failures the child gives up. Then AWS fails in general, or a bug affects many pictures."""
 STOP_SECONDS = 20
 """When the job has to stop, the child has this time to finish the pictures that are being processed.
 AWS Batch kills the job 30 seconds after SIGTERM.
@@ -62,13 +61,14 @@ class Child:
     def run(self) -> bool:
         """Process every picture of the share. Return True if the child began all pictures.
 
-        The child ends earlier if it cannot list a bucket, after MAX_FAILURES failures, or if the job has to stop.
+        The child ends earlier if it cannot list a bucket, after MAX_FAILURES failures, or if the job has to stop. After
+        an unexpected error it also ends earlier, so that its manifest still reports the finished pictures.
         """
         threads = ThreadPoolExecutor(THREADS * self.vcpus)
         try:
             began_all = self._begin_all(threads)
-        except (BotoCoreError, ClientError) as error:
-            say("the child could not list a bucket", error=str(error), child=self.index)
+        except Exception as error:  # noqa: BLE001 - after a bug, the manifest is needed, too
+            say("the child begins no more pictures", child=self.index, **describe(error))
             began_all = False
         self._finish()
         threads.shutdown(wait=False)
@@ -110,7 +110,7 @@ class Child:
             outcome, key, more = future.result()
             self.manifest.add(outcome, key, **more)
             if outcome == "failed":
-                say("AWS failed", key=key, child=self.index, **more)
+                say("a picture failed", key=key, child=self.index, **more)
         self._report_regularly()
 
     def _process(self, picture: Picture) -> Result:
@@ -120,8 +120,8 @@ class Child:
             return "rejected", picture.key, {"reason": str(rejected)}
         except PictureRemovedError:
             return "skipped", picture.key, {"reason": "The picture was removed while the job ran."}
-        except (BotoCoreError, ClientError) as error:
-            return "failed", picture.key, {"reason": str(error)}
+        except Exception as error:  # noqa: BLE001 - a bug that one picture reveals must not stop the other pictures
+            return "failed", picture.key, describe(error)
 
     def _make_thumbnail(self, picture: Picture) -> str:
         self.limits.check_size(picture.key, picture.size)

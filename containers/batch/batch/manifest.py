@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from tenacity import Retrying
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -19,10 +21,11 @@ class Manifest:
     """Writes `<name>.jsonl` with a line for each picture. S3 shows the object only after `close`.
 
     Only one thread may call the methods. `name` is the first part of both keys, such as `manifests/<job id>/00000.1`
-    for child 0 and attempt 1.
+    for child 0 and attempt 1. `add` and `close` raise AWS_ERRORS if S3 refuses the manifest.
     """
 
     s3: "S3Client"
+    repeat: Retrying
     bucket: str
     name: str
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(get_args(Outcome), 0))
@@ -44,23 +47,34 @@ class Manifest:
     def close(self, **totals: Any) -> None:
         """Write the remaining lines. Then write `<name>.json` with the totals."""
         if self._upload_id is None:
-            self.s3.put_object(**self._object("jsonl"), Body=bytes(self._buffer), ContentType="application/jsonl")
+            self._put("jsonl", bytes(self._buffer), "application/jsonl")
         else:
             if self._buffer:
                 self._send_part()
-            self.s3.complete_multipart_upload(
-                **self._object("jsonl"), UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
+            self.repeat(
+                self.s3.complete_multipart_upload,
+                **self._object("jsonl"),
+                UploadId=self._upload_id,
+                MultipartUpload={"Parts": self._parts},
             )
-        body = json.dumps({**totals, **self.counts})
-        self.s3.put_object(**self._object("json"), Body=body.encode(), ContentType="application/json")
+        self._put("json", json.dumps({**totals, **self.counts}).encode(), "application/json")
+
+    def _put(self, suffix: str, body: bytes, content_type: str) -> None:
+        self.repeat(self.s3.put_object, **self._object(suffix), Body=body, ContentType=content_type)
 
     def _send_part(self) -> None:
         if self._upload_id is None:
-            upload = self.s3.create_multipart_upload(**self._object("jsonl"), ContentType="application/jsonl")
+            upload = self.repeat(
+                self.s3.create_multipart_upload, **self._object("jsonl"), ContentType="application/jsonl"
+            )
             self._upload_id = upload["UploadId"]
         number = len(self._parts) + 1
-        part = self.s3.upload_part(
-            **self._object("jsonl"), UploadId=self._upload_id, PartNumber=number, Body=bytes(self._buffer)
+        part = self.repeat(
+            self.s3.upload_part,
+            **self._object("jsonl"),
+            UploadId=self._upload_id,
+            PartNumber=number,
+            Body=bytes(self._buffer),
         )
         self._parts.append({"ETag": part["ETag"], "PartNumber": number})
         self._buffer.clear()

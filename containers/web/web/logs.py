@@ -20,6 +20,9 @@ MAX_PATH_LENGTH = 512
 _TRACE_ID = re.compile(r"[A-Za-z0-9=;:._-]{1,256}")
 """Characters and length of a valid trace id:
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html"""
+_ADDRESS_AND_PORT = re.compile(r"([\d.]+):\d{1,5}|\[([\da-fA-F:.]+)\](?::\d{1,5})?")
+"""An IPv4 address with a port, or an IPv6 address in brackets. The load balancer writes the port if its attribute
+routing.http.xff_client_port.enabled is set."""
 
 _logger = logging.getLogger("web.access")
 
@@ -89,9 +92,12 @@ def client_of(headers: Headers, peer: tuple[str, int] | None) -> str | None:
 
     The load balancer appends this address to the header X-Forwarded-For. The earlier addresses in the header are
     ignored, because the client can invent them. Without a valid header, the function returns the address of `peer`.
+    This is right for the modes append (the default) and remove. In the mode preserve, the client can invent all
+    addresses: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
     """
     last_hop = ",".join(headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
+    found = _ADDRESS_AND_PORT.fullmatch(last_hop)
     try:
-        return str(ipaddress.ip_address(last_hop))
+        return str(ipaddress.ip_address((found[1] or found[2]) if found else last_hop))
     except ValueError:
         return peer[0] if peer else None

@@ -24,7 +24,9 @@ MAX_BYTES = 256 * 1024
 CPU_UNITS_PER_VCPU = 1024
 """The endpoint gives the CPU limit of a container in CPU units."""
 
-_ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
+_ECR_IMAGE = re.compile(r"(?P<account>\d{12})\.dkr[.-]ecr[^/]*/(?P<name>[^@]*)(?P<digest>.*)")
+"""An image of a private ECR registry. This pattern covers the host names of all partitions, of FIPS and of IPv6:
+https://docs.aws.amazon.com/general/latest/gr/ecr.html"""
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -139,5 +141,8 @@ def _last_part(name: str | None) -> str | None:
 
 def _without_account(image: str | None) -> str | None:
     # The page is public, so it must not show the account id. The host name of the registry and the name of CDK's
-    # repository contain the account id.
-    return image and _ACCOUNT.sub("…", image.partition("/")[2] if ".amazonaws.com" in image else image)
+    # repository contain the account id. Other numbers of twelve digits, such as the time in a tag, are kept.
+    found = _ECR_IMAGE.fullmatch(image or "")
+    if not found:
+        return image
+    return re.sub(rf"(?<!\d){found['account']}(?!\d)", "…", found["name"]) + found["digest"]

@@ -18,9 +18,15 @@ def _validator(schema: str) -> Callable[[Any], Any]:
 
 def documented_operation(method: str, path: str) -> Mapping[str, Any] | None:
     """Return the operation in openapi.json, or None if it is missing. The path may end with a slash."""
-    for path_template, item in OPENAPI["paths"].items():
+    path_template = documented_path(path)
+    return OPENAPI["paths"][path_template].get(method.lower()) if path_template else None
+
+
+def documented_path(path: str) -> str | None:
+    """Return the path in openapi.json, such as `/v1/notes/{note_id}`, or None if it is missing."""
+    for path_template in OPENAPI["paths"]:
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path_template), path.removesuffix("/")):
-            return item.get(method.lower())  # type: ignore[no-any-return]
+            return str(path_template)
     return None
 
 

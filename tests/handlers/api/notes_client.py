@@ -14,7 +14,7 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from moto.core.models import botocore_stubber
 
-from tests.handlers.api.answer_checks import require_documented
+from tests.handlers.api.answer_checks import documented_path, require_documented
 
 TABLE = "notes"
 CONTEXT = SimpleNamespace(
@@ -63,11 +63,18 @@ def event(
     query: Headers | None = None,
     api_key: str | None = "key-1",
     base64: bool = False,
+    base_path: str | None = None,
 ) -> dict[str, Any]:
-    """Return the event (payload version 1.0) that API Gateway sends to the function for a request."""
+    """Return the event (payload version 1.0) that API Gateway sends to the function for a request.
+
+    `base_path` is the base path of a custom domain, such as "/shop", or "" for an empty base path. By default, the
+    request is for the address that AWS gave to the stage.
+    """
+    resource = documented_path(path)
     header_lists, query_lists = _as_lists(headers), _as_lists(query)
     return {
-        "path": path,
+        **({"resource": resource} if resource else {}),  # API Gateway itself refuses other paths
+        "path": f"{base_path or ''}{path}",
         "httpMethod": method,
         "headers": {name: values[-1] for name, values in header_lists.items()} or None,
         "multiValueHeaders": header_lists or None,
@@ -75,6 +82,9 @@ def event(
         "multiValueQueryStringParameters": query_lists or None,
         "requestContext": {
             "requestId": f"request-{next(_request_numbers)}",
+            "resourcePath": resource,
+            "stage": "live",
+            "path": f"{'/live' if base_path is None else base_path}{path}",
             "identity": {"apiKeyId": api_key, "sourceIp": "192.0.2.1"},
         },
         "body": body,

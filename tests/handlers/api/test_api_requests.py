@@ -59,6 +59,36 @@ def test_a_slash_at_the_end_of_a_path_makes_no_difference(client: Client) -> Non
     assert urljoin(f"{NOTES}/", created.headers["location"]) == f"{NOTES}/{created.json['id']}"
 
 
+BASE_PATHS = ["", "/shop", "/a/b", "/live", "/shop/live", "/v1", "/v1/notes", "/caf%C3%A9", "/line\nbreak"]
+"""Base paths of custom domains. If a mapping names no stage, the URL contains the stage, too (`live`)."""
+
+
+@pytest.mark.parametrize("base_path", BASE_PATHS)
+def test_every_operation_works_below_the_base_path_of_a_custom_domain(client: Client, base_path: str) -> None:
+    assert client.send("GET", HEALTH, base_path=base_path).status == 200
+    created = client.create(base_path=base_path)
+    assert created.status == 201
+    note = f"{NOTES}/{created.json['id']}"
+    for path in (note, f"{note}/"):
+        assert client.send("GET", path, base_path=base_path).text == created.text
+    assert client.send("GET", NOTES, base_path=base_path).json["notes"][0]["id"] == created.json["id"]
+    assert client.send("DELETE", note, base_path=base_path).status == 204
+
+
+@pytest.mark.parametrize("path", [NOTES, f"{NOTES}/"])
+@pytest.mark.parametrize("base_path", BASE_PATHS[:-1])
+def test_the_location_of_a_new_note_contains_the_base_path(client: Client, base_path: str, path: str) -> None:
+    created = client.send("POST", path, {"title": "A"}, base_path=base_path)
+    location = urljoin(f"https://api.example.com{base_path}{path}", created.headers["location"])
+    assert location == f"https://api.example.com{base_path}{NOTES}/{created.json['id']}"
+
+
+@pytest.mark.parametrize("base_path", BASE_PATHS)
+def test_a_wrong_method_below_a_base_path_gets_405(client: Client, base_path: str) -> None:
+    answer = client.send("PUT", NOTES, base_path=base_path)
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, POST, OPTIONS")
+
+
 def test_the_health_check_does_not_call_aws(client: Client) -> None:
     with client.dynamodb_answers("*", lambda _: pytest.fail("AWS was called")):
         answer = client.send("GET", HEALTH)

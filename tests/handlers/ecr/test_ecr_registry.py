@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from ecr.registry import CopyError, Registry
+from ecr.registry import LAYER_ATTEMPTS, CopyError, Registry
+from tests.support.faulty_server import Fault, Request, Response, run_faulty_server
 
 IMAGE_TYPE = "application/vnd.oci.image.manifest.v1+json"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -186,6 +187,50 @@ def test_existing_images_and_layers_are_not_copied_again(ecr: Ecr, copy: Copy, e
     assert copy("v2") == target.tags["v2"]
     assert ecr.uploaded_digests == [digest_of(b"new")]
     assert target.tags == source.tags
+
+
+BROKEN_DOWNLOADS: list[Fault] = ["reset", "cut off", "cut off by reset", "silence"]
+
+
+@pytest.fixture
+def copy_with_faults(ecr: Ecr, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that copies the image v1 from a real server. The first downloads have the given faults."""
+
+    def copy_from_server(*faults: Fault) -> None:
+        def answer(request: Request) -> Response:
+            return Response(ecr.repositories["source"].layers[request.path.removeprefix("/")])
+
+        def choose_fault(request: Request) -> Fault | None:
+            return faults[request.earlier] if request.earlier < len(faults) else None
+
+        with run_faulty_server(answer, choose_fault) as url:
+            monkeypatch.setattr(
+                ecr,
+                "get_download_url_for_layer",
+                lambda *, layerDigest, **_: {"downloadUrl": f"{url}/{layerDigest}"},
+            )
+            http = urllib3.PoolManager(retries=urllib3.Retry(0), timeout=0.2)
+            Registry(ecr, http).copy("source", "target", "v1")  # type: ignore[arg-type] # the fake has all methods
+
+    return copy_from_server
+
+
+@pytest.mark.parametrize("fault", BROKEN_DOWNLOADS)
+def test_a_layer_is_copied_again_when_its_download_breaks_off(
+    ecr: Ecr, copy_with_faults: Callable[..., None], fault: Fault
+) -> None:
+    source, target = ecr.repositories.values()
+    source.add_image(b"a" * (2 * PART_SIZE + 1), tag="v1")
+    copy_with_faults(fault, fault)
+    assert target == source
+
+
+def test_the_error_says_that_a_layer_cannot_be_downloaded(ecr: Ecr, copy_with_faults: Callable[..., None]) -> None:
+    source, target = ecr.repositories.values()
+    source.add_image(b"a" * PART_SIZE, tag="v1")
+    with pytest.raises(CopyError, match=r"layer sha256:.* of source cannot be downloaded: .*; deploy again"):
+        copy_with_faults(*["cut off"] * LAYER_ATTEMPTS)
+    assert target.tags == {}
 
 
 def test_a_tag_of_another_image_is_not_moved(ecr: Ecr, copy: Copy) -> None:

@@ -8,21 +8,27 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import boto3
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from botocore.response import StreamingBody
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 from PIL import Image
+from urllib3.exceptions import HTTPError
 
 from tests.handlers.lambda_function import CONTEXT
 from tests.handlers.thumbnail import hostile, pictures
 from tests.handlers.thumbnail.conftest import THUMBNAILS, UPLOADS, World, record
 from tests.handlers.thumbnail.interleaving import CrashError, Interleaving
+from tests.support.faulty_server import Fault, Response, run_faulty_server
 from tests.support.keys import ODD_KEYS
 from thumbnail.events import parse_changes
 from thumbnail.imaging import Thumbnail
+from thumbnail.settle import describe
+from thumbnail.uploads import Upload, Uploads
 
 
 def plain_picture(colour: str = "teal", size: tuple[int, int] = (200, 100), file_format: str = "JPEG") -> bytes:
@@ -231,6 +237,27 @@ def test_an_aws_failure_is_raised_and_does_not_reject_the_picture(
     assert [item for item in world.items().values() if item["status"] == "rejected"] == []
     world.deliver(upload_event)
     world.assert_made("a.jpg")
+
+
+@pytest.mark.parametrize("fault", ["503", "503 cut off", "reset", "cut off", "cut off by reset", "silence"])
+def test_a_download_that_breaks_off_is_raised_and_does_not_reject_the_picture(
+    function: ModuleType, fault: Fault
+) -> None:
+    """A real server on this machine breaks the connection. Then Lambda retries the event."""
+    picture = plain_picture()
+    headers = {"ETag": '"etag"', "Last-Modified": "Sat, 21 Nov 2026 10:00:00 GMT"}
+    (change,) = parse_changes({"Records": [record("ObjectCreated:Put", "a.jpg", eTag="etag")]})
+    with run_faulty_server(lambda _: Response(picture, headers=headers), lambda _: fault) as endpoint:
+        config = Config(read_timeout=0.2, retries={"total_max_attempts": 1})
+        uploads = Uploads(boto3.client("s3", endpoint_url=endpoint, config=config))
+
+        def get_and_describe() -> None:
+            upload = uploads.get(change)
+            assert isinstance(upload, Upload)
+            describe(change.key, upload, function.limits)
+
+        with pytest.raises((BotoCoreError, ClientError, HTTPError)):
+            get_and_describe()
 
 
 def test_a_retry_after_a_crash_deletes_the_thumbnail_of_a_replaced_picture(world: World) -> None:
