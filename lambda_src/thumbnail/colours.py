@@ -56,8 +56,8 @@ def to_eight_bits(small_picture: Image.Image, levels: tuple[float, float]) -> Im
 
 def to_srgb(small_picture: Image.Image, profile: object) -> Image.Image:
     """Return the picture in sRGB, with its transparency. Its ICC profile is applied if it is usable."""
-    if small_picture.mode == "La":
-        small_picture = small_picture.convert("LA")
+    if small_picture.mode in {"La", "RGBa"}:  # the colours are already multiplied by the transparency
+        small_picture = small_picture.convert(small_picture.mode.upper())
     if small_picture.mode not in {"LA", "RGBA"}:
         return _opaque_to_srgb(small_picture, profile)
     rgb = _opaque_to_srgb(small_picture.convert(small_picture.mode.removesuffix("A")), profile)

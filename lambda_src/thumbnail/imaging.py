@@ -6,6 +6,7 @@ decodes all of them. So the caller must also limit memory (thumbnail.memory) and
 """
 
 import io
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +16,10 @@ from typing import BinaryIO
 # If Pillow needs a plugin that is not imported yet, it imports all its forty plugins, which takes 13 ms. So this module
 # imports the needed plugins, which takes 3 ms.
 from PIL import (
-    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
@@ -29,6 +30,7 @@ from PIL.Image import Resampling, Transpose
 
 from thumbnail.colours import black_and_white_levels, to_eight_bits, to_resizable, to_srgb
 from thumbnail.headers import MAX_EXIF_BYTES, check_headers
+from thumbnail.heif import HeifPicture, open_heif, read_heif
 
 _FORMATS = tuple(
     plugin.format
@@ -37,13 +39,16 @@ _FORMATS = tuple(
         PngImagePlugin.PngImageFile,
         GifImagePlugin.GifImageFile,
         WebPImagePlugin.WebPImageFile,
-        AvifImagePlugin.AvifImageFile,
         TiffImagePlugin.TiffImageFile,
         BmpImagePlugin.BmpImageFile,
     )
 )
-_NOT_A_PICTURE = "The file is not a picture in a supported format (JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP)."
+_NOT_A_PICTURE = "The file is not a picture in a supported format (JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP)."
+_UNSUPPORTED_HEIF = "The picture is a kind of HEIF that is not supported; AVIF and HEIC are supported."
 _DAMAGED = "The picture is damaged or incomplete."
+
+_FORMAT_NAMES = {"MPO": "JPEG", "HEIF": "HEIC"}
+"""Our names of formats, where Pillow uses other names. A phone stores several pictures in one JPEG as MPO."""
 
 # Pillow itself rejects pictures with more pixels. The number is twice the default of the global variable
 # Image.MAX_IMAGE_PIXELS. It is written here, because other code can change the variable.
@@ -84,8 +89,8 @@ class Rejected(Exception):  # noqa: N818 - a result for the uploader, not an err
 class Thumbnail:
     """A thumbnail, and facts about the picture from which it was made. Widths and heights are in pixels.
 
-    `source_width` and `source_height` are the size of the picture after it was turned upright as its EXIF orientation
-    says. If the camera was rotated by 90 degrees, they are the height and the width that are stored in the file.
+    `source_width` and `source_height` are the size of the picture as viewers show it: cropped and turned upright as the
+    file says. If the camera was rotated by 90 degrees, they are the height and the width that are stored in the file.
     """
 
     data: bytes
@@ -121,11 +126,13 @@ def make_thumbnail(source: BinaryIO, *, max_edge: int, max_pixels: int) -> Thumb
     _check_range("max_pixels", max_pixels, _PILLOW_MAX_PIXELS)
     with _decode_errors_as_rejected(max_pixels):
         check_headers(source)
-        with Image.open(source, formats=_FORMATS) as picture:
-            _check_pixels(picture, max_pixels)
-            width, height = picture.size
-            small_picture = to_srgb(_decode_and_shrink(picture, max_edge), picture.info.get("icc_profile"))
-            transposition = _upright_transposition(picture)
+        heif = read_heif(source)
+        with _open(source, heif) as picture:
+            _check_pixels(picture, heif, max_pixels)
+            visible_picture = _crop(picture, heif)
+            width, height = visible_picture.size
+            small_picture = to_srgb(_decode_and_shrink(visible_picture, max_edge), picture.info.get("icc_profile"))
+            transposition = heif.transposition if heif else _upright_transposition(picture)
     if transposition is not None:
         small_picture = small_picture.transpose(transposition)
     if transposition in _SIDEWAYS_TRANSPOSITIONS:
@@ -135,7 +142,7 @@ def make_thumbnail(source: BinaryIO, *, max_edge: int, max_pixels: int) -> Thumb
         content_type="image/webp",
         width=small_picture.width,
         height=small_picture.height,
-        source_format="JPEG" if picture.format == "MPO" else str(picture.format),
+        source_format=_FORMAT_NAMES.get(str(picture.format), str(picture.format)),
         source_width=width,
         source_height=height,
     )
@@ -152,7 +159,7 @@ def _decode_errors_as_rejected(max_pixels: int) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (Rejected, MemoryError):
+    except (Rejected, MemoryError, ImportError):
         raise
     except UnidentifiedImageError as error:
         raise Rejected(_NOT_A_PICTURE) from error
@@ -162,8 +169,18 @@ def _decode_errors_as_rejected(max_pixels: int) -> Iterator[None]:
         raise Rejected(_DAMAGED) from error
 
 
-def _check_pixels(picture: Image.Image, max_pixels: int) -> None:
+def _open(source: BinaryIO, heif: HeifPicture | None) -> ImageFile.ImageFile:
+    if heif is None:
+        return Image.open(source, formats=_FORMATS)
+    if heif.file_format is None:
+        raise Rejected(_UNSUPPORTED_HEIF)
+    return open_heif(source, heif)
+
+
+def _check_pixels(picture: Image.Image, heif: HeifPicture | None, max_pixels: int) -> None:
     pixels = picture.width * picture.height
+    if heif and heif.coded_size:
+        pixels = max(pixels, math.prod(heif.coded_size))  # a decoder crops a picture after it has decoded all of it
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         # A tile of a TIFF can be larger than the picture, and Pillow decodes the whole tile.
         tags = picture.tag_v2
@@ -171,6 +188,15 @@ def _check_pixels(picture: Image.Image, max_pixels: int) -> None:
         pixels = max(pixels, tile_pixels)
     if pixels > max_pixels:
         raise Rejected(f"The picture has {pixels:,} pixels; the limit is {max_pixels:,}.")
+
+
+def _crop(picture: Image.Image, heif: HeifPicture | None) -> Image.Image:
+    """Return the part of the picture that its owner wants to show."""
+    if heif and heif.file_format == "HEIC":
+        picture.load()  # the decoder crops the picture, which can change its size
+    box = heif.crop_box(picture.size) if heif else None
+    # Shrinking with a box would mix the pixels outside the box into the edges, so this copies the box.
+    return picture.crop(box) if box else picture
 
 
 def _decode_and_shrink(picture: Image.Image, max_edge: int) -> Image.Image:
