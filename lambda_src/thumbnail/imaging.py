@@ -193,7 +193,8 @@ def _check_pixels(picture: Image.Image, heif: HeifPicture | None, max_pixels: in
 def _crop(picture: Image.Image, heif: HeifPicture | None) -> Image.Image:
     """Return the part of the picture that its owner wants to show."""
     if heif and heif.file_format == "HEIC":
-        picture.load()  # the decoder crops the picture, which can change its size
+        # The decoder crops the picture, which can change its size. Later it cannot use an embedded thumbnail instead.
+        picture.load()
     box = heif.crop_box(picture.size) if heif else None
     # Shrinking with a box would mix the pixels outside the box into the edges, so this copies the box.
     return picture.crop(box) if box else picture

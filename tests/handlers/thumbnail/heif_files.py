@@ -25,6 +25,7 @@ def boxes(data: bytes) -> list[tuple[bytes, bytes]]:
     found = []
     while data:
         size, kind = struct.unpack_from(">I4s", data)
+        assert size >= 8, (size, kind)
         found.append((kind, data[8:size]))
         data = data[size:]
     return found
@@ -136,7 +137,8 @@ def with_long_ids(data: bytes) -> bytes:
         (b"meta", b"iinf"),
         lambda iinf: iinf[:6] + b"".join(lengthen_entry(entry) for _, entry in boxes(iinf[6:])),
     )
-    data = change_box(data, (b"meta", b"iref"), lengthen_iref)
+    if b"iref" in dict(boxes(content_of(data, b"meta")[4:])):
+        data = change_box(data, (b"meta", b"iref"), lengthen_iref)
     return change_box(data, (b"meta", b"iprp", b"ipma"), lengthen_ipma)
 
 
