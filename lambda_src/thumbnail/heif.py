@@ -62,6 +62,14 @@ class HeifPicture:
     colours: CodedColours | None
     """The colour space. None if it is unknown, or if the picture has an ICC profile, which is more exact."""
 
+    def open(self, source: BinaryIO) -> ImageFile.ImageFile:
+        """Open the file, whose `file_format` must not be None. Pillow decodes the pixels later.
+
+        Raises SyntaxError, or another error, if the file is damaged.
+        """
+        source.seek(0)
+        return AvifImagePlugin.AvifImageFile(source) if self.file_format == "AVIF" else _open_heic(source)
+
     def crop_box(self, size: tuple[int, int]) -> Box | None:
         """Return the visible part of a decoded picture of this size, or None if all of it is visible.
 
@@ -96,17 +104,8 @@ def read_heif(source: BinaryIO) -> HeifPicture | None:
     )
 
 
-def open_heif(source: BinaryIO, heif: HeifPicture) -> ImageFile.ImageFile:
-    """Open a picture whose `file_format` is not None. Pillow decodes the pixels later.
-
-    Raises SyntaxError, or another error, if the file is damaged.
-    """
-    source.seek(0)
-    return AvifImagePlugin.AvifImageFile(source) if heif.file_format == "AVIF" else _open_heic(source)
-
-
 def _open_heic(source: BinaryIO) -> ImageFile.ImageFile:
-    import pillow_heif  # noqa: PLC0415 - takes 10 ms, and most pictures are not HEIC
+    import pillow_heif  # noqa: PLC0415 - takes 15 ms
 
     options = pillow_heif.options
     options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False  # only the picture itself is needed

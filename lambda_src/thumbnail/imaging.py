@@ -1,8 +1,8 @@
 """Makes WebP thumbnails of pictures, without AWS, files or global state.
 
 The pictures come from strangers, so a picture may be an attack. `max_pixels` and the checks of the headers limit the
-memory that a picture can use. There is one gap: an AVIF can contain more pixels than its header says, and Pillow
-decodes all of them. So the caller must also limit memory (thumbnail.memory) and time.
+memory that a picture can use. There is one gap: an AVIF or a HEIC can contain more pixels than its header says, and its
+decoder decodes all of them. So the caller must also limit memory (thumbnail.memory) and time.
 """
 
 import io
@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 # If Pillow needs a plugin that is not imported yet, it imports all its forty plugins, which takes 13 ms. So this module
 # imports the needed plugins, which takes 3 ms.
@@ -30,7 +30,9 @@ from PIL.Image import Resampling, Transpose
 
 from thumbnail.colours import black_and_white_levels, to_eight_bits, to_resizable, to_srgb
 from thumbnail.headers import MAX_EXIF_BYTES, check_headers
-from thumbnail.heif import HeifPicture, open_heif, read_heif
+
+if TYPE_CHECKING:
+    from thumbnail.heif import HeifPicture
 
 _FORMATS = tuple(
     plugin.format
@@ -126,7 +128,7 @@ def make_thumbnail(source: BinaryIO, *, max_edge: int, max_pixels: int) -> Thumb
     _check_range("max_pixels", max_pixels, _PILLOW_MAX_PIXELS)
     with _decode_errors_as_rejected(max_pixels):
         check_headers(source)
-        heif = read_heif(source)
+        heif = _read_heif(source)
         with _open(source, heif) as picture:
             _check_pixels(picture, heif, max_pixels)
             visible_picture = _crop(picture, heif)
@@ -169,15 +171,25 @@ def _decode_errors_as_rejected(max_pixels: int) -> Iterator[None]:
         raise Rejected(_DAMAGED) from error
 
 
-def _open(source: BinaryIO, heif: HeifPicture | None) -> ImageFile.ImageFile:
+def _read_heif(source: BinaryIO) -> "HeifPicture | None":
+    """Return what an AVIF or a HEIC says about itself. Return None for a file in any other format."""
+    source.seek(0)
+    if source.read(8)[4:] != b"ftyp":  # the first box of all files with boxes, such as AVIF, HEIC and MP4
+        return None
+    from thumbnail.heif import read_heif  # noqa: PLC0415 - takes 5 ms, and most pictures are in other formats
+
+    return read_heif(source)
+
+
+def _open(source: BinaryIO, heif: "HeifPicture | None") -> ImageFile.ImageFile:
     if heif is None:
         return Image.open(source, formats=_FORMATS)
     if heif.file_format is None:
         raise Rejected(_UNSUPPORTED_HEIF)
-    return open_heif(source, heif)
+    return heif.open(source)
 
 
-def _check_pixels(picture: Image.Image, heif: HeifPicture | None, max_pixels: int) -> None:
+def _check_pixels(picture: Image.Image, heif: "HeifPicture | None", max_pixels: int) -> None:
     pixels = picture.width * picture.height
     if heif and heif.coded_size:
         pixels = max(pixels, math.prod(heif.coded_size))  # a decoder crops a picture after it has decoded all of it
@@ -190,7 +202,7 @@ def _check_pixels(picture: Image.Image, heif: HeifPicture | None, max_pixels: in
         raise Rejected(f"The picture has {pixels:,} pixels; the limit is {max_pixels:,}.")
 
 
-def _crop(picture: Image.Image, heif: HeifPicture | None) -> Image.Image:
+def _crop(picture: Image.Image, heif: "HeifPicture | None") -> Image.Image:
     """Return the part of the picture that its owner wants to show."""
     if heif and heif.file_format == "HEIC":
         # The decoder crops the picture, which can change its size. Later it cannot use an embedded thumbnail instead.

@@ -335,6 +335,12 @@ def test_damaged_boxes_are_rejected_quickly_and_before_a_decoder_reads_them(data
     assert_rejected(data, "damaged")
 
 
+def test_a_heic_that_is_larger_than_its_header_says_is_rejected() -> None:
+    source = good_picture("heic")
+    size = source.index(b"ispe") + 8
+    assert_rejected(source[:size] + struct.pack(">II", 100, 75) + source[size + 8 :], "damaged")
+
+
 # The process is new, because a process that has used memory before can use it again, in spite of the limit.
 PROGRAM_WITH_LITTLE_MEMORY = """
 import sys
