@@ -4,6 +4,8 @@ Pillow does not crop an AVIF as its file says, and does not report its colour sp
 iPhones, at all. The package pillow-heif can.
 """
 
+import io
+import re
 import struct
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
@@ -22,6 +24,9 @@ _MAX_BRANDS_BYTES = 512
 
 _FORMATS: dict[bytes, Literal["AVIF", "HEIC"]] = {b"av01": "AVIF", b"hvc1": "HEIC"}
 _TRANSFORMS = frozenset({b"clap", b"irot", b"imir"})
+
+# The entry of EXIF in the list of items: version 2 with 16-bit ids, or version 3 with 32-bit ids (23008-12, 9.2).
+_EXIF_ITEM = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))Exif", re.DOTALL)
 
 # `irot` turns a picture anticlockwise by a number of quarters. Then `imir` exchanges top and bottom (0) or left and
 # right (1). ISO/IEC 23008-12:2022, 6.5.10 and 6.5.12.
@@ -68,7 +73,7 @@ class HeifPicture:
         Raises SyntaxError, or another error, if the file is damaged.
         """
         source.seek(0)
-        return AvifImagePlugin.AvifImageFile(source) if self.file_format == "AVIF" else _open_heic(source)
+        return _open_avif(source) if self.file_format == "AVIF" else _open_heic(source)
 
     def crop_box(self, size: tuple[int, int]) -> Box | None:
         """Return the visible part of a decoded picture of this size, or None if all of it is visible.
@@ -93,7 +98,8 @@ def read_heif(source: BinaryIO) -> HeifPicture | None:
     header = source.read(_MAX_BRANDS_BYTES)
     if header[4:8] != b"ftyp" or _BRANDS.isdisjoint(_brands(header)):
         return None
-    picture = read_shown_picture(header + source.read())
+    source.seek(0)
+    picture = read_shown_picture(source.read())
     is_avif = picture.coding == b"av01"  # the decoder of HEIC crops and turns the picture
     return HeifPicture(
         file_format=_FORMATS.get(picture.coding),
@@ -102,6 +108,11 @@ def read_heif(source: BinaryIO) -> HeifPicture | None:
         transposition=_transposition(picture) if is_avif else None,
         colours=_colours(picture),
     )
+
+
+def _open_avif(source: BinaryIO) -> ImageFile.ImageFile:
+    # Pillow rejects a picture whose EXIF is broken, but browsers show it. So EXIF gets the kind of an unknown item.
+    return AvifImagePlugin.AvifImageFile(io.BytesIO(_EXIF_ITEM.sub(rb"\1skip", source.read())))
 
 
 def _open_heic(source: BinaryIO) -> ImageFile.ImageFile:

@@ -217,6 +217,19 @@ def test_the_orientation_in_exif_does_not_turn_the_picture(file_format: str, ori
     assert is_close(pixel(turned, 0.25, 0.25), GREEN)
 
 
+@pytest.mark.parametrize("is_animated", [False, True], ids=["still", "animated"])
+@pytest.mark.parametrize("file_format", OPTIONS)
+def test_a_picture_with_broken_exif_is_shown(file_format: str, *, is_animated: bool) -> None:
+    exif = Image.Exif()
+    exif[pictures.ORIENTATION + 1] = 6
+    frames = [pictures.scene(), Image.new("RGB", SIZE)]
+    options = OPTIONS[file_format] | {"exif": exif.tobytes(), "save_all": is_animated, "append_images": frames[1:]}
+    source = pictures.save(frames[0], file_format, **options)
+    header = exif.tobytes()[6:10]
+    assert header in source
+    assert_shows_scene(thumbnail_of(source.replace(header, b"rubb")))
+
+
 @pytest.mark.parametrize("file_format", OPTIONS)
 def test_the_orientation_in_xmp_does_not_turn_the_picture(file_format: str) -> None:
     source = pictures.save(pictures.scene(), file_format, xmp=XMP % 1, **OPTIONS[file_format])
