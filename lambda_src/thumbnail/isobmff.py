@@ -18,10 +18,11 @@ _MAX_DERIVATIONS = 4
 # An item of these kinds is made from other items. A phone stores a large picture as a `grid` of small items.
 _DERIVED_KINDS = frozenset({b"grid", b"iden", b"iovl"})
 
+# A file can have these boxes in place of items: frames that are not AV1, or one item in a shorter form.
+_OTHER_PICTURES = frozenset({b"moov", b"mini"})
+
 # ISO/IEC 14496-12: lengths of the fields before the first box in some boxes. A full box begins with its version.
 _FULL_BOX, _SAMPLE_DESCRIPTIONS, _VISUAL_SAMPLE_ENTRY = 4, 8, 78
-
-_Boxes = list[tuple[bytes, memoryview]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class ShownPicture:
 def read_shown_picture(data: bytes) -> ShownPicture:
     """Return the picture that a viewer shows, with its properties.
 
-    Raises ValueError or struct.error if the boxes are damaged, or if there are far too many.
+    Raises ValueError, LookupError or struct.error if the boxes are damaged, or if there are far too many.
     """
     boxes = _first_boxes(memoryview(data))
     major_brand = bytes(boxes[b"ftyp"][:4])
@@ -50,8 +51,11 @@ def read_shown_picture(data: bytes) -> ShownPicture:
         frames = _av1_frames(boxes[b"moov"])
         if frames:
             return frames
-    if b"meta" in boxes:
-        return _primary_item(_first_boxes(boxes[b"meta"][_FULL_BOX:]))
+    meta = _first_boxes(boxes.get(b"meta", memoryview(b""))[_FULL_BOX:])
+    if b"pitm" in meta:
+        return _primary_item(meta)
+    if boxes.keys().isdisjoint(_OTHER_PICTURES):
+        raise ValueError("the file has no picture")
     return ShownPicture(coding=b"", properties=())
 
 
@@ -93,8 +97,6 @@ def _table(boxes: Mapping[bytes, memoryview], kind: bytes) -> memoryview:
 
 
 def _primary_item(meta: Mapping[bytes, memoryview]) -> ShownPicture:
-    if b"pitm" not in meta:
-        return ShownPicture(coding=b"", properties=())
     primary = _item_id(meta[b"pitm"], _FULL_BOX, is_long=meta[b"pitm"][0] > 0)
     properties = _first_boxes(_table(meta, b"iprp"))
     all_properties = list(_boxes(properties[b"ipco"]))

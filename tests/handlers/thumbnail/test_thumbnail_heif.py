@@ -304,9 +304,12 @@ def test_another_kind_of_heif_is_rejected_as_not_supported(kind: bytes) -> None:
     assert_rejected(other_brand.replace(b"hvc1", kind), "^The picture is a kind of HEIF that is not supported")
 
 
-def test_a_sequence_without_a_still_picture_is_rejected_as_not_supported() -> None:
-    sequence = good_picture("heic").replace(b"ftypheic", b"ftyphevc").replace(b"meta", b"moov")
-    assert_rejected(sequence, "^The picture is a kind of HEIF that is not supported")
+@pytest.mark.parametrize("kind", [b"moov", b"mini"])
+def test_a_file_without_items_is_rejected_as_not_supported_or_as_damaged(kind: bytes) -> None:
+    source = good_picture("heic")
+    assert_rejected(source.replace(b"meta", kind), "^The picture is a kind of HEIF that is not supported")
+    assert_rejected(source.replace(b"meta", b"free"), "damaged")
+    assert_rejected(source.replace(b"pitm", b"free"), "damaged")
 
 
 def test_a_file_that_only_its_other_brands_declare_as_heif_is_read() -> None:
