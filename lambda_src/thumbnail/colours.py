@@ -65,8 +65,8 @@ def to_srgb(small_picture: Image.Image, colours: Colours) -> Image.Image:
 
     Light of an HDR picture that is brighter than white paper becomes white.
     """
-    if small_picture.mode == "La":
-        small_picture = small_picture.convert("LA")
+    if small_picture.mode in {"La", "RGBa"}:  # the colours are already multiplied by the transparency
+        small_picture = small_picture.convert(small_picture.mode.upper())
     if small_picture.mode not in {"LA", "RGBA"}:
         return _opaque_to_srgb(small_picture, colours)
     rgb = _opaque_to_srgb(small_picture.convert(small_picture.mode.removesuffix("A")), colours)

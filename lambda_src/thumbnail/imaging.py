@@ -1,15 +1,16 @@
 """Makes WebP thumbnails of pictures, without AWS, files or global state.
 
 The pictures come from strangers, so a picture may be an attack. `max_pixels` and the checks of the headers limit the
-memory that a picture can use. There is one gap: an AVIF can contain more pixels than its header says, and Pillow
-decodes all of them. So the caller must also limit memory (thumbnail.memory) and time.
+memory that a picture can use. There is one gap: an AVIF or a HEIC can contain more pixels than its header says, and its
+decoder decodes all of them. So the caller must also limit memory (thumbnail.memory) and time.
 """
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 from PIL.Image import Resampling, Transpose
@@ -22,7 +23,10 @@ from thumbnail.opening import format_of, open_picture
 from thumbnail.png_decoding import decode_sixteen_bits, has_sixteen_bit_transparency
 from thumbnail.rejections import UnsupportedError
 
-_NOT_A_PICTURE = "The file is not a picture in a supported format (JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP)."
+if TYPE_CHECKING:
+    from thumbnail.heif import HeifPicture
+
+_NOT_A_PICTURE = "The file is not a picture in a supported format (JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP)."
 _DAMAGED = "The picture is damaged or incomplete."
 
 # Pillow itself rejects pictures with more pixels. The number is twice the default of the global variable
@@ -130,7 +134,7 @@ def _decode_errors_as_rejected(source: BinaryIO, max_pixels: int) -> Iterator[No
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (Rejected, MemoryError):
+    except (Rejected, MemoryError, ImportError):
         raise
     except Image.DecompressionBombError as error:
         raise Rejected(f"The picture has too many pixels; the limit is {max_pixels:,}.") from error
@@ -152,12 +156,15 @@ class _Decoded(NamedTuple):
 
 
 def _decode(source: BinaryIO, max_edge: int, max_pixels: int) -> _Decoded:
-    picture, colours = open_picture(source)
+    picture, colours, heif = open_picture(source)
     with picture:
-        _check_pixels(picture, max_pixels)
-        size, file_format = picture.size, str(picture.format)
-        small_picture = to_srgb(_decode_and_shrink(picture, source, max_edge), colours)
-        return _Decoded(small_picture, _upright_transposition(picture), file_format, size)
+        _check_pixels(picture, heif, max_pixels)
+        visible_picture = _crop(picture, heif) if heif else picture
+        size = visible_picture.size
+        small_picture = to_srgb(_decode_and_shrink(visible_picture, source, max_edge), colours)
+        transposition = heif.transposition if heif else _upright_transposition(picture)
+    file_format = (heif and heif.file_format) or str(picture.format)
+    return _Decoded(small_picture, transposition, file_format, size)
 
 
 def _decode_without_end(source: BinaryIO, max_edge: int, max_pixels: int) -> _Decoded:
@@ -168,8 +175,10 @@ def _decode_without_end(source: BinaryIO, max_edge: int, max_pixels: int) -> _De
     return decoded
 
 
-def _check_pixels(picture: Image.Image, max_pixels: int) -> None:
+def _check_pixels(picture: Image.Image, heif: "HeifPicture | None", max_pixels: int) -> None:
     pixels = picture.width * picture.height
+    if heif and heif.coded_size:
+        pixels = max(pixels, math.prod(heif.coded_size))  # a decoder crops a picture after it has decoded all of it
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         # A tile of a TIFF can be larger than the picture, and Pillow decodes the whole tile.
         tags = picture.tag_v2
@@ -177,6 +186,16 @@ def _check_pixels(picture: Image.Image, max_pixels: int) -> None:
         pixels = max(pixels, tile_pixels)
     if pixels > max_pixels:
         raise Rejected(f"The picture has {pixels:,} pixels; the limit is {max_pixels:,}.")
+
+
+def _crop(picture: Image.Image, heif: "HeifPicture") -> Image.Image:
+    """Return the part of the picture that its owner wants to show."""
+    if heif.file_format == "HEIC":
+        # The decoder crops the picture, which can change its size. Later it cannot use an embedded thumbnail instead.
+        picture.load()
+    box = heif.crop_box(picture.size)
+    # Shrinking with a box would mix the pixels outside the box into the edges, so this copies the box.
+    return picture.crop(box) if box else picture
 
 
 def _decode_and_shrink(picture: Image.Image, source: BinaryIO, max_edge: int) -> Image.Image:

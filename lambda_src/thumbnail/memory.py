@@ -12,8 +12,9 @@ def limit_memory(extra_bytes: int) -> Iterator[None]:
     """Inside the `with` block, limit the process to `extra_bytes` more virtual memory than it has at the start.
 
     If a Lambda function exceeds its memory, Lambda kills it, and the log does not show which picture was the cause.
-    With this limit the decoder raises an error instead: Pillow raises MemoryError, and its AVIF decoder (libavif)
-    raises RuntimeError. Only Linux enforces the limit; on other systems the function does nothing.
+    With this limit the decoder raises an error instead: Pillow raises MemoryError, and the decoders of AVIF and HEIC
+    (libavif and libheif) raise RuntimeError or ValueError. Only Linux enforces the limit; on other systems the function
+    does nothing.
     """
     if sys.platform != "linux":
         yield

@@ -111,8 +111,11 @@ def test_a_real_photo_becomes_a_thumbnail_and_an_item(example: ThumbnailExample)
 
 
 FILES_BY_FORMAT = {
-    file_format: pictures.save(pictures.scene(), file_format)
-    for file_format in ("PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
+    "HEIC": pictures.heic(pictures.scene()),
+    **{
+        file_format: pictures.save(pictures.scene(), file_format)
+        for file_format in ("PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
+    },
 }
 
 

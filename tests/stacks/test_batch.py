@@ -179,14 +179,27 @@ def test_the_image_contains_only_the_program_and_the_imaging_code_of_the_functio
     files = {path.relative_to(image).as_posix() for path in image.rglob("*") if path.is_file()}
     program = {path.relative_to(ROOT).as_posix() for path in (ROOT / "containers/batch/batch").glob("*.py")}
     imaging = {
-        f"lambda_src/thumbnail/{name}.py" for name in ("__init__", "colours", "headers", "imaging", "limits", "memory")
+        f"lambda_src/thumbnail/{name}.py"
+        for name in (
+            "__init__",
+            "coded_colours",
+            "colours",
+            "headers",
+            "heif",
+            "imaging",
+            "isobmff",
+            "limits",
+            "memory",
+        )
     }
     assert files == {DOCKERFILE, "containers/batch/requirements.txt", *program, *imaging}
 
 
-def test_the_image_the_function_and_the_tests_have_the_same_pillow() -> None:
+def test_the_image_the_function_and_the_tests_have_the_same_decoders() -> None:
     image = locked_versions(ROOT / "containers/batch/requirements.txt")
-    assert image["pillow"] == locked_versions(ROOT / "lambda_src/thumbnail/requirements.txt")["pillow"]
+    function = locked_versions(ROOT / "lambda_src/thumbnail/requirements.txt")
+    for name in ("pillow", "pillow-heif"):
+        assert image[name] == function[name]
     tests = locked_versions(ROOT / "requirements-dev.txt")
     assert {name: tests[name] for name in image} == image, "`make lock` makes them equal"
 

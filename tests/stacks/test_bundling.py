@@ -55,9 +55,10 @@ def test_compiled_code_fits_the_processor_and_the_python_of_lambda(package: str,
         assert tag is None or tag[1] in (PYTHON_OF_LAMBDA, "abi3"), path
 
 
-def test_pillow_has_the_codecs_that_the_lesson_names(tmp_path: Path) -> None:
+def test_a_bundle_has_the_codecs_that_the_lesson_names(tmp_path: Path) -> None:
     names = {path.name.split("-")[0].split(".")[0] for path in build_bundle("thumbnail", tmp_path).rglob("*.so*")}
     assert {"_imaging", "_imagingcms", "_webp", "_avif", "libjpeg", "libtiff", "libwebp", "libavif"} <= names
+    assert {"_pillow_heif", "libheif", "libde265"} <= names
 
 
 @every_package

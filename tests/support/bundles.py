@@ -48,8 +48,10 @@ BUNDLES: Mapping[str, Bundle] = {
         environment={"SOURCE_REPOSITORY": "x", "TARGET_REPOSITORY": "x", "IMAGE_TAG": "x"},
     ),
     "thumbnail": Bundle(
-        from_wheels=POWERTOOLS | {"PIL", "pillow.libs"},
-        compiled=("PIL", "pillow.libs", "wrapt"),
+        from_wheels=POWERTOOLS
+        | {"PIL", "pillow.libs"}
+        | {"pillow_heif", "pillow_heif.libs", "_pillow_heif.cpython-314-aarch64-linux-gnu.so"},
+        compiled=("PIL", "pillow.libs", "wrapt"),  # the handler imports pillow_heif later, only for a HEIC
         environment=dict.fromkeys(
             ("THUMBNAILS_BUCKET", "METADATA_TABLE", "MAX_EDGE", "MAX_BYTES", "MAX_PIXELS", "MAX_DECODING_BYTES"), "1"
         ),

@@ -11,7 +11,7 @@ from tests.handlers.thumbnail import pictures
 from thumbnail.imaging import Rejected, Thumbnail, make_thumbnail
 
 MAX_EDGE, MAX_PIXELS = 80, 50_000_000
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIC", "TIFF", "BMP")
 
 
 @functools.cache

@@ -9,9 +9,12 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import pillow_heif
 from PIL import Image, ImageCms, PngImagePlugin
 
 from tests.handlers.thumbnail.raw import HEIGHT, SHORT, SIZE, WIDTH, png, png_chunk, split, tiff
+
+pillow_heif.register_heif_opener()  # then Pillow can write HEIC, which it calls HEIF
 
 Picture = Callable[[], bytes]
 
@@ -40,6 +43,21 @@ def save(image: Image.Image, file_format: str, **options: Any) -> bytes:
 def jpeg(size: tuple[int, int] = SIZE, **options: Any) -> bytes:
     """Return a JPEG of the scene."""
     return save(scene(size), "JPEG", **{"quality": 95, "subsampling": 0, **options})
+
+
+AVIF_OPTIONS: dict[str, Any] = {"quality": 95, "subsampling": "4:4:4", "speed": 10}
+HEIC_OPTIONS: dict[str, Any] = {"quality": 90, "chroma": 444}
+
+
+def heic(image: Image.Image, **options: Any) -> bytes:
+    """Return a HEIC of this image."""
+    return save(image, "HEIF", **{**HEIC_OPTIONS, **options})
+
+
+def _ten_bit_heic(mode: str, pixels: bytes) -> bytes:
+    file = io.BytesIO()
+    pillow_heif.from_bytes(f"{mode};16", SIZE, pixels).save(file, **HEIC_OPTIONS)
+    return file.getvalue()
 
 
 # --- pictures in colour ---
@@ -75,8 +93,15 @@ GOOD_PICTURES: dict[str, Picture] = {
     "webp": lambda: save(scene(), "WEBP", quality=95),
     "webp-lossless": lambda: save(scene(), "WEBP", lossless=True),
     "webp-animated": lambda: _with_black_second_frame("WEBP", quality=95),
-    "avif": lambda: save(scene(), "AVIF", quality=90, speed=10),
-    "avif-animated": lambda: _with_black_second_frame("AVIF", quality=90, speed=10),
+    "avif": lambda: save(scene(), "AVIF", **AVIF_OPTIONS),
+    "avif-animated": lambda: _with_black_second_frame("AVIF", **AVIF_OPTIONS),
+    "heic": lambda: heic(scene()),
+    "heic-10": lambda: _ten_bit_heic("RGB", _to_16_bits(scene(), "<")),
+    "heic-grid": lambda: heic(scene(), tile_size=64),
+    "heic-two-pictures": lambda: _with_black_second_frame("HEIF", **HEIC_OPTIONS),
+    "heic-second-picture": lambda: heic(
+        Image.new("RGB", SIZE), save_all=True, append_images=[scene()], primary_index=1
+    ),
     "tiff": lambda: save(scene(), "TIFF"),
     "tiff-lzw": lambda: save(scene(), "TIFF", compression="tiff_lzw"),
     "tiff-jpeg": lambda: save(scene(), "TIFF", compression="jpeg", quality=95),
@@ -131,6 +156,8 @@ GREY_PICTURES: dict[str, Picture] = {
     "png-16": lambda: png(16, 0, grey_bars(">H", 0, 65535)),
     "png-16-alpha": lambda: png(16, 4, b"".join(grey + b"\xff\xff" for grey in split(grey_bars(">H", 0, 65535), 2))),
     "gif": lambda: save(_grey_image(), "GIF"),
+    "heic": lambda: heic(_grey_image()),
+    "heic-10": lambda: _ten_bit_heic("L", grey_bars("<H", 0, 65535)),
     "tiff-16": lambda: tiff([16], 1, grey_bars("<H", 0, 65535)),
     "tiff-16-big-endian": lambda: tiff([16], 1, grey_bars(">H", 0, 65535), ">"),
     "tiff-16-lzw": lambda: save(
@@ -205,6 +232,8 @@ TRANSPARENT_PICTURES: dict[str, Picture] = {
     "gif": lambda: save(_half_transparent_palette(), "GIF", transparency=0),
     "webp": lambda: save(_half_transparent(), "WEBP", quality=95),
     "avif": lambda: save(_half_transparent(), "AVIF", quality=90, speed=10),
+    "heic": lambda: heic(_half_transparent()),
+    "heic-premultiplied": lambda: heic(_half_transparent().convert("RGBa")),
     "tiff": lambda: save(_half_transparent(), "TIFF"),
     "tiff-premultiplied": lambda: tiff(
         [8] * 4, 2, _half_transparent().convert("RGBa").tobytes(), tags={338: (SHORT, [1])}

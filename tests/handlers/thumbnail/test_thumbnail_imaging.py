@@ -92,6 +92,7 @@ FORMATS_WITH_ORIENTATION: list[tuple[str, dict[str, object]]] = [
     ("PNG", {}),
     ("WEBP", {"quality": 95}),
     ("AVIF", {"quality": 90, "speed": 10}),
+    ("HEIF", pictures.HEIC_OPTIONS),
     ("TIFF", {}),
     ("TIFF", {"compression": "tiff_lzw"}),  # Pillow loads a compressed TIFF with different code
 ]
@@ -116,7 +117,7 @@ def test_a_picture_with_broken_exif_is_not_rejected(file_format: str, exif: byte
     assert_shows_scene(thumbnail_of(picture))
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
 def test_a_thumbnail_contains_no_metadata(file_format: str) -> None:
     source = pictures.picture_with_all_metadata(file_format)
     assert SECRET in source
@@ -136,6 +137,8 @@ def test_a_thumbnail_contains_no_metadata(file_format: str) -> None:
         ("RGBA", "PNG", {}),
         ("P", "PNG", {}),
         ("RGB", "WEBP", {"quality": 95}),
+        ("RGB", "AVIF", {"quality": 90, "speed": 10}),
+        ("RGB", "HEIF", pictures.HEIC_OPTIONS),
         ("RGB", "TIFF", {}),
         ("YCbCr", "TIFF", {}),
     ],
@@ -237,7 +240,7 @@ def test_limits_out_of_range_are_an_error(max_edge: int, max_pixels: int) -> Non
         thumbnail_of(good_picture("jpeg"), max_edge, max_pixels)
 
 
-@pytest.mark.parametrize("name", ["jpeg", "tiff-lzw", "webp", "avif"])
+@pytest.mark.parametrize("name", ["jpeg", "tiff-lzw", "webp", "avif", "heic"])
 def test_a_file_on_disk_gives_the_same_thumbnail_as_bytes_in_memory(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(good_picture(name))
