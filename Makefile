@@ -18,6 +18,10 @@ export CDK_DISABLE_VERSION_CHECK := true
 # Python writes bytecode. Otherwise each of the many processes would compile all its imports.
 export PYTHONDONTWRITEBYTECODE :=
 export PHOTO KEYS
+# The CDK CLI deploys into AWS_REGION. boto3 reads only AWS_DEFAULT_REGION, so `make doctor` would check another region.
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
 BIN := .venv/bin
 CDK := node_modules/.bin/cdk
 # Three processes even on two processors, because much of the time is waiting. One of them deploys and tests the deployment.
