@@ -53,7 +53,8 @@ def run_checks(account: Account, stacks: Sequence[Stack], profile: str, architec
     for stack in stacks:
         if stack.name in deployed:
             yield from _stack_results(account, deployed[stack.name], profile, architecture)
-    updated = [stack for stack in stacks if stack.name in deployed and _status(deployed[stack.name]) in DEPLOYED]
+    running = {name for name, description in deployed.items() if description["StackStatus"] in DEPLOYED}
+    updated = [stack for stack in stacks if stack.name in running]
     new = [stack for stack in stacks if stack not in updated]
     checks: list[tuple[str, Check, Sequence[Stack]]] = [
         ("CDK bootstrap", _bootstrap, stacks),
@@ -75,12 +76,8 @@ def _answered(subject: str, check: Check, account: Account, stacks: Sequence[Sta
         yield Result(State.UNKNOWN, subject, f"AWS does not say ({error})")
 
 
-def _status(deployed: "StackTypeDef") -> str:
-    return deployed["StackStatus"]
-
-
 def _stack_results(account: Account, deployed: "StackTypeDef", profile: str, architecture: str) -> Iterator[Result]:
-    name, status = deployed["StackName"], _status(deployed)
+    name, status = deployed["StackName"], deployed["StackStatus"]
     errors = [*profile_errors([deployed], profile), *architecture_errors([deployed], architecture)]
     if errors:
         yield from errors
