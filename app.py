@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk.aws_logs import RetentionDays
 
 from config import from_context
 from settings_checks import ConfigError
 from stacks._app import new_app, tag_and_check
 from stacks._bundling import ROOT
+from stacks._organization import follow_organization_rules, long_retention
+from stacks._stores import removal_policy
 from stacks.api import ApiStack
 from stacks.batch import BatchStack
 from stacks.cron import CronStack
@@ -45,7 +48,10 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
             **additional,
         }
 
-    log_settings: dict[str, Any] = {"log_retention": config.log_retention}
+    retention: RetentionDays = (
+        long_retention(config.log_retention) if config.organization_rules else config.log_retention
+    )
+    log_settings: dict[str, Any] = {"log_retention": retention}
     alarm_settings: dict[str, Any] = {"alarm_email": config.alarm_email}
     watch_settings: dict[str, Any] = {**log_settings, **alarm_settings, "watch_closely": config.watch_closely}
     processor_settings: dict[str, Any] = {"architecture": config.architecture}
@@ -68,6 +74,8 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     LightsailStack(**stack_parameters("lightsail", bundle=config.lightsail_bundle_or_default), **alarm_settings)
     BatchStack(**stack_parameters("batch", max_edge=max_edge), **job_settings)
 
+    if config.organization_rules:
+        follow_organization_rules(app, removal=removal_policy(retain_data=config.retain_data))
     tag_and_check(app)
     return app
 

@@ -57,6 +57,9 @@ class Config:
     of the API, and metrics of each checked site's speed and certificate. docs/decisions.md has the cost."""
     alarm_email: str | None = None
     """E-mail address that receives the alarms. With None, you see alarms only in the AWS console."""
+    organization_rules: bool = False
+    """Whether to follow more of the rules of AWS Control Tower: keys in KMS, versions of all objects, logs of a year.
+    It needs alarm_email, and costs $1 a month for each stack with logs. docs/security.md has the rules and the cost."""
 
     thumbnail_max_edge: int = 256
     """Longest edge of a thumbnail in pixels. With 256, two thumbnails fit side by side on a phone."""

@@ -148,6 +148,10 @@ def check_settings(config: "Config") -> None:
         _check_schedule("batch_schedule", config.batch_schedule)
     if config.batch_monthly_budget is not None and config.alarm_email is None:
         raise ConfigError("batch_monthly_budget: also set alarm_email, which is the address for the budget's mails.")
+    if config.organization_rules and config.alarm_email is None:
+        raise ConfigError(
+            "organization_rules: also set alarm_email, because the rules require an action of each alarm."
+        )
     if config.lightsail_ssh_cidr is not None:
         _check_ssh(config.lightsail_ssh_cidr)
     if config.lightsail_blueprint == "wordpress" and config.lightsail_bundle_or_default.startswith("nano"):

@@ -18,6 +18,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from config import from_context
+from scripts.aws_errors import explain
+from scripts.doctor.report import Result, State
 from settings_checks import ConfigError
 
 if TYPE_CHECKING:
@@ -33,29 +35,26 @@ def deployed_stacks(prefix: str) -> Sequence["StackTypeDef"]:
     return [stack for page in pages for stack in page["Stacks"] if stack["StackName"].startswith(f"{prefix}-")]
 
 
-def profile_errors(stacks: Sequence["StackTypeDef"], profile: str) -> Iterator[str]:
-    """Yield an error for each stack that is deployed with another profile."""
+def profile_errors(stacks: Sequence["StackTypeDef"], profile: str) -> Iterator[Result]:
+    """Yield a result for each stack that is deployed with another profile."""
     for stack in stacks:
         deployed = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}.get("profile", profile)
         if deployed != profile:
-            yield (
-                f"{stack['StackName']} is deployed with the profile {deployed}. "
-                f"Update it with: make deploy PROFILE={deployed}\n"
-                f"       or deploy {profile} beside it: make deploy PROFILE={profile} PREFIX=mine"
-            )
+            remedy = f"make deploy PROFILE={deployed}, or deploy beside it: make deploy PROFILE={profile} PREFIX=mine"
+            text = f"is deployed with the profile {deployed}, not {profile}"
+            yield Result(State.FAILS, stack["StackName"], text, remedy)
 
 
-def architecture_errors(stacks: Sequence["StackTypeDef"], architecture: str) -> Iterator[str]:
-    """Yield an error for each stack whose instances have another processor type."""
+def architecture_errors(stacks: Sequence["StackTypeDef"], architecture: str) -> Iterator[Result]:
+    """Yield a result for each stack whose instances have another processor type."""
     for stack in stacks:
         images = [parameter["ParameterValue"] for parameter in stack.get("Parameters", [])]
         for image in (image for image in images if image.startswith(AMI_PARAMETER)):
             deployed = "arm64" if "arm64" in image else "x86_64"
             if deployed != architecture:
-                yield (
-                    f"the instances of {stack['StackName']} are {deployed}, and their tasks cannot move to "
-                    f"{architecture}.\n       Destroy the stack first: make destroy STACK={stack['StackName']}"
-                )
+                text = f"has instances of the type {deployed}, and their tasks cannot move to {architecture}"
+                remedy = f"destroy the stack first: make destroy STACK={stack['StackName']}"
+                yield Result(State.FAILS, stack["StackName"], text, remedy)
 
 
 def main() -> None:
@@ -74,11 +73,11 @@ def main() -> None:
     except ConfigError as error:
         sys.exit(f"error: {error}")
     except (BotoCoreError, ClientError) as error:
-        sys.exit(f"error: cannot use an AWS account ({error}). Try: aws configure")
+        sys.exit(f"error: {explain(error)}")
     updated = [stack for stack in stacks if any(fnmatchcase(stack["StackName"], pattern) for pattern in patterns)]
     errors = [*profile_errors(stacks, arguments.profile), *architecture_errors(updated, architecture)]
-    for message in errors:
-        print(f"error: {message}", file=sys.stderr)
+    for result in errors:
+        print(f"error: {result.subject} {result.text}\n       {result.remedy}", file=sys.stderr)
     sys.exit(1 if errors else 0)
 
 

@@ -17,6 +17,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
+from scripts.aws_errors import explain
+
 NEVER_WORKED = ("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 """The statuses of a stack whose first deployment failed."""
 DELETE_FAILED = "DELETE_FAILED"
@@ -299,7 +301,7 @@ def main() -> None:
     except RecoveryError as error:
         sys.exit(f"error: {error}")
     except (BotoCoreError, ClientError) as error:
-        sys.exit(f"error: AWS refused a request ({error})")
+        sys.exit(f"error: {explain(error)}")
 
 
 def _client(service: str) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from scripts.aws_errors import explain
 from scripts.manifests import show_manifests
 
 if TYPE_CHECKING:
@@ -28,8 +29,14 @@ STATES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED"
 
 
 def stack_outputs(prefix: str) -> dict[str, str]:
-    """Return the outputs of the deployed stack. Raises botocore's errors: ClientError if no stack exists."""
-    (stack,) = boto3.client("cloudformation").describe_stacks(StackName=f"{prefix}-batch")["Stacks"]
+    """Return the outputs of the deployed stack. Exit with an error if no stack exists. Raises botocore's errors."""
+    name = f"{prefix}-batch"
+    try:
+        (stack,) = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            sys.exit(f"error: {name} does not exist in this account and region. Try: make deploy STACK={name}")
+        raise
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
@@ -108,7 +115,7 @@ def main() -> int:
         print("==> results of the children")
         all_processed = show_manifests(boto3.client("s3"), deployed["OutputBucketName"], job_id, arguments.children)
     except (BotoCoreError, ClientError) as error:
-        sys.exit(f"error: {error}{_next_commands(running_job)}")
+        sys.exit(f"error: {explain(error)}{_next_commands(running_job)}")
     except KeyboardInterrupt:
         print(f"\nThe progress is not shown any more.{_next_commands(running_job)}")
         return 130

@@ -1,1 +1,1 @@
-"""Programs that maintainers run: for costs, documents, checkov and upgrades."""
+"""Programs that maintainers run: for costs, documents, checkov, cfn-guard and upgrades."""

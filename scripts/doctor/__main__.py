@@ -8,7 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import BotoCoreError
 
+from config import from_context
+from scripts.aws_errors import explain
 from scripts.doctor.account import Account
 from scripts.doctor.checks import run_checks
 from scripts.doctor.needs import Stack, stacks_of
@@ -29,7 +32,12 @@ def main() -> None:
         stacks = _stacks(arguments.stack.split(), {**settings, "profile": arguments.profile})
     except ConfigError as error:
         sys.exit(f"error: {error}")
-    if not print_results(run_checks(Account(boto3.Session()), stacks, arguments.profile)):
+    try:
+        account = Account(boto3.Session())
+    except BotoCoreError as error:
+        sys.exit(f"error: {explain(error)}")
+    architecture = from_context({**settings, "profile": arguments.profile}).architecture
+    if not print_results(run_checks(account, stacks, arguments.profile, architecture)):
         sys.exit(
             "error: this deployment would fail. Solve the problems above, or skip this check: make deploy DOCTOR=no"
         )

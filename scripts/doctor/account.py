@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
@@ -18,16 +21,18 @@ https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html"""
 class UnansweredError(Exception):
     """AWS gave no answer. For example, a permission is missing, or the region does not have the service."""
 
+    def __init__(self, error: BotoCoreError | ClientError) -> None:
+        super().__init__(error.response["Error"]["Code"] if isinstance(error, ClientError) else str(error))
+        self.error = error
+
 
 def _question(method: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
     @wraps(method)
     def ask(*arguments: Parameters.args, **options: Parameters.kwargs) -> Answer:
         try:
             return method(*arguments, **options)
-        except ClientError as error:
-            raise UnansweredError(error.response["Error"]["Code"]) from error
-        except BotoCoreError as error:
-            raise UnansweredError(str(error)) from error
+        except (BotoCoreError, ClientError) as error:
+            raise UnansweredError(error) from error
 
     return ask
 
@@ -164,10 +169,12 @@ class Account:
         return True
 
     @_question
-    def stacks(self) -> dict[str, tuple[str, str | None]]:
-        """Return the status and the tag `profile` of every CloudFormation stack, by the name of the stack."""
-        stacks = {}
-        for stack in self._pages("cloudformation", "describe_stacks", "Stacks"):
-            tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
-            stacks[stack["StackName"]] = (stack["StackStatus"], tags.get("profile"))
-        return stacks
+    def stacks(self) -> dict[str, "StackTypeDef"]:
+        """Return the description of every CloudFormation stack, by the name of the stack."""
+        return {stack["StackName"]: stack for stack in self._pages("cloudformation", "describe_stacks", "Stacks")}
+
+    @_question
+    def is_protected(self, stack_name: str) -> bool:
+        """Whether a stack is protected from deletion. AWS says it only for a single stack (boto3 #2907)."""
+        (stack,) = self._client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
+        return bool(stack.get("EnableTerminationProtection"))

@@ -3,12 +3,18 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from scripts.aws_errors import problem_and_remedy
+from scripts.check_profile import architecture_errors, profile_errors
 from scripts.doctor.account import Account, UnansweredError
 from scripts.doctor.needs import Stack
 from scripts.doctor.report import Result, State
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
 """Statuses of stacks that run and can be updated."""
@@ -23,15 +29,15 @@ ZONES = 2
 Check = Callable[[Account, Sequence[Stack]], Iterator[Result]]
 
 
-def run_checks(account: Account, stacks: Sequence[Stack], profile: str) -> Iterator[Result]:
+def run_checks(account: Account, stacks: Sequence[Stack], profile: str, architecture: str) -> Iterator[Result]:
     """Yield the results of all checks. A check that AWS does not answer is `unknown` and never `fine`."""
-    try:
-        number, who = account.identity()
-    except UnansweredError as error:
-        yield Result(State.FAILS, "credentials", f"AWS does not accept them ({error})", "aws configure")
-        return
     if account.region is None:
         yield Result(State.FAILS, "region", "no region is set", "export AWS_REGION=eu-west-1, or: aws configure")
+        return
+    try:
+        number, who = account.identity()
+    except UnansweredError as unanswered:
+        yield Result(State.FAILS, "credentials", *problem_and_remedy(unanswered.error))
         return
     yield Result(State.FINE, "credentials", f"{who} in account {number}, region {account.region}")
     try:
@@ -44,9 +50,12 @@ def run_checks(account: Account, stacks: Sequence[Stack], profile: str) -> Itera
             "allow cloudformation:DescribeStacks",
         )
         deployed = {}
-    yield from _stack_results(stacks, deployed, profile)
-    new = [stack for stack in stacks if deployed.get(stack.name, ("", None))[0] not in DEPLOYED]
-    updated = [stack for stack in stacks if stack not in new]
+    for stack in stacks:
+        if stack.name in deployed:
+            yield from _stack_results(account, deployed[stack.name], profile, architecture)
+    running = {name for name, description in deployed.items() if description["StackStatus"] in DEPLOYED}
+    updated = [stack for stack in stacks if stack.name in running]
+    new = [stack for stack in stacks if stack not in updated]
     checks: list[tuple[str, Check, Sequence[Stack]]] = [
         ("CDK bootstrap", _bootstrap, stacks),
         ("Free plan", _free_plan, stacks),
@@ -67,27 +76,38 @@ def _answered(subject: str, check: Check, account: Account, stacks: Sequence[Sta
         yield Result(State.UNKNOWN, subject, f"AWS does not say ({error})")
 
 
-def _stack_results(
-    stacks: Sequence[Stack], deployed: Mapping[str, tuple[str, str | None]], profile: str
-) -> Iterator[Result]:
-    for stack in stacks:
-        status, tag = deployed.get(stack.name, ("", None))
-        if not status:
-            continue
-        if tag not in (None, profile):
-            remedy = f"make deploy PROFILE={tag}, or deploy beside it: make deploy PROFILE={profile} PREFIX=mine"
-            yield Result(State.FAILS, stack.name, f"is deployed with the profile {tag}, not {profile}", remedy)
-        elif status in DEPLOYED:
-            yield Result(State.FINE, stack.name, f"is deployed ({status}) and will be updated")
-        elif status == "REVIEW_IN_PROGRESS":  # somebody stopped a deployment before it started
-            yield Result(State.FINE, stack.name, f"has no resources yet ({status}) and will be created")
-        elif status in FAILED_CREATION and profile == "sandbox":  # production protects its stacks
-            yield Result(State.FINE, stack.name, f"has failed before ({status}); the deployment deletes it first")
-        elif status.endswith("_IN_PROGRESS"):
-            yield Result(State.FAILS, stack.name, f"is changing now ({status})", "wait until it ends")
-        else:
-            remedy = f"make recover STACK={stack.name} PROFILE={profile}"
-            yield Result(State.FAILS, stack.name, f"is in the status {status}, which cannot be updated", remedy)
+def _stack_results(account: Account, deployed: "StackTypeDef", profile: str, architecture: str) -> Iterator[Result]:
+    name, status = deployed["StackName"], deployed["StackStatus"]
+    errors = [*profile_errors([deployed], profile), *architecture_errors([deployed], architecture)]
+    if errors:
+        yield from errors
+    elif status in DEPLOYED:
+        yield Result(State.FINE, name, f"is deployed ({status}) and will be updated")
+    elif status == "REVIEW_IN_PROGRESS":  # somebody stopped a deployment before it started
+        yield Result(State.FINE, name, f"has no resources yet ({status}) and will be created")
+    elif status in FAILED_CREATION:
+        yield _failed_creation(account, name, status, profile)
+    elif status.endswith("_IN_PROGRESS"):
+        yield Result(State.FAILS, name, f"is changing now ({status})", "wait until it ends")
+    else:
+        yield Result(State.FAILS, name, f"is in the status {status}, which cannot be updated", _recover(name, profile))
+
+
+def _failed_creation(account: Account, name: str, status: str, profile: str) -> Result:
+    try:
+        is_protected = account.is_protected(name)
+    except UnansweredError as error:
+        return Result(
+            State.UNKNOWN, name, f"has failed before ({status}); AWS does not say if it is protected ({error})"
+        )
+    if is_protected:
+        text = f"has failed before ({status}), and is protected, so the deployment cannot delete it"
+        return Result(State.FAILS, name, text, _recover(name, profile))
+    return Result(State.FINE, name, f"has failed before ({status}); the deployment deletes it first")
+
+
+def _recover(name: str, profile: str) -> str:
+    return f"make recover STACK={name} PROFILE={profile}"
 
 
 def _bootstrap(account: Account, stacks: Sequence[Stack]) -> Iterator[Result]:

@@ -228,6 +228,7 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
             set_policy(LOG_GROUP, "DeletionPolicy", "Delete"),
             "may be lost",
         ),
+        M("logs without their key", "api", add("AWS::KMS::Key"), "may be lost: its DeletionPolicy"),
         M("server without its address", "lightsail", set_policy(STATIC_IP, "DeletionPolicy", "Delete"), "may be lost"),
         M("table without recovery", "api cron thumbnail", unset(TABLE, RECOVERY), "no point-in-time recovery"),
         M("table without protection", "api", unset(TABLE, "DeletionProtectionEnabled"), "not protected"),

@@ -37,8 +37,9 @@ NO_STORES: Mapping[str, str] = {
     "AWS::Scheduler::Schedule": "all its data is in the template",
 }
 """Types that look like stores, and the reason why they are not."""
-NEEDED_BY_STORES = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Lightsail::StaticIp")
-"""Resources that a retained store needs. For example, a bucket without its policy accepts requests without TLS."""
+NEEDED_BY_STORES = ("AWS::KMS::Key", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Lightsail::StaticIp")
+"""Resources that a retained store needs. For example, a bucket without its policy accepts requests without TLS, and
+nobody can read a log group without its key."""
 
 RETAINING_POLICIES = {"DeletionPolicy": ("Retain", "RetainExceptOnCreate"), "UpdateReplacePolicy": ("Retain",)}
 """The values that retain a store. RetainExceptOnCreate is enough, because a failed first deployment has no data yet."""

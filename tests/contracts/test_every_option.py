@@ -13,6 +13,7 @@ from tools.templates import synthesize, templates_in
 
 OPTIONS = {
     "alarm_email": "me@example.com",
+    "organization_rules": "true",
     "web_certificate_arn": "arn:aws:acm:us-east-1:000000000000:certificate/0f",
     "thumbnail_concurrency": "50",
     "batch_instance_types": "c7g.large",

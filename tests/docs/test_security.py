@@ -11,10 +11,10 @@ import pytest
 
 from config import PROFILES
 from tests.support.apps import templates
-from tools.checkov import DOCUMENT, Finding, acknowledged, without_hash
+from tools.acknowledged import CHECKOV, CONTROL_TOWER, DOCUMENT, Finding, acknowledged, without_hash
 
 TEXT = DOCUMENT.read_text(encoding="utf-8")
-TABLES = {prefix: dict(acknowledged(TEXT, prefix)) for prefix in ("CKV", "CT")}
+TABLES = {prefix: dict(acknowledged(TEXT, prefix)) for prefix in (CHECKOV, CONTROL_TOWER)}
 every_table = pytest.mark.parametrize("prefix", TABLES)
 
 
@@ -44,7 +44,7 @@ def test_no_finding_is_acknowledged_twice(prefix: str) -> None:
 
 def test_a_row_without_a_profile_is_for_both_profiles() -> None:
     row = "| CKV_AWS_1 | encryption | `api/Notes`, `cron/Results` (sandbox) | No secrets. |\n"
-    assert dict(acknowledged(row)) == {
+    assert dict(acknowledged(row, CHECKOV)) == {
         Finding("CKV_AWS_1", "api", "Notes", "sandbox"): "No secrets.",
         Finding("CKV_AWS_1", "api", "Notes", "production"): "No secrets.",
         Finding("CKV_AWS_1", "cron", "Results", "sandbox"): "No secrets.",

@@ -12,6 +12,7 @@ import boto3
 import botocore.session
 import pytest
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from botocore.validate import validate_parameters
 
 from scripts.doctor.account import Account
@@ -87,20 +88,23 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Account]:
     return make
 
 
-def deployed(*stacks: tuple[str, str, str]) -> Answers:
-    """Return CloudFormation's answer for stacks with a name, a status and a profile."""
+def deployed(*stacks: tuple[str, str, str], protected: bool = False) -> Callable[[Any], Answers]:
+    """Return CloudFormation's answers for stacks with a name, a status and a profile.
+
+    Only the answer for a single stack says whether the stack is protected from deletion.
+    """
     created = datetime(2026, 11, 28, tzinfo=UTC)
-    return {
-        "Stacks": [
-            {
-                "StackName": name,
-                "StackStatus": status,
-                "CreationTime": created,
-                "Tags": [{"Key": "profile", "Value": tag}],
-            }
-            for name, status, tag in stacks
-        ]
-    }
+    descriptions = [
+        {"StackName": name, "StackStatus": status, "CreationTime": created, "Tags": [{"Key": "profile", "Value": tag}]}
+        for name, status, tag in stacks
+    ]
+
+    def answer(parameters: Any) -> Answers:
+        asked = parameters.get("StackName")
+        protection = {"EnableTerminationProtection": protected} if asked else {}
+        return {"Stacks": [{**one, **protection} for one in descriptions if asked in (None, one["StackName"])]}
+
+    return answer
 
 
 @pytest.fixture
@@ -119,7 +123,7 @@ def stacks(profile: str = "sandbox", *examples: str) -> list[Stack]:
 
 def check(account: Account, profile: str = "sandbox", *examples: str) -> dict[str, Result]:
     """Return the results by subject."""
-    return {result.subject: result for result in run_checks(account, stacks(profile, *examples), profile)}
+    return {result.subject: result for result in run_checks(account, stacks(profile, *examples), profile, "arm64")}
 
 
 @pytest.mark.usefixtures("container_tool")
@@ -187,16 +191,17 @@ def test_without_permissions_everything_is_unknown_and_nothing_is_fine(
 
 
 def test_credentials_that_aws_rejects_end_the_checks(account: Callable[..., Account]) -> None:
-    (result,) = run_checks(account(sts__GetCallerIdentity="ExpiredToken"), stacks(), "sandbox")
+    (result,) = run_checks(account(sts__GetCallerIdentity="ExpiredToken"), stacks(), "sandbox", "arm64")
     assert (result.state, result.remedy) == (State.FAILS, "aws configure")
+    assert result.text.startswith("AWS does not accept the credentials (")
 
 
 @pytest.mark.usefixtures("container_tool")
 @pytest.mark.parametrize(
     ("status", "profile", "text", "remedy"),
     [
-        ("ROLLBACK_COMPLETE", "production", "cannot be updated", "make recover STACK=compute-api PROFILE=production"),
-        ("ROLLBACK_FAILED", "production", "cannot be updated", "make recover STACK=compute-api PROFILE=production"),
+        ("ROLLBACK_COMPLETE", "production", "is protected", "make recover STACK=compute-api PROFILE=production"),
+        ("ROLLBACK_FAILED", "production", "is protected", "make recover STACK=compute-api PROFILE=production"),
         ("DELETE_FAILED", "production", "cannot be updated", "make recover STACK=compute-api PROFILE=production"),
         ("UPDATE_IN_PROGRESS", "production", "is changing now", "wait until it ends"),
         ("CREATE_COMPLETE", "sandbox", "is deployed with the profile sandbox", "make deploy PROFILE=sandbox"),
@@ -205,7 +210,7 @@ def test_credentials_that_aws_rejects_end_the_checks(account: Callable[..., Acco
 def test_the_result_for_a_stack_that_cannot_be_deployed_contains_a_remedy(
     account: Callable[..., Account], status: str, profile: str, text: str, remedy: str
 ) -> None:
-    answer = deployed(("compute-api", status, profile))
+    answer = deployed(("compute-api", status, profile), protected=True)
     result = check(account(cloudformation__DescribeStacks=answer), "production", "api")["compute-api"]
     assert result.state is State.FAILS
     assert text in result.text
@@ -220,6 +225,7 @@ def test_the_result_for_a_stack_that_cannot_be_deployed_contains_a_remedy(
         ("ROLLBACK_FAILED", "sandbox", "the deployment deletes it first"),
         ("REVIEW_IN_PROGRESS", "sandbox", "will be created"),
         ("REVIEW_IN_PROGRESS", "production", "will be created"),
+        ("ROLLBACK_COMPLETE", "production", "the deployment deletes it first"),
     ],
 )
 def test_a_stack_that_the_cli_creates_again_does_not_stop_the_deployment(
@@ -230,6 +236,41 @@ def test_a_stack_that_the_cli_creates_again_does_not_stop_the_deployment(
     result = check(account(cloudformation__DescribeStacks=answer), profile, "api")["compute-api"]
     assert result.state is State.FINE
     assert text in result.text
+
+
+@pytest.mark.usefixtures("container_tool")
+def test_a_sandbox_stack_that_is_protected_must_be_recovered(account: Callable[..., Account]) -> None:
+    """A sandbox is protected if `retain_data` in config.py is True, or if a person has protected it."""
+    answer = deployed(("compute-api", "ROLLBACK_COMPLETE", "sandbox"), protected=True)
+    result = check(account(cloudformation__DescribeStacks=answer), "sandbox", "api")["compute-api"]
+    assert (result.state, result.remedy) == (State.FAILS, "make recover STACK=compute-api PROFILE=sandbox")
+
+
+@pytest.mark.usefixtures("container_tool")
+def test_an_unanswered_question_for_the_protection_is_unknown(account: Callable[..., Account]) -> None:
+    answer = deployed(("compute-api", "ROLLBACK_COMPLETE", "sandbox"))
+
+    def answer_only_for_all(parameters: Any) -> Answers:
+        if "StackName" in parameters:
+            raise ClientError({"Error": {"Code": "Throttling", "Message": "no"}}, "DescribeStacks")
+        return answer(parameters)
+
+    result = check(account(cloudformation__DescribeStacks=answer_only_for_all), "sandbox", "api")["compute-api"]
+    assert (result.state, result.remedy) == (State.UNKNOWN, "")
+    assert "AWS does not say if it is protected (Throttling)" in result.text
+
+
+@pytest.mark.usefixtures("container_tool")
+def test_another_processor_type_of_deployed_instances_fails(account: Callable[..., Account]) -> None:
+    """`make deploy` refuses this change, so `make doctor` must report it."""
+    parameter = {"ParameterKey": "Image", "ParameterValue": "/aws/service/ecs/optimized-ami/amazon-linux-2023/x"}
+    answer = deployed(("compute-ecs-ec2", "CREATE_COMPLETE", "sandbox"))({})
+    answer["Stacks"][0]["Parameters"] = [parameter]
+    result = check(account(cloudformation__DescribeStacks=answer), "sandbox", "ecs_ec2")["compute-ecs-ec2"]
+    assert (result.state, result.text) == (
+        State.FAILS,
+        "has instances of the type x86_64, and their tasks cannot move to arm64",
+    )
 
 
 def test_a_missing_container_tool_fails_only_stacks_with_images(

@@ -242,7 +242,7 @@ def test_make_passes_keys_that_look_like_an_option(submit_patch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     ("error", "expected_output"),
-    [(KeyboardInterrupt(), 130), (EndpointConnectionError(endpoint_url="https://batch"), "error: Could not connect")],
+    [(KeyboardInterrupt(), 130), (EndpointConnectionError(endpoint_url="https://batch"), "error: cannot reach AWS (")],
     ids=["ctrl-c", "network error"],
 )
 def test_if_the_display_of_a_job_stops_the_output_has_commands_for_the_job(
@@ -271,3 +271,15 @@ def test_after_a_failed_job_the_command_prints_reasons_and_returns_1(
     submit_patch.setattr(submit, "print_failure_reasons", lambda *_: print("why"))
     assert submit.main() == 1
     assert capsys.readouterr().out.splitlines()[1:4] == ["==> reasons from Batch", "why", "==> results of the children"]
+
+
+def test_a_missing_stack_is_reported_with_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Stubber(_client("cloudformation")) as stubber:
+        missing = "Stack with id mine-batch does not exist"
+        stubber.add_client_error("describe_stacks", "ValidationError", missing)
+        monkeypatch.setattr(boto3, "client", _client)
+        monkeypatch.setattr(sys, "argv", ["submit", "--prefix", "mine"])
+        with pytest.raises(
+            SystemExit, match=r"error: mine-batch does not exist in this account and region\. Try: make"
+        ):
+            submit.main()

@@ -80,10 +80,31 @@ def test_an_upgraded_version_keeps_its_extras_and_its_comment() -> None:
     assert upgrade.raise_pins(text, newest) == 'a = ["boto3==1.2", "moto[s3,sts]==6.0.1", # why\n "kept==2"]'
 
 
-def test_checkov_does_not_limit_the_versions_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    versions = {frozenset({"checkov"}): {"checkov": "3", "boto3": "0.1"}, frozenset({"boto3"}): {"boto3": "1.2"}}
+def test_separate_packages_do_not_limit_the_versions_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = "cdklabs-cdk-validator-cfnguard"
+    versions = {
+        frozenset({"checkov"}): {"checkov": "3", "boto3": "0.1"},
+        frozenset({guard}): {guard: "0.1", "boto3": "0.2"},
+        frozenset({"boto3"}): {"boto3": "1.2"},
+    }
     monkeypatch.setattr(upgrade, "resolve", lambda packages: versions[frozenset(packages)])
-    assert upgrade.newest_versions({"checkov", "boto3"}) == {"checkov": "3", "boto3": "1.2"}
+    assert upgrade.newest_versions({"checkov", guard, "boto3"}) == {"checkov": "3", guard: "0.1", "boto3": "1.2"}
+
+
+@pytest.mark.parametrize("package", sorted(upgrade.SEPARATE_PACKAGES))
+def test_every_separate_package_is_pinned(package: str) -> None:
+    assert re.search(rf'"{package}==', (ROOT / "pyproject.toml").read_text())
+
+
+@pytest.mark.parametrize("command", ["checkov", "guard"])
+def test_the_newest_templates_are_compared_with_the_acknowledged_findings(command: str) -> None:
+    assert f"make {command}" in [step.get("run") for step in WORKFLOWS["scheduled"]["jobs"]["test"]["steps"]]
+
+
+def test_pip_checks_the_hash_of_the_program_of_make_guard() -> None:
+    lock = (ROOT / "requirements-guard.txt").read_text()
+    assert re.findall(r"^[a-z-]+==", lock, re.MULTILINE) == ["cdklabs-cdk-validator-cfnguard=="]
+    assert "--hash=sha256:" in lock
 
 
 def test_every_version_bound_belongs_to_a_used_package() -> None:

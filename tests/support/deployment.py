@@ -17,6 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.project import SETTINGS
 from localaws.aws import Engine, LocalAws
 from localaws.urls import local_url
+from scripts.aws_errors import explain
+from scripts.check_profile import deployed_stacks
 from tests.handlers.thumbnail import pictures
 from tests.support.folders import ROOT
 from tests.support.make_local import MakeLocalRun, make_local
@@ -135,11 +137,11 @@ def _is_complete(session: pytest.Session) -> bool:
 def _deployment_in_account(prefix: str) -> Deployment:
     try:
         account = _account_client("sts").get_caller_identity()["Account"]
-        stacks = [stack["StackName"] for stack in _account_client("cloudformation").describe_stacks()["Stacks"]]
+        stacks = deployed_stacks(prefix)
     except (BotoCoreError, ClientError) as error:
-        pytest.exit(f"cannot reach an AWS account ({error}); try: aws configure", returncode=1)
-    if not any(name.startswith(f"{prefix}-") for name in stacks):
-        pytest.exit(f"no stack {prefix}-… in account {account}; deploy first: make deploy", returncode=1)
+        pytest.exit(explain(error), returncode=1)
+    if not stacks:
+        pytest.exit(f"no stack {prefix}-… in account {account} and this region. Try: make deploy", returncode=1)
     endpoint = os.environ.get("AWS_ENDPOINT_URL")  # if this variable is set, it is the URL of the local AWS
     if endpoint is None:
         return Deployment(client=_account_client, prefix=prefix)

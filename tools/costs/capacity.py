@@ -10,6 +10,10 @@ from tools.templates import Template
 FARGATE_SPOT = 0.3
 """The price of a Spot task, as a part of the regular price. AWS changes this price often. https://aws.amazon.com/fargate/pricing/"""
 
+DETAILED_METRICS = 7
+"""The number of metrics of an instance that AWS bills with detailed monitoring.
+https://aws.amazon.com/cloudwatch/pricing/"""
+
 Properties = dict[str, Any]
 
 
@@ -57,6 +61,8 @@ def machine_parts(template: Template, price: str, launch: Properties, subnets: l
     for device in launch["BlockDeviceMappings"]:
         disk = device["Ebs"]
         yield Part("disks of instances", count * disk["VolumeSize"], disk["VolumeType"])
+    if launch.get("Monitoring", {}).get("Enabled"):
+        yield Part("detailed monitoring, metrics", count * DETAILED_METRICS, "metric")
     own_subnets = [template["Resources"][logical_id(subnet)] for subnet in subnets if not isinstance(subnet, str)]
     if any(subnet["Properties"]["MapPublicIpOnLaunch"] for subnet in own_subnets):
         yield hourly_part("addresses of instances", "address", count)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import config
 from stacks import _web_service, api_gateway, batch_job, ecr, ecs_ec2, fargate, lightsail, lightsail_watch
 from tools.costs import idle, work
+from tools.costs.capacity import DETAILED_METRICS
 from tools.costs.prices import HOURS, PRICES
 from tools.costs.sums import Sums
 from tools.templates import resources
@@ -210,6 +211,18 @@ def _decisions(sums: Sums) -> Table:
     ]
 
 
+def _organization_rules(sums: Sums) -> Table:
+    stacks_with_logs = sum(bool(resources(template, "AWS::Logs::LogGroup")) for template in sums.sandbox.values())
+    (group,) = resources(sums.sandbox["ecs_ec2"], "AWS::AutoScaling::AutoScalingGroup").values()
+    keys = stacks_with_logs * PRICES["kms-key"].usd
+    metrics = int(group["Properties"]["MinSize"]) * DETAILED_METRICS * PRICES["metric"].usd
+    return ("", "additional cost a month, without data"), [
+        (f"a key in KMS for each of the {stacks_with_logs} stacks with logs", f"${keys:.2f}"),
+        ("detailed monitoring of the two instances of ecs_ec2", f"${metrics:.2f}"),
+        ("all stacks together", f"${keys + metrics:.2f}"),
+    ]
+
+
 TABLES: Mapping[str, Callable[[Sums], Table]] = {
     "api": _api,
     "batch": _batch,
@@ -219,5 +232,6 @@ TABLES: Mapping[str, Callable[[Sums], Table]] = {
     "ecr": _ecr,
     "lightsail": _lightsail,
     "lightsail_settings": _lightsail_settings,
+    "organization_rules": _organization_rules,
     "thumbnail": _thumbnail,
 }

@@ -171,6 +171,7 @@ BILLED: Mapping[str, Callable[[Template, Properties], Iterator[Part]]] = {
     "AWS::ECS::Cluster": _cluster,
     "AWS::ECS::Service": _service,
     "AWS::ElasticLoadBalancingV2::LoadBalancer": _load_balancer,
+    "AWS::KMS::Key": lambda _template, _key: iter([Part("key of the logs", 1, "kms-key")]),
     "AWS::Lambda::Version": _version,
     "AWS::Lightsail::Alarm": lambda _template, _alarm: iter([]),
     "AWS::Lightsail::Bucket": lambda _template, bucket: iter([_lightsail_part("bucket", bucket["BundleId"])]),

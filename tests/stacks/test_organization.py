@@ -1,0 +1,121 @@
+"""With the setting `organization_rules`, the stacks follow more rules of AWS Control Tower.
+
+`make guard` checks the rules themselves. These tests check what the rules do not see.
+"""
+
+from typing import Any
+
+import pytest
+from aws_cdk.aws_logs import RetentionDays
+
+from config import PROFILES
+from stacks._organization import long_retention
+from tests.support.apps import STACKS, template_with, templates
+from tools.costs import idle
+from tools.costs.prices import total
+from tools.templates import Template, resources
+
+RULES = {"organization_rules": "true", "alarm_email": "me@example.com"}
+WITH_LOGS = sorted(set(STACKS) - {"lightsail"})
+every_profile = pytest.mark.parametrize("profile", PROFILES)
+
+
+def buckets(profile: str, stem: str) -> dict[str, Any]:
+    return {
+        name: bucket["Properties"]
+        for name, bucket in resources(template_with(stem, profile=profile, **RULES), "AWS::S3::Bucket").items()
+    }
+
+
+@every_profile
+@pytest.mark.parametrize("stem", WITH_LOGS)
+def test_every_log_group_of_a_stack_has_the_key_of_the_stack(profile: str, stem: str) -> None:
+    template = template_with(stem, profile=profile, **RULES)
+    ((name, key),) = resources(template, "AWS::KMS::Key").items()
+    log_groups = [group["Properties"] for group in resources(template, "AWS::Logs::LogGroup").values()]
+    assert {(str(group["KmsKeyId"]), group["RetentionInDays"]) for group in log_groups} == {
+        (str({"Fn::GetAtt": [name, "Arn"]}), 365)
+    }
+    assert key["DeletionPolicy"] == ("Delete" if profile == "sandbox" else "RetainExceptOnCreate")
+    assert key["Properties"]["PendingWindowInDays"] == 7
+
+
+def test_only_the_logs_of_this_account_and_region_may_use_the_key() -> None:
+    (key,) = resources(template_with("cron", **RULES), "AWS::KMS::Key").values()
+    (statement,) = [
+        each for each in key["Properties"]["KeyPolicy"]["Statement"] if "Service" in each["Principal"]
+    ]  # the others are for the account, and for everybody
+    assert statement["Principal"] == {
+        "Service": {"Fn::Join": ["", ["logs.", {"Ref": "AWS::Region"}, ".amazonaws.com"]]}
+    }
+    partition, region, account = ({"Ref": f"AWS::{name}"} for name in ("Partition", "Region", "AccountId"))
+    logs_of_account = {"Fn::Join": ["", ["arn:", partition, ":logs:", region, ":", account, ":*"]]}
+    assert statement["Condition"] == {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": logs_of_account}}
+
+
+def test_a_load_balancer_can_write_into_its_bucket() -> None:
+    """A load balancer can write only with S3's own key."""
+    algorithms = {
+        stem: {
+            rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
+            for bucket in buckets("production", stem).values()
+            for rule in bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        }
+        for stem in ("fargate", "ecs_ec2", "thumbnail", "batch", "api")
+    }
+    own, kms = {"AES256"}, {"aws:kms"}
+    assert algorithms == {"fargate": own, "ecs_ec2": own, "thumbnail": kms, "batch": kms, "api": kms}
+
+
+@every_profile
+@pytest.mark.parametrize("stem", ["thumbnail", "batch", "api"])
+def test_every_bucket_deletes_its_old_versions(profile: str, stem: str) -> None:
+    for bucket in buckets(profile, stem).values():
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        rules = bucket["LifecycleConfiguration"]["Rules"]
+        assert [rule["NoncurrentVersionExpiration"] for rule in rules] == [{"NoncurrentDays": 30}]
+
+
+def test_the_bucket_that_starts_a_function_keeps_its_notifications() -> None:
+    """A custom resource sets these notifications. CloudFormation would set the property at the same time."""
+    notifying = {
+        name for name, bucket in buckets("sandbox", "thumbnail").items() if "NotificationConfiguration" in bucket
+    }
+    assert [name[:10] for name in notifying] == ["Thumbnails"]
+
+
+def test_the_access_log_of_the_api_is_kept_for_a_year_too() -> None:
+    ((_, bucket),) = buckets("sandbox", "api").items()
+    assert bucket["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == 365
+
+
+def test_the_zones_of_the_instances_are_those_of_their_subnets() -> None:
+    template = template_with("ecs_ec2", **RULES)
+    (group,) = resources(template, "AWS::AutoScaling::AutoScalingGroup").values()
+    subnets = [template["Resources"][each["Ref"]]["Properties"] for each in group["Properties"]["VPCZoneIdentifier"]]
+    assert group["Properties"]["AvailabilityZones"] == [subnet["AvailabilityZone"] for subnet in subnets]
+
+
+@pytest.mark.parametrize(
+    ("retention", "longer"),
+    [
+        (RetentionDays.ONE_DAY, RetentionDays.ONE_YEAR),
+        (RetentionDays.SIX_MONTHS, RetentionDays.ONE_YEAR),
+        (RetentionDays.ONE_YEAR, RetentionDays.ONE_YEAR),
+        (RetentionDays.TEN_YEARS, RetentionDays.TEN_YEARS),
+        (RetentionDays.INFINITE, RetentionDays.INFINITE),
+    ],
+)
+def test_logs_that_are_kept_longer_than_a_year_stay_so(retention: RetentionDays, longer: RetentionDays) -> None:
+    assert long_retention(retention) == longer
+
+
+@every_profile
+def test_the_rules_cost_as_much_as_the_document_says(profile: str) -> None:
+    """docs/security.md has this amount: seven keys, and the metrics of two instances."""
+
+    def cost(stacks: dict[str, Template]) -> float:
+        return total(part for template in stacks.values() for part in idle.parts(template))
+
+    with_rules = {stem: template_with(stem, profile=profile, **RULES) for stem in STACKS}
+    assert cost(with_rules) - cost(templates(profile)) == pytest.approx(7 * 1.00 + 2 * 7 * 0.30)
