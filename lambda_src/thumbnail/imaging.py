@@ -27,8 +27,11 @@ from PIL import (
 )
 from PIL.Image import Resampling, Transpose
 
+from thumbnail import tiff
 from thumbnail.colours import black_and_white_levels, to_eight_bits, to_resizable, to_srgb
 from thumbnail.headers import MAX_EXIF_BYTES, check_headers
+from thumbnail.rejections import Unsupported
+from thumbnail.tiff_layout import Layout
 
 _FORMATS = tuple(
     plugin.format
@@ -43,6 +46,7 @@ _FORMATS = tuple(
     )
 )
 _NOT_A_PICTURE = "The file is not a picture in a supported format (JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP)."
+_UNSUPPORTED = "The picture is of a kind that is not supported."
 _DAMAGED = "The picture is damaged or incomplete."
 
 # Pillow itself rejects pictures with more pixels. The number is twice the default of the global variable
@@ -121,8 +125,7 @@ def make_thumbnail(source: BinaryIO, *, max_edge: int, max_pixels: int) -> Thumb
     _check_range("max_pixels", max_pixels, _PILLOW_MAX_PIXELS)
     with _decode_errors_as_rejected(max_pixels):
         check_headers(source)
-        with Image.open(source, formats=_FORMATS) as picture:
-            _check_pixels(picture, max_pixels)
+        with _open(source, max_pixels) as picture:
             width, height = picture.size
             small_picture = to_srgb(_decode_and_shrink(picture, max_edge), picture.info.get("icc_profile"))
             transposition = _upright_transposition(picture)
@@ -156,19 +159,25 @@ def _decode_errors_as_rejected(max_pixels: int) -> Iterator[None]:
         raise
     except UnidentifiedImageError as error:
         raise Rejected(_NOT_A_PICTURE) from error
+    except Unsupported as error:
+        raise Rejected(_UNSUPPORTED) from error
     except Image.DecompressionBombError as error:
         raise Rejected(f"The picture has too many pixels; the limit is {max_pixels:,}.") from error
     except Exception as error:  # a damaged picture can make Pillow raise almost every kind of exception
         raise Rejected(_DAMAGED) from error
 
 
-def _check_pixels(picture: Image.Image, max_pixels: int) -> None:
-    pixels = picture.width * picture.height
-    if isinstance(picture, TiffImagePlugin.TiffImageFile):
-        # A tile of a TIFF can be larger than the picture, and Pillow decodes the whole tile.
-        tags = picture.tag_v2
-        tile_pixels = tags.get(TiffImagePlugin.TILEWIDTH, 0) * tags.get(TiffImagePlugin.TILELENGTH, 0)
-        pixels = max(pixels, tile_pixels)
+def _open(source: BinaryIO, max_pixels: int) -> Image.Image:
+    if tiff.is_tiff(source):
+        layout = Layout(source)
+        _check_pixels(layout.largest_area, max_pixels)
+        return tiff.decode(layout, source)
+    picture = Image.open(source, formats=_FORMATS)
+    _check_pixels(picture.width * picture.height, max_pixels)
+    return picture
+
+
+def _check_pixels(pixels: int, max_pixels: int) -> None:
     if pixels > max_pixels:
         raise Rejected(f"The picture has {pixels:,} pixels; the limit is {max_pixels:,}.")
 
@@ -183,7 +192,7 @@ def _decode_and_shrink(picture: Image.Image, max_edge: int) -> Image.Image:
     draft_result = picture.draft(None, (int(size[0] * _REDUCING_GAP), int(size[1] * _REDUCING_GAP)))
     box = draft_result[1] if draft_result else None
     resizable_picture = to_resizable(picture)
-    levels = black_and_white_levels(picture, resizable_picture) if resizable_picture.mode == "F" else None
+    levels = black_and_white_levels(picture) if resizable_picture.mode == "F" else None
     small_picture = resizable_picture.resize(size, Resampling.LANCZOS, box, _REDUCING_GAP)
     return to_eight_bits(small_picture, levels) if levels else small_picture
 
