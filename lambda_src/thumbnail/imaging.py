@@ -27,7 +27,7 @@ from PIL import (
 )
 from PIL.Image import Resampling, Transpose
 
-from thumbnail import tiff
+from thumbnail import bmp, tiff
 from thumbnail.colours import black_and_white_levels, to_eight_bits, to_resizable, to_srgb
 from thumbnail.headers import MAX_EXIF_BYTES, check_headers
 from thumbnail.rejections import Unsupported
@@ -172,6 +172,10 @@ def _open(source: BinaryIO, max_pixels: int) -> Image.Image:
         layout = Layout(source)
         _check_pixels(layout.largest_area, max_pixels)
         return tiff.decode(layout, source)
+    if bmp.is_bmp(source):
+        header = bmp.Bmp.read(source)
+        _check_pixels(header.width * header.height, max_pixels)
+        return bmp.decode(header, source)
     picture = Image.open(source, formats=_FORMATS)
     _check_pixels(picture.width * picture.height, max_pixels)
     return picture
