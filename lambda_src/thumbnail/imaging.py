@@ -5,26 +5,22 @@ memory that a picture can use. There is one gap: an AVIF or a HEIC can contain m
 decoder decodes all of them. So the caller must also limit memory (thumbnail.memory) and time.
 """
 
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from PIL import Image, PngImagePlugin, TiffImagePlugin
+from PIL import Image, PngImagePlugin
 from PIL.Image import Resampling, Transpose
 
-from thumbnail.colours import black_and_white_levels, to_eight_bits, to_resizable, to_srgb
-from thumbnail.encoding import encode
-from thumbnail.frames import first_frame_box, on_transparent_canvas
-from thumbnail.jpeg import MAX_EXIF_BYTES, with_two_endings
-from thumbnail.opening import format_of, open_picture
-from thumbnail.png_decoding import decode_sixteen_bits, has_sixteen_bit_transparency
-from thumbnail.rejections import UnsupportedError
-
-if TYPE_CHECKING:
-    from thumbnail.heif import HeifPicture
+from thumbnail.pictures.colours import black_and_white_levels, to_eight_bits, to_resizable, to_srgb
+from thumbnail.pictures.encoding import encode
+from thumbnail.pictures.frames import first_frame_box, on_transparent_canvas
+from thumbnail.pictures.jpeg import with_two_endings
+from thumbnail.pictures.opening import format_of, open_picture
+from thumbnail.pictures.png_decoding import decode_sixteen_bits, has_sixteen_bit_transparency
+from thumbnail.pictures.rejections import UnsupportedError
 
 _NOT_A_PICTURE = "The file is not a picture in a supported format (JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP)."
 _DAMAGED = "The picture is damaged or incomplete."
@@ -40,17 +36,6 @@ _WEBP_MAX_EDGE = 16_383
 # 1.9 gives only 42 dB. The factor 3 is no better for a JPEG, because the decoder scales only by powers of two.
 _REDUCING_GAP = 2.0
 
-# EXIF 2.32, section 4.6.4.A: for each orientation, the transposition that turns the picture upright.
-_ORIENTATION_TAG = 0x0112
-_TRANSPOSITIONS = {
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_270,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_90,
-}
 # These transpositions exchange width and height.
 _SIDEWAYS_TRANSPOSITIONS = frozenset(
     {Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90}
@@ -156,15 +141,15 @@ class _Decoded(NamedTuple):
 
 
 def _decode(source: BinaryIO, max_edge: int, max_pixels: int) -> _Decoded:
-    picture, colours, heif = open_picture(source)
+    def check_pixels(pixels: int) -> None:
+        if pixels > max_pixels:
+            raise Rejected(f"The picture has {pixels:,} pixels; the limit is {max_pixels:,}.")
+
+    picture, source_format, colours, transposition = open_picture(source, check_pixels)
     with picture:
-        _check_pixels(picture, heif, max_pixels)
-        visible_picture = _crop(picture, heif) if heif else picture
-        size = visible_picture.size
-        small_picture = to_srgb(_decode_and_shrink(visible_picture, source, max_edge), colours)
-        transposition = heif.transposition if heif else _upright_transposition(picture)
-    file_format = (heif and heif.file_format) or str(picture.format)
-    return _Decoded(small_picture, transposition, file_format, size)
+        size = picture.size
+        small_picture = to_srgb(_decode_and_shrink(picture, source, max_edge), colours)
+    return _Decoded(small_picture, transposition, source_format, size)
 
 
 def _decode_without_end(source: BinaryIO, max_edge: int, max_pixels: int) -> _Decoded:
@@ -173,29 +158,6 @@ def _decode_without_end(source: BinaryIO, max_edge: int, max_pixels: int) -> _De
     if decoded.picture.tobytes() != other.picture.tobytes():
         raise OSError("the last rows are missing")
     return decoded
-
-
-def _check_pixels(picture: Image.Image, heif: "HeifPicture | None", max_pixels: int) -> None:
-    pixels = picture.width * picture.height
-    if heif and heif.coded_size:
-        pixels = max(pixels, math.prod(heif.coded_size))  # a decoder crops a picture after it has decoded all of it
-    if isinstance(picture, TiffImagePlugin.TiffImageFile):
-        # A tile of a TIFF can be larger than the picture, and Pillow decodes the whole tile.
-        tags = picture.tag_v2
-        tile_pixels = tags.get(TiffImagePlugin.TILEWIDTH, 0) * tags.get(TiffImagePlugin.TILELENGTH, 0)
-        pixels = max(pixels, tile_pixels)
-    if pixels > max_pixels:
-        raise Rejected(f"The picture has {pixels:,} pixels; the limit is {max_pixels:,}.")
-
-
-def _crop(picture: Image.Image, heif: "HeifPicture") -> Image.Image:
-    """Return the part of the picture that its owner wants to show."""
-    if heif.file_format == "HEIC":
-        # The decoder crops the picture, which can change its size. Later it cannot use an embedded thumbnail instead.
-        picture.load()
-    box = heif.crop_box(picture.size)
-    # Shrinking with a box would mix the pixels outside the box into the edges, so this copies the box.
-    return picture.crop(box) if box else picture
 
 
 def _decode_and_shrink(picture: Image.Image, source: BinaryIO, max_edge: int) -> Image.Image:
@@ -209,7 +171,7 @@ def _decode_and_shrink(picture: Image.Image, source: BinaryIO, max_edge: int) ->
     draft_result = None if picture.info.get("is_lossless") else picture.draft(None, draft_size)
     box = draft_result[1] if draft_result else None
     resizable_picture = _to_resizable(picture, source)
-    levels = black_and_white_levels(picture, resizable_picture) if resizable_picture.mode == "F" else None
+    levels = black_and_white_levels(picture) if resizable_picture.mode == "F" else None
     small_picture = resizable_picture.resize(size, Resampling.LANCZOS, box, _REDUCING_GAP)
     return to_eight_bits(small_picture, levels) if levels else small_picture
 
@@ -227,16 +189,3 @@ def _thumbnail_size(width: int, height: int, max_edge: int) -> tuple[int, int]:
     if longest <= max_edge:
         return width, height
     return max(1, round(width * max_edge / longest)), max(1, round(height * max_edge / longest))
-
-
-def _upright_transposition(picture: Image.Image) -> Transpose | None:
-    """Return the transposition for the orientation in EXIF. Like browsers, it ignores the orientation in XMP."""
-    metadata = picture.info.get("exif", b"")
-    if not 0 < len(metadata) <= MAX_EXIF_BYTES or isinstance(picture, TiffImagePlugin.TiffImageFile):
-        return None  # Pillow has turned a TIFF
-    exif = Image.Exif()
-    try:
-        exif.load(metadata)
-        return _TRANSPOSITIONS.get(exif.get(_ORIENTATION_TAG, 1))
-    except Exception:  # noqa: BLE001 - some cameras write broken EXIF; their pictures are good
-        return None

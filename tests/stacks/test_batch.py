@@ -178,20 +178,8 @@ def test_the_image_contains_only_the_program_and_the_imaging_code_of_the_functio
     (image,) = [one for one in assembly("sandbox").glob("asset.*") if (one / DOCKERFILE).exists()]
     files = {path.relative_to(image).as_posix() for path in image.rglob("*") if path.is_file()}
     program = {path.relative_to(ROOT).as_posix() for path in (ROOT / "containers/batch/batch").glob("*.py")}
-    imaging = {
-        f"lambda_src/thumbnail/{name}.py"
-        for name in (
-            "__init__",
-            "coded_colours",
-            "colours",
-            "headers",
-            "heif",
-            "imaging",
-            "isobmff",
-            "limits",
-            "memory",
-        )
-    }
+    imaging = {f"lambda_src/thumbnail/{name}.py" for name in ("__init__", "imaging", "limits", "memory")}
+    imaging |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "lambda_src/thumbnail/pictures").glob("*.py")}
     assert files == {DOCKERFILE, "containers/batch/requirements.txt", *program, *imaging}
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from PIL import Image, ImageCms
 
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
-from thumbnail.encoding import encode
 from thumbnail.limits import Limits
 from thumbnail.memory import limit_memory
+from thumbnail.pictures.encoding import encode
 
 EDGE = 256
 """The longest edge of a thumbnail in pixels. A smaller picture keeps its size."""

@@ -127,7 +127,7 @@ GREY_LEVELS = (0, 64, 128, 255)
 def grey_bars(pixel_format: str, black: float = 0, white: float = 255) -> bytes:
     """Return the pixels of the bars in a struct format. `black` and `white` are the values of the outer bars."""
     levels = (black + (white - black) * grey / 255 for grey in GREY_LEVELS)
-    cells = (struct.pack(pixel_format, level if pixel_format[-1] == "f" else round(level)) for level in levels)
+    cells = (struct.pack(pixel_format, level if pixel_format[-1] in "efd" else round(level)) for level in levels)
     return b"".join(cell * (WIDTH // len(GREY_LEVELS)) for cell in cells) * HEIGHT
 
 
@@ -246,11 +246,17 @@ def _half_transparent_grey(left_grey: int) -> bytes:
     return (bytes((left_grey, 0)) * (WIDTH // 2) + bytes((128, 255)) * (WIDTH // 2)) * HEIGHT
 
 
+def _half_transparent_grey_16(left_grey: int) -> bytes:
+    return b"".join(bytes((value, value)) for value in _half_transparent_grey(left_grey))
+
+
 TRANSPARENT_GREY_PICTURES: dict[str, Picture] = {
     "png": lambda: png(8, 4, _half_transparent_grey(255)),
     "png-key": lambda: png(8, 0, _halves("L", 7, 128).tobytes(), png_chunk(b"tRNS", b"\0\7")),
     "tiff": lambda: tiff([8, 8], 1, _half_transparent_grey(0), tags={338: (SHORT, [2])}),
     "tiff-premultiplied": lambda: tiff([8, 8], 1, _half_transparent_grey(0), tags={338: (SHORT, [1])}),
+    "tiff-16": lambda: tiff([16, 16], 1, _half_transparent_grey_16(255), tags={338: (SHORT, [2])}),
+    "tiff-16-premultiplied": lambda: tiff([16, 16], 1, _half_transparent_grey_16(0), tags={338: (SHORT, [1])}),
 }
 
 

@@ -8,8 +8,8 @@ SIZE = WIDTH, HEIGHT = 320, 200
 
 Entries = Mapping[int, tuple[int, Sequence[int]]]
 """The type and the values of each tag of a TIFF directory."""
-SHORT, LONG, RATIONAL = 3, 4, 5
-_STRUCT_CODES = {SHORT: "H", LONG: "L", RATIONAL: "L"}
+BYTE, SHORT, LONG, RATIONAL = 1, 3, 4, 5
+_STRUCT_CODES = {BYTE: "B", SHORT: "H", LONG: "L", RATIONAL: "L"}
 
 
 def split(data: bytes, size: int) -> list[bytes]:

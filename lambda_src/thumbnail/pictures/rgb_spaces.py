@@ -8,7 +8,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from thumbnail.matrices import Matrix, apply, diagonal, inverse, multiply
+from thumbnail.pictures.matrices import Matrix, apply, diagonal, inverse, multiply
 
 SRGB_GAMMA = 2.2
 """The exponent that is closest to the transfer function of sRGB."""

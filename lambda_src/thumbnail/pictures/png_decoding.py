@@ -7,8 +7,8 @@ from typing import IO, BinaryIO, cast
 
 from PIL import Image, ImageChops, PngImagePlugin
 
-from thumbnail.png import PALETTE, SIGNATURE, Png
-from thumbnail.splice import SplicedFile
+from thumbnail.pictures.png import PALETTE, SIGNATURE, Png
+from thumbnail.pictures.splice import SplicedFile
 
 _HIGHEST_DEPTH = 16
 

@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from PIL import Image, ImageFilter
 
-from thumbnail.matrices import Vector, apply
-from thumbnail.rgb_spaces import CodedColours, RgbSpace
+from thumbnail.pictures.matrices import Vector, apply
+from thumbnail.pictures.rgb_spaces import CodedColours, RgbSpace
 
 PQ, HLG = 16, 18
 """The codes of the two HDR transfer functions (ITU-T H.273, table 3)."""

@@ -12,8 +12,8 @@ from typing import BinaryIO, cast
 
 from PIL import Image
 
-from thumbnail.rejections import UnsupportedError
-from thumbnail.splice import SplicedFile
+from thumbnail.pictures.rejections import UnsupportedError
+from thumbnail.pictures.splice import SplicedFile
 
 MAX_EXIF_BYTES = 1 << 20
 """Maximum size of the EXIF metadata. A camera writes at most 64 KB."""

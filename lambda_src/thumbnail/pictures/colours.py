@@ -5,13 +5,11 @@ sRGB.
 """
 
 import io
-import math
-from typing import cast
 
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from thumbnail.hdr import HLG, PQ, hdr_to_srgb
-from thumbnail.rgb_spaces import Colours, RgbSpace
+from thumbnail.pictures.hdr import HLG, PQ, hdr_to_srgb
+from thumbnail.pictures.rgb_spaces import Colours, RgbSpace
 
 _TO_FULL_RANGE = [min(max(round((value - 16) * 255 / 219), 0), 255) for value in range(256)]
 """The narrow range of video, from 16 for black to 235 for white, as full range."""
@@ -30,27 +28,17 @@ def to_resizable(picture: Image.Image) -> Image.Image:
     if picture.mode == "1":
         return picture.convert("L")
     if picture.mode.startswith("I"):
-        return picture.convert("F")  # the box filter does not support 16-bit pixels, and overflows with 32-bit pixels
+        return picture.convert("F")  # the box filter does not support 16-bit pixels
     return picture
 
 
-def black_and_white_levels(picture: Image.Image, resizable_picture: Image.Image) -> tuple[float, float]:
-    """Return the values of black and of white in a grey picture of more than 8 bits.
-
-    If the format defines these values, they are returned. If not, the first common range that contains all values of
-    the picture is returned. If no common range contains them, the smallest and the largest value are returned.
-    """
+def black_and_white_levels(picture: Image.Image) -> tuple[float, float]:
+    """Return the values of black and of white in a grey picture of more than 8 bits."""
     tags = picture.tag_v2 if isinstance(picture, TiffImagePlugin.TiffImageFile) else {}
-    if picture.mode.startswith("I;16"):
-        bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]
-        # 0 means that zero is white. Pillow inverts a picture with this tag if it has 8 bits, but not if it has 16.
-        is_inverted = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
-        return (2**bits - 1, 0) if is_inverted else (0, 2**bits - 1)
-    low, high = cast("tuple[float, float]", resizable_picture.getextrema())
-    for white in (1, 255, 65_535) if picture.mode == "F" else (65_535,):
-        if low >= 0 and high <= white:
-            return 0, white
-    return low, high if high > low else math.inf
+    bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]
+    # 0 means that zero is white. Pillow inverts a picture with this tag if it has 8 bits, but not if it has 16.
+    is_inverted = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    return (2**bits - 1, 0) if is_inverted else (0, 2**bits - 1)
 
 
 def to_eight_bits(small_picture: Image.Image, levels: tuple[float, float]) -> Image.Image:
