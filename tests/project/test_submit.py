@@ -274,10 +274,11 @@ def test_after_a_failed_job_the_command_prints_reasons_and_returns_1(
 
 
 def test_a_missing_stack_is_reported_with_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Stubber(_client("cloudformation")) as stubber:
+    client = _client("cloudformation")
+    with Stubber(client) as stubber:
         missing = "Stack with id mine-batch does not exist"
         stubber.add_client_error("describe_stacks", "ValidationError", missing)
-        monkeypatch.setattr(boto3, "client", _client)
+        monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
         monkeypatch.setattr(sys, "argv", ["submit", "--prefix", "mine"])
         with pytest.raises(
             SystemExit, match=r"error: mine-batch does not exist in this account and region\. Try: make"
