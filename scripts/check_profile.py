@@ -61,7 +61,6 @@ def architecture_errors(stacks: Sequence["StackTypeDef"], architecture: str) -> 
 def main() -> None:
     """Exit with 1 and print the reasons if a change would do harm, or if AWS does not answer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prefix", required=True, help="the first part of the stacks' names")
     parser.add_argument("--profile", required=True, help="the profile of this deployment")
     parser.add_argument("--stack", default="--all", help="names of the stacks to deploy, or --all")
     parser.add_argument("--context", "-c", action="append", default=[], help="a setting, as for cdk: name=value")
@@ -69,14 +68,14 @@ def main() -> None:
     settings = {**dict(each.partition("=")[::2] for each in arguments.context), "profile": arguments.profile}
     patterns = ["*" if name == "--all" else name for name in arguments.stack.split()]
     try:
-        architecture = from_context(settings).architecture
-        stacks = deployed_stacks(arguments.prefix)
+        config = from_context(settings)
+        stacks = deployed_stacks(config.prefix)
     except ConfigError as error:
         sys.exit(f"error: {error}")
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"error: cannot use an AWS account ({error}). Try: aws configure")
     updated = [stack for stack in stacks if any(fnmatchcase(stack["StackName"], pattern) for pattern in patterns)]
-    errors = [*profile_errors(stacks, arguments.profile), *architecture_errors(updated, architecture)]
+    errors = [*profile_errors(stacks, arguments.profile), *architecture_errors(updated, config.architecture)]
     for message in errors:
         print(f"error: {message}", file=sys.stderr)
     sys.exit(1 if errors else 0)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from config import PROFILES
+from config import PROFILES, from_context
 from tools.templates import synthesize
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,8 +33,11 @@ class Finding(NamedTuple):
 
 
 def without_hash(logical_id: str) -> str:
-    """Return a logical id without CDK's hashes. A hash changes when a construct is moved or renamed."""
-    return re.sub(r"[0-9a-f]{32}|[0-9A-F]{8}$", "", logical_id)
+    """Return a logical id without CDK's hashes. A hash changes when a construct is moved or renamed.
+
+    The id of a permission for an API also contains the name of the stack, after the word Scoped.
+    """
+    return re.sub(r"[0-9a-f]{32}|[0-9A-F]{8}$|(?<=Scoped)\w+$", "", logical_id)
 
 
 def acknowledged(document: str, prefix: str = "CKV") -> Iterator[tuple[Finding, str]]:
@@ -71,7 +74,8 @@ def current_findings() -> set[Finding]:
 
 def _finding(failed: Any) -> Finding:
     profile, file = Path(failed["file_path"]).parts[-2:]
-    stem = file.removeprefix("compute-").removesuffix(".template.json").replace("-", "_")
+    prefix = from_context({"profile": profile}).prefix
+    stem = file.removeprefix(f"{prefix}-").removesuffix(".template.json").replace("-", "_")
     return Finding(failed["check_id"], stem, without_hash(failed["resource"].split(".", 1)[1]), profile)
 
 

@@ -50,7 +50,7 @@ def fake_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def exit_code(monkeypatch: pytest.MonkeyPatch, prefix: str, profile: str, *options: str) -> Any:
-    monkeypatch.setattr("sys.argv", ["check_profile", "--prefix", prefix, "--profile", profile, *options])
+    monkeypatch.setattr("sys.argv", ["check_profile", "-c", f"prefix={prefix}", "--profile", profile, *options])
     with pytest.raises(SystemExit) as ended:
         check_profile.main()
     return ended.value.code

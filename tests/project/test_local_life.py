@@ -99,6 +99,7 @@ def test_down_reports_resources_that_were_not_destroyed(
 ) -> None:
     engine = aws.start()
     monkeypatch.setattr(Cdk, "destroy", lambda _: None)
+    monkeypatch.setattr("local.__main__._stack_names", lambda _: {"thumbnail": "compute-thumbnail"})
     aws.client("s3", engine).create_bucket(Bucket=bucket)
     with pytest.raises(LocalError, match=f"these resources were not destroyed: bucket {bucket}"):
         down(aws)
