@@ -107,7 +107,7 @@ clean: local-down ## remove everything that the set-up created
 
 # -- set-up: runs once, and again when its sources change
 
-setup: .venv/.installed node_modules/.installed .build/.bundled ## set up only what the other commands need
+setup: .venv/.installed .venv/bin/aws node_modules/.installed .build/.bundled ## set up only what the other commands need
 
 .venv/.installed: requirements-dev.txt localaws/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -120,6 +120,9 @@ setup: .venv/.installed node_modules/.installed .build/.bundled ## set up only w
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable ./localaws || \
 		{ echo "set-up failed: pip could not install localaws/"; exit 1; }
 	@touch $@
+
+.venv/bin/aws: tools/aws.sh .venv/.installed
+	@install -m 755 tools/aws.sh $@
 
 node_modules/.installed: package-lock.json .venv/.installed
 	@echo "==> the CDK CLI into node_modules (once)"

@@ -5,7 +5,6 @@ The folder of the fork has spaces and unusual letters in its path.
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -89,7 +88,7 @@ class Fork:
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         """Run Python with these arguments, and return its output."""
         run = subprocess.run(
-            [sys.executable, *arguments],
+            [self.folder / ".venv" / "bin" / "python", *arguments],
             cwd=self.folder,
             env={**self.environment, **(environment or {})},
             capture_output=True,

@@ -50,7 +50,7 @@ class Deployment:
 
 @pytest.fixture(scope="session")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    aws = LocalAws(tmp_path_factory.mktemp("local") / "it's here", SETTINGS)
+    aws = LocalAws(tmp_path_factory.mktemp("local") / "it's hére ☕", SETTINGS)
     yield aws
     aws.stop()
 
