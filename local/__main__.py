@@ -1,11 +1,12 @@
 """Deploy all examples on this machine and show them at work (up), or destroy them (down)."""
 
 import argparse
+import contextlib
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -58,7 +59,8 @@ def up(aws: LocalAws, photo: Path) -> None:
     deployment = LocalDeployment(aws=aws, engine=engine, photo=photo, stack_names=names)
     for stem, exercise in EXERCISES.items():
         step(f"the {stem} example: {exercise.TITLE}")
-        exercise.exercise(deployment, outputs[stem])
+        with _explain_end_of_engine(aws, stem):
+            exercise.exercise(deployment, outputs[stem])
     seconds = time.monotonic() - started
     step(f"ready after {seconds:.0f} s. The local AWS continues to run at {engine.endpoint}. To try next:")
     print(f"    . {shlex.quote(str(aws.env_file))}")
@@ -129,6 +131,19 @@ def _protected_stacks(aws: LocalAws, engine: Engine) -> set[str]:
 def step(text: str) -> None:
     """Print the next step."""
     print(f"==> {text}", flush=True)
+
+
+@contextlib.contextmanager
+def _explain_end_of_engine(aws: LocalAws, stem: str) -> Iterator[None]:
+    """Replace any error in the block by one line if the engine has ended, because the error is only a consequence."""
+    try:
+        yield
+    except Exception as error:
+        if aws.alive_engine() is None:
+            raise LocalError(
+                f"the local AWS ended during the {stem} example. Its log: {aws.log_file}. Try again: make local"
+            ) from error
+        raise
 
 
 def _engine(aws: LocalAws) -> Engine:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from config import from_context
+from config import PROFILES, from_context
 from settings_checks import ConfigError
 
 if TYPE_CHECKING:
@@ -39,10 +39,16 @@ def profile_errors(stacks: Sequence["StackTypeDef"], profile: str) -> Iterator[s
         deployed = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}.get("profile", profile)
         if deployed != profile:
             yield (
-                f"{stack['StackName']} is deployed with the profile {deployed}. "
-                f"Update it with: make deploy PROFILE={deployed}\n"
+                f"{stack['StackName']} is deployed with the profile {deployed}. {update_remedy(deployed)}\n"
                 f"       or deploy {profile} beside it: make deploy PROFILE={profile} PREFIX=mine"
             )
+
+
+def update_remedy(profile: str) -> str:
+    """Return what to do to update a stack that is deployed with this profile. config.py may not have the profile."""
+    if profile in PROFILES:
+        return f"Update it with: make deploy PROFILE={profile}"
+    return f"To update it, add the profile {profile} to config.py"
 
 
 def architecture_errors(stacks: Sequence["StackTypeDef"], architecture: str) -> Iterator[str]:

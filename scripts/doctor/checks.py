@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from config import PROFILES
 from scripts.doctor.account import Account, UnansweredError
 from scripts.doctor.needs import Stack
 from scripts.doctor.report import Result, State
@@ -75,7 +76,8 @@ def _stack_results(
         if not status:
             continue
         if tag not in (None, profile):
-            remedy = f"make deploy PROFILE={tag}, or deploy beside it: make deploy PROFILE={profile} PREFIX=mine"
+            update = f"make deploy PROFILE={tag}" if tag in PROFILES else f"add the profile {tag} to config.py"
+            remedy = f"{update}, or deploy beside it: make deploy PROFILE={profile} PREFIX=mine"
             yield Result(State.FAILS, stack.name, f"is deployed with the profile {tag}, not {profile}", remedy)
         elif status in DEPLOYED:
             yield Result(State.FINE, stack.name, f"is deployed ({status}) and will be updated")

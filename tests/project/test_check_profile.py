@@ -23,6 +23,7 @@ PROFILES_OF_STACKS = {
     "compute-cron": "sandbox",
     "mine-api": "sandbox",
     "compute-other": None,
+    "old-api": "prod",
     "arm-ecs-ec2": "sandbox",
 }
 """The stacks in the account and their profile tags. One stack belongs to another project and has no profile tag."""
@@ -65,6 +66,16 @@ def test_a_deployed_stack_with_another_profile_is_an_error(
     assert "compute-thumbnail is deployed with the profile production" in errors
     assert "make deploy PROFILE=production" in errors
     assert "compute-cron" not in errors
+
+
+@pytest.mark.usefixtures("fake_account")
+def test_the_error_recommends_no_profile_that_does_not_exist(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(monkeypatch, "old", "sandbox") == 1
+    errors = capsys.readouterr().err
+    assert "old-api is deployed with the profile prod. To update it, add the profile prod to config.py" in errors
+    assert "PROFILE=prod" not in errors
 
 
 @pytest.mark.usefixtures("fake_account")
