@@ -197,6 +197,13 @@ def test_a_bad_request_gets_the_documented_status(
     assert api_client.send(method, path, **options).status_code == status
 
 
+def test_the_answer_names_a_mistyped_member_of_the_body(api_client: ApiClient) -> None:
+    (error,) = api_client.create(bdoy="smoke").json()["errors"]
+    assert "'bdoy'" in error["detail"]
+    (error,) = api_client.send("POST", "/notes", json={"title": "smoke", "tags": ["a", 5]}).json()["errors"]
+    assert error["pointer"] == "/tags/1"
+
+
 def test_the_largest_note_is_stored_and_a_note_with_one_more_byte_gets_413(api_client: ApiClient) -> None:
     body = "x" * (400 * 1024 - 1024 - len("smoke") - len('""'))
     created = api_client.create(body=body)
