@@ -3,7 +3,7 @@
 PYTHON ?= python3
 STACK ?= --all
 PROFILE ?= sandbox
-PREFIX ?= compute
+PREFIX ?=
 CONTEXT ?=
 PHOTO ?= local/photo.jpg
 KEYS ?= *
@@ -32,7 +32,9 @@ CDK := node_modules/.bin/cdk
 NPM_OPTIONS := --no-global --location=project --include=dev --no-dry-run --no-package-lock-only --install-strategy=hoisted --bin-links
 # Three processes even on two processors, because much of the time is waiting. One of them deploys and tests the deployment.
 PARALLEL := --numprocesses 3 --dist loadfile
-SETTINGS = -c profile=$(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
+# Without PREFIX, the prefix in config.py applies.
+SETTINGS = -c profile=$(PROFILE) $(if $(PREFIX),-c prefix=$(PREFIX)) $(CONTEXT)
+DEPLOYED = --profile $(PROFILE) $(if $(PREFIX),--prefix $(PREFIX))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup local local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench compare \
@@ -64,15 +66,15 @@ synth: setup ## synthesize the CloudFormation templates into cdk.out (no credent
 	@ls cdk.out/*.template.json
 
 doctor: setup ## ask your AWS account whether a deployment would fail or wait (same options as deploy; changes nothing)
-	@$(BIN)/python -m scripts.doctor --stack="$(STACK)" --profile $(PROFILE) -c prefix=$(PREFIX) $(CONTEXT)
+	@$(BIN)/python -m scripts.doctor --stack="$(STACK)" --profile $(PROFILE) $(SETTINGS)
 
 deploy: setup ## deploy into your AWS account (STACK=compute-thumbnail, PROFILE=production, PREFIX=mine, CONTEXT="-c …", DOCTOR=no)
-	@$(BIN)/python -m scripts.check_profile --profile $(PROFILE) --prefix $(PREFIX) --stack="$(STACK)" $(CONTEXT)
+	@$(BIN)/python -m scripts.check_profile --profile $(PROFILE) --stack="$(STACK)" $(SETTINGS)
 	@[ "$(DOCTOR)" = no ] || $(MAKE) --no-print-directory doctor
 	@$(CDK) deploy $(STACK) $(SETTINGS)
 
 smoke: setup ## test the deployed examples in your AWS account
-	@$(BIN)/pytest tests/smoke --live --prefix $(PREFIX)
+	@$(BIN)/pytest tests/smoke --live $(DEPLOYED)
 
 destroy: setup ## delete the stacks from your AWS account (same options as deploy)
 	@$(CDK) destroy $(STACK) $(SETTINGS) --concurrency 8
@@ -81,7 +83,7 @@ recover: setup ## delete a stack whose first deployment failed, so that `make de
 	@$(BIN)/python -m scripts.recover -- $(STACK)
 
 submit: setup ## run the batch example's job in your AWS account and follow it (KEYS="holiday/*", CHILDREN=2)
-	@$(BIN)/python -m scripts.submit --prefix $(PREFIX) --keys="$$KEYS" --children $(CHILDREN)
+	@$(BIN)/python -m scripts.submit $(DEPLOYED) --keys="$$KEYS" --children $(CHILDREN)
 
 cost: setup ## print the cost of the stacks and of their work (STACK=compute-fargate prints its parts, CONTEXT="-c …")
 	@$(BIN)/python -m tools.costs $(STACK) $(CONTEXT)
@@ -121,7 +123,7 @@ clean: local-down ## remove everything that the set-up created
 
 # -- set-up: runs once, and again when its sources change
 
-setup: .venv/.installed node_modules/.installed .build/.bundled ## set up only what the other commands need
+setup: .venv/.installed .venv/bin/aws node_modules/.installed .build/.bundled ## set up only what the other commands need
 
 .venv/.installed: requirements-dev.txt localaws/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -134,6 +136,9 @@ setup: .venv/.installed node_modules/.installed .build/.bundled ## set up only w
 	@$(BIN)/python -m stacks._pip install --no-deps --no-build-isolation --editable ./localaws || \
 		{ echo "set-up failed: pip could not install localaws/; its reason is above"; exit 1; }
 	@touch $@
+
+.venv/bin/aws: tools/aws.sh .venv/.installed
+	@install -m 755 tools/aws.sh $@
 
 node_modules/.installed: package-lock.json .venv/.installed
 	@echo "==> the CDK CLI into node_modules (once)"

@@ -105,11 +105,18 @@ def check_names(context: Collection[str], known: Collection[str], fields: Collec
 
 
 def parse_settings(context: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings in the context. The texts are converted to the types of the settings."""
+    """Return the settings in the context. The texts are converted to the types of the settings.
+
+    An empty text means None or (), if the setting can have this value.
+    """
     return {name: _parse_text(name, str(context[name]), type_) for name, type_ in types.items() if name in context}
 
 
 def _parse_text(name: str, text: str, type_: Any) -> Any:
+    if type_ == tuple[str, ...]:
+        return tuple(text.split(",")) if text else ()
+    if not text and isinstance(None, type_):
+        return None
     if type_ is bool:
         return check_choice(name, text, ("true", "false")) == "true"
     if type_ in (int, int | None):
@@ -117,7 +124,7 @@ def _parse_text(name: str, text: str, type_: Any) -> Any:
             return int(text)
         except ValueError:
             raise ConfigError(f"{name}: {text!r} is not a whole number.") from None
-    return tuple(text.split(",")) if type_ == tuple[str, ...] else text
+    return text
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> str:

@@ -1,11 +1,12 @@
 """Deploy all examples on this machine and show them at work (up), or destroy them (down)."""
 
 import argparse
+import contextlib
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +19,7 @@ from local.project import ROOT, context, local_aws
 from localaws.aws import PORT, Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from localaws.process_groups import STOP_SIGNALS
+from scripts.doctor.needs import stacks_of
 
 FOLDER = ROOT / ".local"
 EXERCISES: Mapping[str, Exercise] = {
@@ -30,8 +32,6 @@ EXERCISES: Mapping[str, Exercise] = {
     "batch": batch,
     "lightsail": lightsail,
 }
-STACK_PREFIX = "compute-"
-"""The names of all example stacks and of most of their resources begin with this prefix."""
 BOOTSTRAP_STACK = "CDKToolkit"
 """The stack that `cdk bootstrap` deploys."""
 BOOTSTRAP_PREFIX = "cdk-hnb659fds-"
@@ -54,16 +54,18 @@ def up(aws: LocalAws, photo: Path) -> None:
         if BOOTSTRAP_STACK not in _outputs(aws, engine):
             cdk.bootstrap()
         cdk.deploy()
-    outputs = _outputs(aws, engine)
-    deployment = LocalDeployment(aws=aws, engine=engine, photo=photo)
+    names, all_outputs = _stack_names(cdk), _outputs(aws, engine)
+    outputs = {stem: all_outputs[name] for stem, name in names.items()}
+    deployment = LocalDeployment(aws=aws, engine=engine, photo=photo, stack_names=names)
     for stem, exercise in EXERCISES.items():
         step(f"the {stem} example: {exercise.TITLE}")
-        exercise.exercise(deployment, outputs[_stack_name(stem)])
+        with _explain_end_of_engine(aws, stem):
+            exercise.exercise(deployment, outputs[stem])
     seconds = time.monotonic() - started
     step(f"ready after {seconds:.0f} s. The local AWS continues to run at {engine.endpoint}. To try next:")
     print(f"    . {shlex.quote(str(aws.env_file))}")
     for stem, exercise in EXERCISES.items():
-        for command in exercise.suggestions(deployment, outputs[_stack_name(stem)]):
+        for command in exercise.suggestions(deployment, outputs[stem]):
             print(f"    {command}")
     print("    make local-down   # destroys everything")
 
@@ -87,14 +89,21 @@ def down(aws: LocalAws) -> None:
 def destroy(aws: LocalAws, engine: Engine) -> None:
     """Destroy every stack with the CDK CLI. Then delete the bootstrap stack.
 
+    Stacks that are protected, because the setting retain_data is True, only end with the engine.
+
     Raises LocalError if a resource of the stacks is left.
     """
+    cdk = Cdk(aws, engine)
+    names = _stack_names(cdk).values()
+    if protected := _protected_stacks(aws, engine) & {*names}:
+        step(f"retain_data protects {', '.join(sorted(protected))}. Only the engine contains the stacks, and it ends")
+        return
     step("destroy with the CDK CLI")
-    Cdk(aws, engine).destroy()
+    cdk.destroy()
     _delete_bootstrap(aws, engine)
     remaining = inventory(aws, engine)
     not_destroyed = sorted(
-        name for name in remaining if any(part in name for part in (STACK_PREFIX, BOOTSTRAP_STACK, BOOTSTRAP_PREFIX))
+        name for name in remaining if any(part in name for part in (*names, BOOTSTRAP_STACK, BOOTSTRAP_PREFIX))
     )
     if not_destroyed:
         raise LocalError(
@@ -106,13 +115,35 @@ def destroy(aws: LocalAws, engine: Engine) -> None:
         print("    you made these resources yourself, and they end with the engine: " + ", ".join(sorted(remaining)))
 
 
-def _stack_name(stem: str) -> str:
-    return f"{STACK_PREFIX}{stem.replace('_', '-')}"
+def _stack_names(cdk: Cdk) -> dict[str, str]:
+    """Return the names of the synthesized stacks by example. Raises LocalError if nothing was synthesized."""
+    try:
+        return {stack.example: stack.name for stack in stacks_of(cdk.assembly)}
+    except FileNotFoundError:
+        raise LocalError(f"the folder {cdk.assembly} has no stacks. Try again: make local") from None
+
+
+def _protected_stacks(aws: LocalAws, engine: Engine) -> set[str]:
+    stacks = aws.client("cloudformation", engine).describe_stacks()["Stacks"]
+    return {stack["StackName"] for stack in stacks if stack.get("EnableTerminationProtection")}
 
 
 def step(text: str) -> None:
     """Print the next step."""
     print(f"==> {text}", flush=True)
+
+
+@contextlib.contextmanager
+def _explain_end_of_engine(aws: LocalAws, stem: str) -> Iterator[None]:
+    """Replace any error in the block by one line if the engine has ended, because the error is only a consequence."""
+    try:
+        yield
+    except Exception as error:
+        if aws.alive_engine() is None:
+            raise LocalError(
+                f"the local AWS ended during the {stem} example. Its log: {aws.log_file}. Try again: make local"
+            ) from error
+        raise
 
 
 def _engine(aws: LocalAws) -> Engine:

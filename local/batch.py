@@ -59,7 +59,7 @@ def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[s
     return [
         f"aws s3 cp your-photo.jpg s3://{outputs['InputBucketName']}/holiday/",
         "python -m local.batch_job 'holiday/*' 2",
-        f"aws s3 ls --recursive s3://{outputs['OutputBucketName']}/thumbnails/256/holiday/",
+        f"aws s3 ls --recursive s3://{outputs['OutputBucketName']}/{outputs['ThumbnailsFolder']}holiday/",
     ]
 
 
@@ -80,7 +80,7 @@ def _put_pictures(s3: Any, outputs: dict[str, str]) -> None:
 def _thumbnails(s3: Any, outputs: dict[str, str]) -> dict[str, Any]:
     """Return the thumbnails of the exercise: each key, and the time when the thumbnail was written."""
     pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=outputs["OutputBucketName"], Prefix=f"thumbnails/256/{KEY_PREFIX}"
+        Bucket=outputs["OutputBucketName"], Prefix=f"{outputs['ThumbnailsFolder']}{KEY_PREFIX}"
     )
     return {found["Key"]: found["LastModified"] for page in pages for found in page.get("Contents", [])}
 

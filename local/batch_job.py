@@ -24,8 +24,9 @@ import boto3
 from local.project import ROOT
 from localaws.process_groups import end_process_group
 from scripts.manifests import show_manifests
-from scripts.submit import stack_outputs
 
+EXAMPLE_TAG = {"Key": "example", "Value": "batch"}
+"""The tag of the batch stack."""
 PYTHON_PATH = os.pathsep.join([str(ROOT / "containers" / "batch"), str(ROOT / "lambda_src")])
 """The folders from which Python imports the program of a child."""
 
@@ -106,7 +107,7 @@ def main() -> int:
         sys.exit(
             "error: this command needs the local AWS. Run `. .local/env` before it. For your account, use make submit"
         )
-    stack = stack_outputs("compute")
+    stack = _stack_outputs()
     job = ArrayJob(client=_client, environment=os.environ, outputs=stack, keys=keys, children=children)
     print(f"==> job {job.id}: {keys}, {children} children")
     with job.running_children() as processes:
@@ -114,6 +115,15 @@ def main() -> int:
             print(process.communicate()[0], end="")
     complete = show_manifests(_client("s3"), stack["OutputBucketName"], job.id, children)
     return 0 if complete and not any(process.returncode for process in processes) else 1
+
+
+def _stack_outputs() -> dict[str, str]:
+    # The tag finds the stack, because its name begins with the setting `prefix`.
+    stacks = [stack for stack in _client("cloudformation").describe_stacks()["Stacks"] if EXAMPLE_TAG in stack["Tags"]]
+    if len(stacks) != 1:
+        names = ", ".join(stack["StackName"] for stack in stacks) or "none"
+        sys.exit(f"error: the local AWS must have one stack of the batch example. Its stacks of this example: {names}")
+    return {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
 
 
 def _client(service: str) -> Any:

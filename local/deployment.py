@@ -1,5 +1,6 @@
 """The types that the exercises of all examples share. An exercise shows one example at work."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ class LocalDeployment:
     engine: Engine
     photo: Path
     """The picture that the thumbnail exercise uploads."""
+    stack_names: Mapping[str, str]
+    """The names of the stacks, by the short name of the example. They begin with the setting `prefix`."""
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the local AWS."""

@@ -13,7 +13,9 @@ TITLE = "a private registry contains the image of the web service"
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
     """Print the image, and try to overwrite its tag. Raises LocalError if the tag can be overwritten."""
     if "WebImage" not in outputs:
-        print(f"    {outputs['RepositoryUri']} is empty, because no image can be built ({deployment.engine.tool.why})")
+        tool = deployment.engine.tool
+        reason = "publish_web_image is False" if tool else f"no image can be built ({tool.why})"
+        print(f"    {outputs['RepositoryUri']} is empty, because {reason}")
         return
     registry = deployment.client("ecr")
     name, tag = _name_and_tag(outputs)

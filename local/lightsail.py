@@ -13,7 +13,6 @@ from local.lightsail_launch import fake_server
 from localaws.aws import LocalError
 
 TITLE = "the local AWS only stores the resources, and the launch script runs in a folder"
-STACK = "compute-lightsail"
 EXPECTED_IDS = {"Server", "Address", "StatusCheckFailedAlarm", "BurstCapacityPercentageAlarm", "NetworkOutAlarm"}
 """Logical ids of the resources that the stack must contain."""
 
@@ -23,11 +22,11 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
 
     Raises LocalError if a resource is missing or has a wrong name, or if the launch script fails.
     """
-    cloudformation = deployment.client("cloudformation")
-    names = _names_of_resources(cloudformation)
+    cloudformation, stack = deployment.client("cloudformation"), deployment.stack_names["lightsail"]
+    names = _names_of_resources(cloudformation, stack)
     if missing := EXPECTED_IDS - set(names):
         raise LocalError(f"these resources of the stack are missing in the local AWS: {', '.join(sorted(missing))}")
-    template = cloudformation.get_template(StackName=STACK)["TemplateBody"]
+    template = cloudformation.get_template(StackName=stack)["TemplateBody"]
     server = template["Resources"]["Server"]["Properties"]
     expected_name = server["InstanceName"]
     if names["Server"] != expected_name or outputs["InstanceName"] != expected_name:
@@ -38,6 +37,9 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
     ports = ", ".join(str(port["FromPort"]) for port in server["Networking"]["Ports"])
     print(f"    the local AWS stores the server {expected_name} with the open ports {ports}, but runs no server")
     print(f"    on AWS the server has the address of the static IP {names['Address']}; here the address is invented")
+    if "UserData" not in server:
+        print(f"    the server has no launch script, because its software is {server['BlueprintId']}")
+        return
     if shutil.which("curl") is None:
         print("    the launch script cannot run, because this machine has no curl")
         return
@@ -47,17 +49,18 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
 
 def suggestions(deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
     """Return shell commands that the person may try next."""
-    commands = shlex.quote(str(_folder(deployment) / "commands"))
-    return [
-        f"aws cloudformation describe-stack-resources --stack-name {STACK}   # {outputs['InstanceName']}",
-        f"cat {commands}   # apt-get and systemctl commands that the launch script runs on a real server",
-    ]
+    stack, commands = deployment.stack_names["lightsail"], _folder(deployment) / "commands"
+    show_stack = f"aws cloudformation describe-stack-resources --stack-name {stack}   # {outputs['InstanceName']}"
+    if not commands.exists():
+        return [show_stack]
+    comment = "# apt-get and systemctl commands that the launch script runs on a real server"
+    return [show_stack, f"cat {shlex.quote(str(commands))}   {comment}"]
 
 
-def _names_of_resources(cloudformation: Any) -> dict[str, str]:
+def _names_of_resources(cloudformation: Any, stack: str) -> dict[str, str]:
     return {
         resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-        for resource in cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+        for resource in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
         if resource["ResourceStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from localaws import BaseImage, Engine, LocalAws, Settings, StandIn, container_tool
+from settings_checks import UTC
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / "containers" / "web"
@@ -49,7 +50,16 @@ def context(engine: Engine) -> Mapping[str, str]:
         "cron_urls": engine.site,
         "cron_schedule": "rate(1 minute)",
         "cron_allow_private": "true",
+        # A rate(...) schedule needs the next two values. config.py may have other values, for a cron(...) schedule.
+        "cron_longest_gap": "",
+        "cron_time_zone": UTC,
         "architecture": container_tool.architecture(),
+        "batch_instance_types": "",  # the types in config.py may have another architecture
+        # The local AWS has none of these resources of an account.
+        "vpc": "",
+        "availability_zones": "",
+        "web_certificate_arn": "",
+        "web_image": "",
         "watch_closely": "true",  # additional alarms cost nothing on this machine
         # The local AWS runs no jobs, so this public image replaces the batch image, and nothing is built.
         # local/batch_job.py runs the program of the job.

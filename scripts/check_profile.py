@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from config import from_context
+from config import PROFILES, from_context
 from scripts.aws_errors import explain
 from scripts.doctor.report import Result, State
 from settings_checks import ConfigError
@@ -40,9 +40,14 @@ def profile_errors(stacks: Sequence["StackTypeDef"], profile: str) -> Iterator[R
     for stack in stacks:
         deployed = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}.get("profile", profile)
         if deployed != profile:
-            remedy = f"make deploy PROFILE={deployed}, or deploy beside it: make deploy PROFILE={profile} PREFIX=mine"
+            remedy = f"{_update_remedy(deployed)}, or deploy beside it: make deploy PROFILE={profile} PREFIX=mine"
             text = f"is deployed with the profile {deployed}, not {profile}"
             yield Result(State.FAILS, stack["StackName"], text, remedy)
+
+
+def _update_remedy(profile: str) -> str:
+    """Return how to update a stack that is deployed with this profile. config.py may not have the profile."""
+    return f"make deploy PROFILE={profile}" if profile in PROFILES else f"add the profile {profile} to config.py"
 
 
 def architecture_errors(stacks: Sequence["StackTypeDef"], architecture: str) -> Iterator[Result]:
@@ -60,7 +65,6 @@ def architecture_errors(stacks: Sequence["StackTypeDef"], architecture: str) -> 
 def main() -> None:
     """Exit with 1 and print the reasons if a change would do harm, or if AWS does not answer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prefix", required=True, help="the first part of the stacks' names")
     parser.add_argument("--profile", required=True, help="the profile of this deployment")
     parser.add_argument("--stack", default="--all", help="names of the stacks to deploy, or --all")
     parser.add_argument("--context", "-c", action="append", default=[], help="a setting, as for cdk: name=value")
@@ -68,14 +72,14 @@ def main() -> None:
     settings = {**dict(each.partition("=")[::2] for each in arguments.context), "profile": arguments.profile}
     patterns = ["*" if name == "--all" else name for name in arguments.stack.split()]
     try:
-        architecture = from_context(settings).architecture
-        stacks = deployed_stacks(arguments.prefix)
+        config = from_context(settings)
+        stacks = deployed_stacks(config.prefix)
     except ConfigError as error:
         sys.exit(f"error: {error}")
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"error: {explain(error)}")
     updated = [stack for stack in stacks if any(fnmatchcase(stack["StackName"], pattern) for pattern in patterns)]
-    errors = [*profile_errors(stacks, arguments.profile), *architecture_errors(updated, architecture)]
+    errors = [*profile_errors(stacks, arguments.profile), *architecture_errors(updated, config.architecture)]
     for result in errors:
         print(f"error: {result.subject} {result.text}\n       {result.remedy}", file=sys.stderr)
     sys.exit(1 if errors else 0)

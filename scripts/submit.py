@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from config import PROFILES
 from scripts.aws_errors import explain
 from scripts.manifests import show_manifests
 
@@ -104,7 +105,7 @@ def main() -> int:
     arguments = _arguments()
     running_job = None
     try:
-        batch, deployed = boto3.client("batch"), stack_outputs(arguments.prefix)
+        batch, deployed = boto3.client("batch"), stack_outputs(arguments.prefix or PROFILES[arguments.profile]().prefix)
         running_job = job_id = submit_job(batch, deployed, arguments.keys, arguments.children)
         print(f"==> submitted {job_id}: {arguments.keys}, {arguments.children} children")
         succeeded = follow_job(batch, job_id)
@@ -124,7 +125,8 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--prefix", default="compute", help="the first part of the stack's name")
+    parser.add_argument("--profile", default="sandbox", choices=PROFILES, help="the profile of the deployment")
+    parser.add_argument("--prefix", help="the first part of the stack's name, if config.py has another one")
     parser.add_argument(
         "--keys", default="*", help="holiday/* selects the keys that begin with holiday/, * selects all keys"
     )

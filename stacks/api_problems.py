@@ -36,7 +36,7 @@ GATEWAY_ERRORS = (
     GatewayError(_TYPE.THROTTLED, 429, "Too Many Requests", "Over the rate; slow down.", 1),
     GatewayError(_TYPE.QUOTA_EXCEEDED, 429, "Too Many Requests", "Today's quota of this API key is used up.", 3600),
     GatewayError(_TYPE.BAD_REQUEST_PARAMETERS, 400, "Bad Request", "A parameter or header cannot be understood."),
-    GatewayError(_TYPE.BAD_REQUEST_BODY, 422, "Unprocessable Content", "The body is not what the schema asks for."),
+    GatewayError(_TYPE.BAD_REQUEST_BODY, 422, "Unprocessable Content", "The body is not a JSON object."),
     GatewayError(_TYPE.REQUEST_TOO_LARGE, 413, "Content Too Large", "The body is larger than any note can be."),
     GatewayError(_TYPE.UNSUPPORTED_MEDIA_TYPE, 415, "Unsupported Media Type", "This method takes no such body."),
     GatewayError(_TYPE.INTEGRATION_TIMEOUT, 504, "Gateway Timeout", "The service did not answer in time.", 1),

@@ -94,6 +94,8 @@ class BatchStack(Stack):
         CfnOutput(self, "JobDefinitionArn", value=job.job_definition_arn)
         CfnOutput(self, "InputBucketName", value=pictures.bucket_name)
         CfnOutput(self, "OutputBucketName", value=thumbnails.bucket_name)
+        # The job computes the same folder, because each size of thumbnails has its own.
+        CfnOutput(self, "ThumbnailsFolder", value=f"thumbnails/{max_edge}/")
 
     def _submit_on_schedule(
         self, schedule: str, queue: batch.JobQueue, job: batch.EcsJobDefinition, *, children: int, failed: sqs.Queue

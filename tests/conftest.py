@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from config import PROFILES
 from tests.support.folders import share_assemblies
 
 pytest_plugins = ["tests.support.deployment"]
@@ -24,7 +25,10 @@ hypothesis.settings.register_profile("fast", max_examples=20)  # `make test-fast
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--live", action="store_true", help="run the smoke tests against the stacks in your AWS account")
-    parser.addoption("--prefix", default="compute", help="prefix of the deployed stacks (with --live)")
+    parser.addoption(
+        "--profile", default="sandbox", choices=[*PROFILES], help="profile of the deployed stacks (with --live)"
+    )
+    parser.addoption("--prefix", help="prefix of the deployed stacks, if config.py has another one (with --live)")
     parser.addoption(
         "--meant", default="", help="stores that --snapshot-update may lose, such as compute-api/Notes5BB3582F"
     )

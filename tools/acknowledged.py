@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
-from config import PROFILES
+from config import PROFILES, from_context
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "security.md"
@@ -38,13 +38,17 @@ class Finding(NamedTuple):
 
 def finding(check: str, template: Path, logical_id: str, profile: str) -> Finding:
     """Return the finding of a check for a resource. The file name of the template contains the stem."""
-    stem = template.name.removeprefix("compute-").removesuffix(".template.json").replace("-", "_")
+    prefix = from_context({"profile": profile}).prefix
+    stem = template.name.removeprefix(f"{prefix}-").removesuffix(".template.json").replace("-", "_")
     return Finding(check, stem, without_hash(logical_id), profile)
 
 
 def without_hash(logical_id: str) -> str:
-    """Return a logical id without CDK's hashes. A hash changes when a construct is moved or renamed."""
-    return re.sub(r"[0-9a-f]{32}|[0-9A-F]{8}$", "", logical_id)
+    """Return a logical id without CDK's hashes. A hash changes when a construct is moved or renamed.
+
+    The id of a permission for an API also contains the name of the stack, after the word Scoped.
+    """
+    return re.sub(r"[0-9a-f]{32}|[0-9A-F]{8}$|(?<=Scoped)\w+$", "", logical_id)
 
 
 def acknowledged(document: str, prefix: str) -> Iterator[tuple[Finding, str]]:

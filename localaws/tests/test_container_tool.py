@@ -75,6 +75,16 @@ def test_docker_on_another_machine_is_not_chosen(tools_folder: Path) -> None:
     )
 
 
+def test_podman_runs_with_a_locale_that_supports_every_path(
+    tools_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it, conmon, which podman starts, fails in a folder such as `ü`."""
+    monkeypatch.setenv("LC_ALL", "C")
+    write_program(tools_folder, "podman", 'printf \'{"host": {}, "locale": "%s"}\' "$LC_ALL"')
+    podman = container_tool.find(tools_folder, {"LOCAL_CONTAINERS": "podman"})
+    assert '"locale": "C.UTF-8"' in podman("info").stdout
+
+
 def test_the_folder_for_sockets_of_podman_has_a_short_path(tools_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """podman rejects such a folder if its path has more than 50 characters."""
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)

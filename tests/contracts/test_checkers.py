@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+import aws_cdk as cdk
 import pytest
 from aws_cdk import Validations
+from aws_cdk import aws_sqs as sqs
 from cdk_nag import AwsSolutionsChecks
 
 from app import build_app
 from config import PROFILES
+from stacks._stores import dead_letter_queue
 from tests.support.apps import assembly
 from tools.templates import NO_BUNDLING
 
@@ -26,6 +29,9 @@ every_profile = pytest.mark.parametrize("profile", PROFILES)
 
 ACKNOWLEDGED_BY_CDK = {"F3002", "F3003", "W3010"}
 """Rules that CDK's own constructs acknowledge, for flow logs and for availability zones."""
+ALWAYS_ACKNOWLEDGED = {"AwsSolutions-SQS3"}
+"""Rules that a helper acknowledges for every construct: dead_letter_queue(). cdk-nag reports such a queue of a function
+or a schedule, but recognizes the dead-letter queue of another queue."""
 IGNORED = {
     "W3005": "a reference already implies this DependsOn: CDK writes it anyway, and it does no harm",
     "I1022": "Fn::Sub would read better than Fn::Join, but CDK writes only Fn::Join",
@@ -66,7 +72,7 @@ def _acknowledged(profile: str) -> Mapping[tuple[str, str], str]:
 def _faults(findings: Findings, acknowledged: Mapping[tuple[str, str], str]) -> Iterator[str]:
     for (rule, path), reason in acknowledged.items():
         matches = [place for name, place in findings if name == rule and f"{place}/".startswith(f"{path}/")]
-        if not matches:
+        if not matches and rule not in ALWAYS_ACKNOWLEDGED:
             yield f"{path} acknowledges {rule}, but cdk-nag has no such finding there: remove the acknowledgment"
         if len(matches) > 1:
             yield f"{path} acknowledges {rule} for {len(matches)} resources at once: acknowledge it on each construct"
@@ -91,6 +97,17 @@ def test_every_finding_is_acknowledged_on_its_own_construct(profile: str) -> Non
 def test_a_wrong_acknowledgment_is_reported(path: str, reason: str, fault: str) -> None:
     (reported,) = _faults(_findings("sandbox"), {("AwsSolutions-S1", path): reason})
     assert fault in reported
+
+
+def test_a_dead_letter_queue_of_a_queue_needs_no_other_helper() -> None:
+    app = cdk.App()
+    stack = cdk.Stack(app, "Stack")
+    failed = dead_letter_queue(stack, "Failed", removal=cdk.RemovalPolicy.DESTROY)
+    redrive = sqs.DeadLetterQueue(queue=failed, max_receive_count=3)
+    sqs.Queue(stack, "Jobs", enforce_ssl=True, dead_letter_queue=redrive)
+    assert AwsSolutionsChecks(app).validate_scope(app).success
+    acknowledged = {("AwsSolutions-SQS3", "Stack/Failed"): "This queue is a dead-letter queue itself."}
+    assert list(_faults(set(), acknowledged)) == []
 
 
 @pytest.mark.slow

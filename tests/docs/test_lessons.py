@@ -14,7 +14,7 @@ from local.project import SETTINGS
 from settings_checks import MAX_URLS
 from stacks import _network, _pictures, api_gateway, cron, ecr, ecs_ec2, ecs_ec2_capacity, thumbnail
 from stacks import _web_service as web
-from tests.support.apps import properties_of, templates
+from tests.support.apps import documented_templates, properties_of, templates
 from tests.support.documents import lesson, outputs_used_by_sh_blocks, section
 from tests.support.folders import ROOT
 from tools.costs.comparisons import TASKS_PER_INSTANCE
@@ -94,7 +94,7 @@ def test_the_readme_has_one_row_for_each_example() -> None:
 
 @every_lesson
 def test_the_outputs_and_resources_that_commands_name_exist(stem: str) -> None:
-    template = templates("sandbox")[stem]
+    template = documented_templates("sandbox")[stem]
     assert outputs_used_by_sh_blocks(lesson(stem)) <= set(template["Outputs"])
     assert set(re.findall(r"--logical-resource-id (\w+)", lesson(stem))) <= set(template["Resources"])
 
@@ -107,7 +107,7 @@ def test_a_lesson_contains_the_numbers_of_its_stack(stem: str) -> None:
 
 @every_lesson
 def test_the_watch_section_has_a_row_for_each_alarm(stem: str) -> None:
-    template = templates("production")[stem]
+    template = documented_templates("production")[stem]
     alarms = {**resources(template, "AWS::CloudWatch::Alarm"), **resources(template, "AWS::Lightsail::Alarm")}
     rows = set(re.findall(r"^\| ([A-Z]\w+) \|", section(lesson(stem), "Watch it"), re.MULTILINE))
     assert {re.sub(r"(https\w+)?(Alarm)?([0-9A-F]{8})?$", "", name) for name in alarms} == rows

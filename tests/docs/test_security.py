@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from config import PROFILES
-from tests.support.apps import templates
+from tests.support.apps import documented_templates
 from tools.acknowledged import CHECKOV, CONTROL_TOWER, DOCUMENT, Finding, acknowledged, without_hash
 
 TEXT = DOCUMENT.read_text(encoding="utf-8")
@@ -31,7 +31,9 @@ def test_every_row_of_a_table_is_parsed(prefix: str) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_resources_in_a_table_exist(profile: str, prefix: str) -> None:
     known = {
-        (stem, without_hash(name)) for stem, template in templates(profile).items() for name in template["Resources"]
+        (stem, without_hash(name))
+        for stem, template in documented_templates(profile).items()
+        for name in template["Resources"]
     }
     assert {(one.stem, one.resource) for one in TABLES[prefix] if one.profile == profile} <= known
 

@@ -18,9 +18,10 @@ from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 
 from tests.smoke.test_api import OPENAPI, ApiClient
+from tests.support.apps import stack_name
 from tests.support.deployment import Deployment
 
-STACK = "compute-api"
+STACK = stack_name("api")
 NO_LIMIT = "1000000"
 """A rate and burst limit that no test reaches."""
 

@@ -17,12 +17,12 @@ from localaws.aws import Engine, LocalAws
 from tests.handlers.thumbnail import pictures
 from tests.smoke.test_cron import CronExample
 from tests.smoke.test_thumbnail import ThumbnailExample
-from tests.support.apps import without_validation
+from tests.support.apps import stack_name, without_validation
 from tests.support.deployment import Deployment
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(300)  # `make local` may run first, and it needs minutes
-STACK = "compute-thumbnail"
+STACK = stack_name("thumbnail")
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_publishing_an_existing_image_again_succeeds(deployment: Deployment) -> 
     if "WebImage" not in deployment.outputs("ecr"):
         pytest.skip("no image can be built without a container tool")
     publisher = deployment.client("cloudformation").describe_stack_resource(
-        StackName="compute-ecr", LogicalResourceId="PublisherF0355618"
+        StackName=stack_name("ecr"), LogicalResourceId="PublisherF0355618"
     )["StackResourceDetail"]["PhysicalResourceId"]
     answer = deployment.client("lambda").invoke(FunctionName=publisher)
     assert "FunctionError" not in answer, answer["Payload"].read()

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -17,6 +18,7 @@ from tests.support.apps import templates
 from tests.support.deployment import Deployment
 from tests.support.documents import lesson, outputs_used_by_sh_blocks, section
 from tests.support.folders import ROOT
+from tests.support.forks import copy_project
 
 MAX_LESSONS = 4
 """Maximum number of lessons that run at the same time."""
@@ -27,9 +29,18 @@ Run = subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module")
 def lesson_runs(
-    request: pytest.FixtureRequest, deployment: Deployment, engine: Engine, local_aws: LocalAws
+    request: pytest.FixtureRequest,
+    deployment: Deployment,
+    engine: Engine,
+    local_aws: LocalAws,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Future[Run]]]:
-    """Start the selected lessons at the same time. Each lesson uses its own stack, and mostly waits for AWS."""
+    """Start the selected lessons at the same time. Each lesson uses its own stack, and mostly waits for AWS.
+
+    The lessons run in a copy of the project, in a folder with spaces and unusual letters in its path.
+    """
+    project = tmp_path_factory.mktemp("lessons") / "a b" / "ü ☕"
+    copy_project(project)
     assert local_aws.running_engine() == engine
     items = cast("list[pytest.Function]", request.session.items)
     stems = [str(item.callspec.params["stem"]) for item in items if "lesson_runs" in item.fixturenames]
@@ -39,7 +50,7 @@ def lesson_runs(
     ]
     scripts: list[subprocess.Popen[str]] = []
     with ThreadPoolExecutor(MAX_LESSONS) as pool:
-        yield {stem: pool.submit(_run, lesson(stem), local_aws, scripts) for stem in stems_with_outputs}
+        yield {stem: pool.submit(_run, lesson(stem), project, local_aws, scripts) for stem in stems_with_outputs}
         pool.shutdown(wait=False, cancel_futures=True)  # after an interruption, lessons may still wait or run
         with ThreadPoolExecutor(MAX_LESSONS) as ending_pool:
             ending_pool.map(_end, scripts)
@@ -50,14 +61,15 @@ def _end(script: subprocess.Popen[str]) -> None:
         end_process_group(script.pid, script)
 
 
-def _run(text: str, local_aws: LocalAws, scripts: list[subprocess.Popen[str]]) -> Run:
+def _run(text: str, project: Path, local_aws: LocalAws, scripts: list[subprocess.Popen[str]]) -> Run:
     # Run all commands of the sections `Try it` and `Break it` in the local AWS.
     sections = section(text, "Try it") + section(text, "Break it")
     blocks = re.findall(r"```sh\n(.*?)```", sections, re.DOTALL)
-    script = "\n".join([f". {shlex.quote(str(local_aws.env_file))}", "set -eux", *blocks])
+    programs = f'PATH={shlex.quote(f"{project}/.venv/bin")}:"$PATH"'
+    script = "\n".join([f". {shlex.quote(str(local_aws.env_file))}", programs, "set -eux", *blocks])
     with subprocess.Popen(
         ["bash", "-c", script],
-        cwd=ROOT,
+        cwd=project,
         # The templates are not validated again. HOME contains the unpacked files of CDK.
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "CDK_VALIDATION": "false"},
         stdout=subprocess.PIPE,

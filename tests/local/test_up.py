@@ -57,4 +57,5 @@ def test_the_suggested_commands_work(make_local_run: MakeLocalRun, deployment: D
     assert "delete: s3://" in run.stdout
     assert re.search(r'^HTTP/1.1 200 OK\r?\n(.+\n)+\r?\n\{"notes":\[\{', run.stdout, re.MULTILINE)
     assert '"title":"Hello, world"' in run.stdout
-    assert "thumbnails/256/holiday/my'20`photo`'20ünd'20+'20'25.png!" in run.stdout
+    folder = deployment.outputs("batch")["ThumbnailsFolder"]
+    assert f"{folder}holiday/my'20`photo`'20ünd'20+'20'25.png!" in run.stdout

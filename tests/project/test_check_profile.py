@@ -22,6 +22,7 @@ PROFILES_OF_STACKS = {
     "compute-cron": "sandbox",
     "mine-api": "sandbox",
     "compute-other": None,
+    "old-api": "prod",
     "arm-ecs-ec2": "sandbox",
 }
 """The stacks in the account and their profile tags. One stack belongs to another project and has no profile tag."""
@@ -49,7 +50,7 @@ def fake_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def exit_code(monkeypatch: pytest.MonkeyPatch, prefix: str, profile: str, *options: str) -> Any:
-    monkeypatch.setattr("sys.argv", ["check_profile", "--prefix", prefix, "--profile", profile, *options])
+    monkeypatch.setattr("sys.argv", ["check_profile", "-c", f"prefix={prefix}", "--profile", profile, *options])
     with pytest.raises(SystemExit) as ended:
         check_profile.main()
     return ended.value.code
@@ -64,6 +65,16 @@ def test_a_deployed_stack_with_another_profile_is_an_error(
     assert "error: compute-thumbnail is deployed with the profile production, not sandbox\n" in errors
     assert "make deploy PROFILE=production, or deploy beside it: make deploy PROFILE=sandbox PREFIX=mine" in errors
     assert "compute-cron" not in errors
+
+
+@pytest.mark.usefixtures("fake_account")
+def test_the_error_recommends_no_profile_that_does_not_exist(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(monkeypatch, "old", "sandbox") == 1
+    errors = capsys.readouterr().err
+    assert "old-api is deployed with the profile prod, not sandbox\n       add the profile prod to config.py" in errors
+    assert "PROFILE=prod" not in errors
 
 
 @pytest.mark.usefixtures("fake_account")

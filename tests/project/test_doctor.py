@@ -205,6 +205,7 @@ def test_credentials_that_aws_rejects_end_the_checks(account: Callable[..., Acco
         ("DELETE_FAILED", "production", "cannot be updated", "make recover STACK=compute-api PROFILE=production"),
         ("UPDATE_IN_PROGRESS", "production", "is changing now", "wait until it ends"),
         ("CREATE_COMPLETE", "sandbox", "is deployed with the profile sandbox", "make deploy PROFILE=sandbox"),
+        ("CREATE_COMPLETE", "prod", "is deployed with the profile prod", "add the profile prod to config.py"),
     ],
 )
 def test_the_result_for_a_stack_that_cannot_be_deployed_contains_a_remedy(

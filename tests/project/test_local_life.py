@@ -14,8 +14,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
-from local.__main__ import _engine, _lock, down
+from local.__main__ import _engine, _explain_end_of_engine, _lock, down
 from local.project import SETTINGS
 from localaws.aws import PORT, LocalAws, LocalError
 from localaws.cdk import Cdk
@@ -99,10 +100,25 @@ def test_down_reports_resources_that_were_not_destroyed(
 ) -> None:
     engine = aws.start()
     monkeypatch.setattr(Cdk, "destroy", lambda _: None)
+    monkeypatch.setattr("local.__main__._stack_names", lambda _: {"thumbnail": "compute-thumbnail"})
     aws.client("s3", engine).create_bucket(Bucket=bucket)
     with pytest.raises(LocalError, match=f"these resources were not destroyed: bucket {bucket}"):
         down(aws)
     assert not psutil.pid_exists(engine.pid)
+
+
+@pytest.mark.parametrize(
+    "error", [LocalError("the job failed:\nline 1\nline 2"), requests.ConnectionError("refused"), KeyError("Items")]
+)
+def test_an_engine_that_ends_during_an_exercise_is_reported_in_one_line(aws: LocalAws, error: Exception) -> None:
+    engine = aws.start()
+    with pytest.raises(type(error)), _explain_end_of_engine(aws, "batch"):
+        raise error
+    os.kill(engine.pid, signal.SIGKILL)
+    wait_for(lambda: aws.alive_engine() is None, "the end of the engine")
+    message = r"^the local AWS ended during the batch example\. Its log: [^\n]+$"
+    with pytest.raises(LocalError, match=message), _explain_end_of_engine(aws, "batch"):
+        raise error
 
 
 def test_after_an_incomplete_deployment_down_only_stops_the_engine(

@@ -39,6 +39,7 @@ class BatchExample:
     def __post_init__(self) -> None:
         self.s3 = self.deployment.client("s3")
         self.outputs = self.deployment.outputs("batch")
+        self.folder = f"{self.outputs['ThumbnailsFolder']}{self.prefix}"
 
     def put(self, name: str, body: bytes) -> None:
         self.s3.put_object(Bucket=self.outputs["InputBucketName"], Key=self.prefix + name, Body=body)
@@ -73,17 +74,22 @@ class BatchExample:
     def thumbnails(self) -> dict[str, bytes]:
         """Return the thumbnails of this test. The keys of the dictionary are S3 keys."""
         bucket = self.outputs["OutputBucketName"]
-        page = self.s3.list_objects_v2(Bucket=bucket, Prefix=f"thumbnails/256/{self.prefix}")
+        page = self.s3.list_objects_v2(Bucket=bucket, Prefix=self.folder)
         keys = [one["Key"] for one in page.get("Contents", [])]
         return {key: self.s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
     def delete_objects(self) -> None:
         for bucket, prefix in (
             (self.outputs["InputBucketName"], self.prefix),
-            (self.outputs["OutputBucketName"], f"thumbnails/256/{self.prefix}"),
+            (self.outputs["OutputBucketName"], self.folder),
         ):
             for one in self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", []):
                 self.s3.delete_object(Bucket=bucket, Key=one["Key"])
+
+
+def longest_edge(picture: bytes) -> int:
+    """Return the longest edge of a picture, in pixels."""
+    return max(Image.open(io.BytesIO(picture)).size)
 
 
 @pytest.fixture
@@ -108,9 +114,10 @@ def test_a_job_makes_only_missing_and_outdated_thumbnails(example: BatchExample)
     assert example.run_job() == {"made": pictures_count, "skipped": 0, "rejected": len(REJECTED), "failed": 0}
     thumbnails = example.thumbnails()
     assert len(thumbnails) == pictures_count
-    for body in thumbnails.values():
-        thumbnail = Image.open(io.BytesIO(body))
-        assert (thumbnail.format, max(thumbnail.size)) == ("WEBP", 256)
+    max_edge = int(example.outputs["ThumbnailsFolder"].split("/")[1])
+    expected_edges = {min(max_edge, longest_edge(body)) for body in (pictures.jpeg(), PHOTO.read_bytes())}
+    assert {Image.open(io.BytesIO(body)).format for body in thumbnails.values()} == {"WEBP"}
+    assert {longest_edge(body) for body in thumbnails.values()} == expected_edges
 
     example.put("coffee.jpg", pictures.jpeg())  # this replaces the photo
     assert example.run_job() == {"made": 1, "skipped": pictures_count - 1, "rejected": len(REJECTED), "failed": 0}

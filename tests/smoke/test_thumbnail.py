@@ -32,12 +32,22 @@ class ThumbnailExample:
 
     s3: Any
     dynamodb: Any
+    lambda_: Any
     outputs: dict[str, str]
     prefix: str = field(default_factory=lambda: f"smoke-{uuid.uuid4()}/")
 
     @classmethod
     def of(cls, deployment: Deployment) -> Self:
-        return cls(deployment.client("s3"), deployment.client("dynamodb"), deployment.outputs("thumbnail"))
+        client = deployment.client
+        return cls(client("s3"), client("dynamodb"), client("lambda"), deployment.outputs("thumbnail"))
+
+    def max_edge(self) -> int:
+        """Return the longest edge of a thumbnail in pixels, as the environment of the function says."""
+        bucket = self.outputs["UploadsBucketName"]
+        notification = self.s3.get_bucket_notification_configuration(Bucket=bucket)
+        function = notification["LambdaFunctionConfigurations"][0]["LambdaFunctionArn"]
+        configuration = self.lambda_.get_function_configuration(FunctionName=function)
+        return int(configuration["Environment"]["Variables"]["MAX_EDGE"])
 
     def wait_for_notifications(self) -> None:
         """Upload files until a file gets an item. The item shows that the bucket sends events."""
@@ -105,7 +115,7 @@ def test_a_real_photo_becomes_a_thumbnail_and_an_item(example: ThumbnailExample)
     thumbnail = example.thumbnail(item)
     assert thumbnail.format == "WEBP"
     assert thumbnail.size == (int(item["thumbnail_width"]), int(item["thumbnail_height"]))
-    assert max(thumbnail.size) == 256
+    assert max(thumbnail.size) == min(example.max_edge(), 600)  # a small picture is not enlarged
     red, green, blue = thumbnail.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
     assert red > green > blue, "the photo shows coffee and wood, so its average colour must be brown"
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ import aws_cdk as cdk
 from filelock import FileLock
 
 import app
-from config import PROFILES
+from config import PROFILES, from_context
 from tests.support.folders import ROOT, assemblies
 from tools.templates import Template, resources, synthesize, templates_in
 
+PREFIX = from_context({}).prefix
+"""The first part of every stack's name."""
 STACKS = {stack.__module__.removeprefix("stacks."): name for name, stack in vars(app).items() if name.endswith("Stack")}
 """The names of the stack classes by stem. app.py imports these classes."""
 EVERY_STACK = [(profile, stem) for profile in PROFILES for stem in sorted(STACKS)]
@@ -44,6 +47,32 @@ def assembly(profile: str) -> Path:
 def templates(profile: str) -> dict[str, Template]:
     """Return the profile's templates by stem. All tests share these objects, so do not change them."""
     return templates_in(assembly(profile))
+
+
+@cache
+def documented_templates(profile: str) -> dict[str, Template]:
+    """Return the templates that the documents describe. A setting in config.py may remove a part of an example.
+
+    With the original values in config.py, these are the templates of the profile.
+    """
+    config = PROFILES[profile]()
+    documented = replace(
+        config,
+        retain_data=profile == "production",
+        watch_closely=config.watch_closely or profile == "production",
+        cron_urls=("https://example.com/",),
+        vpc=None,
+        publish_web_image=True,
+    )
+    if documented == config:
+        return templates(profile)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        without_validation(),
+        mock.patch.object(app, "from_context", return_value=documented),
+    ):
+        synthesize(Path(folder))
+        return templates_in(Path(folder))
 
 
 def synthesize_example(stem: str, folder: Path, **settings: str) -> None:
@@ -94,7 +123,7 @@ def synthesize_folders(*folders: Path, umask: int = 0o022, context: Mapping[str,
 
 def stack_name(stem: str) -> str:
     """Return the name of an example's stack."""
-    return f"compute-{stem.replace('_', '-')}"
+    return f"{PREFIX}-{stem.replace('_', '-')}"
 
 
 def only_resource(template: Template, type_: str, id_prefix: str = "") -> dict[str, Any]:

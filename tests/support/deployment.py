@@ -14,12 +14,14 @@ import psutil
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from config import PROFILES
 from local.project import SETTINGS
 from localaws.aws import Engine, LocalAws
 from localaws.urls import local_url
 from scripts.aws_errors import explain
 from scripts.check_profile import deployed_stacks
 from tests.handlers.thumbnail import pictures
+from tests.support.apps import PREFIX
 from tests.support.folders import ROOT
 from tests.support.make_local import MakeLocalRun, make_local
 from tests.support.permissions import USED_FILE, Stack, differences, missing_permissions, used_permissions, write_used
@@ -50,7 +52,7 @@ class Deployment:
 
 @pytest.fixture(scope="session")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    aws = LocalAws(tmp_path_factory.mktemp("local") / "it's here", SETTINGS)
+    aws = LocalAws(tmp_path_factory.mktemp("local") / "it's hére ☕", SETTINGS)
     yield aws
     aws.stop()
 
@@ -77,12 +79,13 @@ def engine(local_aws: LocalAws, make_local_run: MakeLocalRun) -> Engine:
 def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """Yield all deployed stacks. After the last test, destroy the stacks in the local AWS. Nothing may remain."""
     if request.config.getoption("--live"):
-        yield _deployment_in_account(request.config.getoption("--prefix"))
+        profile, prefix = request.config.getoption("--profile"), request.config.getoption("--prefix")
+        yield _deployment_in_account(prefix or PROFILES[profile]().prefix)
         return
     aws, engine = request.getfixturevalue("local_aws"), request.getfixturevalue("engine")
     yield Deployment(
         client=lambda service: aws.client(service, engine),
-        prefix="compute",
+        prefix=PREFIX,
         url=lambda url: local_url(url, engine.endpoint),
         is_local=True,
     )
@@ -122,7 +125,7 @@ def _destroy(aws: LocalAws, engine: Engine) -> None:
 def _put_an_object_into_every_bucket(s3: Any) -> None:
     # CloudFormation cannot delete a bucket with an object. If the destruction succeeds, every bucket was emptied.
     for bucket in s3.list_buckets()["Buckets"]:
-        if bucket["Name"].startswith("compute-"):
+        if bucket["Name"].startswith(f"{PREFIX}-"):
             s3.put_object(Bucket=bucket["Name"], Key="left behind")
 
 

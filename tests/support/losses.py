@@ -17,6 +17,7 @@ from cfnlint.helpers import load_resource
 from syrupy.assertion import SnapshotAssertion
 
 from tests.support.folders import ROOT
+from tests.support.template_changes import describe_changes
 from tools.templates import Template
 
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
@@ -58,14 +59,19 @@ def check_snapshot(
     stack: str,
     meant: Collection[str],
 ) -> None:
-    """Compare a template with its snapshot. If the change loses a store, fail and keep the old snapshot.
+    """Compare a template with its snapshot, and fail with a short list of the changes.
+
+    If the change loses a store, keep the old snapshot even in an update.
 
     `old` is the template in the snapshot. `meant` contains the intended losses, such as `compute-api/Notes5BB3582F`.
     """
     lost = {name: text for name, text in losses(old, new, stores=stores).items() if f"{stack}/{name}" not in meant}
-    assert (old if lost else new) == snapshot  # without a comparison, an update would delete the snapshot
+    is_reviewed = (old if lost else new) == snapshot  # without a comparison, an update would delete the snapshot
     if lost:
         pytest.fail(loss_message(stack, lost), pytrace=False)
+    if not is_reviewed:
+        changes = "\n".join(describe_changes(stack, old, new))
+        pytest.fail(f"{changes}\nIf you meant these changes: make snapshots", pytrace=False)
 
 
 def losses(old: Template, new: Template, *, stores: Collection[str]) -> dict[str, str]:

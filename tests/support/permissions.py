@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from localaws.environment import ACCOUNT, REGION
+from tests.support.apps import PREFIX
 from tests.support.folders import ROOT
 
 Permission = tuple[str, ...]
@@ -40,7 +41,7 @@ class Stack:
     def all(cls, cloudformation: Any) -> list[Self]:
         """Return the stacks of all examples."""
         names = [stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]]
-        return [cls.deployed(cloudformation, name) for name in names if name.startswith("compute-")]
+        return [cls.deployed(cloudformation, name) for name in names if name.startswith(f"{PREFIX}-")]
 
     @classmethod
     def deployed(cls, cloudformation: Any, name: str) -> Self:

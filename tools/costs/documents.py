@@ -20,6 +20,8 @@ class Costs:
 
     sandbox: Mapping[str, Template]
     production: Mapping[str, Template]
+    compared: Sums
+    """The costs for the comparisons."""
 
     def overview(self) -> None:
         """Print a row for each example: description, cost of a month without use, and price of some work."""
@@ -40,13 +42,18 @@ class Costs:
         _print_parts(months, *([("per day", *days, "")] if total(months["idle month, sandbox"]) > DAILY_FROM else []))
 
     def work(self, stem: str, *names: str) -> None:
-        """Print the cost of these units of work: one row for each part, one column for each unit."""
+        """Print the cost of these units of work: one row for each part, one column for each unit.
+
+        A setting may remove the part of the stack that does the work. Then there is nothing to print.
+        """
         units = {unit.name: unit.parts for unit in work.units(stem, self.sandbox[stem])}
-        _print_parts({name: units[name] for name in names})
+        columns = {name: units[name] for name in names if name in units}
+        if columns:
+            _print_parts(columns)
 
     def compare(self, name: str) -> None:
         """Print the table of this name from tools/costs/comparisons.py."""
-        _print_table(*comparisons.TABLES[name](Sums(self.sandbox, self.production)))
+        _print_table(*comparisons.TABLES[name](self.compared))
 
     @property
     def _profiles(self) -> Mapping[str, Mapping[str, Template]]:

@@ -83,8 +83,9 @@ def _api(template: Template) -> Iterator[Work]:
 
 
 def _ecr(template: Template) -> Iterator[Work]:
-    copy_call = call_parts(function_with_handler(template, "ecr.handler.handler"), 1, COPY_SECONDS)
-    yield Work("copying 1 image into ECR", list(copy_call))
+    if resources(template, "Custom::Trigger"):  # with the setting publish_web_image
+        copy_call = call_parts(function_with_handler(template, "ecr.handler.handler"), 1, COPY_SECONDS)
+        yield Work("copying 1 image into ECR", list(copy_call))
     yield Work("storing 1 GB for a month", [Part("ECR", 1, "ecr-storage")])
 
 

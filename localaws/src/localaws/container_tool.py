@@ -119,7 +119,10 @@ def _find_docker(_folder: Path) -> Tool:
 
 def _find_podman(folder: Path) -> Tool:
     storage = (str(folder / "containers" / "root"), str(_run_root(folder)))
-    command = ("podman", "--root", storage[0], "--runroot", storage[1])
+    if shutil.which("podman") is None:
+        return Tool(name="none", why="podman is not installed")
+    # podman passes these paths to conmon, which fails if the locale does not support all their letters.
+    command = ("/usr/bin/env", "LC_ALL=C.UTF-8", "podman", "--root", storage[0], "--runroot", storage[1])
     isolation: tuple[str, ...] = ()
     # A machine with root but without systemd is probably itself a container or sandbox.
     if os.geteuid() == 0 and not Path("/run/systemd/system").exists():
