@@ -20,7 +20,7 @@ from cdk_nag import AwsSolutionsChecks
 from app import build_app
 from config import PROFILES
 from stacks._stores import dead_letter_queue
-from tests.support.apps import assembly
+from tests.support.apps import PREFIX, assembly
 from tools.templates import NO_BUNDLING
 
 Findings = set[tuple[str, str]]
@@ -88,9 +88,9 @@ def test_every_finding_is_acknowledged_on_its_own_construct(profile: str) -> Non
 @pytest.mark.parametrize(
     ("path", "reason", "fault"),
     [
-        ("compute-cron/Results", "A table has no access log.", "no such finding there"),
-        ("compute-thumbnail", "Nobody reads access logs.", "for 2 resources at once"),
-        ("compute-thumbnail/Uploads", "Not needed.", "without a reason"),
+        (f"{PREFIX}-cron/Results", "A table has no access log.", "no such finding there"),
+        (f"{PREFIX}-thumbnail", "Nobody reads access logs.", "for 2 resources at once"),
+        (f"{PREFIX}-thumbnail/Uploads", "Not needed.", "without a reason"),
     ],
     ids=["no such finding", "acknowledged for a whole stack", "no reason"],
 )

@@ -19,8 +19,9 @@ from scripts.doctor.account import Account
 from scripts.doctor.checks import run_checks
 from scripts.doctor.needs import Stack, stacks_of
 from scripts.doctor.report import Result, State, print_results
-from tests.support.apps import assembly
+from tests.support.apps import assembly, stack_name
 
+API_STACK = stack_name("api")
 Answers = dict[str, Any]
 """The answers of AWS, by service and operation. An answer may be an error code, or a function of the parameters."""
 QUOTAS = {
@@ -151,7 +152,7 @@ def test_the_free_plan_excludes_batch_and_nothing_else(account: Callable[..., Ac
     plan = {"accountId": "123456789012", "accountPlanType": "FREE", "accountPlanStatus": "ACTIVE"}
     results = check(account(freetier__GetAccountPlanState=plan))
     refused = [subject for subject, result in results.items() if "Free plan does not start" in result.text]
-    assert refused == ["compute-batch"]
+    assert refused == [stack_name("batch")]
 
 
 @pytest.mark.usefixtures("container_tool")
@@ -165,11 +166,11 @@ def test_the_vpc_quota_is_too_low_if_the_account_has_three_vpcs(account: Callabl
 @pytest.mark.usefixtures("container_tool")
 def test_a_deployed_stack_needs_no_second_vpc(account: Callable[..., Account]) -> None:
     answer = deployed(
-        ("compute-fargate", "UPDATE_COMPLETE", "sandbox"), ("compute-batch", "CREATE_COMPLETE", "sandbox")
+        (stack_name("fargate"), "UPDATE_COMPLETE", "sandbox"), (stack_name("batch"), "CREATE_COMPLETE", "sandbox")
     )
     results = check(account(cloudformation__DescribeStacks=answer))
     assert results["VPCs"].text == "1 needed, 1 of 5 in use"
-    assert results["compute-fargate"].state is State.FINE
+    assert results[stack_name("fargate")].state is State.FINE
 
 
 @pytest.mark.usefixtures("container_tool")
@@ -200,9 +201,9 @@ def test_credentials_that_aws_rejects_end_the_checks(account: Callable[..., Acco
 @pytest.mark.parametrize(
     ("status", "profile", "text", "remedy"),
     [
-        ("ROLLBACK_COMPLETE", "production", "is protected", "make recover STACK=compute-api PROFILE=production"),
-        ("ROLLBACK_FAILED", "production", "is protected", "make recover STACK=compute-api PROFILE=production"),
-        ("DELETE_FAILED", "production", "cannot be updated", "make recover STACK=compute-api PROFILE=production"),
+        ("ROLLBACK_COMPLETE", "production", "is protected", f"make recover STACK={API_STACK} PROFILE=production"),
+        ("ROLLBACK_FAILED", "production", "is protected", f"make recover STACK={API_STACK} PROFILE=production"),
+        ("DELETE_FAILED", "production", "cannot be updated", f"make recover STACK={API_STACK} PROFILE=production"),
         ("UPDATE_IN_PROGRESS", "production", "is changing now", "wait until it ends"),
         ("CREATE_COMPLETE", "sandbox", "is deployed with the profile sandbox", "make deploy PROFILE=sandbox"),
         ("CREATE_COMPLETE", "prod", "is deployed with the profile prod", "add the profile prod to config.py"),
@@ -211,8 +212,8 @@ def test_credentials_that_aws_rejects_end_the_checks(account: Callable[..., Acco
 def test_the_result_for_a_stack_that_cannot_be_deployed_contains_a_remedy(
     account: Callable[..., Account], status: str, profile: str, text: str, remedy: str
 ) -> None:
-    answer = deployed(("compute-api", status, profile), protected=True)
-    result = check(account(cloudformation__DescribeStacks=answer), "production", "api")["compute-api"]
+    answer = deployed((API_STACK, status, profile), protected=True)
+    result = check(account(cloudformation__DescribeStacks=answer), "production", "api")[API_STACK]
     assert result.state is State.FAILS
     assert text in result.text
     assert result.remedy.startswith(remedy)
@@ -233,8 +234,8 @@ def test_a_stack_that_the_cli_creates_again_does_not_stop_the_deployment(
     account: Callable[..., Account], status: str, profile: str, text: str
 ) -> None:
     """Otherwise `make deploy` would refuse what docs/failures.md tells the user to do."""
-    answer = deployed(("compute-api", status, profile))
-    result = check(account(cloudformation__DescribeStacks=answer), profile, "api")["compute-api"]
+    answer = deployed((API_STACK, status, profile))
+    result = check(account(cloudformation__DescribeStacks=answer), profile, "api")[API_STACK]
     assert result.state is State.FINE
     assert text in result.text
 

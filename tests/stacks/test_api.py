@@ -9,11 +9,13 @@ import pytest
 from aws_cdk.assertions import Template as Synthesized
 from aws_cdk.aws_logs import RetentionDays
 
+from config import from_context
 from stacks.api import ApiStack
-from tests.support.apps import properties_of, templates
+from tests.support.apps import properties_of, stack_name, templates
 from tests.support.folders import ROOT
 from tools.templates import NO_BUNDLING, Template, resources
 
+ALLOWED_ORIGIN = f"'{from_context({}).api_allowed_origin}'"
 SANDBOX = templates("sandbox")["api"]
 PRODUCTION = templates("production")["api"]
 OPENAPI = json.loads((ROOT / "lambda_src" / "api" / "openapi.json").read_text())
@@ -66,7 +68,7 @@ def test_every_path_answers_preflights_and_unsupported_methods(template: Templat
         methods_header = headers["method.response.header.Access-Control-Allow-Methods"]
         expected = {"OPTIONS", *(method for operation_path, method in OPERATIONS if operation_path == path)}
         assert {*methods_header.strip("'").split(",")} == expected
-        assert headers["method.response.header.Access-Control-Allow-Origin"] == "'*'"
+        assert headers["method.response.header.Access-Control-Allow-Origin"] == ALLOWED_ORIGIN
     assert "PATCH" in methods_header, "the last path of the loop is the path of one note"
 
 
@@ -110,7 +112,7 @@ def test_api_gateway_sends_its_errors_as_problems(template: Template) -> None:
         assert str(problem.get("status")) == properties.get("StatusCode", "None")
         headers = properties["ResponseParameters"]
         assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
-        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
+        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == ALLOWED_ORIGIN
         statuses[properties["ResponseType"]] = properties.get("StatusCode")
         if properties.get("StatusCode") == "429":
             assert re.fullmatch("'[0-9]+'", headers["gatewayresponse.header.Retry-After"])
@@ -260,7 +262,7 @@ def test_alarms_watch_the_stage_of_this_deployment(template: Template, metrics: 
     }
     assert {*alarms} == metrics
     name = properties_of(template, "AWS::ApiGateway::RestApi")["Name"]
-    assert name == "compute-api", "with the same name, two deployments would mix their metrics"
+    assert name == stack_name("api"), "with the same name, two deployments would mix their metrics"
     (stage,) = resources(template, "AWS::ApiGateway::Stage")
     for metric in metrics - {"Throttles"}:
         assert {one["Name"]: one["Value"] for one in alarms[metric]["Dimensions"]} == {

@@ -58,7 +58,7 @@ def test_validation_and_cdk_nag_stop_the_synthesis_of_a_bad_template(
     tmp_path: Path, make_mistake: Callable[[IConstruct], None], plugin: str
 ) -> None:
     app = build_app(NO_BUNDLING, outdir=str(tmp_path))
-    make_mistake(app.node.find_child("compute-thumbnail"))
+    make_mistake(app.node.find_child(stack_name("thumbnail")))
     with pytest.raises(RuntimeError, match="ValidationFailed"):
         app.synth()
     report = json.loads((tmp_path / "validation-report.json").read_text())

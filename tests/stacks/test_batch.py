@@ -14,7 +14,15 @@ from batch.command import STOPPED
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES
 from stacks.batch import BatchStack
 from stacks.batch_job import ATTEMPTS, DOCKERFILE, MEMORY_MIB, VCPUS
-from tests.support.apps import assembly, get_att, properties_of, synthesize_example, template_with, templates
+from tests.support.apps import (
+    assembly,
+    get_att,
+    properties_of,
+    stack_name,
+    synthesize_example,
+    template_with,
+    templates,
+)
 from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
 from tools.templates import resources, templates_in
@@ -104,7 +112,7 @@ def test_instances_and_image_have_the_configured_architecture(assembly_with_sett
     ):
         for environment in resources(templates_in(folder)["batch"], "AWS::Batch::ComputeEnvironment").values():
             assert environment["Properties"]["ComputeResources"]["InstanceTypes"] == [f"default_{architecture}"]
-        assets = json.loads((folder / "compute-batch.assets.json").read_text())["dockerImages"]
+        assets = json.loads((folder / f"{stack_name('batch')}.assets.json").read_text())["dockerImages"]
         assert [one["source"]["platform"] for one in assets.values()] == [platform]
 
 

@@ -8,7 +8,7 @@ import pytest
 from aws_cdk.aws_logs import RetentionDays
 
 from stacks.ecr import EcrStack
-from tests.support.apps import assembly, only_resource, properties_of, templates
+from tests.support.apps import assembly, only_resource, properties_of, stack_name, templates
 from tools.templates import Template, resources
 
 SANDBOX = templates("sandbox")["ecr"]
@@ -39,7 +39,7 @@ def test_old_images_expire(template: Template) -> None:
 
 @in_both_profiles
 def test_a_deployment_copies_a_new_image_into_the_repository(template: Template) -> None:
-    assets = json.loads((assembly("sandbox") / "compute-ecr.assets.json").read_text())
+    assets = json.loads((assembly("sandbox") / f"{stack_name('ecr')}.assets.json").read_text())
     (image,) = assets["dockerImages"]
     publisher = properties_of(template, "AWS::Lambda::Function", "Publish")
     assert publisher["Environment"]["Variables"]["IMAGE_TAG"] == image

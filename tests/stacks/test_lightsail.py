@@ -17,7 +17,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from local.lightsail_launch import FakeServer, fake_server
 from settings_checks import LIGHTSAIL_SIZES
 from stacks import lightsail_watch
-from tests.support.apps import properties_of, template_with, templates
+from tests.support.apps import PREFIX, properties_of, template_with, templates
 from tests.support.folders import ROOT
 from tools.templates import Template, resources
 
@@ -96,11 +96,11 @@ def create_only_properties(kind: str) -> set[str]:
 
 
 CREATE_ONLY_VALUES = {
-    "Instance": {"InstanceName": "compute-lightsail-server", "BlueprintId": "ubuntu_24_04", "BundleId": "nano_3_0"},
-    "StaticIp": {"StaticIpName": "compute-lightsail-address"},
-    "Disk": {"DiskName": "compute-lightsail-disk", "SizeInGb": 8},
+    "Instance": {"InstanceName": f"{PREFIX}-lightsail-server", "BlueprintId": "ubuntu_24_04", "BundleId": "nano_3_0"},
+    "StaticIp": {"StaticIpName": f"{PREFIX}-lightsail-address"},
+    "Disk": {"DiskName": f"{PREFIX}-lightsail-disk", "SizeInGb": 8},
     "Database": {
-        "RelationalDatabaseName": "compute-lightsail-database",
+        "RelationalDatabaseName": f"{PREFIX}-lightsail-database",
         "RelationalDatabaseBlueprintId": "postgres_16",
         "RelationalDatabaseBundleId": "micro_2_0",
         "MasterDatabaseName": "app",
