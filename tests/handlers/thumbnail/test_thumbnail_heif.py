@@ -286,6 +286,18 @@ def test_every_form_of_numbers_and_sizes_is_read(name: str, rewrite: Callable[[b
     assert is_close(pixel(result, 0.5, 0.5), GREEN)
 
 
+def test_the_number_0_is_no_property() -> None:
+    """ISO/IEC 14496-12, 8.11.14.3."""
+    unused = heif_files.box(b"clap", clap(SIZE, LEFT_HALF))
+    source = heif_files.change_box(good_picture("avif"), (b"meta", b"iprp", b"ipco"), lambda ipco: ipco + unused)
+
+    def add_zero(ipma: bytes) -> bytes:
+        assert ipma[4:10] == b"\0\0\0\1\0\1"
+        return ipma[:10] + bytes([ipma[10] + 1]) + ipma[11:] + b"\0"
+
+    assert_shows_scene(thumbnail_of(heif_files.change_box(source, (b"meta", b"iprp", b"ipma"), add_zero)))
+
+
 def test_an_embedded_thumbnail_is_not_shown() -> None:
     source = pictures.heic(pictures.scene(), save_all=True, append_images=[Image.new("RGB", (160, 100))])
     thumbnail_reference = heif_files.box(b"iref", bytes(4) + heif_files.box(b"thmb", struct.pack(">HHH", 2, 1, 1)))
