@@ -196,7 +196,7 @@ def test_a_grey_value_is_transparent_at_every_depth(depth: int, key: int, other:
 
 def test_only_the_bits_of_the_depth_count() -> None:
     """PNG, third edition, 11.3.1.1: other bits of the transparent colour have no meaning."""
-    result = thumbnail_of(png(8, 0, grey_halves(8, 200, 201), png_chunk(b"tRNS", struct.pack(">H", 0xAB00 | 200))))
+    result = thumbnail_of(png(4, 0, grey_halves(4, 7, 6), png_chunk(b"tRNS", struct.pack(">H", 0xABC0 | 7))))
     assert pixel(result, 0.25, 0.5)[3] == 0
 
 
