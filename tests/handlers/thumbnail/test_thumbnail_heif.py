@@ -247,6 +247,14 @@ def test_the_coded_colours_of_a_picture_are_known(name: str, colours: tuple[int,
 
 
 @pytest.mark.parametrize("file_format", OPTIONS)
+def test_the_coded_colours_of_a_picture_are_converted(file_format: str) -> None:
+    source = pictures.save(Image.new("RGB", SIZE, (55, 55, 55)), file_format, **OPTIONS[file_format])
+    path = (b"meta", b"iprp", b"ipco", b"colr")
+    linear = heif_files.change_box(source, path, lambda _: nclx(1, 8))  # in linear light, 55 is the grey 128 of sRGB
+    assert is_close(pixel(thumbnail_of(linear), 0.5, 0.5), (128, 128, 128))
+
+
+@pytest.mark.parametrize("file_format", OPTIONS)
 def test_a_picture_with_an_icc_profile_has_no_coded_colours(file_format: str) -> None:
     options = OPTIONS[file_format]
     source = pictures.save(pictures.scene(), file_format, icc_profile=profiles.swapped_profile(), **options)

@@ -16,6 +16,7 @@ _OTHER_DATA = {
     "zeros": bytes(9 << 20),
     "markers": b"\xff\xda" * 100_000,
     "other-pictures": pictures.jpeg(progressive=True) * 30,
+    "segments": b"\0\0" + b"\xff\xda\0\2" * 200,
     "text": b"<html>" * 1000,
     "half-a-marker": b"\xff",
 }
@@ -55,7 +56,9 @@ def test_large_xmp_metadata_is_ignored() -> None:
     assert_shows_scene(thumbnail_of(whole[:2] + segment * 30 + whole[2:]))
 
 
-@pytest.mark.parametrize("invalid", [b"rubbish", b"\xff\0", b"\xff\xc8", b"\xff\xd0", b"\xff\xf0", b"\xff\xff"])
+@pytest.mark.parametrize(
+    "invalid", [b"rubbish", b"\xff\0", b"\xff\xc8", b"\xff\xd0", b"\xff\xf0", b"\xff\xff", b"\xff\xfe\0\0"]
+)
 def test_invalid_bytes_between_segments_are_ignored(invalid: bytes) -> None:
     whole = pictures.jpeg()
     for name in (b"\xff\xdb", b"\xff\xc0", b"\xff\xc4", b"\xff\xda"):
@@ -91,6 +94,12 @@ def test_a_picture_whose_end_marker_is_missing_is_complete(options: dict[str, An
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
 def test_a_picture_whose_last_rows_are_missing_is_incomplete(options: dict[str, Any], missing: int) -> None:
     assert_rejected(noisy_jpeg(**options)[:-missing], r"^The picture is damaged or incomplete\.$")
+
+
+def test_a_picture_that_ends_within_a_stored_byte_is_incomplete() -> None:
+    """In the data of a scan, the byte 0xFF is stored as two bytes."""
+    whole = noisy_jpeg()
+    assert_rejected(whole[: whole.rindex(b"\xff\0", 0, -400) + 1], r"^The picture is damaged or incomplete\.$")
 
 
 def noisy_jpeg(**options: Any) -> bytes:

@@ -314,6 +314,13 @@ def test_gamma_is_converted_in_every_mode(depth: int, colour_type: int) -> None:
     assert is_close(pixel(thumbnail_of(source), 0.5, 0.5), (128, 128, 128, 255), tolerance=5)
 
 
+def test_light_of_srgb_becomes_the_published_xyz() -> None:
+    """These are the colourants of the profile sRGB v4 of the ICC, before it rounds them."""
+    expected = [(0.43607, 0.38515, 0.14307), (0.22249, 0.71687, 0.06061), (0.01392, 0.09708, 0.71410)]
+    for row, expected_row in zip(RgbSpace().light_to_xyz(), expected, strict=True):
+        assert row == pytest.approx(expected_row, abs=0.0005)
+
+
 def test_the_profiles_that_we_write_are_valid() -> None:
     """littleCMS reads the profile, and Display P3 has its published primaries."""
     data = RgbSpace.from_codes(CodedColours(12, 13)).profile()
