@@ -16,8 +16,6 @@ _HLG_PEAK = 1000
 """Light of the brightest white, in candela per square metre, of the screen for which HLG pictures are made."""
 _LUT_SIZE = 33
 """Values per channel for which the conversion is computed. Pillow interpolates the others, with a mean error of 1."""
-_MAX_VALUE = 1.9
-"""Pillow's table cannot contain 2. Pillow limits the interpolated values to 1."""
 
 
 def hdr_to_srgb(small_picture: Image.Image, codes: CodedColours) -> Image.Image:
@@ -60,7 +58,8 @@ def _light_to_srgb(light: float) -> float:
     """Return the stored value in sRGB, from 0 to 1 (IEC 61966-2-1).
 
     Light that sRGB cannot show gets a value outside this range, so that the values next to it are interpolated rightly.
+    Pillow limits the values in the table to about 2, and the interpolated values to 1.
     """
     size = abs(light)
     value = 12.92 * size if size <= 0.0031308 else 1.055 * size ** (1 / 2.4) - 0.055  # noqa: PLR2004
-    return math.copysign(min(value, _MAX_VALUE), light)
+    return math.copysign(value, light)

@@ -4,15 +4,14 @@ Pillow does not crop an AVIF as its file says, and does not report its colour sp
 iPhones, at all. The package pillow-heif can.
 """
 
-import io
-import re
 import struct
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from PIL import AvifImagePlugin, ImageFile
+from PIL import ImageFile
 from PIL.Image import Transpose
 
+from thumbnail.pictures.avif import open_avif
 from thumbnail.pictures.isobmff import ShownPicture, read_shown_picture
 from thumbnail.pictures.rgb_spaces import CodedColours
 
@@ -24,9 +23,6 @@ _MAX_BRANDS_BYTES = 512
 
 _FORMATS: dict[bytes, Literal["AVIF", "HEIC"]] = {b"av01": "AVIF", b"hvc1": "HEIC"}
 _TRANSFORMS = frozenset({b"clap", b"irot", b"imir"})
-
-# The entry of EXIF in the list of items: version 2 with 16-bit ids, or version 3 with 32-bit ids (23008-12, 9.2).
-_EXIF_ITEM = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))Exif", re.DOTALL)
 
 # `irot` turns a picture anticlockwise by a number of quarters. Then `imir` exchanges top and bottom (0) or left and
 # right (1). ISO/IEC 23008-12:2022, 6.5.10 and 6.5.12.
@@ -70,10 +66,11 @@ class HeifPicture:
     def open(self, source: BinaryIO) -> ImageFile.ImageFile:
         """Open the file, whose `file_format` must not be None. Pillow decodes the pixels later.
 
-        Raises SyntaxError, or another error, if the file is damaged.
+        Raises UnsupportedError if the decoder lacks a feature for the file. A damaged file can raise every kind of
+        error.
         """
         source.seek(0)
-        return _open_avif(source) if self.file_format == "AVIF" else _open_heic(source)
+        return open_avif(source) if self.file_format == "AVIF" else _open_heic(source)
 
     def crop_box(self, size: tuple[int, int]) -> Box | None:
         """Return the visible part of a decoded picture of this size, or None if all of it is visible.
@@ -108,11 +105,6 @@ def read_heif(source: BinaryIO) -> HeifPicture:
         transposition=_transposition(picture) if is_avif else None,
         colours=_colours(picture),
     )
-
-
-def _open_avif(source: BinaryIO) -> ImageFile.ImageFile:
-    # Pillow rejects a picture whose EXIF is broken, but browsers show it. So EXIF gets the kind of an unknown item.
-    return AvifImagePlugin.AvifImageFile(io.BytesIO(_EXIF_ITEM.sub(rb"\1skip", source.read())))
 
 
 def _open_heic(source: BinaryIO) -> ImageFile.ImageFile:

@@ -9,10 +9,12 @@ track of frames instead of items. Its properties are in the description of the t
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 # These limits are for hostile files. A picture of 50 megapixels in tiles of 64 x 64 pixels has 12,000 items.
 _MAX_BOXES = 65_535
-_MAX_TABLE_BYTES = 1 << 20
+MAX_TABLE_BYTES = 1 << 20
+"""Maximum size of a box that is read entry by entry."""
 _MAX_DERIVATIONS = 4
 
 # An item of these kinds is made from other items. A phone stores a large picture as a `grid` of small items.
@@ -59,8 +61,8 @@ def read_shown_picture(data: bytes) -> ShownPicture:
     return ShownPicture(coding=b"", properties=())
 
 
-def _boxes(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Yield the kind and the content of each box."""
+def boxes(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield the kind and the content of each box. Raises ValueError if a size is wrong, or if there are too many."""
     for _ in range(_MAX_BOXES):
         if len(view) < struct.calcsize(">I4s"):
             return
@@ -81,14 +83,14 @@ def _boxes(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
 def _first_boxes(view: memoryview) -> Mapping[bytes, memoryview]:
     """Return the content of the first box of each kind."""
     first_boxes: dict[bytes, memoryview] = {}
-    for kind, content in _boxes(view):
+    for kind, content in boxes(view):
         first_boxes.setdefault(kind, content)
     return first_boxes
 
 
 def _table(boxes: Mapping[bytes, memoryview], kind: bytes) -> memoryview:
     """Return the content of a box that must exist, and that is read entry by entry."""
-    if kind not in boxes or len(boxes[kind]) > _MAX_TABLE_BYTES:
+    if kind not in boxes or len(boxes[kind]) > MAX_TABLE_BYTES:
         raise ValueError(f"box {kind!r} is missing or too large")
     return boxes[kind]
 
@@ -98,10 +100,10 @@ def _table(boxes: Mapping[bytes, memoryview], kind: bytes) -> memoryview:
 
 def _primary_item(meta: Mapping[bytes, memoryview]) -> ShownPicture:
     primary = _item_id(meta[b"pitm"], _FULL_BOX, is_long=meta[b"pitm"][0] > 0)
-    properties = _first_boxes(_table(meta, b"iprp"))
-    all_properties = list(_boxes(properties[b"ipco"]))
+    iprp = _table(meta, b"iprp")
+    all_properties = list(boxes(_first_boxes(iprp)[b"ipco"]))
     # The numbers of the properties begin with 1. The number 0 means no property.
-    numbers = [number for number in _property_numbers(_table(properties, b"ipma"), primary) if number]
+    numbers = [number for number in _property_numbers(iprp, primary) if number]
     return ShownPicture(
         coding=_coding(meta, primary),
         properties=tuple(all_properties[number - 1] for number in numbers),
@@ -126,7 +128,7 @@ def _coding(meta: Mapping[bytes, memoryview], item: int) -> bytes:
 def _item_kinds(iinf: memoryview) -> Mapping[int, bytes]:
     kinds = {}
     start = _FULL_BOX + (2 if iinf[0] == 0 else 4)  # the number of entries, which is not needed
-    for _, entry in _boxes(iinf[start:]):
+    for _, entry in boxes(iinf[start:]):
         is_long = entry[0] > 2  # noqa: PLR2004 - the version
         kind_offset = _FULL_BOX + (4 if is_long else 2) + 2
         kinds[_item_id(entry, _FULL_BOX, is_long=is_long)] = bytes(entry[kind_offset : kind_offset + 4])
@@ -136,27 +138,50 @@ def _item_kinds(iinf: memoryview) -> Mapping[int, bytes]:
 def _first_part(iref: memoryview, item: int) -> int:
     is_long = iref[0] > 0
     id_size = 4 if is_long else 2
-    for kind, reference in _boxes(iref[_FULL_BOX:]):
+    for kind, reference in boxes(iref[_FULL_BOX:]):
         if kind == b"dimg" and _item_id(reference, 0, is_long=is_long) == item:
             return _item_id(reference, id_size + 2, is_long=is_long)  # after the id is the number of parts
     raise ValueError(f"item {item} has no parts")
 
 
-def _property_numbers(ipma: memoryview, item: int) -> list[int]:
+def _property_numbers(iprp: memoryview, item: int) -> list[int]:
     """Return the numbers of an item's properties, in the order of the file."""
-    id_format = ">I" if ipma[0] > 0 else ">H"
-    number_format, number_mask = (">H", 0x7FFF) if ipma[3] & 1 else (">B", 0x7F)  # the first bit means `essential`
+    for kind, ipma in boxes(iprp):
+        if kind == b"ipma":
+            mask = AssociationFormat.of(ipma).number_mask
+            for entry_item, numbers in read_associations(ipma):
+                if entry_item == item:
+                    return [number & mask for number in numbers]
+    return []
+
+
+class AssociationFormat(NamedTuple):
+    """The form of the numbers in a box `ipma`."""
+
+    item: str
+    """Format of an item's id, for the module `struct`."""
+    number: str
+    """Format of a property's number. Its highest bit says that a decoder must not ignore the property."""
+    number_mask: int
+    """All bits of a property's number except the highest one."""
+
+    @classmethod
+    def of(cls, ipma: memoryview) -> Self:
+        """Return the form that the version and the flags of this box define."""
+        item = "I" if ipma[0] > 0 else "H"
+        return cls(item, "H", 0x7FFF) if ipma[3] & 1 else cls(item, "B", 0x7F)
+
+
+def read_associations(ipma: memoryview) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield the id of each item in a box `ipma`, and the numbers of its properties with their highest bit."""
+    form = AssociationFormat.of(ipma)
     (entry_count,) = struct.unpack_from(">I", ipma, _FULL_BOX)
     offset = _FULL_BOX + 4
     for _ in range(entry_count):
-        (entry_item,) = struct.unpack_from(id_format, ipma, offset)
-        offset += struct.calcsize(id_format)
-        count, offset = ipma[offset], offset + 1
-        end = offset + count * struct.calcsize(number_format)
-        if entry_item == item:
-            return [number & number_mask for (number,) in struct.iter_unpack(number_format, ipma[offset:end])]
-        offset = end
-    return []
+        item, count = struct.unpack_from(f">{form.item}B", ipma, offset)
+        offset += struct.calcsize(f">{form.item}B")
+        yield item, struct.unpack_from(f">{count}{form.number}", ipma, offset)
+        offset += struct.calcsize(f">{count}{form.number}")
 
 
 # --- frames of an animation ---
@@ -164,14 +189,14 @@ def _property_numbers(ipma: memoryview, item: int) -> list[int]:
 
 def _av1_frames(moov: memoryview) -> ShownPicture | None:
     """Return the first track of AV1 frames. A track of transparency belongs to another track, so it is skipped."""
-    for kind, content in _boxes(moov):
+    for kind, content in boxes(moov):
         track = _first_boxes(content) if kind == b"trak" else {}
         if b"mdia" not in track or b"auxl" in _first_boxes(track.get(b"tref", content[:0])):
             continue
         descriptions = _content_of(track[b"mdia"], b"minf", b"stbl", b"stsd")
-        for coding, entry in _boxes(descriptions[_SAMPLE_DESCRIPTIONS:]):
+        for coding, entry in boxes(descriptions[_SAMPLE_DESCRIPTIONS:]):
             if coding == b"av01":
-                return ShownPicture(coding=coding, properties=tuple(_boxes(entry[_VISUAL_SAMPLE_ENTRY:])))
+                return ShownPicture(coding=coding, properties=tuple(boxes(entry[_VISUAL_SAMPLE_ENTRY:])))
     return None
 
 

@@ -24,14 +24,14 @@ _MAX_MARKERS = 10_000
 
 _START_OF_SCAN, _END_OF_PICTURE, _EXIF = 0xDA, 0xD9, 0xE1
 # The application segments from which the decoder takes the kind of colours, the orientation and the ICC profile. Each
-# has a minimum length. All other application segments and comments are ignored.
+# has a minimum length. All other application segments are ignored.
 _NEEDED_APPLICATION_SEGMENTS = {
     0xE0: re.compile(rb"JFIF\0.{9}", re.DOTALL),
     _EXIF: re.compile(rb"Exif\0\0"),
     0xE2: re.compile(rb"ICC_PROFILE\0..", re.DOTALL),
     0xEE: re.compile(rb"Adobe.{7}", re.DOTALL),
 }
-_IGNORED = frozenset({*range(0xE0, 0xF0), 0xFE})
+_APPLICATION_SEGMENTS = frozenset(range(0xE0, 0xF0))
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xDE}
 _LOSSLESS = 0xC3
 _SUPPORTED_FRAMES = frozenset({0xC0, 0xC1, 0xC2, _LOSSLESS, 0xC9, 0xCA})
@@ -86,7 +86,7 @@ def _segments(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
             continue
         content = source.read(max(0, int.from_bytes(source.read(2)) - 2))
         needed = _NEEDED_APPLICATION_SEGMENTS.get(marker)
-        if needed.match(content) if needed else marker not in _IGNORED:
+        if needed.match(content) if needed else marker not in _APPLICATION_SEGMENTS:
             yield marker, content
     raise ValueError("there is no scan")
 

@@ -16,8 +16,6 @@ from thumbnail.pictures.rgb_spaces import SRGB_GAMMA, CodedColours, Colours, Rgb
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_PROFILE_BYTES = 4 << 20
 """Maximum size of a colour profile. Profiles for printers have 1 to 3 MB. A larger profile is ignored."""
-_MAX_EXIF_BYTES = 1 << 20
-"""Maximum size of the EXIF metadata. A camera writes at most 64 KB. Larger metadata is ignored."""
 _MAX_ANCILLARY_BYTES = 8 << 20
 """Maximum size of an ancillary chunk. A larger chunk is ignored."""
 _BLOCK_BYTES = 1 << 20
@@ -75,7 +73,7 @@ class Png:
             profile = zlib.decompressobj().decompress(compressed[1:], _MAX_PROFILE_BYTES + 1)
         except zlib.error:
             return None
-        return profile if 0 < len(profile) <= _MAX_PROFILE_BYTES else None
+        return profile if len(profile) <= _MAX_PROFILE_BYTES else None
 
     def _space(self) -> RgbSpace:
         space = RgbSpace()
@@ -99,12 +97,12 @@ class Png:
 def read_png(source: BinaryIO) -> Png:
     """Return the parts of a PNG file that its thumbnail needs.
 
-    Raises ValueError if a critical chunk is damaged, but the end of the file may be missing. Raises UnsupportedError if
-    the file needs another kind of decoder.
+    Raises ValueError or struct.error if a critical chunk is damaged, but the end of the file may be missing. Raises
+    UnsupportedError if the file needs another kind of decoder.
     """
     chunks = _chunks(source)
     name, _offsets, content = next(chunks, (b"IEND", range(0), b""))
-    if name != b"IHDR" or len(content) != struct.calcsize(">IIBBBBB"):
+    if name != b"IHDR":
         raise ValueError("the file does not begin with a header")
     png = Png(Header(*struct.unpack(">IIBBBBB", content)))
     if png.header.compression or png.header.filtering or png.header.interlacing > 1:
@@ -146,20 +144,17 @@ def _chunks(source: BinaryIO) -> Iterator[tuple[bytes, range, bytes]]:
 
 
 def _has_right_checksum(source: BinaryIO, name: bytes, length: int) -> bool:
-    """Whether a chunk has the right checksum. Pixels whose end is missing are not damaged: Pillow counts the rows."""
+    """Whether a chunk has the right checksum, or ends with the file. Pillow notices whether pixels are missing."""
     checksum = zlib.crc32(name)
-    while length and (block := source.read(min(length, _BLOCK_BYTES))):
+    while block := source.read(min(length, _BLOCK_BYTES)):
         checksum = zlib.crc32(block, checksum)
         length -= len(block)
-    stored_checksum = source.read(4)
-    is_cut_off = len(stored_checksum) < _CHECKSUM_BYTES
-    return name == b"IDAT" if is_cut_off else checksum == int.from_bytes(stored_checksum)
+    stored_checksum = source.read(_CHECKSUM_BYTES)
+    return len(stored_checksum) < _CHECKSUM_BYTES or checksum == int.from_bytes(stored_checksum)
 
 
 def _has_valid_length(name: bytes, content: bytes, png: Png) -> bool:
     if name == b"tRNS":
-        lengths = {GREY: range(2, 3), RGB: range(6, 7), PALETTE: range(1, len(png.palette) // 3 + 1)}
+        lengths = {GREY: range(2, 3), RGB: range(6, 7), PALETTE: range(len(png.palette) // 3 + 1)}
         return len(content) in lengths.get(png.header.colour_type, ())
-    if name == b"eXIf":
-        return len(content) <= _MAX_EXIF_BYTES
     return len(content) == _LENGTHS.get(name, len(content))

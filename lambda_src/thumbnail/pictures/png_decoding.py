@@ -7,7 +7,7 @@ from typing import IO, BinaryIO, cast
 
 from PIL import Image, ImageChops, PngImagePlugin
 
-from thumbnail.pictures.png import PALETTE, SIGNATURE, Png
+from thumbnail.pictures.png import SIGNATURE, Png
 from thumbnail.pictures.splice import SplicedFile
 
 _HIGHEST_DEPTH = 16
@@ -27,20 +27,16 @@ def _transparency_for_pillow(png: Png) -> bytes | None:
 
 def open_png(png: Png, source: BinaryIO) -> Image.Image:
     """Return the picture of a PNG file. Pillow has not decoded its pixels yet."""
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", *png.header))]
-    if png.header.colour_type == PALETTE:
-        chunks.append((b"PLTE", png.palette))
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", *png.header)), (b"PLTE", png.palette)]
     if transparency := _transparency_for_pillow(png):
         chunks.append((b"tRNS", transparency))
     head = SIGNATURE + b"".join(starmap(_chunk, chunks))
     return Image.open(cast("BinaryIO", SplicedFile(head, source, png.pixels)), formats=("PNG",))
 
 
-def has_sixteen_bit_transparency(picture: Image.Image) -> bool:
+def has_sixteen_bit_transparency(picture: PngImagePlugin.PngImageFile) -> bool:
     """Whether the picture has 16 bits per channel and a transparent colour. Pillow would compare only 8 of the bits."""
-    if not isinstance(picture, PngImagePlugin.PngImageFile) or "transparency" not in picture.info:
-        return False
-    return any(tile.args in _RAW_MODES for tile in picture.tile)
+    return "transparency" in picture.info and any(tile.args in _RAW_MODES for tile in picture.tile)
 
 
 # How Pillow decodes 16 bits per channel: the raw mode that it uses, the mode that the picture gets here, the raw mode

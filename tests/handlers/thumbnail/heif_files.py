@@ -105,6 +105,60 @@ def nclx(primaries: int, transfer: int) -> bytes:
     return b"nclx" + struct.pack(">HHHB", primaries, transfer, 6, 0x80)
 
 
+# --- files that break a rule ---
+
+
+def without_property(data: bytes, item: int, kind: bytes) -> bytes:
+    """Return the file without this property of an item."""
+    kinds = [name for name, _ in boxes(content_of(data, b"meta", b"iprp", b"ipco"))]
+
+    def remove(ipma: bytes) -> bytes:
+        entries = []
+        for entry in _entries(ipma):
+            numbers = bytes(number for number in entry[3:] if kinds[(number & 0x7F) - 1] != kind)
+            entries.append(entry[:2] + bytes([len(numbers)]) + numbers if entry[1] == item else entry)
+        return ipma[:8] + b"".join(entries)
+
+    return change_box(data, (b"meta", b"iprp", b"ipma"), remove)
+
+
+def with_divided_associations(data: bytes, *, is_reversed: bool = False) -> bytes:
+    """Return the file with one box `ipma` for each item. A file may have only one (ISO/IEC 14496-12, 8.11.14.1)."""
+
+    def divide(iprp: bytes) -> bytes:
+        ipco, (_, ipma) = boxes(iprp)
+        tables = [box(b"ipma", ipma[:4] + struct.pack(">I", 1) + entry) for entry in _entries(ipma)]
+        return box(*ipco) + b"".join(reversed(tables) if is_reversed else tables)
+
+    return change_box(data, (b"meta", b"iprp"), divide)
+
+
+def _entries(ipma: bytes) -> list[bytes]:
+    id_size, number_size = (4 if ipma[0] else 2), (2 if ipma[3] & 1 else 1)
+    entries, offset = [], 8
+    while offset < len(ipma):
+        end = offset + id_size + 1 + ipma[offset + id_size] * number_size
+        entries.append(ipma[offset:end])
+        offset = end
+    return entries
+
+
+def with_broken_gain_map(data: bytes) -> bytes:
+    """Return an AVIF whose transparency became a gain map for HDR screens. The numbers of the gain map are missing.
+
+    AV1 Image File Format 1.2, section 4.2.2.
+    """
+    location = struct.pack(">HHHII", 3, 0, 1, 0, 4)  # the first four bytes of the file
+    entry = box(b"infe", struct.pack(">IHH4s", 2 << 24, 3, 0, b"tmap") + b"\0")
+    parts = box(b"dimg", struct.pack(">4H", 3, 2, 1, 2))
+    group = box(b"grpl", box(b"altr", struct.pack(">5I", 0, 4, 2, 3, 1)))
+    data = data.replace(b"miaf", b"tmap", 1)
+    data = change_box(data, (b"meta", b"iloc"), lambda iloc: iloc[:6] + b"\0\3" + iloc[8:] + location)
+    data = change_box(data, (b"meta", b"iinf"), lambda iinf: iinf[:4] + b"\0\3" + iinf[6:] + entry)
+    data = change_box(data, (b"meta", b"iref"), lambda iref: iref[:4] + parts)
+    return change_box(data, (b"meta",), lambda meta: meta + group)
+
+
 # --- the same file in another form ---
 
 

@@ -129,6 +129,11 @@ def png_with_large_exif() -> bytes:
     return png(8, 2, scene().tobytes(), png_chunk(b"eXIf", exif))
 
 
+def png_with_large_chunk() -> bytes:
+    """Return a PNG with a colour profile of 32 MiB that is not compressed."""
+    return png(8, 2, scene().tobytes(), png_chunk(b"iCCP", b"profile\0\0" + bytes(32 << 20)))
+
+
 def png_with_text_bomb(kind: bytes) -> bytes:
     """Return a PNG with a compressed text or colour profile of 64 MB."""
     start = {b"zTXt": b"Comment\0\0", b"iTXt": b"Comment\0\1\0\0\0", b"iCCP": b"profile\0\0"}[kind]
@@ -195,6 +200,7 @@ def other_files() -> dict[str, bytes]:
         "html": b"<!doctype html><title>404</title><p>Not found",
         "text": b"hello\n" * 100,
         "zeros": bytes(4096),
+        "mp4": b"\0\0\0\x14ftypisom\0\0\0\0mp42" + bytes(100),
     }
     unsupported = ("PPM", "TGA", "JPEG2000", "ICO", "PDF", "EPS", "SGI", "PCX")
     return {**files, **{f"pillow-{name}": save(scene(), name) for name in unsupported}}

@@ -46,6 +46,11 @@ def test_a_drawing_is_exact_and_smaller_than_with_loss(drawing: Image.Image) -> 
     assert len(result.data) <= len(save(shrunk, "WEBP", quality=80))
 
 
+def test_a_picture_of_few_colours_that_is_smaller_with_loss_is_encoded_with_loss() -> None:
+    grey_photo = photo((256, 256)).convert("L").convert("RGB")
+    assert not is_lossless(encode(grey_photo))
+
+
 def test_the_colours_of_pixel_art_do_not_change() -> None:
     result = thumbnail_of(save(pixel_art(), "PNG"), max_edge=256)
     assert open_rgba(result).convert("RGB").tobytes() == pixel_art().tobytes()
@@ -66,7 +71,9 @@ def test_a_photo_is_encoded_only_once(mode: str, monkeypatch: pytest.MonkeyPatch
         encoded.append(options)
         save_image(image, *arguments, **options)  # type: ignore[arg-type]
 
-    data = save(photo().convert(mode), "PNG")
+    picture = photo()
+    picture.paste((90, 140, 250), (0, 0, 1000, 400))  # a sky without clouds
+    data = save(picture.convert(mode), "PNG")
     monkeypatch.setattr(Image.Image, "save", record)
     assert not is_lossless(thumbnail_of(data, max_edge=256).data)
     assert len(encoded) == 1

@@ -5,7 +5,7 @@ import struct
 import pytest
 from PIL import Image
 
-from tests.handlers.thumbnail.checks import assert_shows_scene, is_close, pixel, thumbnail_of
+from tests.handlers.thumbnail.checks import assert_shows_scene, is_close, open_rgba, pixel, thumbnail_of
 from tests.handlers.thumbnail.pictures import RED, save, scene
 from tests.handlers.thumbnail.raw import HEIGHT, WIDTH
 
@@ -76,6 +76,15 @@ def test_the_canvas_around_the_first_frame_of_a_webp_is_transparent(max_edge: in
     )
     assert is_close(pixel(result, 0.35, 0.35), (*RED, 255))
     assert [pixel(result, x, y)[3] for x, y in CORNERS] == [0] * 4
+
+
+@pytest.mark.parametrize("size_of_other_chunk", [0, 5], ids=["even", "odd"])
+def test_the_edges_of_the_first_frame_of_a_webp_are_exact(size_of_other_chunk: int) -> None:
+    whole = webp_with_small_frame((WIDTH + 100, HEIGHT + 100), 60, 20, has_alpha=False)
+    chunk = webp_chunk(b"ICCP", bytes(size_of_other_chunk))
+    body = whole[12:30] + chunk + whole[30:]
+    result = thumbnail_of(b"RIFF" + struct.pack("<L", 4 + len(body)) + b"WEBP" + body, 2 * WIDTH)
+    assert open_rgba(result).getchannel("A").getbbox() == (60, 20, 60 + WIDTH, 20 + HEIGHT)
 
 
 def test_a_frame_that_covers_the_whole_webp_is_opaque() -> None:

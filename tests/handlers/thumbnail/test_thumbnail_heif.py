@@ -247,6 +247,14 @@ def test_the_coded_colours_of_a_picture_are_known(name: str, colours: tuple[int,
 
 
 @pytest.mark.parametrize("file_format", OPTIONS)
+def test_the_coded_colours_of_a_picture_are_converted(file_format: str) -> None:
+    source = pictures.save(Image.new("RGB", SIZE, (55, 55, 55)), file_format, **OPTIONS[file_format])
+    path = (b"meta", b"iprp", b"ipco", b"colr")
+    linear = heif_files.change_box(source, path, lambda _: nclx(1, 8))  # in linear light, 55 is the grey 128 of sRGB
+    assert is_close(pixel(thumbnail_of(linear), 0.5, 0.5), (128, 128, 128))
+
+
+@pytest.mark.parametrize("file_format", OPTIONS)
 def test_a_picture_with_an_icc_profile_has_no_coded_colours(file_format: str) -> None:
     options = OPTIONS[file_format]
     source = pictures.save(pictures.scene(), file_format, icc_profile=profiles.swapped_profile(), **options)
@@ -284,6 +292,18 @@ def test_every_form_of_numbers_and_sizes_is_read(name: str, rewrite: Callable[[b
     result = thumbnail_of(rewrite(source))
     assert (result.source_width, result.source_height) == (160, 100)
     assert is_close(pixel(result, 0.5, 0.5), GREEN)
+
+
+def test_the_number_0_is_no_property() -> None:
+    """ISO/IEC 14496-12, 8.11.14.3."""
+    unused = heif_files.box(b"clap", clap(SIZE, LEFT_HALF))
+    source = heif_files.change_box(good_picture("avif"), (b"meta", b"iprp", b"ipco"), lambda ipco: ipco + unused)
+
+    def add_zero(ipma: bytes) -> bytes:
+        assert ipma[4:10] == b"\0\0\0\1\0\1"
+        return ipma[:10] + bytes([ipma[10] + 1]) + ipma[11:] + b"\0"
+
+    assert_shows_scene(thumbnail_of(heif_files.change_box(source, (b"meta", b"iprp", b"ipma"), add_zero)))
 
 
 def test_an_embedded_thumbnail_is_not_shown() -> None:

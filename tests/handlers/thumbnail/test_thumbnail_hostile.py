@@ -224,6 +224,7 @@ def test_hostile_pictures_need_little_memory() -> None:
         "exif-among-invalid-bytes": hostile.jpeg_with_large_exif(b"rubbish"),
         "exif-among-markers": hostile.jpeg_with_large_exif(b"\xff\xd0rubbish\xff\xff"),
         "exif-in-png": hostile.png_with_large_exif(),
+        "chunk-in-png": hostile.png_with_large_chunk(),
     }
     first_pictures = [
         good_picture(name) for name in ("jpeg", "png", "gif", "tiff", "bmp")

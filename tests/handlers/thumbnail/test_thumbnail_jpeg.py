@@ -1,5 +1,6 @@
 """JPEG files with other data behind the picture, without their end, and of kinds that the decoder lacks."""
 
+import io
 import random
 from typing import Any
 
@@ -7,12 +8,15 @@ import pytest
 
 from tests.handlers.thumbnail import hostile, pictures, profiles
 from tests.handlers.thumbnail.checks import assert_rejected, assert_shows_scene, is_close, pixel, thumbnail_of
+from tests.handlers.thumbnail.raw import SIZE
+from thumbnail.pictures.jpeg import open_jpeg
 
 _OTHER_DATA = {
     "random": random.Random(1).randbytes(9 << 20),  # noqa: S311 - as the video of a motion photo
     "zeros": bytes(9 << 20),
     "markers": b"\xff\xda" * 100_000,
     "other-pictures": pictures.jpeg(progressive=True) * 30,
+    "segments": b"\0\0" + b"\xff\xda\0\2" * 200,
     "text": b"<html>" * 1000,
     "half-a-marker": b"\xff",
 }
@@ -44,10 +48,21 @@ def test_a_wrong_application_segment_is_ignored(marker: int, content: bytes) -> 
     assert_shows_scene(thumbnail_of(whole.replace(b"\xff\xdb", segment + b"\xff\xdb", 1)))
 
 
-def test_invalid_bytes_between_segments_are_ignored() -> None:
+def test_large_xmp_metadata_is_ignored() -> None:
+    """Phones store depth maps of several MiB in the metadata XMP, which has the same marker as EXIF."""
+    content = b"http://ns.adobe.com/xmp/extension/\0" + bytes(60_000)
+    segment = b"\xff\xe1" + (len(content) + 2).to_bytes(2) + content
+    whole = pictures.jpeg()
+    assert_shows_scene(thumbnail_of(whole[:2] + segment * 30 + whole[2:]))
+
+
+@pytest.mark.parametrize(
+    "invalid", [b"rubbish", b"\xff\0", b"\xff\xc8", b"\xff\xd0", b"\xff\xf0", b"\xff\xff", b"\xff\xfe\0\0"]
+)
+def test_invalid_bytes_between_segments_are_ignored(invalid: bytes) -> None:
     whole = pictures.jpeg()
     for name in (b"\xff\xdb", b"\xff\xc0", b"\xff\xc4", b"\xff\xda"):
-        assert_shows_scene(thumbnail_of(whole.replace(name, b"rubbish" + name)))
+        assert_shows_scene(thumbnail_of(whole.replace(name, invalid + name)))
 
 
 def test_a_profile_behind_the_frame_is_used() -> None:
@@ -58,9 +73,9 @@ def test_a_profile_behind_the_frame_is_used() -> None:
 
 
 def test_a_jpeg_with_too_many_segments_is_rejected() -> None:
-    comments = b"\xff\xdd\0\4\0\0" * 100_000
+    intervals = b"\xff\xdd\0\4\0\0" * 100_000
     whole = pictures.jpeg()
-    assert_rejected(whole[:2] + comments + whole[2:])
+    assert_rejected(whole[:2] + intervals + whole[2:], "is a kind of JPEG that is not supported")
 
 
 # --- the end of the file is missing ---
@@ -79,6 +94,12 @@ def test_a_picture_whose_end_marker_is_missing_is_complete(options: dict[str, An
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
 def test_a_picture_whose_last_rows_are_missing_is_incomplete(options: dict[str, Any], missing: int) -> None:
     assert_rejected(noisy_jpeg(**options)[:-missing], r"^The picture is damaged or incomplete\.$")
+
+
+def test_a_picture_that_ends_within_a_stored_byte_is_incomplete() -> None:
+    """In the data of a scan, the byte 0xFF is stored as two bytes."""
+    whole = noisy_jpeg()
+    assert_rejected(whole[: whole.rindex(b"\xff\0", 0, -400) + 1], r"^The picture is damaged or incomplete\.$")
 
 
 def noisy_jpeg(**options: Any) -> bytes:
@@ -107,6 +128,7 @@ def with_frame(marker: int = 0xC0, depth: int = 8, height: int = 200, channels: 
         {"marker": 0xC7},
         {"marker": 0xCB},
         {"marker": 0xCF},
+        {"marker": 0xDE},
         {"depth": 12},
         {"depth": 16},
         {"height": 0},  # the height comes behind the first scan
@@ -117,6 +139,18 @@ def with_frame(marker: int = 0xC0, depth: int = 8, height: int = 200, channels: 
 def test_a_kind_of_jpeg_without_decoder_is_not_supported(frame: dict[str, int]) -> None:
     assert_shows_scene(thumbnail_of(with_frame()))
     assert_rejected(with_frame(**frame), r"^The picture is a kind of JPEG that is not supported\.$")
+
+
+def test_an_extended_jpeg_of_8_bits_is_shown() -> None:
+    assert_shows_scene(thumbnail_of(with_frame(0xC1)))
+
+
+@pytest.mark.parametrize("marker", [0xC3, 0xC9, 0xCA], ids=["lossless", "arithmetic", "arithmetic-progressive"])
+def test_a_rare_kind_of_jpeg_reaches_the_decoder(marker: int) -> None:
+    """Pillow cannot write these kinds, so the test opens a file, and does not decode it."""
+    picture = open_jpeg(io.BytesIO(with_frame(marker)))
+    assert picture.size == SIZE
+    assert picture.info["is_lossless"] == (marker == 0xC3)
 
 
 def test_a_large_exif_segment_is_not_supported() -> None:

@@ -21,6 +21,7 @@ from tests.handlers.thumbnail.raw import HEIGHT, WIDTH, png, png_chunk, png_file
 from thumbnail.pictures.rgb_spaces import CodedColours, RgbSpace
 
 SCENE = scene().tobytes()
+_END = png_chunk(b"IEND", b"")
 
 
 def chunk_with_wrong_checksum(name: bytes, content: bytes) -> bytes:
@@ -76,10 +77,14 @@ def test_a_profile_of_more_than_1_mib_is_used() -> None:
     assert is_close(pixel(result, 0.25, 0.25), (30, 220, 40))  # RED with red and green exchanged
 
 
+def test_a_profile_of_more_than_4_mib_is_ignored() -> None:
+    large = profiles.swapped_profile() + bytes(4 << 20)
+    assert_shows_scene(thumbnail_of(png(8, 2, SCENE, png_chunk(b"iCCP", b"name\0\0" + zlib.compress(large)))))
+
+
 def test_exif_behind_the_pixels_turns_the_picture() -> None:
     turned = scene().transpose(Image.Transpose.ROTATE_180).tobytes()
-    end = png_chunk(b"IEND", b"")
-    whole = png(8, 2, turned).removesuffix(end) + png_chunk(b"eXIf", _SOUND[b"eXIf"]) + end
+    whole = png(8, 2, turned).removesuffix(_END) + png_chunk(b"eXIf", _SOUND[b"eXIf"]) + _END
     assert_shows_scene(thumbnail_of(whole))
 
 
@@ -87,6 +92,14 @@ def test_text_with_an_orientation_does_not_turn_the_picture() -> None:
     """Pillow turns the picture, but browsers do not."""
     xmp = b'XML:com.adobe.xmp\0\0\0\0\0<x:xmpmeta tiff:Orientation="3"></x:xmpmeta>'
     assert_shows_scene(thumbnail_of(png(8, 2, SCENE, png_chunk(b"iTXt", xmp))))
+
+
+_LINEAR, _AS_SRGB = (png_chunk(b"gAMA", struct.pack(">I", value)) for value in (100_000, 45_455))
+
+
+@pytest.mark.parametrize(("before", "behind"), [(_AS_SRGB + _LINEAR, b""), (_AS_SRGB, _LINEAR), (b"", _LINEAR)])
+def test_only_the_first_chunk_of_a_kind_before_the_pixels_counts(before: bytes, behind: bytes) -> None:
+    assert_shows_scene(thumbnail_of(png(8, 2, SCENE, before).removesuffix(_END) + behind + _END))
 
 
 # --- critical chunks ---
@@ -112,6 +125,28 @@ def test_an_unknown_critical_chunk_is_not_supported() -> None:
     plain = png(8, 2, SCENE)
     assert_rejected(plain[:8] + png_chunk(b"CgBI", bytes(4)) + plain[8:], "is a kind of PNG that is not supported")
     assert_rejected(png(8, 2, SCENE, png_chunk(b"ABCD", b"")), "is a kind of PNG that is not supported")
+
+
+def test_a_file_without_a_right_header_is_damaged() -> None:
+    plain = png(8, 2, SCENE)
+    content = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0)
+    assert plain[8:33] == png_chunk(b"IHDR", content)
+    for header in (png_chunk(b"sRGB", content), png_chunk(b"IHDR", content[:-1]), b""):
+        assert_rejected(plain[:8] + header + plain[33:], r"damaged or incomplete\.")
+
+
+def test_pixels_behind_another_chunk_are_ignored() -> None:
+    other = png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2 << 20)))  # more text than Pillow accepts
+    more_pixels = png_chunk(b"IDAT", zlib.compress(bytes(1000)))
+    assert_shows_scene(thumbnail_of(png(8, 2, SCENE).removesuffix(_END) + other + more_pixels + _END))
+
+
+_CHUNK_WITH_WRONG_CHECKSUM = b"\0\0\0\0ABCD\0\0\0\0"
+
+
+@pytest.mark.parametrize("end", [b"PK\3\4" * 9, b"\0\0\0\4A\0\0\0" * 9, _END + _CHUNK_WITH_WRONG_CHECKSUM])
+def test_other_data_behind_the_picture_is_ignored(end: bytes) -> None:
+    assert_shows_scene(thumbnail_of(png(8, 2, SCENE).removesuffix(_END) + end))
 
 
 def test_pixels_in_many_chunks_are_joined() -> None:
@@ -159,6 +194,20 @@ def test_a_grey_value_is_transparent_at_every_depth(depth: int, key: int, other:
     assert is_close(pixel(result, 0.75, 0.5), (grey, grey, grey, 255))
 
 
+def test_only_the_bits_of_the_depth_count() -> None:
+    """PNG, third edition, 11.3.1.1: other bits of the transparent colour have no meaning."""
+    result = thumbnail_of(png(4, 0, grey_halves(4, 7, 6), png_chunk(b"tRNS", struct.pack(">H", 0xABC0 | 7))))
+    assert pixel(result, 0.25, 0.5)[3] == 0
+
+
+@pytest.mark.parametrize(("alpha", "is_transparent"), [(b"\0", True), (b"\0\0", True), (bytes(3), False), (b"", False)])
+def test_transparency_counts_if_it_is_not_longer_than_the_palette(alpha: bytes, *, is_transparent: bool) -> None:
+    palette = png_chunk(b"PLTE", bytes((*RED, 0, 0, 0)))
+    result = thumbnail_of(png(8, 3, bytes(WIDTH * HEIGHT), palette, png_chunk(b"tRNS", alpha)))
+    assert is_close(pixel(result, 0.5, 0.5), (*RED, 255)) != is_transparent
+    assert (pixel(result, 0.5, 0.5)[3] == 0) == is_transparent
+
+
 @pytest.mark.parametrize("difference", [(0, 0, 1), (0x100, 0, 0), (0, 0x8000, 0)])
 def test_a_colour_of_16_bits_per_channel_is_transparent_if_all_bits_are_equal(difference: tuple[int, int, int]) -> None:
     key = (0x1234, 0x5678, 0x9ABC)
@@ -193,6 +242,10 @@ _WHITE_HLG = (191, 191, 191)  # BT.2408-7, table 1: 75 %
         ({b"gAMA": struct.pack(">I", 55_556)}, (128, 128, 128), (146, 146, 146)),
         ({b"gAMA": struct.pack(">I", 45_455)}, (128, 128, 128), (128, 128, 128)),
         ({b"gAMA": bytes(4)}, (128, 128, 128), (128, 128, 128)),
+        ({b"gAMA": struct.pack(">I", 1)}, (128, 128, 128), (128, 128, 128)),
+        ({b"gAMA": struct.pack(">I", 45_455)}, (10, 10, 10), (10, 10, 10)),
+        ({b"gAMA": struct.pack(">I", 47_000)}, (10, 10, 10), (10, 10, 10)),
+        ({b"gAMA": struct.pack(">I", 100_000), b"sRGB": b""}, (55, 55, 55), (128, 128, 128)),
         (
             {b"cHRM": struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)},
             (234, 51, 35),
@@ -202,13 +255,28 @@ _WHITE_HLG = (191, 191, 191)  # BT.2408-7, table 1: 75 %
         ({b"cHRM": struct.pack(">8I", 1, 1, 1, 1, 1, 1, 1, 1)}, RED, RED),
         ({b"cICP": bytes((12, 13, 0, 1))}, _P3_OF_SRGB_RED, (255, 0, 0)),
         ({b"cICP": bytes((9, 13, 0, 1))}, _BT2020_OF_SRGB_RED, (255, 0, 0)),
+        ({b"cICP": bytes((12, 13, 0, 1))}, (60, 60, 60), (60, 60, 60)),
+        ({b"cICP": bytes((4, 13, 0, 1))}, (180, 60, 60), (212, 52, 52)),
+        ({b"cICP": bytes((5, 13, 0, 1))}, (60, 180, 60), (46, 180, 63)),
+        ({b"cICP": bytes((6, 13, 0, 1))}, (60, 180, 60), (73, 177, 59)),
+        ({b"cICP": bytes((7, 13, 0, 1))}, (60, 180, 60), (73, 177, 59)),
+        ({b"cICP": bytes((8, 13, 0, 1))}, (180, 60, 60), (203, 45, 54)),
+        ({b"cICP": bytes((11, 13, 0, 1))}, (180, 60, 60), (191, 47, 55)),
+        ({b"cICP": bytes((22, 13, 0, 1))}, (60, 220, 60), (46, 215, 59)),
+        ({b"cICP": bytes((1, 4, 0, 1))}, (20, 20, 20), (12, 12, 12)),
+        ({b"cICP": bytes((1, 5, 0, 1))}, (128, 128, 128), (106, 106, 106)),
         ({b"cICP": bytes((1, 8, 0, 1))}, (55, 55, 55), (128, 128, 128)),
+        ({b"cICP": bytes((1, 17, 0, 1))}, (128, 128, 128), (113, 113, 113)),
         ({b"cICP": bytes((1, 1, 0, 1))}, RED, RED),
         ({b"cICP": bytes((1, 13, 0, 0))}, (16, 16, 16), (0, 0, 0)),
         ({b"cICP": bytes((1, 13, 0, 0))}, (235, 126, 235), (255, 128, 255)),
         ({b"cICP": bytes((9, 16, 0, 1))}, _WHITE_PQ, (255, 255, 255)),
         ({b"cICP": bytes((9, 16, 0, 1))}, (200, 200, 200), (255, 255, 255)),
         ({b"cICP": bytes((9, 16, 0, 1))}, _GREY_CARD, (101, 101, 101)),
+        ({b"cICP": bytes((9, 16, 0, 1))}, (118, 69, 45), (188, 0, 0)),
+        ({b"cICP": bytes((9, 16, 0, 1))}, (0, 120, 0), (0, 166, 0)),
+        ({b"cICP": bytes((9, 16, 0, 1))}, (48, 48, 48), (25, 25, 25)),
+        ({b"cICP": bytes((9, 18, 0, 1))}, (160, 90, 40), (206, 81, 19)),
         ({b"cICP": bytes((9, 18, 0, 1))}, _WHITE_HLG, (255, 255, 255)),
         ({b"cICP": bytes((9, 18, 0, 1))}, _GREY_CARD, (101, 101, 101)),
         ({b"cICP": bytes((9, 16, 9, 1))}, RED, RED),  # the matrix of YCbCr is not allowed in a PNG
@@ -244,6 +312,13 @@ def test_gamma_is_converted_in_every_mode(depth: int, colour_type: int) -> None:
     cell = b"\x37" * (depth // 8) * (channels - len(opaque)) + opaque
     source = png(depth, colour_type, cell * WIDTH * HEIGHT, png_chunk(b"gAMA", struct.pack(">I", 100_000)))
     assert is_close(pixel(thumbnail_of(source), 0.5, 0.5), (128, 128, 128, 255), tolerance=5)
+
+
+def test_light_of_srgb_becomes_the_published_xyz() -> None:
+    """These are the colourants of the profile sRGB v4 of the ICC, before it rounds them."""
+    expected = [(0.43607, 0.38515, 0.14307), (0.22249, 0.71687, 0.06061), (0.01392, 0.09708, 0.71410)]
+    for row, expected_row in zip(RgbSpace().light_to_xyz(), expected, strict=True):
+        assert row == pytest.approx(expected_row, abs=0.0005)
 
 
 def test_the_profiles_that_we_write_are_valid() -> None:
