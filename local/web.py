@@ -31,11 +31,13 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
     print(f"    the local AWS stores these resources, but they have no effect: {instances}rules for scaling, flow logs")
 
 
-def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
+def suggestions(deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
     """Return shell commands that the person may try next."""
     cluster, service = outputs["ClusterName"], outputs["ServiceName"]
+    url = local_url(outputs["ServiceUrl"], deployment.engine.endpoint)
     return [
-        f"curl {outputs['ServiceUrl']}api/whoami   # run this several times: another task answers each time",
+        f"curl {url}api/whoami   # run this several times: another task answers each time",
+        f"# open this page in a browser, and reload it several times: {url}",
         f"aws ecs update-service --cluster {cluster} --service {service} --desired-count 3",
     ]
 

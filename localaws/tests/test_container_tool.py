@@ -110,6 +110,17 @@ def test_images_for_an_account_are_pushed_to_the_engine(tmp_path: Path) -> None:
     assert docker_for_cdk.main(["login", "--username", "AWS"], {}) == 0
 
 
+def test_the_containers_of_a_local_aws_can_be_listed(tmp_path: Path) -> None:
+    command = ["ps", "--filter", f"label=local-aws={tmp_path}"]
+    assert docker_for_cdk.arguments(PODMAN, tmp_path, 4566, None, command) == command
+
+
+def test_without_a_tool_every_docker_command_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    no_tool = Tool(name="none", why="docker is not installed")
+    assert docker_for_cdk.main(["ps"], {"LOCAL_AWS_TOOL": no_tool.to_json()}) == 1
+    assert capsys.readouterr().err == "error: there is no container tool: docker is not installed\n"
+
+
 def test_a_build_uses_the_real_base_image_if_its_registry_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

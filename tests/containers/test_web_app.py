@@ -1,10 +1,12 @@
 """These tests send HTTP requests to the web service, and check its answers and its log."""
 
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from starlette.datastructures import Headers
@@ -112,6 +114,17 @@ def test_every_answer_has_the_security_headers(server: WebServer, method: str, p
             headers == ACCEPT_HTML and status >= 400 and not path.startswith("/api")
         )
         assert answer.headers["Content-Type"] == ("text/html; charset=utf-8" if is_page else "application/json")
+
+
+@pytest.mark.parametrize("prefix", ["", "/_alb/name"])
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/no/where/", "/no%2Fwhere"])
+def test_the_links_of_a_page_work_if_a_proxy_adds_a_prefix_to_the_path(
+    server: WebServer, path: str, prefix: str
+) -> None:
+    page = send_request(server.port, path, headers=ACCEPT_HTML).body.decode()
+    service = f"http://127.0.0.1{prefix}"
+    links = [urljoin(f"{service}{path}", link) for link in re.findall(r'<a [^>]*href="(.*?)"', page)]
+    assert links == [f"{service}/", f"{service}/api/whoami"]
 
 
 def test_a_head_request_gets_the_headers_of_get_without_a_body(server: WebServer) -> None:

@@ -13,13 +13,13 @@ from tests.support.apps import templates
 from tests.support.commands import TOOLS, faults, script_faults
 from tests.support.documents import DOCUMENTS, Document, lesson
 from tests.support.folders import ROOT
-from tests.support.shell import Command, Script
+from tests.support.shell import COMPUTED, Command, Script
 from tools.templates import resources
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 TOOLS_OF_READERS = {"docker", "podman", "finch", "curl", "ssh", "apt-get", "certbot", "sudo", "git", "pip", "npm"}
 """Commands that the tests accept, although this machine may not have them."""
-ENVIRONMENT_VARIABLES = {"AWS_ENDPOINT_URL", "HOME"}
+ENVIRONMENT_VARIABLES = {"AWS_ENDPOINT_URL", "CDK_DOCKER", "HOME", "LOCAL_AWS_FOLDER"}
 """Variables that documents read but do not set."""
 INLINE_COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )*({'|'.join(TOOLS)}) \S.*", re.DOTALL)
 INLINE_SETTING = re.compile(r"(?:CONTEXT|STACK|PROFILE|PREFIX)=.*|-c [a-z_]+=.*")
@@ -50,8 +50,14 @@ def test_every_command_is_a_program_or_a_function_of_the_document(document: Docu
     run = subprocess.run(["bash", "-c", "compgen -b -k"], capture_output=True, text=True, check=True)
     scripts = [Script(script) for script in document.scripts]
     known = {*run.stdout.split(), *TOOLS, *TOOLS_OF_READERS}.union(*(script.functions() for script in scripts))
-    named = {command.words[0] for script in scripts for command in script.commands()} - {""}
+    named = {command.words[0] for script in scripts for command in script.commands()} - {"", COMPUTED}
     assert {name for name in named - known if shutil.which(name) is None} == set()
+
+
+@every_document
+def test_no_command_ends_the_shell_of_the_reader(document: Document) -> None:
+    commands = [command.words[0] for script in document.scripts for command in Script(script).commands()]
+    assert {"exit", "exec", "logout"} & set(commands) == set()
 
 
 @every_document

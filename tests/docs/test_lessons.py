@@ -15,14 +15,14 @@ from settings_checks import MAX_URLS
 from stacks import _network, _pictures, api_gateway, cron, ecr, ecs_ec2, ecs_ec2_capacity, thumbnail
 from stacks import _web_service as web
 from tests.support.apps import documented_templates, properties_of, templates
-from tests.support.documents import lesson, outputs_used_by_sh_blocks, section
+from tests.support.documents import DOCUMENTS, Document, lesson, outputs_used_by_sh_blocks, section
 from tests.support.folders import ROOT
 from tools.costs.comparisons import TASKS_PER_INSTANCE
 from tools.templates import resources
 
 STEMS = sorted(templates("sandbox"))
 HEADINGS = [
-    *("What the notes say", "What is deployed", "Deploy it", "Try it", "Break it", "Watch it"),
+    *("The service in short", "What is deployed", "Deploy it", "Try it", "Break it", "Watch it"),
     *("What it costs", "Clean up", "Towards production"),
 ]
 every_lesson = pytest.mark.parametrize("stem", STEMS)
@@ -85,6 +85,13 @@ def test_every_example_has_a_lesson_with_all_sections(stem: str) -> None:
     assert re.findall(r"^## (.*)$", lesson(stem), flags=re.MULTILINE) == HEADINGS
     assert f'```mermaid\n%% [[[cog diagram("{stem}") ]]]' in section(lesson(stem), "What is deployed")
     assert "<!-- [[[cog cost." in section(lesson(stem), "What it costs")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_a_document_has_no_code_that_a_reader_cannot_look_up(document: Document) -> None:
+    """Such codes numbered the statements of course notes that no reader has: (L1), (F2, S4)."""
+    text = document.path.read_text(encoding="utf-8")
+    assert re.findall(r"\([A-Z]\d+(?:, [A-Z]\d+)*\)", text) == []
 
 
 def test_the_readme_has_one_row_for_each_example() -> None:

@@ -5,7 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
@@ -16,7 +16,7 @@ from localaws.aws import Engine, LocalAws
 from localaws.process_groups import end_process_group
 from tests.support.apps import templates
 from tests.support.deployment import Deployment
-from tests.support.documents import lesson, outputs_used_by_sh_blocks, section
+from tests.support.documents import RUN_SECTIONS, lesson, outputs_used_by_sh_blocks, sh_blocks
 from tests.support.folders import ROOT
 from tests.support.forks import copy_project
 
@@ -25,6 +25,37 @@ MAX_LESSONS = 4
 MAX_LESSON_SECONDS = 150
 """Time limit for one lesson. It is necessary, because the loops in the lessons have no limit."""
 Run = subprocess.CompletedProcess[str]
+OUTPUT_OF_WATCH_IT: Mapping[str, list[str]] = {
+    "thumbnail": [
+        '"message":"made".*"image_key":"coffee.jpg"',
+        '"CloudWatchMetrics".*"Made"',
+        r"compute-thumbnail-DeadLettersVisible\S+\tINSUFFICIENT_DATA",
+    ],
+    "cron": [
+        '"message":"down".*"url":"http://no-such-name.invalid/"',
+        '"CloudWatchMetrics".*"Up"',
+        r"compute-cron-SiteDown\S+\tINSUFFICIENT_DATA",
+    ],
+    "api": [
+        r"compute-api-Dashboard\w+",
+        '"message":"request refused".*"status":412',
+        r"compute-api-ServerErrors\S+\tINSUFFICIENT_DATA",
+    ],
+    "ecr": ['"message":"copied"'],
+    "ecs_ec2": [
+        '"path": "/api/whoami"',
+        r"service compute-ecs-ec2-\S+",
+        r"compute-ecs-ec2-NoTargets\S+\tINSUFFICIENT_DATA",
+    ],
+    "fargate": [
+        '"path": "/api/whoami"',
+        r"service compute-fargate-\S+",
+        r"compute-fargate-NoTargets\S+\tINSUFFICIENT_DATA",
+    ],
+    "batch": ['"key":.*letter.jpg', '"key":.*empty.jpg', r"compute-batch-FailedJobs\S+\tINSUFFICIENT_DATA"],
+    "lightsail": [r"compute-lightsail-\S+\tCREATE_COMPLETE"],
+}
+"""Regular expressions for lines that the commands of the section `Watch it` must print."""
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +93,12 @@ def _end(script: subprocess.Popen[str]) -> None:
 
 
 def _run(text: str, project: Path, local_aws: LocalAws, scripts: list[subprocess.Popen[str]]) -> Run:
-    # Run all commands of the sections `Try it` and `Break it` in the local AWS.
-    sections = section(text, "Try it") + section(text, "Break it")
-    blocks = re.findall(r"```sh\n(.*?)```", sections, re.DOTALL)
+    # Run all commands of RUN_SECTIONS in the local AWS. The output contains the headings of the sections.
     programs = f'PATH={shlex.quote(f"{project}/.venv/bin")}:"$PATH"'
-    script = "\n".join([f". {shlex.quote(str(local_aws.env_file))}", programs, "set -eux", *blocks])
+    commands = [f". {shlex.quote(str(local_aws.env_file))}", programs, "set -eux"]
+    for heading in RUN_SECTIONS:
+        commands += [f"echo '## {heading}'", *sh_blocks(text, heading)]
+    script = "\n".join(commands)
     with subprocess.Popen(
         ["bash", "-c", script],
         cwd=project,
@@ -95,6 +127,26 @@ def test_the_commands_of_the_lesson_work(stem: str, lesson_runs: dict[str, Futur
         pytest.skip("without a container tool, the stack does not have all outputs that the lesson uses")
     run = lesson_runs[stem].result()
     assert run.returncode == 0, run.stdout + run.stderr
+    watched = run.stdout.split("## Watch it\n")[1]
+    assert [line for line in OUTPUT_OF_WATCH_IT[stem] if not re.search(line, watched)] == [], watched
+
+
+@pytest.mark.parametrize("stem", ["ecs_ec2", "fargate"])
+def test_the_command_of_the_lesson_lists_the_containers_of_the_tasks(
+    stem: str, deployment: Deployment, engine: Engine, local_aws: LocalAws
+) -> None:
+    (command,) = re.findall(r'^"\$CDK_DOCKER" ps .*$', lesson(stem), re.MULTILINE)
+    # With --quiet, each line of the output is the id of one container.
+    script = f". {shlex.quote(str(local_aws.env_file))}\n{command} --quiet"
+    run = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    if not engine.tool:
+        assert (run.returncode, run.stdout) == (1, "")
+        assert "there is no container tool" in run.stderr
+        return
+    assert run.returncode == 0, run.stderr
+    ecs = deployment.client("ecs")
+    clusters = [deployment.outputs(name)["ClusterName"] for name in ("ecs_ec2", "fargate")]
+    assert len(run.stdout.split()) >= sum(len(ecs.list_tasks(cluster=cluster)["taskArns"]) for cluster in clusters) > 0
 
 
 def test_every_lesson_writes_its_own_files() -> None:

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 
 import pytest
+import requests
 
 from localaws.aws import Engine, LocalAws
 from tests.support.deployment import Deployment
@@ -59,3 +60,15 @@ def test_the_suggested_commands_work(make_local_run: MakeLocalRun, deployment: D
     assert '"title":"Hello, world"' in run.stdout
     folder = deployment.outputs("batch")["ThumbnailsFolder"]
     assert f"{folder}holiday/my'20`photo`'20ünd'20+'20'25.png!" in run.stdout
+
+
+def test_the_suggested_addresses_work_in_a_browser(make_local_run: MakeLocalRun, deployment: Deployment) -> None:
+    assert deployment.is_local
+    suggestions = make_local_run.output.split("To try next:")[1]
+    assert re.findall(r"https?://\S+\.amazonaws\.com", suggestions) == [], (
+        "a browser would look for them in the real AWS"
+    )
+    pages = re.findall(r"# open this page .*: (http\S+)", suggestions)
+    answers = [requests.get(page, timeout=10).text for page in pages]
+    assert len(pages) == 2
+    assert all(re.search(r"<title>.*ECS on (EC2|Fargate)</title>", answer) for answer in answers)

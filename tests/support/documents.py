@@ -92,6 +92,9 @@ DOCUMENTS = [Document(path) for path in sorted(_markdown_files(ROOT))]
 
 # -- lessons
 
+RUN_SECTIONS = ("Try it", "Break it", "Watch it")
+"""Headings of the sections whose `sh` blocks the tests run."""
+
 
 def lesson(stem: str) -> str:
     """Return the text of the lesson of an example. `stem` is the short name of the example, such as ecs_ec2."""
@@ -103,7 +106,12 @@ def section(text: str, heading: str) -> str:
     return text.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
 
 
+def sh_blocks(text: str, heading: str) -> list[str]:
+    """Return the `sh` blocks in a section of a lesson. Tests run these blocks."""
+    return re.findall(r"```sh\n(.*?)```", section(text, heading), re.DOTALL)
+
+
 def outputs_used_by_sh_blocks(text: str) -> set[str]:
     """Return the names of the stack outputs that a lesson's `sh` blocks read."""
-    blocks = re.findall(r"```sh\n(.*?)```", section(text, "Try it") + section(text, "Break it"), re.DOTALL)
+    blocks = [block for heading in RUN_SECTIONS for block in sh_blocks(text, heading)]
     return set(re.findall(r"\$\(output (\w+)\)", "\n".join(blocks)))

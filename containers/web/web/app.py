@@ -110,5 +110,5 @@ async def _answer_bug(request: Request, _error: Exception) -> Response:
 def _answer(scope: Scope, error: HTTPException) -> Response:
     accepted = Request(scope).headers.get("accept", "")
     if "text/html" in accepted and not scope["path"].startswith("/api/"):
-        return error_page(error)
+        return error_page(error, scope["raw_path"])
     return JSONResponse({"status": error.status_code, "error": error.detail}, error.status_code, error.headers)

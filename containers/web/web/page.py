@@ -30,6 +30,9 @@ MIN_CONTRAST = 5
 """Minimum contrast of white text to its background. WCAG 2 requires 4.5."""
 SATURATION = 0.7
 """Saturation of every colour, from 0 (grey) to 1."""
+MAIN_PAGE = "./"
+"""The relative URL of the main page, on the main page itself. Links are relative, because a proxy may add a prefix to
+the path of the service, as the local AWS does: there the address of the page is http://127.0.0.1:4566/_alb/<name>/."""
 ERROR_HUE = 215
 """The hue of every error page. Error pages do not have the colour of a task."""
 
@@ -44,6 +47,7 @@ class _Content:
     lead: str
     hue: int
     button: str
+    root: str = MAIN_PAGE
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -62,13 +66,22 @@ def page(info: TaskInfo) -> HTMLResponse:
     )
 
 
-def error_page(error: HTTPException) -> HTMLResponse:
-    """Return a page with the error and a link to the main page. The page contains no text from the request."""
+def error_page(error: HTTPException, raw_path: bytes) -> HTMLResponse:
+    """Return a page with the error and a link to the main page. The page contains no text from the request.
+
+    `raw_path` is the path of the request as the client sent it.
+    """
     phrase = HTTPStatus(error.status_code).phrase
     is_missing = error.status_code == HTTPStatus.NOT_FOUND
     lead = "This address does not exist. The service has only one page." if is_missing else error.detail
     content = _Content(
-        title=phrase, kind=f"Error {error.status_code}", name=phrase, lead=lead, hue=ERROR_HUE, button="Go to the page"
+        title=phrase,
+        kind=f"Error {error.status_code}",
+        name=phrase,
+        lead=lead,
+        hue=ERROR_HUE,
+        button="Go to the page",
+        root=MAIN_PAGE + "../" * (raw_path.count(b"/") - 1),
     )
     return _render(content, error.status_code, error.headers)
 
@@ -136,6 +149,7 @@ def _render(content: _Content, status: int = 200, headers: Mapping[str, str] | N
         name=escape(content.name),
         lead=escape(content.lead),
         button=escape(content.button),
+        root=content.root,
         facts=_list(content.facts),
     )
     return HTMLResponse(body, status, {**(headers or {}), "Content-Security-Policy": _policy(style)})

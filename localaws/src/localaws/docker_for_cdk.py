@@ -76,6 +76,9 @@ def main(docker_arguments: list[str], variables: Mapping[str, str]) -> int:
     if docker_arguments[0] == "login":  # the engine's registry needs no password
         return 0
     tool = Tool.from_json(json.loads(variables["LOCAL_AWS_TOOL"]))
+    if not tool:
+        print(f"error: there is no container tool: {tool.why}", file=sys.stderr)
+        return 1
     folder, port = Path(variables["LOCAL_AWS_FOLDER"]), int(variables["LOCAL_AWS_PORT"])
     base = Settings.from_json(variables["LOCAL_AWS_SETTINGS"]).base_image
     command = arguments(tool, folder, port, base, docker_arguments)
