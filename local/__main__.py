@@ -5,7 +5,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,13 +13,15 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
 from local.deployment import Exercise, LocalDeployment
+from local.function_code import deployed_functions
 from local.inventory import LISTINGS, inventory
-from local.project import ROOT, context, local_aws
+from local.project import FOLDER, context, local_aws
+from local.shell import export_context
+from local.templates import selected_stacks
 from localaws.aws import PORT, Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from localaws.process_groups import STOP_SIGNALS
 
-FOLDER = ROOT / ".local"
 EXERCISES: Mapping[str, Exercise] = {
     "thumbnail": thumbnail,
     "cron": cron,
@@ -38,33 +40,39 @@ BOOTSTRAP_PREFIX = "cdk-hnb659fds-"
 """The names of the bootstrap bucket and roles begin with this prefix. It contains the default qualifier of CDK."""
 
 
-def up(aws: LocalAws, photo: Path) -> None:
-    """Start the engine if it does not run, deploy all stacks, and run the exercise of every example.
+def up(aws: LocalAws, photo: Path, stacks: str = "--all") -> None:
+    """Start the engine if it does not run, deploy the stacks, and run the exercise of each of their examples.
 
-    The engine is the process of the local AWS. Raises LocalError if a step fails.
+    The engine is the process of the local AWS. `stacks` is `--all`, or names with spaces between them. Other stacks do
+    not change. Raises LocalError if a step fails.
     """
     if not photo.is_file():
         raise LocalError(f"PHOTO={photo}: this file does not exist")
     started = time.monotonic()
     engine = _engine(aws)
+    export_context(aws.env_file, context(engine))
     cdk = Cdk(aws, engine, context(engine))
+    step("synthesize and deploy with the CDK CLI")
+    cdk.synth()
+    names = selected_stacks(cdk.assembly, stacks.split() or ["--all"])
+    exercises = {stem: exercise for stem, exercise in EXERCISES.items() if _stack_name(stem) in names}
     with aws.deploying():
-        step("synthesize and deploy with the CDK CLI")
-        cdk.synth()
         if BOOTSTRAP_STACK not in _outputs(aws, engine):
             cdk.bootstrap()
-        cdk.deploy()
+        cdk.deploy(names)
+        _update_outdated_functions(aws, engine, exercises)
     outputs = _outputs(aws, engine)
     deployment = LocalDeployment(aws=aws, engine=engine, photo=photo)
-    for stem, exercise in EXERCISES.items():
+    for stem, exercise in exercises.items():
         step(f"the {stem} example: {exercise.TITLE}")
         exercise.exercise(deployment, outputs[_stack_name(stem)])
     seconds = time.monotonic() - started
     step(f"ready after {seconds:.0f} s. The local AWS continues to run at {engine.endpoint}. To try next:")
     print(f"    . {shlex.quote(str(aws.env_file))}")
-    for stem, exercise in EXERCISES.items():
+    for stem, exercise in exercises.items():
         for command in exercise.suggestions(deployment, outputs[_stack_name(stem)]):
             print(f"    {command}")
+    print("    make watch        # deploys every file that you save, within seconds")
     print("    make local-down   # destroys everything")
 
 
@@ -90,7 +98,9 @@ def destroy(aws: LocalAws, engine: Engine) -> None:
     Raises LocalError if a resource of the stacks is left.
     """
     step("destroy with the CDK CLI")
-    Cdk(aws, engine).destroy()
+    cdk = Cdk(aws, engine)
+    if cdk.assembly.exists():  # if the first synthesis has failed, there is neither this folder nor a stack
+        cdk.destroy()
     _delete_bootstrap(aws, engine)
     remaining = inventory(aws, engine)
     not_destroyed = sorted(
@@ -104,6 +114,16 @@ def destroy(aws: LocalAws, engine: Engine) -> None:
     step(f"no resource of the stacks is left: no {', '.join(LISTINGS)}")
     if remaining:
         print("    you made these resources yourself, and they end with the engine: " + ", ".join(sorted(remaining)))
+
+
+def _update_outdated_functions(aws: LocalAws, engine: Engine, stems: Iterable[str]) -> None:
+    # `make watch` updates functions without CloudFormation. If a file is afterwards as at the last deployment, the
+    # template has not changed, so CloudFormation does not replace the code.
+    functions = deployed_functions(aws.client("lambda", engine))
+    for stem in stems:
+        for function in functions.get(stem, []):
+            if not function.is_current():
+                function.update()
 
 
 def _stack_name(stem: str) -> str:
@@ -184,6 +204,7 @@ def main() -> None:
     parser.add_argument(
         "--photo", type=Path, default=thumbnail.PHOTO, help="a picture to upload in place of the default one"
     )
+    parser.add_argument("--stack", default="--all", help="names of the stacks to deploy, or --all")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="folder for all files that the local AWS writes")
     arguments = parser.parse_args()
     for sign in STOP_SIGNALS:
@@ -194,7 +215,7 @@ def main() -> None:
             if arguments.command == "down":
                 down(aws)
             else:
-                up(aws, arguments.photo)
+                up(aws, arguments.photo, arguments.stack)
     except (LocalError, BotoCoreError, ClientError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

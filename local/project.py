@@ -8,6 +8,8 @@ from pathlib import Path
 from localaws import BaseImage, Engine, LocalAws, Settings, StandIn, container_tool
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / ".local"
+"""The folder of the local AWS, if no command line names another one."""
 WEB = ROOT / "containers" / "web"
 """The folder of the web image. The container examples run this image."""
 
