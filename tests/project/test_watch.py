@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from local.function_code import FunctionCode
 from local.saved_files import Part, by_part, part_of, saved_files
 from local.synthesis import ROOT, _place_and_message
 from local.templates import selected_stacks
 from localaws.aws import LocalError
+from stacks._bundling import LAMBDA_SRC, _modules
 
 
 @pytest.mark.parametrize(
@@ -91,6 +93,12 @@ def test_make_local_selects_stacks_by_name(assembly: Path, patterns: list[str], 
 def test_make_local_rejects_an_unknown_stack(assembly: Path, unknown: str) -> None:
     with pytest.raises(LocalError, match=f"STACK={unknown}: no stack has this name. All stacks: compute-cron, "):
         selected_stacks(assembly, ["compute-cron", unknown])
+
+
+@pytest.mark.parametrize("package", ["api", "cron", "ecr", "thumbnail"])
+def test_make_watch_sends_the_same_files_as_a_deployment(package: str) -> None:
+    names = {path.relative_to(LAMBDA_SRC).as_posix() for path in _modules(LAMBDA_SRC / package)}
+    assert set(FunctionCode(None, "function", package)._package_files) == names
 
 
 def test_an_error_of_the_app_names_the_file_and_the_line() -> None:
