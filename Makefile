@@ -37,14 +37,17 @@ SETTINGS = -c profile=$(PROFILE) $(if $(PREFIX),-c prefix=$(PREFIX)) $(CONTEXT)
 DEPLOYED = --profile $(PROFILE) $(if $(PREFIX),--prefix $(PREFIX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench compare \
-	checkov guard lint lock upgrade permissions snapshots docs clean
+.PHONY: help setup local watch local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench \
+	compare checkov guard lint lock upgrade permissions snapshots docs clean
 
 help: ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-local: setup ## deploy every example into an AWS on this machine and show it at work (PHOTO=yours.jpg)
-	@$(BIN)/python -m local up --photo "$$PHOTO"
+local: setup ## deploy every example into an AWS on this machine and show it at work (STACK=compute-thumbnail, PHOTO=yours.jpg)
+	@$(BIN)/python -m local up --photo "$$PHOTO" --stack="$(STACK)"
+
+watch: setup ## after make local: deploy every file that you save into the AWS on this machine, within seconds
+	@$(BIN)/python -m local.watch
 
 local-down: setup ## destroy the local deployment and stop the local AWS
 	@$(BIN)/python -m local down

@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,14 +14,16 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
 from local.deployment import Exercise, LocalDeployment
+from local.function_code import deployed_functions
 from local.inventory import LISTINGS, inventory
-from local.project import ROOT, context, local_aws
+from local.project import FOLDER, context, local_aws
+from local.shell import export_context
+from local.templates import selected_stacks
 from localaws.aws import PORT, Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from localaws.process_groups import STOP_SIGNALS
 from scripts.doctor.needs import stacks_of
 
-FOLDER = ROOT / ".local"
 EXERCISES: Mapping[str, Exercise] = {
     "thumbnail": thumbnail,
     "cron": cron,
@@ -38,35 +40,42 @@ BOOTSTRAP_PREFIX = "cdk-hnb659fds-"
 """The names of the bootstrap bucket and roles begin with this prefix. It contains the default qualifier of CDK."""
 
 
-def up(aws: LocalAws, photo: Path) -> None:
-    """Start the engine if it does not run, deploy all stacks, and run the exercise of every example.
+def up(aws: LocalAws, photo: Path, stacks: str = "--all") -> None:
+    """Start the engine if it does not run, deploy the stacks, and run the exercise of each of their examples.
 
-    The engine is the process of the local AWS. Raises LocalError if a step fails.
+    The engine is the process of the local AWS. `stacks` is `--all`, or names with spaces between them. Other stacks do
+    not change. Raises LocalError if a step fails.
     """
     if not photo.is_file():
         raise LocalError(f"PHOTO={photo}: this file does not exist")
     started = time.monotonic()
     engine = _engine(aws)
+    export_context(aws.env_file, context(engine))
     cdk = Cdk(aws, engine, context(engine))
+    step("synthesize and deploy with the CDK CLI")
+    cdk.synth()
+    names = selected_stacks(cdk.assembly, stacks.split() or ["--all"])
+    stack_names = _stack_names(cdk)
+    exercises = {stem: exercise for stem, exercise in EXERCISES.items() if stack_names[stem] in names}
     with aws.deploying():
-        step("synthesize and deploy with the CDK CLI")
-        cdk.synth()
         if BOOTSTRAP_STACK not in _outputs(aws, engine):
             cdk.bootstrap()
-        cdk.deploy()
-    names, all_outputs = _stack_names(cdk), _outputs(aws, engine)
-    outputs = {stem: all_outputs[name] for stem, name in names.items()}
-    deployment = LocalDeployment(aws=aws, engine=engine, photo=photo, stack_names=names)
-    for stem, exercise in EXERCISES.items():
+        cdk.deploy(names)
+        _update_outdated_functions(aws, engine, exercises)
+    all_outputs = _outputs(aws, engine)
+    outputs = {stem: all_outputs[stack_names[stem]] for stem in exercises}
+    deployment = LocalDeployment(aws=aws, engine=engine, photo=photo, stack_names=stack_names)
+    for stem, exercise in exercises.items():
         step(f"the {stem} example: {exercise.TITLE}")
         with _explain_end_of_engine(aws, stem):
             exercise.exercise(deployment, outputs[stem])
     seconds = time.monotonic() - started
     step(f"ready after {seconds:.0f} s. The local AWS continues to run at {engine.endpoint}. To try next:")
     print(f"    . {shlex.quote(str(aws.env_file))}")
-    for stem, exercise in EXERCISES.items():
+    for stem, exercise in exercises.items():
         for command in exercise.suggestions(deployment, outputs[stem]):
             print(f"    {command}")
+    print("    make watch        # deploys every file that you save, within seconds")
     print("    make local-down   # destroys everything")
 
 
@@ -94,12 +103,13 @@ def destroy(aws: LocalAws, engine: Engine) -> None:
     Raises LocalError if a resource of the stacks is left.
     """
     cdk = Cdk(aws, engine)
-    names = _stack_names(cdk).values()
+    names = _stack_names(cdk).values() if cdk.assembly.exists() else ()
     if protected := _protected_stacks(aws, engine) & {*names}:
         step(f"retain_data protects {', '.join(sorted(protected))}. Only the engine contains the stacks, and it ends")
         return
     step("destroy with the CDK CLI")
-    cdk.destroy()
+    if cdk.assembly.exists():  # if the first synthesis has failed, there is neither this folder nor a stack
+        cdk.destroy()
     _delete_bootstrap(aws, engine)
     remaining = inventory(aws, engine)
     not_destroyed = sorted(
@@ -126,6 +136,16 @@ def _stack_names(cdk: Cdk) -> dict[str, str]:
 def _protected_stacks(aws: LocalAws, engine: Engine) -> set[str]:
     stacks = aws.client("cloudformation", engine).describe_stacks()["Stacks"]
     return {stack["StackName"] for stack in stacks if stack.get("EnableTerminationProtection")}
+
+
+def _update_outdated_functions(aws: LocalAws, engine: Engine, stems: Iterable[str]) -> None:
+    # `make watch` updates functions without CloudFormation. If a file is afterwards as at the last deployment, the
+    # template has not changed, so CloudFormation does not replace the code.
+    functions = deployed_functions(aws.client("lambda", engine))
+    for stem in stems:
+        for function in functions.get(stem, []):
+            if not function.is_current():
+                function.update()
 
 
 def step(text: str) -> None:
@@ -215,6 +235,7 @@ def main() -> None:
     parser.add_argument(
         "--photo", type=Path, default=thumbnail.PHOTO, help="a picture to upload in place of the default one"
     )
+    parser.add_argument("--stack", default="--all", help="names of the stacks to deploy, or --all")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="folder for all files that the local AWS writes")
     arguments = parser.parse_args()
     for sign in STOP_SIGNALS:
@@ -225,7 +246,7 @@ def main() -> None:
             if arguments.command == "down":
                 down(aws)
             else:
-                up(aws, arguments.photo)
+                up(aws, arguments.photo, arguments.stack)
     except (LocalError, BotoCoreError, ClientError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -9,6 +9,8 @@ from localaws import BaseImage, Engine, LocalAws, Settings, StandIn, container_t
 from settings_checks import UTC
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / ".local"
+"""The folder of the local AWS, if no command line names another one."""
 WEB = ROOT / "containers" / "web"
 """The folder of the web image. The container examples run this image."""
 

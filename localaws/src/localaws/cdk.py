@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from localaws.aws import Engine, LocalAws, LocalError
@@ -16,13 +16,19 @@ from localaws.process_groups import delay_signals, end_process_group
 class Cdk:
     """The CDK CLI in the project's `node_modules`. Its output goes into `cdk.log` in the folder of the local AWS."""
 
-    def __init__(self, aws: LocalAws, engine: Engine, context: Mapping[str, str] | None = None) -> None:
-        """`context` contains the context values that the CLI passes to the app with `-c`."""
+    def __init__(
+        self, aws: LocalAws, engine: Engine, context: Mapping[str, str] | None = None, *, quiet: bool = False
+    ) -> None:
+        """`context` contains the context values that the CLI passes to the app with `-c`.
+
+        With `quiet`, the methods print nothing.
+        """
         self._aws = aws
         self._project = Path(aws.settings.project)
         self._command = self._project / "node_modules" / ".bin" / "cdk"
         self._environment = aws.environment(engine)
         self._context = context or {}
+        self._quiet = quiet
         self._log = aws.folder / "cdk.log"
         self.assembly = aws.folder / "cdk.out"
 
@@ -35,20 +41,22 @@ class Cdk:
         """Create the bucket and the roles that `cdk deploy` needs. In a real account, a person also does this once."""
         self._run("bootstrap", f"aws://{ACCOUNT}/{REGION}", "--app", str(self.assembly), activity="bootstrapping")
 
-    def deploy(self) -> None:
-        """Deploy every stack of the assembly."""
-        self._run("deploy", "--require-approval", "never", *self._all_stacks_options(), activity="deploying")
+    def deploy(self, stacks: Sequence[str] = ("--all",), *, change_set: bool = True) -> None:
+        """Deploy these stacks of the assembly. Without a change set, CloudFormation begins half a second sooner."""
+        method = () if change_set else ("--method", "direct")
+        options = ("--require-approval", "never", *method, *self._common_options())
+        self._run("deploy", *stacks, *options, activity="deploying")
 
     def destroy(self) -> None:
         """Delete every stack of the assembly."""
-        self._run("destroy", "--force", *self._all_stacks_options(), activity="destroying")
+        self._run("destroy", "--all", "--force", *self._common_options(), activity="destroying")
 
-    def _all_stacks_options(self) -> tuple[str, ...]:
-        return "--all", "--concurrency", "8", "--app", str(self.assembly), "--progress", "events"
+    def _common_options(self) -> tuple[str, ...]:
+        return "--concurrency", "8", "--app", str(self.assembly), "--progress", "events"
 
     def _run(self, *arguments: str, activity: str) -> None:
         started = time.monotonic()
-        _show_progress(activity, "...")
+        self._show_progress(activity, "...")
         with self._log.open("w") as log, contextlib.ExitStack() as stack:
             with delay_signals():
                 process = subprocess.Popen(
@@ -68,14 +76,21 @@ class Cdk:
             engine_ended = self._end_with_the_engine(process)
             for line in process.stdout:
                 log.write(line)
-                _show_progress(activity, line)
+                self._show_progress(activity, line)
             process.wait()
-        _show_progress(activity, "")
+        self._show_progress(activity, "")
         if engine_ended.is_set():
             raise LocalError(f"the local AWS ended while {activity}. Its log: {self._aws.log_file}")
         if process.returncode:
             raise LocalError(f"{activity} failed: cdk {' '.join(arguments)}\n{_tail(self._log)}")
-        print(f"    {activity}: {time.monotonic() - started:.1f} s", flush=True)
+        if not self._quiet:
+            print(f"    {activity}: {time.monotonic() - started:.1f} s", flush=True)
+
+    def _show_progress(self, activity: str, line: str) -> None:
+        # A terminal shows the last line of the CLI's output. If the output goes into a file, show no progress.
+        if sys.stdout.isatty() and not self._quiet:
+            sys.stdout.write(f"\r\033[K    {activity}: {line.strip()[:90]}" if line else "\r\033[K")
+            sys.stdout.flush()
 
     def _end_with_the_engine(self, process: subprocess.Popen[str]) -> threading.Event:
         # If the engine ends, end the CLI as well, and set the returned event. Without the engine, the CLI would repeat
@@ -91,13 +106,6 @@ class Cdk:
 
         threading.Thread(target=watch, daemon=True).start()
         return ended
-
-
-def _show_progress(activity: str, line: str) -> None:
-    # A terminal shows the last line of the CLI's output. If the output goes into a file, show no progress.
-    if sys.stdout.isatty():
-        sys.stdout.write(f"\r\033[K    {activity}: {line.strip()[:90]}" if line else "\r\033[K")
-        sys.stdout.flush()
 
 
 def _tail(log: Path) -> str:

@@ -18,6 +18,8 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import cloudwatch_logs, lambda_svc
 
+from localaws.bundles import compiled_packages
+
 _EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 """A zip file without files.
 
@@ -78,8 +80,8 @@ def unpack_without_compiled_packages(bundle: bytes) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="code-"))
     with zipfile.ZipFile(io.BytesIO(bundle)) as source:
         names = source.namelist()
-        compiled_packages = {name.split("/")[0] for name in names if "/" in name and ".so" in name.rsplit("/", 1)[-1]}
-        source.extractall(folder, [name for name in names if name.split("/")[0] not in compiled_packages])
+        compiled = compiled_packages(names)
+        source.extractall(folder, [name for name in names if name.split("/")[0] not in compiled])
     return folder
 
 

@@ -1,0 +1,111 @@
+"""Measure the time from saving a file until `make watch` has deployed it. `make local` must have run before.
+
+    python bench/watch.py          print a table
+    python bench/watch.py --check  also exit with 1 if a target is missed
+
+The program edits a copy of this project. A function's time includes the first invocation of the new code, which starts
+a new process. All times are elapsed times, so other programs on a busy machine count.
+"""
+
+import argparse
+import json
+import operator
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from _measure import ROOT, Target, check_targets, print_table, show_progress
+
+sys.path.insert(0, str(ROOT))
+from local.function_code import deployed_functions
+from local.project import FOLDER, local_aws
+from tests.support.watching import DEPLOYED_SECONDS, Watching, watching_copy
+
+TURNS = 5
+ANSWER = "\n\ndef handler(*_):\n    return {number}\n"
+
+
+def main() -> int:
+    """Measure, print the results, and return the exit code."""
+    parser = argparse.ArgumentParser(description="Measure make watch.")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
+    arguments = parser.parse_args()
+    aws = local_aws(FOLDER)
+    engine = aws.running_engine()
+    if engine is None:
+        print("not measured, because no local deployment is running. Type: make local")
+        return 0
+    with tempfile.TemporaryDirectory() as scratch, watching_copy(FOLDER, Path(scratch)) as watching:
+        watching.wait_for("    stacks: ", seconds=DEPLOYED_SECONDS)
+        times = measure(watching, aws.client("lambda", engine), has_tool=bool(engine.tool))
+    table = [["saved file", "median s", "slowest s"]]
+    table += [[name, f"{statistics.median(each):.2f}", f"{max(each):.2f}"] for name, each in times.items()]
+    print_table(table)
+    return 0 if check_targets(targets(times)) or not arguments.check else 1
+
+
+def measure(watching: Watching, lambda_: Any, *, has_tool: bool) -> Mapping[str, list[float]]:
+    """Return the seconds of each turn, by the name of the saved file."""
+    saves: dict[str, Callable[[int], None]] = {
+        f"lambda_src/{package}/handler.py": partial(_save_handler, watching, lambda_, package)
+        for package in ("api", "thumbnail")
+    }
+    saves["stacks/api.py"] = partial(_save_stack, watching)
+    if not has_tool:
+        saves["containers/web/web/page.css"] = partial(_save_page, watching)
+    times: dict[str, list[float]] = {}
+    for name, save in saves.items():
+        original = watching.read(name)
+        for turn in range(1, TURNS + 1):
+            show_progress(f"{name}: turn {turn} of {TURNS}")
+            started = time.monotonic()
+            save(turn)
+            times.setdefault(name, []).append(time.monotonic() - started)
+        lines = watching.output().count("\n")
+        watching.save(name, original)
+        while watching.output().count("\n") == lines:
+            time.sleep(0.1)
+    show_progress("")
+    return times
+
+
+def _save_handler(watching: Watching, lambda_: Any, package: str, turn: int) -> None:
+    name = f"lambda_src/{package}/handler.py"
+    (function,) = deployed_functions(lambda_)[package]
+    watching.save(name, watching.read(name) + ANSWER.format(number=turn))
+    while json.load(lambda_.invoke(FunctionName=function.name, Payload=b"{}")["Payload"]) != turn:
+        pass
+
+
+def _save_stack(watching: Watching, turn: int) -> None:
+    name = "stacks/api.py"
+    old, new = f"timeout=Duration.seconds({19 + turn})", f"timeout=Duration.seconds({20 + turn})"
+    _save_and_wait(watching, name, watching.read(name).replace(old, new), "    stacks: compute-api deployed")
+
+
+def _save_page(watching: Watching, turn: int) -> None:
+    _save_and_wait(watching, "containers/web/web/page.css", f"/* {turn} */", "    web: new tasks ")
+
+
+def _save_and_wait(watching: Watching, name: str, text: str, line: str) -> None:
+    before = watching.output().count(line)
+    watching.save(name, text)
+    watching.wait_for(line, times=before + 1, seconds=DEPLOYED_SECONDS)
+
+
+def targets(times: Mapping[str, list[float]]) -> list[Target]:
+    """Return the targets in seconds."""
+    limits = {"lambda_src": 1.0, "stacks": 6.0, "containers": 3.0}
+    return [
+        (f"{name}: at most", statistics.median(each), limits[name.split("/")[0]], operator.le)
+        for name, each in times.items()
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""The program of `make watch`. It deploys every saved file into the local AWS, within seconds.
+
+A function gets its new code directly. Changed stacks are synthesized, and deployed with the CDK CLI. The tasks of the
+web services are replaced.
+"""
+
+import argparse
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from filelock import FileLock
+
+from local.function_code import FunctionCode, deployed_functions
+from local.project import FOLDER, ROOT, context, local_aws
+from local.saved_files import Part, by_part, saved_files
+from local.synthesis import Synthesizer
+from local.tasks import replace_tasks
+from local.templates import changed_stacks
+from localaws.aws import Engine, LocalAws, LocalError
+from localaws.cdk import Cdk
+from localaws.process_groups import STOP_SIGNALS
+
+LAST_ERROR_LINES = 5
+"""The terminal shows the first line of an error, and at most this number of its last lines."""
+
+
+class Watch:
+    """Deploys the saved files. It prints one line for each result."""
+
+    def __init__(self, aws: LocalAws, engine: Engine, synthesizer: Synthesizer) -> None:
+        """`synthesizer` writes into the folder from which the CDK CLI deploys."""
+        self._aws = aws
+        self._engine = engine
+        self._synthesizer = synthesizer
+        self._stacks_saved_at = time.monotonic()
+        self._cdk = Cdk(aws, engine, quiet=True)
+        self._functions: Mapping[str, list[FunctionCode]] = {}
+
+    def start(self) -> None:
+        """Deploy what was saved before this program started."""
+        self._synthesize()
+        self._update_outdated_functions()
+
+    def deploy(self, parts: Mapping[Part, list[Path]]) -> None:
+        """Deploy the saved files of each part. If a file has a syntax error, its part keeps the old code."""
+        for part, files in parts.items():
+            with _one_line(part.name or part.kind):
+                _check_syntax(files)
+                if part.kind == "function":
+                    self._update_function(part.name)
+                elif part.kind == "image":
+                    self._replace_tasks(part.name)
+                else:
+                    self._synthesize()
+
+    def deploy_synthesized_stacks(self) -> None:
+        """If a synthesis has ended, deploy the stacks whose template has changed."""
+        result = self._synthesizer.result()
+        if result is None:
+            return
+        with _one_line("stacks"):
+            if result.error:
+                raise LocalError(result.error)
+            changed = changed_stacks(self._client("cloudformation"), self._cdk.assembly)
+            if not changed:
+                _print("stacks", "all templates are deployed", self._stacks_saved_at)
+                return
+            with FileLock(self._aws.folder / "lock"):  # `make local` does not deploy at the same time
+                self._cdk.deploy(changed, change_set=False)
+            _print("stacks", f"{', '.join(changed)} deployed", self._stacks_saved_at)
+            self._update_outdated_functions()  # a handler may have changed after the synthesis had read it
+
+    def _synthesize(self) -> None:
+        # The synthesis needs a second or more. Meanwhile other saved files are deployed.
+        self._stacks_saved_at = time.monotonic()
+        self._synthesizer.begin()
+
+    def _update_function(self, package: str) -> None:
+        started = time.monotonic()
+        functions = self._functions.get(package, [])
+        for function in functions:
+            function.update()
+            _print(package, f"the code of {function.name} is live", started)
+        if not functions:
+            _print(package, "no deployed function runs this code")
+
+    def _replace_tasks(self, image: str) -> None:
+        if image != "web":
+            _print(image, "no task runs this image here. `python -m local.batch_job` runs the saved code")
+        elif self._engine.tool:
+            self._synthesize()  # the template contains the hash of the image's files, and the CDK CLI builds the image
+        else:
+            started = time.monotonic()
+            names = ", ".join(replace_tasks(self._client("ecs")))
+            _print(image, f"new tasks of {names} run the code (as processes, so no image is built)", started)
+
+    def _update_outdated_functions(self) -> None:
+        self._functions = deployed_functions(self._client("lambda"))
+        for package, functions in self._functions.items():
+            if not all(function.is_current() for function in functions):
+                with _one_line(package):
+                    self._update_function(package)
+
+    def _client(self, service: str) -> Any:
+        return self._aws.client(service, self._engine)
+
+
+@contextlib.contextmanager
+def _one_line(name: str) -> Iterator[None]:
+    # Print an error in the block, and continue to watch.
+    try:
+        yield
+    except (LocalError, BotoCoreError, ClientError, OSError) as error:
+        first, *more = str(error).splitlines() or [type(error).__name__]
+        _print(name, f"not deployed, the old code continues to run: {first}")
+        for line in more[-LAST_ERROR_LINES:]:
+            print(f"        {line}", flush=True)
+
+
+def _check_syntax(files: Iterable[Path]) -> None:
+    for file in files:
+        if file.suffix == ".py" and file.exists():
+            try:
+                compile(file.read_bytes(), str(file), "exec")
+            except (SyntaxError, ValueError) as error:
+                line = getattr(error, "lineno", None) or 1
+                text = (getattr(error, "text", None) or "").rstrip()
+                message = f"{file.relative_to(ROOT)}, line {line}: {getattr(error, 'msg', error)}\n{text}"
+                raise LocalError(message.strip()) from None
+
+
+def _print(name: str, text: str, started: float | None = None) -> None:
+    seconds = "" if started is None else f", {time.monotonic() - started:.1f} s"
+    print(f"    {name}: {text}{seconds}", flush=True)
+
+
+def watch(aws: LocalAws) -> None:
+    """Deploy saved files until Ctrl-C. Raises LocalError if the engine, the process of the local AWS, ends."""
+    engine = aws.running_engine()
+    if engine is None or aws.is_incomplete:
+        raise LocalError("no complete local deployment is running. Type: make local")
+    output, log = aws.folder / "cdk.out", aws.folder / "synthesis.log"
+    synthesizer = Synthesizer(output, context(engine), aws.environment(engine), log)
+    try:
+        session = Watch(aws, engine, synthesizer)
+        session.start()
+        print("==> watching lambda_src/, stacks/, containers/web and the settings. Ctrl-C ends this", flush=True)
+        for files in saved_files():
+            if aws.alive_engine() is None:
+                raise LocalError("the local AWS has ended. Type: make local")
+            session.deploy(by_part(files))
+            session.deploy_synthesized_stacks()
+    finally:
+        synthesizer.end()
+
+
+def _raise_keyboard_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Parse the command line and watch."""
+    parser = argparse.ArgumentParser(prog="python -m local.watch", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="the folder of the local AWS")
+    aws = local_aws(parser.parse_args().folder.resolve())
+    for sign in STOP_SIGNALS:
+        signal.signal(sign, _raise_keyboard_interrupt)
+    try:
+        watch(aws)
+    except (LocalError, BotoCoreError, ClientError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("stopped watching. The local AWS continues to run; make local-down ends it")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""These tests check the parts of `make watch` and `make local` that need no local AWS."""
+
+import itertools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from local.function_code import FunctionCode
+from local.saved_files import Part, by_part, part_of, saved_files
+from local.synthesis import ROOT, _place_and_message
+from local.templates import selected_stacks
+from localaws.aws import LocalError
+from stacks._bundling import LAMBDA_SRC, _modules
+
+
+@pytest.mark.parametrize(
+    ("file", "part"),
+    [
+        ("lambda_src/api/handler.py", Part("function", "api")),
+        ("lambda_src/api/openapi.json", Part("function", "api")),
+        ("lambda_src/api/deeper/notes.py", Part("function", "api")),
+        ("lambda_src/api/requirements.txt", Part("stacks")),
+        ("containers/web/web/page.css", Part("image", "web")),
+        ("containers/batch/batch/job.py", Part("image", "batch")),
+        ("stacks/cron.py", Part("stacks")),
+        ("stacks/lightsail_launch.sh", Part("stacks")),
+        ("config.py", Part("stacks")),
+        ("cdk.json", Part("stacks")),
+        ("lambda_src/api/.handler.py.swp", None),
+        ("lambda_src/api/handler.py~", None),
+        ("lambda_src/api/__pycache__/handler.cpython-314.pyc", None),
+        ("lambda_src/notes.txt", None),
+        ("package.json", None),
+        ("local/watch.py", None),
+        ("../other/stacks/cron.py", None),
+    ],
+)
+def test_a_file_belongs_to_the_part_that_deploys_it(file: str, part: Part | None, tmp_path: Path) -> None:
+    assert part_of((tmp_path / file).resolve(), tmp_path) == part
+
+
+@pytest.mark.slow
+def test_saved_files_are_reported_once_and_new_folders_are_watched(tmp_path: Path) -> None:
+    api = tmp_path / "lambda_src" / "api"
+    api.mkdir(parents=True)
+    (api / "handler.py").touch()
+
+    def next_parts() -> Mapping[Part, list[Path]]:
+        sets = (by_part(files, tmp_path) for files in itertools.islice(changes, 100))
+        return next(filter(None, sets))
+
+    changes = saved_files(tmp_path)
+    assert next(changes) == set()  # now the folders are watched
+    for text in ("a", "b"):
+        (api / "handler.py~").write_text(text)
+        (api / "handler.py~").replace(api / "handler.py")
+    assert next_parts() == {Part("function", "api"): [api / "handler.py"]}
+    assert not by_part(next(changes), tmp_path)
+    (api / "deeper").mkdir()
+    (api / "deeper" / "notes.py").touch()
+    assert Part("function", "api") in next_parts()
+    next(changes)
+    (api / "deeper" / "notes.py").write_text("changed")
+    assert next_parts() == {Part("function", "api"): [api / "deeper" / "notes.py"]}
+
+
+@pytest.fixture
+def assembly(tmp_path: Path) -> Path:
+    """Return a folder with the manifest of three stacks."""
+    stack = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "t.json"}}
+    stacks = {f"compute-{stem}": stack for stem in ("cron", "ecr", "ecs-ec2")}
+    manifest = {"artifacts": {"Tree": {"type": "cdk:tree"}, **stacks}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        (["--all"], ["compute-cron", "compute-ecr", "compute-ecs-ec2"]),
+        (["compute-ecr"], ["compute-ecr"]),
+        (["compute-ecr", "compute-cron"], ["compute-cron", "compute-ecr"]),
+        (["compute-e*", "compute-ecr"], ["compute-ecr", "compute-ecs-ec2"]),
+    ],
+)
+def test_make_local_selects_stacks_by_name(assembly: Path, patterns: list[str], names: list[str]) -> None:
+    assert selected_stacks(assembly, patterns) == names
+
+
+@pytest.mark.parametrize("unknown", ["cron", "compute-nothing", "Tree"])
+def test_make_local_rejects_an_unknown_stack(assembly: Path, unknown: str) -> None:
+    with pytest.raises(LocalError, match=f"STACK={unknown}: no stack has this name. All stacks: compute-cron, "):
+        selected_stacks(assembly, ["compute-cron", unknown])
+
+
+@pytest.mark.parametrize("package", ["api", "cron", "ecr", "thumbnail"])
+def test_make_watch_sends_the_same_files_as_a_deployment(package: str) -> None:
+    names = {path.relative_to(LAMBDA_SRC).as_posix() for path in _modules(LAMBDA_SRC / package)}
+    assert set(FunctionCode(None, "function", package)._package_files) == names
+
+
+def test_an_error_of_the_app_names_the_file_and_the_line() -> None:
+    error = SyntaxError("invalid syntax", (str(ROOT / "stacks" / "cron.py"), 7, 1, "def (", 7, 2))
+    assert _place_and_message(error) == "stacks/cron.py, line 7: invalid syntax"
+    with pytest.raises(NameError) as raised:
+        exec(compile("\n\nunknown", str(ROOT / "stacks" / "cron.py"), "exec"))  # noqa: S102 - code of this test
+    assert _place_and_message(raised.value) == "stacks/cron.py, line 3: NameError: name 'unknown' is not defined"
+    assert _place_and_message(ValueError("1\n2\n3\n4\n5")) == "ValueError: 1\n2\n3\n4"
