@@ -14,7 +14,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
 from local.deployment import Exercise, LocalDeployment
 from local.inventory import LISTINGS, inventory
-from local.project import ROOT, context, local_aws
+from local.project import PHOTO, ROOT, context, local_aws
 from localaws.aws import PORT, Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from localaws.process_groups import STOP_SIGNALS
@@ -181,9 +181,7 @@ def main() -> None:
     """Parse the command line and run the command."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=("up", "down"))
-    parser.add_argument(
-        "--photo", type=Path, default=thumbnail.PHOTO, help="a picture to upload in place of the default one"
-    )
+    parser.add_argument("--photo", type=Path, default=PHOTO, help="a picture to upload in place of the default one")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="folder for all files that the local AWS writes")
     arguments = parser.parse_args()
     for sign in STOP_SIGNALS:

@@ -8,6 +8,8 @@ from pathlib import Path
 from localaws import BaseImage, Engine, LocalAws, Settings, StandIn, container_tool
 
 ROOT = Path(__file__).resolve().parent.parent
+PHOTO = ROOT / "local" / "photo.jpg"
+"""A photo of a coffee cup by Rachel Michetti, courtesy of Pikolo Espresso Bar, license CC0."""
 WEB = ROOT / "containers" / "web"
 """The folder of the web image. The container examples run this image."""
 

@@ -24,6 +24,8 @@ ROLE_AND_LOGS = "Role1ABCC5F0 {action} ${{Logs6819BB44}}"
 """A role of `python_function`, and its log group. Their logical ids are the same in every stack."""
 LOG_ACTIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
 """Actions that Lambda uses for every function, also in the local AWS."""
+LINE_LENGTH = 120
+"""Maximum length of a line, as in pyproject.toml."""
 MAX_LENGTH = 30
 """Longer names would make the names of the resources in AWS unreadable, because AWS cuts them at 64 characters."""
 
@@ -143,13 +145,16 @@ def _is_stack(value: ast.expr) -> bool:
 
 def _register_exercise(text: str, stem: str) -> str:
     """Return local/__main__.py with the exercise of the example, which `make local` runs."""
-    imports = re.search(r"^from local import (.*)$", text, re.MULTILINE)
-    if not imports:
-        raise SkeletonError(
-            "local/__main__.py has no line `from local import …`, so the example cannot be added there."
-        )
-    names = sorted([*imports[1].split(", "), stem])
-    text = text.replace(imports[0], f"from local import {', '.join(names)}")
+    imported = next(
+        node for node in ast.parse(text).body if isinstance(node, ast.ImportFrom) and node.module == "local"
+    )
+    names = sorted([*(name.name for name in imported.names), stem])
+    line = f"from local import {', '.join(names)}"
+    if len(line) > LINE_LENGTH:
+        line = "\n".join(["from local import (", *(f"    {name}," for name in names), ")"])
+    lines = text.splitlines()
+    lines[imported.lineno - 1 : imported.end_lineno] = [line]
+    text = "\n".join(lines) + "\n"
     return re.sub(r"(EXERCISES: .*?)(\n\})", rf'\1\n    "{stem}": {stem},\2', text, count=1, flags=re.DOTALL)
 
 
