@@ -11,7 +11,7 @@ from aws_cdk.aws_logs import RetentionDays
 from config import from_context
 from settings_checks import ConfigError
 from stacks._app import new_app, tag_and_check
-from stacks._bundling import ROOT
+from stacks._bundling import ROOT, BundlingError
 from stacks._organization import follow_organization_rules, long_retention
 from stacks._stores import removal_policy
 from stacks.api import ApiStack
@@ -84,5 +84,5 @@ if __name__ == "__main__":
     try:
         # The CDK CLI sets CDK_OUTDIR. Without the CLI, the app uses the CLI's default folder.
         build_app(outdir=None if "CDK_OUTDIR" in os.environ else str(ROOT / "cdk.out")).synth()
-    except ConfigError as error:
+    except (ConfigError, BundlingError) as error:
         sys.exit(f"error: {error}")

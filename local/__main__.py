@@ -16,7 +16,7 @@ from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
 from local.deployment import Exercise, LocalDeployment
 from local.function_code import deployed_functions
 from local.inventory import LISTINGS, inventory
-from local.project import FOLDER, context, local_aws
+from local.project import FOLDER, PHOTO, context, local_aws
 from local.shell import export_context
 from local.templates import selected_stacks
 from localaws.aws import PORT, Engine, LocalAws, LocalError
@@ -232,9 +232,7 @@ def main() -> None:
     """Parse the command line and run the command."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=("up", "down"))
-    parser.add_argument(
-        "--photo", type=Path, default=thumbnail.PHOTO, help="a picture to upload in place of the default one"
-    )
+    parser.add_argument("--photo", type=Path, default=PHOTO, help="a picture to upload in place of the default one")
     parser.add_argument("--stack", default="--all", help="names of the stacks to deploy, or --all")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="folder for all files that the local AWS writes")
     arguments = parser.parse_args()

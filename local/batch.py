@@ -9,7 +9,7 @@ from typing import Any
 
 from local.batch_job import ArrayJob
 from local.deployment import LocalDeployment
-from local.thumbnail import PHOTO
+from local.project import PHOTO
 from local.waiting import wait_for
 from localaws.aws import LocalError
 from scripts.manifests import show_manifests

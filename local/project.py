@@ -11,6 +11,8 @@ from settings_checks import UTC
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".local"
 """The folder of the local AWS, if no command line names another one."""
+PHOTO = ROOT / "local" / "photo.jpg"
+"""A photo of a coffee cup by Rachel Michetti, courtesy of Pikolo Espresso Bar, license CC0."""
 WEB = ROOT / "containers" / "web"
 """The folder of the web image. The container examples run this image."""
 

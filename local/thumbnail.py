@@ -2,15 +2,12 @@
 
 import shlex
 import time
-from pathlib import Path
 from typing import Any
 
 from local.deployment import LocalDeployment
 from local.waiting import wait_for
 from localaws.aws import LocalError
 
-PHOTO = Path(__file__).with_name("photo.jpg")
-"""A photo of a coffee cup by Rachel Michetti, courtesy of Pikolo Espresso Bar, license CC0."""
 TITLE = "an uploaded photo becomes a thumbnail"
 PATIENCE_SECONDS = 30
 

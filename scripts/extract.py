@@ -1,8 +1,8 @@
 """Copy one example into a project of its own: `python3 -m scripts.extract fargate ../my-project`.
 
 The new folder contains an app.py with only that stack, the modules that app.py imports, and the code that the stack
-deploys. In the new folder, `npx cdk synth` writes the same template as in this project. This script needs only Python's
-standard library.
+deploys. It also contains the example's tests and lesson, the local AWS, a README.md and a Makefile. In the new folder,
+`make synth` writes the same template as in this project. This script needs only Python's standard library.
 """
 
 import argparse
@@ -18,6 +18,18 @@ COMMON_FILES = (".gitignore", "LICENSE", "cdk.json", "package-lock.json", "packa
 """Files that every extracted project contains, because `npx cdk synth` or a git repository needs them."""
 CODE_FOLDERS = ("containers", "lambda_src")
 """Folders with the deployed code. They have one subfolder for each image or function."""
+
+
+TEST_FILES = ("tests/__init__.py", "tests/conftest.py", "tests/stacks/__init__.py", "tests/stacks/test_{stem}.py")
+"""The tests of a stack, and the files that they need."""
+TEST_FOLDERS = ("tests/handlers/{stem}",)
+"""Folders with the tests of an example's function."""
+LOCAL_FILES = ("local/__main__.py", "local/photo.jpg")
+LOCAL_FOLDERS = ("containers/web", "localaws/src")
+"""Folders that `make local` needs: the local AWS, and the program that it runs in place of a container image."""
+DEVELOPMENT_FILES = ("localaws/README.md", "localaws/pyproject.toml", "pyproject.toml", "requirements-dev.txt")
+EXTRACTED = Path("scripts/extracted")
+"""The README.md and the Makefile of an extracted project. `{{stem}}` and `{{name}}` are the names of the example."""
 
 
 class ExtractionError(ValueError):
@@ -55,15 +67,22 @@ def files_of(stem: str) -> list[Path]:
     Raises ExtractionError for an unknown example.
     """
     files = {Path(name) for name in COMMON_FILES}
-    unread_modules = [ast.parse(app_with_only(stem))]
-    while unread_modules:
-        tree = unread_modules.pop()
-        for module in _imported_modules(tree):
-            if module not in files:
-                files.add(module)
-                unread_modules.append(ast.parse((ROOT / module).read_text(encoding="utf-8")))
+    for tree in _with_imports(stem, Path("app.py"), files):
         files.update(_files_named_in(tree))
     return sorted(files)
+
+
+def development_files_of(stem: str) -> list[Path]:
+    """Return the files for the tests, for the lesson and for `make local`, as paths relative to the project."""
+    files = {Path(name) for name in (*DEVELOPMENT_FILES, *LOCAL_FILES, f"docs/{stem}.md")}
+    files.update(Path(name.format(stem=stem)) for name in TEST_FILES)
+    for folder in (*TEST_FOLDERS, *LOCAL_FOLDERS):
+        files.update(_files_in_folder(ROOT / folder.format(stem=stem)))
+    for module in sorted(file for file in files if file.suffix == ".py"):
+        list(_with_imports(stem, module, files))
+    files.update(_data_files(files))
+    packages = {folder / "__init__.py" for file in files for folder in file.parents}
+    return sorted(files | {file for file in packages if (ROOT / file).is_file()})
 
 
 def extract(stem: str, target: Path) -> list[Path]:
@@ -71,14 +90,18 @@ def extract(stem: str, target: Path) -> list[Path]:
 
     Raises ExtractionError for an unknown example, or a folder that is not empty.
     """
-    app, files = app_with_only(stem), files_of(stem)
+    files = sorted({*files_of(stem), *development_files_of(stem)})
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ExtractionError(f"{target} is not an empty folder. Use a new one.")
     for file in files:
         (target / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, target / file)
-    (target / "app.py").write_text(app, encoding="utf-8")
-    return sorted([Path("app.py"), *files])
+    texts = {file: _text_for(stem, file) for file in map(Path, ("app.py", *EDITED_FILES, f"docs/{stem}.md"))}
+    texts |= {Path(file.name): _filled(file, stem) for file in sorted((ROOT / EXTRACTED).iterdir())}
+    for file, text in texts.items():
+        (target / file).write_text(text, encoding="utf-8")
+    _remove_broken_links(target / "docs" / f"{stem}.md")
+    return sorted({*texts, *files})
 
 
 # -- app.py
@@ -107,7 +130,71 @@ def _remove_nodes(source: str, nodes: list[ast.stmt]) -> str:
     return re.sub(r"\n{3,}(?= )", "\n\n", text)  # only one blank line remains
 
 
+# -- the tests, the lesson and the local AWS
+
+EDITED_FILES = ("local/__main__.py", "tests/conftest.py")
+"""Files of which the extracted project has only the parts of one example."""
+
+
+def _text_for(stem: str, file: Path) -> str:
+    """Return the text of a file in the project of one example."""
+    if file == Path("app.py"):
+        return app_with_only(stem)
+    text = (ROOT / file).read_text(encoding="utf-8")
+    if file == Path("local/__main__.py"):
+        text = re.sub(
+            r"^from local import (\(.*?\)|.*?)$", f"from local import {stem}", text, flags=re.DOTALL | re.MULTILINE
+        )
+        return re.sub(
+            r"(EXERCISES: .*? = \{\n).*?\n\}", rf'\1    "{stem}": {stem},\n}}', text, count=1, flags=re.DOTALL
+        )
+    if file == Path("tests/conftest.py"):  # the extracted tests need no deployment
+        return re.sub(r"^pytest_plugins = .*\n\n", "", text, flags=re.MULTILINE)
+    return text
+
+
+def _filled(file: Path, stem: str) -> str:
+    text = file.read_text(encoding="utf-8")
+    return text.replace("{{stem}}", stem).replace("{{name}}", stem.replace("_", "-"))
+
+
+def _remove_broken_links(document: Path) -> None:
+    """Replace each link to a file that the new folder does not have by the text of the link."""
+
+    def keep_if_it_exists(match: re.Match[str]) -> str:
+        text, target = match[1], match[2].partition("#")[0]
+        exists = not target or "://" in target or (document.parent / target).exists()
+        return match[0] if exists else text
+
+    text = document.read_text(encoding="utf-8")
+    document.write_text(re.sub(r"\[([^]]*)\]\(([^)\s]+)\)", keep_if_it_exists, text), encoding="utf-8")
+
+
+def _data_files(modules: set[Path]) -> set[Path]:
+    """Return the files that a module of the tests or tools names: beside the module, or in a folder of CODE_FOLDERS."""
+    return {
+        file
+        for module in modules
+        if module.suffix == ".py" and module.parts[0] in ("tests", "tools")
+        for name in re.findall(r'"([\w./-]+\.\w+)"', (ROOT / module).read_text(encoding="utf-8"))
+        for file in (Path(name) if name.startswith(CODE_FOLDERS) else module.parent / name,)
+        if (ROOT / file).is_file()
+    }
+
+
 # -- the other files
+
+
+def _with_imports(stem: str, module: Path, files: set[Path]) -> Iterator[ast.Module]:
+    """Yield the code of a module, and of all modules that it imports directly or indirectly. Add them to `files`."""
+    unread_modules = [module]
+    while unread_modules:
+        tree = ast.parse(_text_for(stem, unread_modules.pop()))
+        for imported in _imported_modules(tree):
+            if imported not in files:
+                files.add(imported)
+                unread_modules.append(imported)
+        yield tree
 
 
 def _imported_modules(tree: ast.Module) -> Iterator[Path]:
@@ -170,8 +257,8 @@ def main() -> None:
         sys.exit(f"error: {error}")
     print(*files, sep="\n")
     print(
-        f"\nNext, in {arguments.folder}:\n\n    python3 -m venv .venv && . .venv/bin/activate && "
-        "pip install -r requirements.txt && npm ci && npx cdk synth"
+        f"\nNext, in {arguments.folder}: `make local` tries the example on this machine, and `make test` runs its "
+        "tests. README.md lists the other commands, such as `make synth`."
     )
 
 

@@ -32,16 +32,22 @@ PIP_OPTIONS = (
 
 
 class BundlingError(RuntimeError):
-    """pip could not install a function's locked requirements. The message contains the output of pip."""
+    """A function has no lock, or pip could not install it. The message contains the output of pip."""
 
 
 def bundled_code(package: str) -> lambda_.Code:
     """Return a function's code: the package `lambda_src/<package>` and its locked requirements.
 
     The lock is the file requirements.txt with exact versions and hashes. The asset's hash covers the package, the lock
-    and this module, so the hash is the same on every machine. Raises BundlingError during synthesis.
+    and this module, so the hash is the same on every machine. Raises BundlingError if there is no lock, and during
+    synthesis if pip fails.
     """
     source = LAMBDA_SRC / package
+    if not _lock(source).exists():
+        raise BundlingError(
+            f"the function {package} has no {_lock(source).relative_to(ROOT)}. Write its packages into "
+            "requirements.in in this folder, and run `make lock`. If it needs no packages, create an empty lock."
+        )
     return lambda_.Code.from_asset(
         str(source),
         asset_hash=digest_of(source),

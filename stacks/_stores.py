@@ -105,8 +105,13 @@ def on_demand_table(  # noqa: PLR0913 - keyword arguments
     return table
 
 
-def dead_letter_queue(scope: Construct, id_: str, *, removal: RemovalPolicy) -> sqs.Queue:
-    """Return a queue for events and jobs that failed in every attempt. A person reads and deletes the messages."""
+def dead_letter_queue(
+    scope: Construct, id_: str, *, removal: RemovalPolicy, of_another_queue: bool = False
+) -> sqs.Queue:
+    """Return a queue for events and jobs that failed in every attempt. A person reads and deletes the messages.
+
+    `of_another_queue` means that the messages come from another queue of the stack.
+    """
     queue = sqs.Queue(
         scope,
         id_,
@@ -116,5 +121,6 @@ def dead_letter_queue(scope: Construct, id_: str, *, removal: RemovalPolicy) -> 
         removal_policy=removal,
     )
     set_policy_removal(queue, removal)
-    acknowledge(queue, "AwsSolutions-SQS3", "This queue is a dead-letter queue itself.")
+    if not of_another_queue:  # cdk-nag recognizes only the dead-letter queue of another queue
+        acknowledge(queue, "AwsSolutions-SQS3", "This queue is a dead-letter queue itself.")
     return queue

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import os
 import signal
+from collections.abc import Generator
 from typing import Any
 
 import hypothesis
@@ -12,6 +13,8 @@ from xdist.scheduler import LoadFileScheduling
 
 from config import PROFILES
 from tests.support.folders import share_assemblies
+from tests.support.prices import missing_prices
+from tools.costs.prices import UnpricedError
 
 pytest_plugins = ["tests.support.deployment"]
 
@@ -79,6 +82,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.timeout(300))  # `make local` may run before the first of these tests
         if item.nodeid.startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """Skip a test that fails because of a missing price. The contract `priced` reports each missing price once."""
+    try:
+        return (yield)
+    except (UnpricedError, SystemExit) as error:
+        message = str(error).removeprefix("error: ")
+        if message in missing_prices():
+            pytest.skip(f"a price is missing, see the contract `priced`: {message}")
+        raise
 
 
 class OneDeployment(LoadFileScheduling):  # type: ignore[misc] # pytest-xdist has no types

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.project import SETTINGS
-from local.thumbnail import PHOTO
+from local.project import PHOTO, SETTINGS
 from localaws import base_image, container_tool
 from localaws.aws import Engine, LocalAws
 from localaws.container_tool import Tool

@@ -50,19 +50,25 @@ def faults(template: Template) -> list[str]:
         return any(reason.covers(stem, services[grant.role], grant.action, grant.resource) for reason in REASONS)
 
     used_permissions = {used for used in permissions_used_by(stem) if used.role in services}
-    return sorted(compare(grants(template), used_permissions, has_reason))
+    return list(compare(grants(template), used_permissions, has_reason))
 
 
 def compare(granted: set[Grant], used_permissions: set[Grant], has_reason: Callable[[Grant], bool]) -> Iterator[str]:
-    """Yield a sentence for each grant that is not needed, and for each grant that is missing."""
-    for grant in granted:
+    """Yield a sentence for each role and resource with grants that are not needed, and for each missing grant."""
+    unexplained: dict[tuple[str, str], list[str]] = {}
+    for grant in sorted(granted):
         needed = not grant.is_wide and any(grant.allows(used) for used in used_permissions)
-        text = f"{grant.role} is granted {grant.action} on {grant.resource}"
         if needed and has_reason(grant):
+            text = f"{grant.role} is granted {grant.action} on {grant.resource}"
             yield f"{text} and uses it: remove the reason from unused_permissions.py, because it is no longer true"
         if not needed and not has_reason(grant):
-            yield f"{text}, does not use it, and has no reason in unused_permissions.py: narrow the grant"
-    for used in used_permissions:
+            unexplained.setdefault((grant.role, grant.resource), []).append(grant.action)
+    for (role, resource), actions in unexplained.items():
+        yield (
+            f"{role} is granted {', '.join(actions)} on {resource}, and does not use this in the local AWS: remove the "
+            "grant from the stack, or add a Reason to REASONS in tests/contracts/unused_permissions.py"
+        )
+    for used in sorted(used_permissions):
         if not any(grant.allows(used) for grant in granted):
             yield f"{used.role} uses {used.action} on {used.resource} without a grant: run `make permissions`"
 

@@ -32,6 +32,7 @@ NO_STORES: Mapping[str, str] = {
     "AWS::ECS::Cluster": "it only groups tasks",
     "AWS::ECS::TaskDefinition": "ECS deletes its storage with the task",
     "AWS::KinesisFirehose::DeliveryStream": "it writes its data to a bucket within a minute",
+    "AWS::Lambda::EventSourceMapping": "it only connects a queue or a stream with a function",
     "AWS::Lambda::Function": "its code is in the repository, and Lambda deletes its disk with the environment",
     "AWS::SNS::Topic": "it sends messages on at once",
     "AWS::Scheduler::Schedule": "all its data is in the template",
@@ -55,7 +56,10 @@ def faults(template: Template) -> list[str]:
         elif kind in BACKED_UP and not _is_unimportant_log_group(template, name):
             all_faults += [*_not_retained(name, resource), *BACKED_UP[kind](template, name)]
         elif kind not in BACKED_UP and is_store(kind) and kind not in NO_STORES:
-            all_faults.append(f"{name} looks like a store, and this contract does not know how {kind} is backed up")
+            all_faults.append(
+                f"{name} looks like a store, and this contract does not know how {kind} is backed up. If it keeps "
+                "data, add a function to BACKED_UP in tests/contracts/retained.py. If not, add a reason to NO_STORES"
+            )
     return [*all_faults, *(f"{name} empties a store" for name in resources(template, "Custom::S3AutoDeleteObjects"))]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from config import PROFILES, from_context
 from tests.support.apps import EVERY_STACK, assembly, documented_templates, stack_name, templates
+from tests.support.documents import HEADINGS, has_lesson
 from tests.support.folders import ROOT
 from tools.diagrams.mermaid import diagram, diagrams
 from tools.diagrams.model import architecture
@@ -19,13 +20,15 @@ MAX_NODES = 15
 Change = Callable[[Template], Any]
 
 
-@pytest.mark.parametrize("stem", templates("sandbox"))
+@pytest.mark.parametrize("stem", sorted(filter(has_lesson, templates("sandbox"))))
 def test_arrows_added_by_hand_connect_nodes_of_the_diagram(stem: str) -> None:
     if stem == "ecr" and not from_context({}).publish_web_image:
         pytest.skip("the diagram has no image, because the setting publish_web_image is False")
     text = (ROOT / "docs" / f"{stem}.md").read_text()
     block = re.search(rf'%% \[\[\[cog diagram\("{stem}"\) \]\]\]\n(.*?)%% \[\[\[end\]\]\]\n(.*?)```', text, re.DOTALL)
-    assert block, f"docs/{stem}.md has no diagram"
+    assert block or "What is deployed" not in HEADINGS, f"docs/{stem}.md has no diagram"
+    if not block:
+        return
     generated, added_lines = block.groups()
     nodes = set(re.findall(r"^ +(?:subgraph )?(\w+)(?: ?[\[({])", generated + added_lines, re.MULTILINE))
     nodes |= set(re.findall(r"> (\w+)[\[({]", added_lines))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.apps import assembly
+from tests.support.apps import EVERY_STACK, assembly, templates
 from tests.support.folders import ROOT
+from tools.costs import idle
 from tools.costs.prices import HOURS, PRICES
 from tools.documents import DOCUMENTS, run_cog
 
@@ -22,6 +23,8 @@ CODE_BLOCK = re.compile(r"```.*?```", re.DOTALL)
 
 
 def _check_documents() -> int:
+    for profile, stem in EVERY_STACK:
+        idle.parts(templates(profile)[stem])  # raises UnpricedError, which cog would only print
     return run_cog(assembly("sandbox"), assembly("production"), "--check", "--diff")
 
 

@@ -16,10 +16,11 @@ from localaws.aws import Engine, LocalAws
 from localaws.process_groups import end_process_group
 from tests.support.apps import templates
 from tests.support.deployment import Deployment
-from tests.support.documents import RUN_SECTIONS, lesson, outputs_used_by_sh_blocks, sh_blocks
+from tests.support.documents import RUN_SECTIONS, has_lesson, lesson, outputs_used_by_sh_blocks, sh_blocks
 from tests.support.folders import ROOT
 from tests.support.forks import copy_project
 
+LESSONS = sorted(filter(has_lesson, templates("sandbox")))
 MAX_LESSONS = 4
 """Maximum number of lessons that run at the same time."""
 MAX_LESSON_SECONDS = 150
@@ -121,7 +122,7 @@ def _run(text: str, project: Path, local_aws: LocalAws, scripts: list[subprocess
     shutil.which("curl") is None or shutil.which("bash") is None, reason="the lessons need curl and bash"
 )
 @pytest.mark.timeout(MAX_LESSON_SECONDS + 30)
-@pytest.mark.parametrize("stem", sorted(templates("sandbox")))
+@pytest.mark.parametrize("stem", LESSONS)
 def test_the_commands_of_the_lesson_work(stem: str, lesson_runs: dict[str, Future[Run]]) -> None:
     if stem not in lesson_runs:
         pytest.skip("without a container tool, the stack does not have all outputs that the lesson uses")
@@ -151,5 +152,5 @@ def test_the_command_of_the_lesson_lists_the_containers_of_the_tasks(
 
 def test_every_lesson_writes_its_own_files() -> None:
     """The lessons run at the same time in the same folder, so two lessons must not write the same file."""
-    files = [set(re.findall(r"\.build/[\w.-]+", lesson(stem))) for stem in templates("sandbox")]
+    files = [set(re.findall(r"\.build/[\w.-]+", lesson(stem))) for stem in LESSONS]
     assert sum(map(len, files)) == len(set.union(*files))

@@ -1,5 +1,6 @@
 """These tests check `scripts.extract`, which copies one example into a new project with the same templates."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.extract import COMMON_FILES, ExtractionError, app_with_only, extract, files_of
+from scripts.extract import COMMON_FILES, ExtractionError, app_with_only, development_files_of, extract, files_of
+from tests.docs.test_links import broken_links
 from tests.support.apps import EVERY_STACK, STACKS, assembly, stack_name, synthesize_folders
+from tests.support.documents import Document
 from tests.support.folders import ROOT
 from tools.templates import NO_BUNDLING
 
@@ -42,6 +45,7 @@ def test_an_extracted_example_has_the_same_template_and_assets(
 @pytest.mark.parametrize("stem", STACKS)
 def test_an_extracted_example_has_the_common_files_and_only_its_own_stack(stem: str) -> None:
     files = files_of(stem)
+    assert {file.name for file in development_files_of(stem)} >= {f"test_{stem}.py", f"{stem}.md", f"{stem}.py"}
     assert {*map(Path, COMMON_FILES), Path("config.py"), Path("settings_checks.py")} <= set(files)
     stacks = {file.stem for file in files if file.parts[0] == "stacks" and file.suffix == ".py"}
     assert stacks & set(STACKS) == {stem}
@@ -74,7 +78,8 @@ def test_app_py_contains_only_the_variables_of_the_example(stem: str, variables:
 
 
 def test_the_error_for_an_unknown_example_lists_all_examples(tmp_path: Path) -> None:
-    with pytest.raises(ExtractionError, match=r"^'lambda' is not an example. Use one of: api, batch, .*thumbnail\.$"):
+    names = ", ".join(sorted(STACKS))
+    with pytest.raises(ExtractionError, match=rf"^'lambda' is not an example. Use one of: {names}\.$"):
         extract("lambda", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
@@ -93,4 +98,43 @@ def test_the_command_prints_the_files_and_the_next_step(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     printed_files = run.stdout.partition("\n\n")[0].splitlines()
     assert printed_files == sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
-    assert "npx cdk synth" in run.stdout
+    assert "`make local` tries the example on this machine" in run.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stem", STACKS)
+def test_the_tests_and_the_local_aws_of_an_extracted_example_work(
+    extracted_folders: Mapping[str, Path], stem: str
+) -> None:
+    """pytest imports all tests, and runs those of the stack. For ecr, which has the fewest tests, it runs all."""
+    folder = extracted_folders[stem]
+    tests = _run(folder, "-m", "pytest", "-q", "-n0", "-k", "stacks or test_ecr")
+    assert re.search(r"^\d+ passed", tests.stdout, re.MULTILINE), tests.stdout
+    assert tests.returncode == 0, tests.stdout
+    local = _run(folder, "-m", "local", "down")
+    assert "no local AWS is running" in local.stdout, local.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stem", STACKS)
+def test_the_documents_and_the_makefile_of_an_extracted_example_name_only_what_exists(
+    extracted_folders: Mapping[str, Path], stem: str
+) -> None:
+    folder = extracted_folders[stem]
+    for name in ("README.md", f"docs/{stem}.md"):
+        assert broken_links(Document(folder / name)) == []
+    commands = ("local", "local-down", "test", "synth", "deploy", "destroy")
+    assert [command for command in commands if f"make {command}" not in (folder / "README.md").read_text()] == []
+    run = subprocess.run(
+        ["make", "--dry-run", *commands, "PREFIX=mine"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    for tool in ("deploy", "destroy"):
+        assert f"cdk {tool} mine-{stem.replace('_', '-')} -c profile=sandbox -c prefix=mine" in run.stdout
+
+
+def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TESTS_"))}
+    environment |= {"CDK_VALIDATION": "false", "PYTHONSAFEPATH": ""}
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from local.batch_job import ArrayJob
-from local.thumbnail import PHOTO
+from local.project import PHOTO
 from scripts import submit
 from scripts.manifests import OUTCOMES, last_attempts, show_manifests
 from tests.handlers.thumbnail import hostile, pictures

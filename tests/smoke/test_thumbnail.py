@@ -13,7 +13,7 @@ from typing import Any, Self
 import pytest
 from PIL import Image
 
-from local.thumbnail import PHOTO
+from local.project import PHOTO
 from tests.handlers.thumbnail import hostile, pictures
 from tests.support.deployment import Deployment
 from tests.support.keys import ODD_KEYS

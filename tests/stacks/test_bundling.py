@@ -14,7 +14,7 @@ import pytest
 
 from stacks import _bundling
 from stacks._bundling import LAMBDA_SRC, BundlingError, install_requirements
-from tests.support.bundles import BUNDLES, PYTHON_OF_LAMBDA, locked_versions
+from tests.support.bundles import PYTHON_OF_LAMBDA, bundle_of, locked_versions
 from tests.support.folders import ROOT
 
 PACKAGES = sorted(lock.parent.name for lock in LAMBDA_SRC.glob("*/requirements.txt"))
@@ -23,6 +23,7 @@ AARCH64 = 0xB7
 https://github.com/ARM-software/abi-aa/blob/main/aaelf64/aaelf64.rst"""
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
 """The packages that Lambda's Python runtime contains."""
+ADD_BUNDLE = "the bundle has other files than expected: write them into BUNDLES in tests/support/bundles.py"
 every_package = pytest.mark.parametrize("package", PACKAGES)
 
 
@@ -46,7 +47,7 @@ def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @every_package
 def test_compiled_code_fits_the_processor_and_the_python_of_lambda(package: str, tmp_path: Path) -> None:
     objects = [path for path in build_bundle(package, tmp_path).rglob("*") if ".so" in path.name]
-    assert bool(objects) is bool(BUNDLES[package].compiled)
+    assert bool(objects) is bool(bundle_of(package).compiled), ADD_BUNDLE
     for path in objects:
         header = path.read_bytes()[:20]
         assert header[:4] == b"\x7fELF", path
@@ -65,7 +66,7 @@ def test_a_bundle_has_the_codecs_that_the_lesson_names(tmp_path: Path) -> None:
 def test_a_bundle_has_only_the_package_and_its_locked_requirements(package: str, tmp_path: Path) -> None:
     names = {path.name for path in build_bundle(package, tmp_path).iterdir()}
     metadata = {f"{name.replace('-', '_')}-{version}.dist-info" for name, version in requirements(package).items()}
-    assert names == {package} | BUNDLES[package].from_wheels | metadata
+    assert names == {package} | bundle_of(package).from_wheels | metadata, ADD_BUNDLE
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pyc", ".pyi")]
     machine_dependent = {"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"}
     assert not [path for path in tmp_path.glob("*.dist-info/*") if path.name in machine_dependent]
@@ -94,7 +95,7 @@ def test_lambda_can_import_the_handler(package: str, tmp_path: Path) -> None:
     """Python imports the handler here with only the standard library, the bundle and the runtime's packages."""
     folder = build_bundle(package, tmp_path)
     library = Path(ast.__file__).parent
-    for compiled in BUNDLES[package].compiled:  # this machine cannot run this compiled code of the bundle
+    for compiled in bundle_of(package).compiled:  # this machine cannot run this compiled code of the bundle
         installed = _installed(compiled.replace(PYTHON_OF_LAMBDA, "*"))
         (folder / compiled).rename(folder / f"{compiled}.of_lambda")
         (folder / installed.name).symlink_to(installed)
@@ -103,7 +104,7 @@ def test_lambda_can_import_the_handler(package: str, tmp_path: Path) -> None:
     for name in RUNTIME_PACKAGES:
         (runtime / name).symlink_to(_installed(name))
     path = [str(folder), str(library), str(library / "lib-dynload"), str(runtime)]
-    environment = {"AWS_DEFAULT_REGION": "us-east-1", **BUNDLES[package].environment}
+    environment = {"AWS_DEFAULT_REGION": "us-east-1", **bundle_of(package).environment}
     program = f"import os, sys; os.environ.update({environment!r}); sys.path = {path!r}; import {package}.handler"
     run = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
@@ -142,3 +143,13 @@ def test_a_missing_or_wrong_hash_stops_the_synthesis(project: Path, hash_: str) 
     with pytest.raises(BundlingError, match=r"(?is)^pip could not install requirements.txt.*hash"):
         install_requirements(project)
     assert list((project / "cache").iterdir()) == []
+
+
+def test_a_function_without_a_lock_is_one_line(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+    monkeypatch.setattr(_bundling, "LAMBDA_SRC", project)
+    (project / "worker").mkdir()
+    message = (
+        r"^the function worker has no worker/requirements.txt\. Write its packages into requirements\.in .*lock\.$"
+    )
+    with pytest.raises(BundlingError, match=message):
+        _bundling.bundled_code("worker")

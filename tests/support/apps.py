@@ -3,6 +3,7 @@
 A stem is the short name of an example, such as ecs_ec2.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -78,7 +79,8 @@ def documented_templates(profile: str) -> dict[str, Template]:
 def synthesize_example(stem: str, folder: Path, **settings: str) -> None:
     """Write the cloud assembly of one example with these settings into a folder."""
     other_stacks = {name: mock.DEFAULT for other_stem, name in STACKS.items() if other_stem != stem}
-    with mock.patch.multiple(app, **other_stacks), without_validation():
+    only_this_stack = mock.patch.multiple(app, **other_stacks) if other_stacks else contextlib.nullcontext()
+    with only_this_stack, without_validation():
         synthesize(folder, **settings)
 
 

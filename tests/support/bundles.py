@@ -17,7 +17,8 @@ def locked_versions(requirements: Path) -> dict[str, str]:
 
 PYTHON_OF_LAMBDA = "cpython-314-aarch64-linux-gnu"
 """Part of the file name of a compiled module: Python's version and the processor."""
-POWERTOOLS = frozenset({"aws_lambda_powertools", "aws_xray_sdk", "wrapt", "typing_extensions.py"})
+PLAIN_POWERTOOLS = frozenset({"aws_lambda_powertools", "typing_extensions.py"})
+POWERTOOLS = PLAIN_POWERTOOLS | {"aws_xray_sdk", "wrapt"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ BUNDLES: Mapping[str, Bundle] = {
         environment=dict.fromkeys(("RESULTS_TABLE", "KEEP_DAYS", "TIMEOUT_SECONDS", "ALLOW_PRIVATE", "METRICS"), "1"),
     ),
     "ecr": Bundle(
-        from_wheels=frozenset({"aws_lambda_powertools", "typing_extensions.py"}),
+        from_wheels=PLAIN_POWERTOOLS,
         compiled=(),
         environment={"SOURCE_REPOSITORY": "x", "TARGET_REPOSITORY": "x", "IMAGE_TAG": "x"},
     ),
@@ -58,3 +59,8 @@ BUNDLES: Mapping[str, Bundle] = {
     ),
 }
 """The bundles by the name of the function's package."""
+
+
+def bundle_of(package: str) -> Bundle:
+    """Return the expected bundle of a function. A function that is not in BUNDLES has only Powertools without X-Ray."""
+    return BUNDLES.get(package, Bundle(from_wheels=PLAIN_POWERTOOLS, compiled=()))

@@ -1,6 +1,7 @@
 """These functions read the Markdown files of the project with a Markdown parser."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,6 +95,15 @@ DOCUMENTS = [Document(path) for path in sorted(_markdown_files(ROOT))]
 
 RUN_SECTIONS = ("Try it", "Break it", "Watch it")
 """Headings of the sections whose `sh` blocks the tests run."""
+HEADINGS: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["lessons"][
+    "headings"
+]
+"""The headings that every lesson must have. With an empty list, an example needs no lesson."""
+
+
+def has_lesson(stem: str) -> bool:
+    """Whether an example has or needs a lesson."""
+    return bool(HEADINGS) or (ROOT / "docs" / f"{stem}.md").exists()
 
 
 def lesson(stem: str) -> str:
@@ -102,8 +112,9 @@ def lesson(stem: str) -> str:
 
 
 def section(text: str, heading: str) -> str:
-    """Return the text from a heading to the next heading of the same level."""
-    return text.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
+    """Return the text from a heading to the next heading of the same level, or an empty text without the heading."""
+    _, _, rest = text.partition(f"\n## {heading}\n")
+    return rest.split("\n## ", maxsplit=1)[0]
 
 
 def sh_blocks(text: str, heading: str) -> list[str]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tools.costs import comparisons, idle, work
 from tools.costs.prices import PRICES, Part, total
 from tools.costs.sums import Sums
 from tools.templates import Template
 
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 DAILY_FROM = 10
 """If an example costs more dollars a month than this number, its table also has a row with the cost per day."""
 A_MILLION_FROM = 5e-6
@@ -27,10 +29,9 @@ class Costs:
         """Print a row for each example: description, cost of a month without use, and price of some work."""
         rows = []
         for stem, template in self.sandbox.items():
-            unit, *_ = work.units(stem, template)
             amounts = (_total(idle.parts(stacks[stem])) for stacks in (self.sandbox, self.production))
-            link, content = f"[{stem}](docs/{stem}.md)", template["Description"]
-            rows.append((link, content, *amounts, f"{unit.name}: {_total(unit.parts)}"))
+            prices = [f"{unit.name}: {_total(unit.parts)}" for unit in work.units(stem, template)]
+            rows.append((_link(stem), template["Description"], *amounts, prices[0] if prices else ""))
         sums = (_total(p for one in stacks.values() for p in idle.parts(one)) for stacks in self._profiles.values())
         head = ("example", "content", "idle month, sandbox", "idle month, production", "price of some work")
         _print_table(head, [*rows, _bold("total", "", *sums, "")])
@@ -58,6 +59,11 @@ class Costs:
     @property
     def _profiles(self) -> Mapping[str, Mapping[str, Template]]:
         return {"sandbox": self.sandbox, "production": self.production}
+
+
+def _link(stem: str) -> str:
+    """Return a link to the lesson of an example, or only the name of an example without a lesson."""
+    return f"[{stem}](docs/{stem}.md)" if (DOCS / f"{stem}.md").exists() else stem
 
 
 def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from tools.costs.capacity import Properties, hourly_part, instance_parts, task_parts
 from tools.costs.functions import schedule_parts
-from tools.costs.prices import FREE_TYPES, Part, UnpricedError
+from tools.costs.prices import FREE_TYPES, HOURS, Part, UnpricedError
+from tools.costs.reading import logical_id
 from tools.templates import Template, resources
 
 INSIGHTS_METRICS = 8 * 3 + 3 + 5
@@ -18,6 +19,10 @@ SNAPSHOTS_GB = 3
 stores the whole disk, and each later snapshot stores only the changes."""
 IMAGE_GB = 0.05
 """The size of the image that a deployment puts into the registry."""
+POLLS_OF_EMPTY_QUEUE = 5 * 3 * 60 * HOURS
+"""The estimated number of requests in a month with which Lambda polls an empty queue. Lambda begins with five requests
+at once, and a request waits for 20 seconds at most.
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
 MINUTE = 60
 """The shortest period of an alarm at the standard price, in seconds."""
 
@@ -129,6 +134,16 @@ def _stage(_template: Template, stage: Properties) -> Iterator[Part]:
     yield from ()
 
 
+def _event_source(template: Template, mapping: Properties) -> Iterator[Part]:
+    source = template["Resources"].get(logical_id(mapping["EventSourceArn"]), {})
+    if source.get("Type") != "AWS::SQS::Queue" or "ProvisionedPollerConfig" in mapping:
+        raise UnpricedError(
+            "an event source that is not a queue, and provisioned pollers, have no price. Add the price to "
+            "tools/costs/idle.py."
+        )
+    yield Part("polling the queue", POLLS_OF_EMPTY_QUEUE, "sqs-request")
+
+
 def _version(_template: Template, version: Properties) -> Iterator[Part]:
     if "ProvisionedConcurrencyConfig" in version:
         raise UnpricedError("provisioned concurrency has no price. Add the price to tools/costs/idle.py.")
@@ -172,6 +187,7 @@ BILLED: Mapping[str, Callable[[Template, Properties], Iterator[Part]]] = {
     "AWS::ECS::Service": _service,
     "AWS::ElasticLoadBalancingV2::LoadBalancer": _load_balancer,
     "AWS::KMS::Key": lambda _template, _key: iter([Part("key of the logs", 1, "kms-key")]),
+    "AWS::Lambda::EventSourceMapping": _event_source,
     "AWS::Lambda::Version": _version,
     "AWS::Lightsail::Alarm": lambda _template, _alarm: iter([]),
     "AWS::Lightsail::Bucket": lambda _template, bucket: iter([_lightsail_part("bucket", bucket["BundleId"])]),
