@@ -53,7 +53,7 @@ DECISIONS = {
         "example costs."
     ),
     "test_lessons.py::test_a_lesson_has_no_empty_section[worker]": (
-        "docs/worker.md: write the section 'What the notes say'"
+        "docs/worker.md: write the section 'The service in short'"
     ),
 }
 """The tests that fail until the user has decided, and their messages."""
