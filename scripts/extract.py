@@ -97,7 +97,7 @@ def extract(stem: str, target: Path) -> list[Path]:
         (target / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, target / file)
     texts = {file: _text_for(stem, file) for file in map(Path, ("app.py", *EDITED_FILES, f"docs/{stem}.md"))}
-    texts |= {Path(file.name): _filled(file, stem) for file in sorted((ROOT / EXTRACTED).iterdir())}
+    texts |= {Path(file.stem): _filled(file, stem) for file in sorted((ROOT / EXTRACTED).iterdir())}
     for file, text in texts.items():
         (target / file).write_text(text, encoding="utf-8")
     _remove_broken_links(target / "docs" / f"{stem}.md")
