@@ -34,6 +34,14 @@ EXERCISES: Mapping[str, Exercise] = {
     "batch": batch,
     "lightsail": lightsail,
 }
+COMPLETE_STATES = {
+    *("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"),
+    *("IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"),
+}
+"""The states in which CloudFormation can update a stack. After a failed update, a stack returns to its old resources.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+"""
 BOOTSTRAP_STACK = "CDKToolkit"
 """The stack that `cdk bootstrap` deploys."""
 BOOTSTRAP_PREFIX = "cdk-hnb659fds-"
@@ -168,11 +176,14 @@ def _explain_end_of_engine(aws: LocalAws, stem: str) -> Iterator[None]:
 
 def _engine(aws: LocalAws) -> Engine:
     engine = aws.running_engine()
-    if engine and aws.is_incomplete:
-        step("the last deployment was not completed, so a new engine starts")
-        engine = None
-    if engine:
+    incomplete_stacks = _incomplete_stacks(aws, engine) if engine and aws.is_incomplete else []
+    if incomplete_stacks:
+        names = ", ".join(incomplete_stacks)
+        step(f"the last deployment was not completed: {names}. A new local AWS starts, without the data of the old one")
+    elif engine:
         step(f"the local AWS already runs at {engine.endpoint}")
+        if aws.is_incomplete:
+            print("    the last deployment failed, but every stack is in a complete state, so all data is kept")
         return engine
     engine = aws.start()
     if engine.port != PORT:
@@ -180,6 +191,16 @@ def _engine(aws: LocalAws) -> Engine:
     step(f"started the local AWS at {engine.endpoint} (log: {aws.log_file})")
     print(f"    containers: {engine.tool.name} ({engine.tool.why})")
     return engine
+
+
+def _incomplete_stacks(aws: LocalAws, engine: Engine) -> list[str]:
+    """Return each stack that a new deployment could not update, with its status."""
+    stacks = aws.client("cloudformation", engine).describe_stacks()["Stacks"]
+    return [
+        f"{stack['StackName']} ({stack['StackStatus']})"
+        for stack in stacks
+        if stack["StackStatus"] not in COMPLETE_STATES
+    ]
 
 
 def _outputs(aws: LocalAws, engine: Engine) -> dict[str, dict[str, str]]:

@@ -1,5 +1,6 @@
 """The local AWS of this project: its container images, and the settings of the app on this machine."""
 
+import hashlib
 import re
 import sys
 from collections.abc import Mapping
@@ -24,13 +25,29 @@ def base_image() -> str:
     return found[1]
 
 
+STAND_IN_IMAGE = "stand-in.invalid/web"
+"""The name of the web image on a machine without a container tool. This image does not exist."""
+
+
+def stand_in_image(folder: Path = WEB) -> str:
+    """Return STAND_IN_IMAGE with a digest that changes with each file of the web service in `folder`.
+
+    So a deployment replaces the running tasks after a change of a file, as if it had built a new image.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder)} {len(content)}\n".encode() + content)
+    return f"{STAND_IN_IMAGE}@sha256:{digest.hexdigest()}"
+
+
 SETTINGS = Settings(
     project=str(ROOT),
     # The local load balancer notices immediately when a task stops. The load balancer of AWS needs some seconds.
     task_environment={"DRAIN_QUIET_SECONDS": "0.5", "DRAIN_LIMIT_SECONDS": "5"},
     stand_ins=(
         StandIn(
-            image=base_image(),
+            image=STAND_IN_IMAGE,
             command=(sys.executable, "-m", "web"),
             environment={"PYTHONPATH": str(WEB)},
         ),
@@ -68,7 +85,7 @@ def context(engine: Engine) -> Mapping[str, str]:
         # The local AWS runs no jobs, so this public image replaces the batch image, and nothing is built.
         # local/batch_job.py runs the program of the job.
         "batch_image": base_image(),
-        # Without a container tool no image can be built. The template then names a public image, and each task runs the
-        # program in containers/web as a process.
-        **({} if engine.tool else {"web_image": base_image(), "publish_web_image": "false"}),
+        # Without a container tool no image can be built. The template then names an image that does not exist, and each
+        # task runs the program in containers/web as a process.
+        **({} if engine.tool else {"web_image": stand_in_image(), "publish_web_image": "false"}),
     }

@@ -1,7 +1,8 @@
-"""Helpers that wait for a condition, deploy stacks, and create Lambda functions."""
+"""Helpers that wait for a condition, deploy stacks, update stacks with change sets, and create Lambda functions."""
 
 import io
 import json
+import uuid
 import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -82,3 +83,36 @@ def create_function(client: Client, name: str, files: Mapping[str, str], *, acti
         **options,
     )
     functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+
+
+def apply_change_set(client: Client, stack: str, resources: Mapping[str, Any], **options: Any) -> str:
+    """Create or update a stack with a change set, as the CDK CLI does. Return the status of the stack."""
+    cloudformation = client("cloudformation")
+    stacks = {entry["StackName"] for entry in cloudformation.describe_stacks()["Stacks"]}
+    names = {"StackName": stack, "ChangeSetName": f"changes-{uuid.uuid4()}"}
+    cloudformation.create_change_set(
+        **names,
+        **options,
+        ChangeSetType="UPDATE" if stack in stacks else "CREATE",
+        TemplateBody=json.dumps({"Resources": resources}),
+    )
+    cloudformation.get_waiter("change_set_create_complete").wait(**names, WaiterConfig={"Delay": 1})
+    cloudformation.execute_change_set(**names)
+
+    def final_status() -> str | None:
+        status = str(cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+        return None if status.endswith("_IN_PROGRESS") else status
+
+    return wait_for(final_status, seconds=120)
+
+
+def failure_reasons(client: Client, stack: str) -> list[str]:
+    """Return the reasons of the failures in the events of a stack, newest first."""
+    events = client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
+    return [event.get("ResourceStatusReason", "") for event in events if "FAILED" in event["ResourceStatus"]]
+
+
+def physical_ids(client: Client, stack: str) -> dict[str, str]:
+    """Return the physical id of each logical id in the stack."""
+    resources = client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}

@@ -136,6 +136,15 @@ def test_without_a_tool_an_image_without_a_stand_in_is_an_error() -> None:
         images.pull("other:1")
 
 
+def test_a_stand_in_without_a_tag_replaces_the_image_with_any_digest() -> None:
+    stand_in = StandIn(image="registry.example/web", command=())
+    images = Images(Tool(name="none", why=""), {stand_in.image: stand_in}, str, str)
+    images.pull(f"registry.example/web@sha256:{'0a' * 32}")
+    for other in (f"registry.example/other@sha256:{'0a' * 32}", "registry.example/web:1"):
+        with pytest.raises(ImageError, match="no stand-in for it"):
+            images.pull(other)
+
+
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start run_with_parent.py with a command that exits with 3 after SIGTERM. Wait until the command runs."""

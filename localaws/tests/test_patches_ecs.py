@@ -4,6 +4,7 @@ Only the patched engine runs here, because the stock engine needs Docker to run 
 """
 
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 import requests
 from botocore.exceptions import WaiterError
 from conftest import Client
-from helpers import deploy_stack, wait_for
+from helpers import apply_change_set, deploy_stack, physical_ids, wait_for
+from ministack.services import ecs
 
 from localaws import Engine, LocalAws, Settings, StandIn
+from localaws.patches.ecs_tasks import _wait_until_steady
 from localaws.urls import local_url
 
 WEB_SERVER = """
@@ -23,7 +26,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(str(os.getpid()).encode())
+        self.wfile.write(f"{os.environ.get('VERSION')} {os.getpid()}".encode())
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
 http.server.HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
@@ -49,8 +52,10 @@ def client(aws_and_engine: tuple[LocalAws, Engine]) -> Client:
     return lambda service: aws.client(service, engine)
 
 
-def service_resources(cluster: str, *, image: str = "web:1") -> dict[str, tuple[str, Any]]:
-    """Return the resources of a service with a load balancer and two tasks in two zones."""
+def service_resources(
+    cluster: str, *, image: str = "web:1", version: str = "1", subnets: tuple[str, ...] = ("SubnetA", "SubnetB")
+) -> dict[str, tuple[str, Any]]:
+    """Return the resources of a service with a load balancer and two tasks, by default in two zones."""
     vpc = {"VpcId": {"Ref": "Vpc"}}
     zone_a = {**vpc, "CidrBlock": "10.0.0.0/24", "AvailabilityZone": "us-east-1a"}
     zone_b = {**vpc, "CidrBlock": "10.0.1.0/24", "AvailabilityZone": "us-east-1b"}
@@ -61,6 +66,7 @@ def service_resources(cluster: str, *, image: str = "web:1") -> dict[str, tuple[
     listener = {**http, "LoadBalancerArn": {"Ref": "Balancer"}, "DefaultActions": [forward_action]}
     health_check = {"Command": ["CMD", "true"]}
     container = {"Name": "web", "Image": image, "PortMappings": [{"ContainerPort": 8080}], "HealthCheck": health_check}
+    container["Environment"] = [{"Name": "VERSION", "Value": version}]
     definition = {"Cpu": "256", "Memory": "512", "NetworkMode": "awsvpc", "ContainerDefinitions": [container]}
     service = {
         "ServiceName": "web",
@@ -69,7 +75,7 @@ def service_resources(cluster: str, *, image: str = "web:1") -> dict[str, tuple[
         "DesiredCount": 2,
         "LaunchType": "FARGATE",
         "LoadBalancers": [{"ContainerName": "web", "ContainerPort": 8080, "TargetGroupArn": {"Ref": "Targets"}}],
-        "NetworkConfiguration": {"AwsvpcConfiguration": network},
+        "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": [{"Ref": subnet} for subnet in subnets]}},
         "DeploymentConfiguration": {"DeploymentCircuitBreaker": {"Enable": True, "Rollback": True}},
     }
     return {
@@ -118,6 +124,44 @@ def test_a_service_runs_two_tasks_and_replaces_a_stopped_task(client: Client) ->
 
     assert wait_for(stopped_task)["containers"][0]["exitCode"] == 7, "the server exits with 7 after SIGTERM"
     wait_for(lambda: len(running_tasks(client, "good")) == 2)
+
+
+def deploy_service(client: Client, **options: Any) -> tuple[str, set[str], set[str]]:
+    """Deploy a service. Return the status of its stack, the versions that answer, and the zones of its tasks."""
+    resources = service_resources("updated", **options)
+    template = {name: {"Type": kind, "Properties": properties} for name, (kind, properties) in resources.items()}
+    status = apply_change_set(client, "updated", template)
+    balancer = physical_ids(client, "updated")["Balancer"]
+    (description,) = client("elbv2").describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"]
+    url = local_url(f"http://{description['DNSName']}/", client("ecs").meta.endpoint_url)
+    versions = {requests.get(url, timeout=10).text.split()[0] for _ in range(4)}
+    return status, versions, {task["availabilityZone"] for task in running_tasks(client, "updated")}
+
+
+def deployments(client: Client) -> list[tuple[str, str]]:
+    """Return the status and the state of each deployment of the service."""
+    (service,) = client("ecs").describe_services(cluster="updated", services=["web"])["services"]
+    return [(deployment["status"], deployment["rolloutState"]) for deployment in service["deployments"]]
+
+
+def test_each_deployment_replaces_the_tasks_and_a_failed_one_is_forgotten(client: Client) -> None:
+    zones = {"us-east-1a", "us-east-1b"}
+    assert deploy_service(client) == ("CREATE_COMPLETE", {"1"}, zones)
+    assert deploy_service(client, version="2") == ("UPDATE_COMPLETE", {"2"}, zones)
+    assert deploy_service(client, image="crash:1") == ("UPDATE_ROLLBACK_COMPLETE", {"2"}, zones)
+    assert deployments(client) == [("PRIMARY", "COMPLETED")]
+    one_subnet: dict[str, Any] = {"version": "2", "subnets": ("SubnetB",)}
+    assert deploy_service(client, **one_subnet) == ("UPDATE_COMPLETE", {"2"}, {"us-east-1b"})
+
+
+def test_cloudformation_waits_until_the_number_of_tasks_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service with a new number of tasks has no new deployment, and its last deployment is complete."""
+    deployment = {"status": "PRIMARY", "rolloutState": "COMPLETED"}
+    service = {"deployments": [deployment], "runningCount": 1, "desiredCount": 2, "events": []}
+    monkeypatch.setattr(ecs, "_services", {"cluster/web": service})
+    threading.Timer(0.3, service.update, [{"runningCount": 2}]).start()
+    _wait_until_steady("arn:aws:ecs:us-east-1:000000000000:service/cluster/web")
+    assert service["runningCount"] == 2
 
 
 def test_the_deployment_of_a_service_with_crashing_tasks_fails(client: Client) -> None:

@@ -9,9 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import Client
-from helpers import create_function, zip_of
+from helpers import create_function, wait_for, zip_of
 from ministack.core import lambda_runtime
 
 from localaws import PORT
@@ -120,6 +121,57 @@ def count_environments(requests: int, client: Client) -> int:
 def test_a_function_has_at_most_eight_environments(stock: Client, patched: Client) -> None:
     assert count_environments(12, stock) > 8
     assert count_environments(12, patched) <= 8
+
+
+# -- finish_running_invocations
+
+WAIT_FOR_FILE = """
+import os, pathlib, time
+def handler(event, context):
+    folder = pathlib.Path(event["folder"])
+    (folder / f"begun-{context.aws_request_id}").touch()
+    while not (folder / "end").exists():
+        time.sleep(0.05)
+    return [VERSION, os.environ["STAGE"], os.getpid()]
+"""
+
+
+def change_while_running(client: Client, folder: Path, requests: int) -> tuple[list[Any], Any]:
+    """Change the code and the environment of a function while as many requests are sent as `requests`.
+
+    Return their answers, and the answer of a later request.
+    """
+    name, functions = folder.name, client("lambda")
+    source = {"index.py": WAIT_FOR_FILE.replace("VERSION", "'old'")}
+    create_function(client, name, source, Timeout=30, Environment={"Variables": {"STAGE": "old"}})
+    folder.mkdir()
+
+    def answer(_: int = 0) -> Any:
+        payload = json.dumps({"folder": str(folder)})
+        return json.loads(functions.invoke(FunctionName=name, Payload=payload)["Payload"].read())
+
+    with ThreadPoolExecutor(requests) as pool:
+        answers = pool.map(answer, range(requests))
+        wait_for(lambda: len([*folder.glob("begun-*")]) == min(requests, 8))
+        new_source = {"index.py": WAIT_FOR_FILE.replace("VERSION", "'new'")}
+        functions.update_function_code(FunctionName=name, ZipFile=zip_of(new_source))
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": {"STAGE": "new"}})
+        (folder / "end").touch()
+        return [*answers], answer()
+
+
+def test_running_invocations_end_in_their_environment(stock: Client, patched: Client, tmp_path: Path) -> None:
+    (failure,), later = change_while_running(stock, tmp_path / "stock", 1)
+    assert (failure["errorMessage"], later[:2]) == ("Worker process died", ["new", "new"])
+    ((*old, old_process),), later = change_while_running(patched, tmp_path / "patched", 1)
+    assert (old, later[:2]) == (["old", "old"], ["new", "new"])
+    wait_for(lambda: not psutil.pid_exists(old_process))
+
+
+def test_a_waiting_request_gets_the_new_code(patched: Client, tmp_path: Path) -> None:
+    answers, later = change_while_running(patched, tmp_path / "waiting", 10)
+    assert sorted(answer[0] for answer in answers) == [*["new"] * 2, *["old"] * 8]
+    assert later[:2] == ["new", "new"]
 
 
 # -- keep_last_log_lines

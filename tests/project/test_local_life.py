@@ -4,6 +4,7 @@ The engine is the process of the local AWS, which imitates AWS on this machine.
 """
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -18,7 +20,7 @@ import requests
 
 from local.__main__ import _engine, _explain_end_of_engine, _lock, down
 from local.project import SETTINGS
-from localaws.aws import PORT, LocalAws, LocalError
+from localaws.aws import PORT, Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from tests.support.folders import ROOT
 from tests.support.make_local import make_local
@@ -69,15 +71,60 @@ def test_an_engine_of_an_older_version_is_replaced(aws: LocalAws) -> None:
     assert not psutil.pid_exists(first.pid)
 
 
-def test_after_an_incomplete_deployment_a_new_engine_starts(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
-    first = _engine(aws)
+QUEUE = {"Type": "AWS::SQS::Queue"}
+REFUSED_QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "standard.fifo"}}
+"""A queue that SQS refuses to create, because only a FIFO queue can have this name."""
+
+
+def deploy(aws: LocalAws, engine: Engine, operation: str, resources: Any) -> str:
+    """Create or update a stack. Return its status."""
+    cloudformation = aws.client("cloudformation", engine)
+    getattr(cloudformation, f"{operation}_stack")(
+        StackName="example", TemplateBody=json.dumps({"Resources": resources})
+    )
+    return wait_for(lambda: finished_status(cloudformation), "the end of the deployment")
+
+
+def finished_status(cloudformation: Any) -> str | None:
+    status = str(cloudformation.describe_stacks(StackName="example")["Stacks"][0]["StackStatus"])
+    return None if status.endswith("_IN_PROGRESS") else status
+
+
+def fail_deployment(aws: LocalAws) -> None:
     with pytest.raises(LocalError), aws.deploying():
-        raise LocalError("interrupted")
+        raise LocalError("the CDK CLI failed")
+
+
+def test_after_a_failed_update_the_engine_and_its_data_remain(
+    aws: LocalAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = _engine(aws)
+    deploy(aws, engine, "create", {"Queue": QUEUE})
+    aws.client("s3", engine).create_bucket(Bucket="mine")
+    assert deploy(aws, engine, "update", {"Queue": QUEUE, "Other": REFUSED_QUEUE}) == "UPDATE_ROLLBACK_COMPLETE"
+    fail_deployment(aws)
+    assert _engine(aws) == engine
+    assert [bucket["Name"] for bucket in aws.client("s3", engine).list_buckets()["Buckets"]] == ["mine"]
+    assert "the last deployment failed, but every stack is in a complete state, so all data is kept" in (
+        capsys.readouterr().out
+    )
+
+
+def test_after_a_failed_synthesis_the_engine_remains(aws: LocalAws) -> None:
+    engine = _engine(aws)
+    fail_deployment(aws)
+    assert _engine(aws) == engine
+
+
+def test_after_a_failed_creation_a_new_engine_starts(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+    first = _engine(aws)
+    assert deploy(aws, first, "create", {"Queue": REFUSED_QUEUE}) == "ROLLBACK_COMPLETE"
+    fail_deployment(aws)
     second = _engine(aws)
     assert second.pid != first.pid
     assert not psutil.pid_exists(first.pid)
     assert not aws.is_incomplete
-    assert "the last deployment was not completed" in capsys.readouterr().out
+    assert "the last deployment was not completed: example (ROLLBACK_COMPLETE). A new" in capsys.readouterr().out
 
 
 def test_a_second_make_local_in_the_same_folder_is_an_error(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """These tests check the most important properties of the batch stack. test_snapshots.py compares its whole template."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 

@@ -17,6 +17,7 @@ from cfnlint.helpers import load_resource
 from syrupy.assertion import SnapshotAssertion
 
 from tests.support.folders import ROOT
+from tests.support.refused_updates import refusal_message, refused_updates
 from tests.support.template_changes import describe_changes
 from tools.templates import Template
 
@@ -61,12 +62,19 @@ def check_snapshot(
 ) -> None:
     """Compare a template with its snapshot, and fail with a short list of the changes.
 
-    If the change loses a store, keep the old snapshot even in an update.
+    If AWS would refuse the change, or the change loses a store, keep the old snapshot even in an update.
 
-    `old` is the template in the snapshot. `meant` contains the intended losses, such as `compute-api/Notes5BB3582F`.
+    `old` is the template in the snapshot. `meant` contains the resources whose refusal or loss is intended, such as
+    `compute-api/Notes5BB3582F`.
     """
-    lost = {name: text for name, text in losses(old, new, stores=stores).items() if f"{stack}/{name}" not in meant}
-    is_reviewed = (old if lost else new) == snapshot  # without a comparison, an update would delete the snapshot
+    files = f"stacks/{stack.partition('-')[2].replace('-', '_')}*.py"
+    refused, lost = (
+        {name: text for name, text in found.items() if f"{stack}/{name}" not in meant}
+        for found in (refused_updates(old, new, files=files), losses(old, new, stores=stores))
+    )
+    is_reviewed = (old if refused or lost else new) == snapshot  # without a comparison, an update deletes the snapshot
+    if refused:
+        pytest.fail(refusal_message(stack, refused), pytrace=False)
     if lost:
         pytest.fail(loss_message(stack, lost), pytrace=False)
     if not is_reviewed:

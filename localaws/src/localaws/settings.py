@@ -11,7 +11,7 @@ class StandIn:
     """A command that runs in place of a container image on a machine without a container tool."""
 
     image: str
-    """The name of the image in the task definition."""
+    """The name of the image in the task definition. A name without a tag means the image with any digest."""
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     """Additional variables for the command. A container of the image would not get them."""

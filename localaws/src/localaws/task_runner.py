@@ -7,6 +7,7 @@ own port.
 
 import os
 import queue
+import re
 import secrets
 import signal
 import socket
@@ -24,6 +25,7 @@ from localaws.settings import Settings, StandIn
 
 RUN_WITH_PARENT = Path(__file__).with_name("run_with_parent.py")
 HOST = "127.0.0.1"
+_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 STOP_SECONDS = 30
 """The time between SIGTERM and SIGKILL. This is the default of ECS."""
 
@@ -141,7 +143,7 @@ class Images:
     def pull(self, image: str, **_: Any) -> "Images":
         """Pull the image. Raises ImageError if it cannot be run, and then the task fails."""
         if not self._tool:
-            self._require_stand_in(image)
+            find_stand_in(self._stand_ins, image)
             return self
         answer = self._tool("pull", *self._tool.plain_http, self._name_for_tool(image))
         if answer.returncode:
@@ -151,7 +153,7 @@ class Images:
     def get(self, image: str) -> "Images":
         """Return normally if the image is already on this machine. Raises ImageError if it is not."""
         if not self._tool:
-            self._require_stand_in(image)
+            find_stand_in(self._stand_ins, image)
         elif self._tool("image", "inspect", self._name_for_tool(image)).returncode:
             raise ImageError(image)
         return self
@@ -160,12 +162,16 @@ class Images:
         """Do nothing, because the image keeps its own name. Return True (success), like the package `docker`."""
         return True
 
-    def _require_stand_in(self, image: str) -> None:
-        if image not in self._stand_ins:
-            names = ", ".join(self._stand_ins) or "none"
-            raise ImageError(
-                f"there is no container tool to run {image}, and no stand-in for it (images with a stand-in: {names})"
-            )
+
+def find_stand_in(stand_ins: Mapping[str, StandIn], image: str) -> StandIn:
+    """Return the stand-in of this image, or of this image with any digest. Raises ImageError if there is none."""
+    found = stand_ins.get(image) or stand_ins.get(_DIGEST.sub("", image))
+    if found is None:
+        names = ", ".join(stand_ins) or "none"
+        raise ImageError(
+            f"there is no container tool to run {image}, and no stand-in for it (images with a stand-in: {names})"
+        )
+    return found
 
 
 class Containers:
@@ -190,7 +196,7 @@ class Containers:
                 kill_command = [*self._tool.command, "rm", "--force", name]
                 task = TaskProcess(name, command, os.environ, port, kill_command)
             else:
-                stand_in = self._stand_ins[image]
+                stand_in = find_stand_in(self._stand_ins, image)
                 variables = {**inherited_variables(), **variables, **stand_in.environment, "PYTHONUNBUFFERED": "1"}
                 task = TaskProcess(name, [*stand_in.command, *(options.get("command") or ())], variables, port)
             self._tasks[task.id] = task

@@ -16,9 +16,27 @@ def add_batch_types() -> None:
     job succeeds at once, and no container runs.
     Upstream issue: none known.
     """
-    add_type("AWS::Batch::ComputeEnvironment", _create_environment, _delete_environment, _update_environment)
-    add_type("AWS::Batch::JobQueue", _create_queue, _delete_queue, _update_queue)
-    add_type("AWS::Batch::JobDefinition", _create_definition, _delete_definition)
+    add_type(
+        "AWS::Batch::ComputeEnvironment",
+        _create_environment,
+        _delete_environment,
+        _update_environment,
+        create_only=("ComputeEnvironmentName", "Type", "Tags"),
+    )
+    add_type(
+        "AWS::Batch::JobQueue",
+        _create_queue,
+        _delete_queue,
+        _update_queue,
+        create_only=("JobQueueName", "JobQueueType"),
+    )
+    add_type(
+        "AWS::Batch::JobDefinition",
+        _create_definition,
+        _delete_definition,
+        _update_definition,
+        create_only=("JobDefinitionName",),
+    )
 
 
 def _api_request(properties: Properties) -> Properties:
@@ -58,7 +76,15 @@ def _delete_queue(arn: str, _properties: Properties) -> None:
 
 
 def _create_definition(logical_id: str, properties: Properties, stack: str) -> tuple[str, Properties]:
-    name = resource_name(properties, "JobDefinitionName", logical_id, stack)
+    return _register_revision(resource_name(properties, "JobDefinitionName", logical_id, stack), properties)
+
+
+def _update_definition(arn: str, _old: Properties, new: Properties, _stack: str) -> tuple[str, Properties]:
+    # The ARN of the new revision differs, so CloudFormation deletes the old revision when the update has succeeded.
+    return _register_revision(_name_and_revision(arn)[0], new)
+
+
+def _register_revision(name: str, properties: Properties) -> tuple[str, Properties]:
     request = {**_api_request(properties), "jobDefinitionName": name}
     arn = require_success(batch._register_job_definition(request))["jobDefinitionArn"]
     # The stock registration stores only the properties of the container.
@@ -67,11 +93,16 @@ def _create_definition(logical_id: str, properties: Properties, stack: str) -> t
 
 
 def _delete_definition(arn: str, _properties: Properties) -> None:
-    name, revision = arn.rsplit("/", 1)[-1].rsplit(":", 1)
-    other_revisions: list[Any] = [
-        item for item in batch._job_definitions.get(name, []) if item["revision"] != int(revision)
-    ]
-    if other_revisions:
-        batch._job_definitions[name] = other_revisions
-    else:
+    # As on AWS, a deregistered revision remains as INACTIVE. Without it, the next revision would get the same number.
+    name, revision = _name_and_revision(arn)
+    revisions: list[Any] = batch._job_definitions.get(name, [])
+    for item in revisions:
+        if item["revision"] == revision:
+            item["status"] = "INACTIVE"
+    if all(item["status"] == "INACTIVE" for item in revisions):
         batch._job_definitions.pop(name, None)
+
+
+def _name_and_revision(arn: str) -> tuple[str, int]:
+    name, revision = arn.rsplit("/", 1)[-1].rsplit(":", 1)
+    return name, int(revision)

@@ -37,16 +37,20 @@ def add_stored_types() -> None:
     Upstream issue: none known.
     """
     instance_attributes = ("InstanceArn", "PublicIpAddress", "PrivateIpAddress", "IsStaticIp", "UserName", "SshKeyName")
-    for kind, name_property, attributes in (
-        ("Instance", "InstanceName", instance_attributes),
-        ("StaticIp", "StaticIpName", ("IpAddress", "IsAttached", "StaticIpArn")),
-        ("Alarm", "AlarmName", ("AlarmArn", "State")),
-        ("Bucket", "BucketName", ("BucketArn", "State")),
-        ("Disk", "DiskName", ("DiskArn", "State")),
-        ("Database", "RelationalDatabaseName", ("DatabaseArn",)),
+    database_properties = ("AvailabilityZone", "RelationalDatabaseBlueprintId", "RelationalDatabaseBundleId")
+    for kind, name_property, create_only, attributes in (
+        ("Instance", "InstanceName", ("BlueprintId", "BundleId", "AvailabilityZone"), instance_attributes),
+        ("StaticIp", "StaticIpName", (), ("IpAddress", "IsAttached", "StaticIpArn")),
+        ("Alarm", "AlarmName", ("MonitoredResourceName", "MetricName"), ("AlarmArn", "State")),
+        ("Bucket", "BucketName", (), ("BucketArn", "State")),
+        ("Disk", "DiskName", ("AvailabilityZone", "SizeInGb"), ("DiskArn", "State")),
+        ("Database", "RelationalDatabaseName", database_properties, ("DatabaseArn",)),
     ):
         add_stored_type(
-            f"AWS::Lightsail::{kind}", name_property=name_property, service="lightsail", attributes=attributes
+            f"AWS::Lightsail::{kind}",
+            name_property=name_property,
+            create_only=create_only,
+            attributes=attributes,
         )
     add_stored_type("AWS::Budgets::Budget", prefix="budget-")
 
@@ -157,22 +161,23 @@ def add_stored_type(
     *,
     prefix: str = "",
     name_property: str = "",
-    service: str = "",
+    create_only: Collection[str] = (),
     attributes: Collection[str] = (),
 ) -> None:
     """Add a resource type whose resources are only stored.
 
     The physical id is the value of the property `name_property`. If `name_property` is empty, the physical id is a
-    random one that begins with `prefix`. Fn::GetAtt can read the `attributes`. The value of an attribute is the
-    property with the same name, an ARN of the `service`, a sample address, or the physical id.
+    random one that begins with `prefix`. A change of the name, or of a property in `create_only`, replaces the
+    resource. Fn::GetAtt can read the `attributes`. The value of an attribute is the property with the same name, an
+    ARN, a sample address, or the physical id.
     """
 
     def attribute_value(attribute: str, physical_id: str, properties: Properties) -> Any:
         if attribute in properties:
             return properties[attribute]
         if attribute.endswith("Arn"):
-            kind = resource_type.rsplit("::", 1)[-1]
-            return f"arn:aws:{service}:{get_region()}:{get_account_id()}:{kind}/{physical_id}"
+            _, service, kind = resource_type.split("::")
+            return f"arn:aws:{service.lower()}:{get_region()}:{get_account_id()}:{kind}/{physical_id}"
         return _SAMPLE_ATTRIBUTES.get(attribute, physical_id)
 
     def store(physical_id: str, properties: Properties) -> tuple[str, Properties]:
@@ -193,37 +198,39 @@ def add_stored_type(
 
     if name_property:
         _NAME_PROPERTIES[resource_type] = name_property
-    add_type(resource_type, create, delete, update)
+        # With this entry, the engine refuses to replace a resource that keeps its name.
+        provisioners._CUSTOM_NAME_REPLACEMENT[resource_type] = {"name": name_property}
+        create_only = {name_property, *create_only}
+    add_type(resource_type, create, delete, update, create_only=create_only)
 
 
 def add_type(
     resource_type: str,
     create: Callable[[str, Properties, str], tuple[str, Properties]],
     delete: Callable[[str, Properties], None],
-    update: Callable[[str, Properties, Properties, str], tuple[str, Properties]] | None = None,
+    update: Callable[[str, Properties, Properties, str], tuple[str, Properties]],
+    *,
+    create_only: Collection[str] = (),
 ) -> None:
-    """Add a resource type to CloudFormation. Without `update`, every change replaces the resource.
+    """Add a resource type to CloudFormation. A change of a property in `create_only` replaces the resource.
 
     `create` receives the logical id, the properties and the name of the stack. `update` receives the physical id, the
     old properties, the new properties and the name of the stack. Both return the physical id and the attributes for
-    Fn::GetAtt. `delete` receives the physical id and the properties.
+    Fn::GetAtt. `delete` receives the physical id and the properties. As on AWS, the engine first creates the new
+    resource, and deletes the old one when the update of the stack has succeeded.
     """
-
-    def replace(physical_id: str, old: Properties, new: Properties, stack: str) -> tuple[str, Properties]:
-        created = create(physical_id, new, stack)
-        if created[0] != physical_id:
-            delete(physical_id, old)
-        return created
-
-    provisioners._RESOURCE_HANDLERS[resource_type] = {"create": create, "update": update or replace, "delete": delete}
+    provisioners._RESOURCE_HANDLERS[resource_type] = {"create": create, "update": update, "delete": delete}
+    provisioners._REPLACING_PROPERTIES[resource_type] = tuple(create_only)
 
 
 def call_after_provisioning(resource_type: str, callback: Callback) -> None:
     """Call `callback` each time CloudFormation has created or updated a resource of an existing type."""
     handlers = provisioners._RESOURCE_HANDLERS[resource_type]
-    for operation in ("create", "update"):
+    # create(logical id, properties, stack), but update(physical id, old properties, properties, stack, ...): some types
+    # also get the logical id at the end.
+    for operation, position in (("create", 1), ("update", 2)):
         if operation in handlers:
-            handlers[operation] = _with_callback(handlers[operation], callback)
+            handlers[operation] = _with_callback(handlers[operation], callback, position)
 
 
 def check_before_deletion(resource_type: str, find_reason: Callable[[str], str | None]) -> None:
@@ -243,11 +250,29 @@ def check_before_deletion(resource_type: str, find_reason: Callable[[str], str |
     handlers["delete"] = delete
 
 
-def _with_callback(provision: Callable[..., Any], callback: Callback) -> Callable[..., Any]:
-    # The arguments are (logical id, properties, stack) or (physical id, old properties, properties, stack).
+def check_before_update(resource_type: str, find_reason: Callable[[Properties, Properties], str | None]) -> None:
+    """Make an update of a resource of this type fail if `find_reason` returns a reason.
+
+    The type must already exist. `find_reason` receives the old and the new properties. It must allow the opposite of
+    each change that it allows, because a rollback is an update to the old properties.
+    """
+    handlers = provisioners._RESOURCE_HANDLERS[resource_type]
+    stock_update = handlers["update"]
+
+    def update(physical_id: str, old: Properties, new: Properties, *arguments: Any) -> tuple[str, Properties]:
+        reason = find_reason(old, new)
+        if reason:
+            raise ValueError(reason)
+        return stock_update(physical_id, old, new, *arguments)  # type: ignore[no-any-return]
+
+    handlers["update"] = update
+
+
+def _with_callback(provision: Callable[..., Any], callback: Callback, position: int) -> Callable[..., Any]:
+    # `position` is the index of the new properties in the arguments of `provision`.
     def provision_and_call(*arguments: Any) -> Any:
         provisioned = provision(*arguments)
-        callback(arguments[-2], provisioned[0])
+        callback(arguments[position], provisioned[0])
         return provisioned
 
     return provision_and_call

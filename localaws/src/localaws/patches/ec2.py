@@ -10,6 +10,16 @@ from localaws.patches.cloudformation import Properties, add_stored_type, add_typ
 
 ECS_IMAGE = "ami-0123456789abcdef0"
 """The id of every ECS-optimized machine image. The image does not exist, because the engine starts no EC2 instance."""
+_RULE_PROPERTIES = (
+    *("GroupId", "GroupName", "IpProtocol", "FromPort", "ToPort", "CidrIp", "CidrIpv6"),
+    *("SourceSecurityGroupId", "SourcePrefixListId", "DestinationSecurityGroupId", "DestinationPrefixListId"),
+)
+"""Create-only properties of security group rules. AWS can change only the description of a rule."""
+_FLOW_LOG_PROPERTIES = (
+    *("ResourceId", "ResourceType", "TrafficType", "LogDestination", "LogDestinationType", "LogFormat", "LogGroupName"),
+    *("DeliverLogsPermissionArn", "DeliverCrossAccountRole", "DestinationOptions", "MaxAggregationInterval"),
+)
+"""Create-only properties of flow logs. AWS can change only the tags of a flow log."""
 _rule_numbers = itertools.count(1)
 
 
@@ -23,9 +33,21 @@ def add_network_types() -> None:
     """
     _add_rule_type("AWS::EC2::SecurityGroupIngress", "IpPermissions")
     _add_rule_type("AWS::EC2::SecurityGroupEgress", "IpPermissionsEgress")
-    add_type("AWS::EC2::EIP", _allocate_address, _release_address)
-    add_type("AWS::EC2::NatGateway", _create_nat_gateway, lambda gateway, _: ec2._nat_gateways.pop(gateway, None))
-    add_stored_type("AWS::EC2::FlowLog", prefix="fl-", attributes=("Id",))
+    add_type(
+        "AWS::EC2::EIP",
+        _allocate_address,
+        _release_address,
+        _update_address,
+        create_only=("Address", "IpamPoolId", "NetworkBorderGroup", "TransferAddress"),
+    )
+    add_type(
+        "AWS::EC2::NatGateway",
+        _create_nat_gateway,
+        lambda gateway, _: ec2._nat_gateways.pop(gateway, None),
+        _update_nat_gateway,
+        create_only=("AllocationId", "ConnectivityType", "PrivateIpAddress", "SubnetId", "VpcId"),
+    )
+    add_stored_type("AWS::EC2::FlowLog", prefix="fl-", create_only=_FLOW_LOG_PROPERTIES, attributes=("Id",))
 
 
 def add_machine_images() -> None:
@@ -58,11 +80,12 @@ def _add_rule_type(resource_type: str, field: str) -> None:
         if rule(properties) in rules:
             rules.remove(rule(properties))
 
-    def update(rule_id: str, old: Properties, new: Properties, stack: str) -> tuple[str, Properties]:
+    def update(rule_id: str, old: Properties, new: Properties, _stack: str) -> tuple[str, Properties]:
         delete(rule_id, old)
-        return create(rule_id, new, stack)
+        ec2._security_groups[new["GroupId"]].setdefault(field, []).append(rule(new))
+        return rule_id, {"Id": rule_id}
 
-    add_type(resource_type, create, delete, update)
+    add_type(resource_type, create, delete, update, create_only=_RULE_PROPERTIES)
 
 
 def _allocate_address(_logical_id: str, properties: Properties, _stack: str) -> tuple[str, Properties]:
@@ -71,6 +94,12 @@ def _allocate_address(_logical_id: str, properties: Properties, _stack: str) -> 
     (allocation_id,) = set(ec2._addresses) - ids_before
     provisioners._ec2_apply_tags(allocation_id, properties)
     address = ec2._addresses[allocation_id]["PublicIp"]
+    return address, {"AllocationId": allocation_id, "PublicIp": address}
+
+
+def _update_address(address: str, old: Properties, new: Properties, _stack: str) -> tuple[str, Properties]:
+    (allocation_id,) = [name for name, record in ec2._addresses.items() if record["PublicIp"] == address]
+    provisioners._ec2_apply_tags(allocation_id, new, old)
     return address, {"AllocationId": allocation_id, "PublicIp": address}
 
 
@@ -85,4 +114,9 @@ def _create_nat_gateway(_logical_id: str, properties: Properties, _stack: str) -
     ec2._create_nat_gateway({key: str(value) for key, value in properties.items() if key != "Tags"})
     (gateway_id,) = set(ec2._nat_gateways) - ids_before
     provisioners._ec2_apply_tags(gateway_id, properties)
+    return gateway_id, {"NatGatewayId": gateway_id}
+
+
+def _update_nat_gateway(gateway_id: str, old: Properties, new: Properties, _stack: str) -> tuple[str, Properties]:
+    provisioners._ec2_apply_tags(gateway_id, new, old)
     return gateway_id, {"NatGatewayId": gateway_id}

@@ -26,12 +26,26 @@ def add_cluster_types() -> None:
     are only stored: they never change the number of tasks.
     Upstream issue: none known.
     """
-    add_type("AWS::ECS::CapacityProvider", _create_provider, _delete_provider, _update_provider)
-    add_type("AWS::ECS::ClusterCapacityProviderAssociations", _associate, _dissociate)
-    target = "AWS::ApplicationAutoScaling::ScalableTarget"
-    add_stored_type(target, prefix="target-", attributes=("Id",))
+    add_type("AWS::ECS::CapacityProvider", _create_provider, _delete_provider, _update_provider, create_only=("Name",))
+    add_type(
+        "AWS::ECS::ClusterCapacityProviderAssociations",
+        _associate,
+        _dissociate,
+        lambda _id, _old, new, stack: _associate(_id, new, stack),
+        create_only=("Cluster",),
+    )
+    target, names = (
+        "AWS::ApplicationAutoScaling::ScalableTarget",
+        ("ResourceId", "ScalableDimension", "ServiceNamespace"),
+    )
+    add_stored_type(target, prefix="target-", create_only=names, attributes=("Id",))
     call_after_provisioning(target, lambda properties, _: _apply_capacity_bounds(properties))
-    add_stored_type("AWS::ApplicationAutoScaling::ScalingPolicy", prefix="policy-", attributes=("Arn",))
+    add_stored_type(
+        "AWS::ApplicationAutoScaling::ScalingPolicy",
+        prefix="policy-",
+        create_only=(*names, "PolicyName", "ScalingTargetId"),
+        attributes=("Arn",),
+    )
 
 
 def keep_task_definition_properties() -> None:

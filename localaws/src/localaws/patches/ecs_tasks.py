@@ -24,6 +24,8 @@ HEALTHY_SECONDS = 60
 """The maximum time until a new task answers the load balancer. The machine may be busy with a deployment."""
 STEADY_SECONDS = 90
 """The maximum time until a service is steady."""
+_DEPLOYED_SETTINGS = ("loadBalancers", "networkConfiguration", "platformVersion")
+"""The settings of a service whose change starts a new deployment, in addition to the task definition."""
 _placement_lock = threading.Lock()
 _address_numbers = itertools.count(10)
 _STOP_THREAD = "stopping a task"
@@ -37,6 +39,9 @@ def run_tasks(runner: TaskRunner) -> None:
     AWS: spreads tasks over zones and capacity providers. To stop a task, AWS first sends no more requests to the task,
     and then sends SIGTERM. A new task replaces the stopped one. CloudFormation waits until the service is steady.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_services.html
+    A failed deployment disappears from the service when the next deployment has succeeded. A changed network, load
+    balancer or platform version starts a new deployment.
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
     Upstream issue: none known.
     """
     ecs._docker = runner
@@ -49,8 +54,11 @@ def run_tasks(runner: TaskRunner) -> None:
         "_record_service_task_healthy": _wait_until_healthy(ecs._record_service_task_healthy),
         "_make_deployment": _make_in_progress(ecs._make_deployment),
         "_stop_task": _stop_with_replacement(ecs._stop_task),
+        "_refresh_service_state": _forget_failed_deployments(ecs._refresh_service_state),
+        "_update_service": _deploy_again(ecs._update_service),
     }.items():
         setattr(ecs, name, function)
+    ecs._ACTION_MAP["UpdateService"] = ecs._update_service
     ecs._ACTION_MAP["StopTask"] = lambda request: ecs._stop_task({**request, "by_request": True})
     # A task pulls its image from the engine. While the engine creates a resource on its main thread, it answers no
     # requests. So it must create a service on another thread.
@@ -273,6 +281,43 @@ def _end_task(task: Any, reason: str, account: str, region: str) -> None:
         ecs._cleanup_task_resources(task, None)
 
 
+# -- deployments
+
+
+def _forget_failed_deployments(refresh: Any) -> Any:
+    """Return a function that also removes failed deployments without tasks after a successful deployment.
+
+    Such a deployment is INACTIVE on AWS, and DescribeServices does not return it.
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
+    """
+
+    def refresh_and_forget(cluster: str, group: str) -> None:
+        refresh(cluster, group)
+        service = ecs._services.get(f"{cluster}/{(group or '').removeprefix('service:')}")
+        primary = ecs._primary_deployment(service) if service else None
+        if primary and primary["rolloutState"] == "COMPLETED":
+            service["deployments"] = [
+                deployment
+                for deployment in service["deployments"]
+                if deployment is primary or deployment["runningCount"] or deployment["pendingCount"]
+            ]
+
+    return refresh_and_forget
+
+
+def _deploy_again(update: Any) -> Any:
+    """Return a function for UpdateService that starts a new deployment for each change that needs new tasks."""
+
+    def update_and_deploy(request: Any) -> Any:
+        cluster = ecs._resolve_cluster_name(request.get("cluster", "default"))
+        service = ecs._services.get(f"{cluster}/{request.get('service', '').rsplit('/', 1)[-1]}", {})
+        if any(name in request and request[name] != service.get(name) for name in _DEPLOYED_SETTINGS):
+            request = {**request, "forceNewDeployment": True}
+        return update(request)
+
+    return update_and_deploy
+
+
 # -- CloudFormation waits for the service
 
 
@@ -328,7 +373,7 @@ def _wait_until_steady(arn: str) -> None:
     while True:
         record = _service_record(arn)
         primary = ecs._primary_deployment(record)
-        if primary["rolloutState"] == "COMPLETED":
+        if primary["rolloutState"] == "COMPLETED" and record["runningCount"] == record["desiredCount"]:
             return
         if primary["rolloutState"] == "FAILED":
             raise ValueError("ECS Deployment Circuit Breaker was triggered")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ministack.core import lambda_runtime
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch_logs, lambda_svc
 
 from localaws.bundles import compiled_packages
@@ -27,6 +28,8 @@ https://en.wikipedia.org/wiki/ZIP_(file_format)#End_of_central_directory_record_
 """
 _LOG_SECONDS = 10
 """The maximum time that the engine waits for the end of a function's log."""
+_LATEST = "$LATEST"
+"""The version of a function whose code and configuration can change."""
 _END_OF_LOG = "\x04 end of log"
 """The mark that a function prints at the end of each invocation. It begins with a control character."""
 _CALL = "            result = handler_fn(event, context)\n"
@@ -39,6 +42,8 @@ _CALL_AND_END_LOG = f"""\
 """
 """The lines that replace `_CALL`. They also print the mark, even if the handler raises an exception."""
 _unpacking_lock = threading.Lock()
+_pool_changed = threading.Condition()
+"""Notifies requests that wait for an environment."""
 
 
 def run_bundles_for_other_processors() -> None:
@@ -94,22 +99,58 @@ def limit_environments(maximum: int = 8) -> None:
     Upstream issue: none.
     """
     stock_acquire, stock_release = lambda_runtime.acquire_worker, lambda_runtime.release_worker
-    release_condition = threading.Condition()
 
-    def acquire_or_wait(*arguments: Any, **options: Any) -> Any:
-        with release_condition:
+    def acquire_or_wait(name: str, config: Any, code: bytes, qualifier: str = _LATEST) -> Any:
+        with _pool_changed:
             while True:
-                worker, reason = stock_acquire(*arguments, **{**options, "max_concurrency": maximum})
+                function = lambda_svc._functions.get(name)
+                if function and qualifier == _LATEST:  # the function may change while a request waits
+                    config = {**function["config"], "FunctionArn": config["FunctionArn"]}
+                    code = function["code_zip"]
+                worker, reason = stock_acquire(name, config, code, qualifier, max_concurrency=maximum)
                 if worker:
                     return worker, reason
-                release_condition.wait()
+                _pool_changed.wait()
 
     def release_and_notify(worker: Any) -> None:
         stock_release(worker)
-        with release_condition:
-            release_condition.notify_all()
+        with _pool_changed:
+            _pool_changed.notify_all()
 
     lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_or_wait, release_and_notify
+
+
+def finish_running_invocations() -> None:
+    """Let the running invocations of a function end when its code or configuration changes.
+
+    Stock engine: ends every environment of the function at once, so the running invocations fail.
+    AWS: a function can be invoked during an update. Running invocations end in their environment. When the update is
+    complete, new invocations get a new environment.
+    https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
+    Upstream issue: none known.
+    """
+    stock_invalidate, stock_release = lambda_svc.invalidate_worker, lambda_svc.release_worker
+    ending: set[Any] = set()
+
+    def invalidate(name: str, qualifier: str | None = None, **scope: Any) -> None:
+        if qualifier != _LATEST:
+            stock_invalidate(name, qualifier, **scope)  # the function or a version is deleted
+            return
+        with _pool_changed, lambda_runtime._lock:
+            key = f"{get_account_id()}:{get_region()}:{name}:{_LATEST}"
+            environments = lambda_runtime._workers.pop(key, [])
+            busy = [environment for environment in environments if environment.in_use]
+            ending.update(busy)
+            _pool_changed.notify_all()
+        lambda_runtime.kill_workers([environment for environment in environments if environment not in busy])
+
+    def release(worker: Any) -> None:
+        stock_release(worker)
+        if worker in ending:
+            ending.discard(worker)
+            lambda_runtime.kill_workers([worker])
+
+    lambda_svc.invalidate_worker, lambda_svc.release_worker = invalidate, release
 
 
 def keep_last_log_lines() -> None:
