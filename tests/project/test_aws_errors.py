@@ -15,7 +15,7 @@ from scripts.doctor import __main__ as doctor
 from tests.support import deployment
 
 COMMANDS: dict[str, tuple[Any, list[str]]] = {
-    "check_profile": (check_profile.main, ["--prefix", "compute", "--profile", "sandbox"]),
+    "check_profile": (check_profile.main, ["-c", "prefix=compute", "--profile", "sandbox"]),
     "recover": (recover.main, ["compute-api"]),
     "submit": (submit.main, []),
     "doctor": (doctor.main, []),

@@ -21,6 +21,7 @@ from tests.support.forks import change_settings, copy_project
 CHANGED: Mapping[str, Any] = {
     "prefix": "mine-2",
     "alarm_email": "me@example.com",
+    "organization_rules": True,
     "thumbnail_max_edge": 400,
     "thumbnail_concurrency": 50,
     "cron_urls": ("https://a.example/", "https://b.example/"),
