@@ -52,11 +52,12 @@ watch: setup ## after make local: deploy every file that you save into the AWS o
 local-down: setup ## destroy the local deployment and stop the local AWS
 	@$(BIN)/python -m local down
 
+# The tests of forks change a copy of the project and deploy the copy. They run in CI, and with FORK_TESTS=always.
 # The tests of localaws/ run only if a hash has changed since they last passed: of the files in localaws/, the pinned
 # packages, Python and the container tool. .build/localaws-tested-HASH marks success. In CI they run always.
-test: setup ## run every test, also those with the local deployment (those of localaws/ only after a change, but always in CI)
+test: setup ## run the tests, also those with the local deployment (in CI also those of forks, and of localaws/ without a change)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/pytest $(PARALLEL)
+	@$(BIN)/pytest $(PARALLEL) $(if $(CI)$(FORK_TESTS),,-m "not fork")
 	@$(BIN)/python -m tools.localaws_tests $(if $(CI)$(LOCALAWS_TESTS),--always)
 
 test-fast: setup ## run the fast tests, which need no local deployment and no servers

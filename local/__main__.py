@@ -111,12 +111,12 @@ def destroy(aws: LocalAws, engine: Engine) -> None:
     Raises LocalError if a resource of the stacks is left.
     """
     cdk = Cdk(aws, engine)
-    names = _stack_names(cdk).values() if cdk.assembly.exists() else ()
+    names = _stack_names(cdk).values()
     if protected := _protected_stacks(aws, engine) & {*names}:
         step(f"retain_data protects {', '.join(sorted(protected))}. Only the engine contains the stacks, and it ends")
         return
     step("destroy with the CDK CLI")
-    if cdk.assembly.exists():  # if the first synthesis has failed, there is neither this folder nor a stack
+    if names:
         cdk.destroy()
     _delete_bootstrap(aws, engine)
     remaining = inventory(aws, engine)
@@ -134,11 +134,8 @@ def destroy(aws: LocalAws, engine: Engine) -> None:
 
 
 def _stack_names(cdk: Cdk) -> dict[str, str]:
-    """Return the names of the synthesized stacks by example. Raises LocalError if nothing was synthesized."""
-    try:
-        return {stack.example: stack.name for stack in stacks_of(cdk.assembly)}
-    except FileNotFoundError:
-        raise LocalError(f"the folder {cdk.assembly} has no stacks. Try again: make local") from None
+    """Return the names of the synthesized stacks by example. If the first synthesis has failed, there is none."""
+    return {stack.example: stack.name for stack in stacks_of(cdk.assembly)} if cdk.assembly.exists() else {}
 
 
 def _protected_stacks(aws: LocalAws, engine: Engine) -> set[str]:

@@ -113,6 +113,7 @@ def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
 
 
 @pytest.mark.local
+@pytest.mark.fork
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_local_deployment_and_the_smoke_tests_of_a_fork_work(fork: Fork) -> None:
@@ -127,6 +128,7 @@ def test_the_local_deployment_and_the_smoke_tests_of_a_fork_work(fork: Fork) -> 
     assert fork.aws.running_engine() is None
 
 
+@pytest.mark.fork
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_documents_of_a_fork_are_correct_after_make_docs(fork: Fork) -> None:

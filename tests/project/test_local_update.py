@@ -24,7 +24,7 @@ from tests.smoke.test_thumbnail import ThumbnailExample
 from tests.support.deployment import Deployment
 from tests.support.folders import ROOT
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.fork, pytest.mark.local, pytest.mark.timeout(300)]
 
 PARTS = ("app.py", "cdk.json", "config.py", "settings_checks.py", "stacks", "lambda_src", "containers")
 """The files and folders that synthesis needs."""

@@ -96,6 +96,7 @@ def _locks(project: Path) -> list[Path]:
     return sorted((project / "lambda_src").glob("*/requirements.txt"))
 
 
+@pytest.mark.fork
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_new_example_fails_only_the_tests_of_the_decisions_that_are_left(project: Path) -> None:
