@@ -66,7 +66,7 @@ test-fast: setup ## run the fast tests, which need no local deployment and no se
 
 synth: setup ## synthesize the CloudFormation templates into cdk.out (no credentials, no Docker, no network)
 	@rm -rf cdk.out # removes templates of another prefix
-	@$(CDK) synth --quiet
+	@env -u CDK_APP $(CDK) synth --quiet
 	@ls cdk.out/*.template.json
 
 doctor: setup ## ask your AWS account whether a deployment would fail or wait (same options as deploy; changes nothing)
@@ -92,7 +92,7 @@ submit: setup ## run the batch example's job in your AWS account and follow it (
 cost: setup ## print the cost of the stacks and of their work (STACK=compute-fargate prints its parts, CONTEXT="-c …")
 	@$(BIN)/python -m tools.costs $(STACK) $(CONTEXT)
 
-bench: setup .venv/.bench ## measure speed, start time and memory of the handlers
+bench: setup .venv/.bench ## measure the functions, the job and `make watch`
 	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done
 
 compare: setup .venv/.bench ## compare thumbnails of a folder of pictures with those of libvips and ImageMagick (PICTURES=folder)

@@ -64,7 +64,7 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all") -> None:
     cdk.synth()
     names = selected_stacks(cdk.assembly, stacks.split() or ["--all"])
     stack_names = _stack_names(cdk)
-    exercises = {stem: exercise for stem, exercise in EXERCISES.items() if stack_names[stem] in names}
+    exercises = {stem: exercise for stem, exercise in EXERCISES.items() if stack_names.get(stem) in names}
     with aws.deploying():
         if BOOTSTRAP_STACK not in _outputs(aws, engine):
             cdk.bootstrap()
@@ -106,7 +106,7 @@ def down(aws: LocalAws) -> None:
 def destroy(aws: LocalAws, engine: Engine) -> None:
     """Destroy every stack with the CDK CLI. Then delete the bootstrap stack.
 
-    Stacks that are protected, because the setting retain_data is True, only end with the engine.
+    If a stack is protected, because the setting retain_data is True, no stack is destroyed: all end with the engine.
 
     Raises LocalError if a resource of the stacks is left.
     """

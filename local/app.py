@@ -8,9 +8,10 @@ import sys
 from app import build_app
 from local.shell import exported_context
 from settings_checks import ConfigError
+from stacks._bundling import BundlingError
 
 if __name__ == "__main__":
     try:
         build_app(exported_context()).synth()
-    except ConfigError as error:
+    except (ConfigError, BundlingError) as error:
         sys.exit(f"error: {error}")

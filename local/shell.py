@@ -12,14 +12,14 @@ VARIABLE = "LOCAL_AWS_CONTEXT"
 
 def export_context(env_file: Path, context: Mapping[str, str]) -> None:
     """Add the settings to `env_file`, a file that shells read."""
-    # CDK_APP is the CLI's option --app. No variable has the meaning of several options -c, so local/app.py reads ours.
+    # CDK_APP is the CLI's option --app. The CLI has no variable for several options -c, so local/app.py reads ours.
     lines = (
         "# The CDK CLI uses the settings of `make local`.\n"
         "export CDK_APP='python3 -m local.app'\n"
         f"export {VARIABLE}={shlex.quote(json.dumps(context))}\n"
     )
     text = env_file.read_text(encoding="utf-8")
-    if lines not in text:
+    if not text.endswith(lines):  # the last lines count
         env_file.write_text(text + lines, encoding="utf-8")
 
 

@@ -54,6 +54,8 @@ class Watch:
                 _check_syntax(files)
                 if part.kind == "function":
                     self._update_function(part.name)
+                    if any(file.suffix == ".json" for file in files):  # a stack can read it, too: openapi.json
+                        self._synthesize()
                 elif part.kind == "image":
                     self._replace_tasks(part.name)
                 else:
@@ -98,7 +100,8 @@ class Watch:
         else:
             started = time.monotonic()
             names = ", ".join(replace_tasks(self._client("ecs")))
-            _print(image, f"new tasks of {names} run the code (as processes, so no image is built)", started)
+            text = f"new tasks of {names} run the code (as processes, so no image is built)"
+            _print(image, text if names else "no deployed service runs this code", started if names else None)
 
     def _update_outdated_functions(self) -> None:
         self._functions = deployed_functions(self._client("lambda"))

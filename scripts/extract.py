@@ -24,7 +24,7 @@ TEST_FILES = ("tests/__init__.py", "tests/conftest.py", "tests/stacks/__init__.p
 """The tests of a stack, and the files that they need."""
 TEST_FOLDERS = ("tests/handlers/{stem}",)
 """Folders with the tests of an example's function."""
-LOCAL_FILES = ("local/__main__.py", "local/photo.jpg")
+LOCAL_FILES = ("local/__main__.py", "local/app.py", "local/photo.jpg")
 LOCAL_FOLDERS = ("containers/web", "localaws/src")
 """Folders that `make local` needs: the local AWS, and the program that it runs in place of a container image."""
 DEVELOPMENT_FILES = ("localaws/README.md", "localaws/pyproject.toml", "pyproject.toml", "requirements-dev.txt")
@@ -145,6 +145,7 @@ def _text_for(stem: str, file: Path) -> str:
         text = re.sub(
             r"^from local import (\(.*?\)|.*?)$", f"from local import {stem}", text, flags=re.DOTALL | re.MULTILINE
         )
+        text = re.sub(r'^    print\("    make watch .*\n', "", text, flags=re.MULTILINE)
         return re.sub(
             r"(EXERCISES: .*? = \{\n).*?\n\}", rf'\1    "{stem}": {stem},\n}}', text, count=1, flags=re.DOTALL
         )

@@ -36,7 +36,10 @@ def stack_outputs(prefix: str) -> dict[str, str]:
         (stack,) = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         if "does not exist" in str(error):
-            sys.exit(f"error: {name} does not exist in this account and region. Try: make deploy STACK={name}")
+            sys.exit(
+                f"error: {name} does not exist in this account and region. "
+                f"Deploy it with the same PROFILE and PREFIX: make deploy STACK={name}"
+            )
         raise
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 

@@ -30,6 +30,8 @@ SECTIONS = ("global", "install", ":env:")
 def run_pip(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run pip with these arguments and return the result, with the output of pip. Does not raise an error."""
     listed = _pip(["config", "list"], {**os.environ, **_LIST_ALL_SETTINGS})
+    if listed.returncode:  # pip cannot read the user's settings
+        return listed
     return _pip(["--quiet", *arguments], pip_environment(os.environ, listed.stdout.splitlines()))
 
 

@@ -1,1 +1,1 @@
-"""Programs that maintainers run: for costs, documents, checkov, cfn-guard and upgrades."""
+"""Programs of maintainers: for costs, diagrams, documents, checkov, cfn-guard, upgrades, comparisons of pictures."""

@@ -16,13 +16,11 @@ MAX_REDIRECTS = 20
 """Maximum number of redirects. Browsers have the same limit. https://fetch.spec.whatwg.org/#http-redirect-fetch"""
 MAX_BODY_BYTES = 64 * 1024
 """Number of bytes of a page that are read. They are enough to see that the server really sends the page."""
-MAX_BYTES = 512 * 1024
+MAX_BYTES = 768 * 1024
 """Maximum number of bytes received for one answer, after decryption. It is enough for the 256 KiB of headers that
-Chrome accepts, and for MAX_BODY_BYTES of a page in small chunks. Answers with endless headers exceed it."""
+Chrome accepts, and for MAX_BODY_BYTES of a page in chunks of one byte. Answers with endless headers exceed it."""
 MAX_ERROR_LENGTH = 300
 """Maximum length of a stored error text (characters). It is limited because a server can influence the text."""
-
-_REDIRECTS = {301, 302, 303, 307, 308}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +117,7 @@ def describe_failure(failure: Exception, timeout: float) -> str:
         case TimeoutError():
             reason = f"no complete answer within {timeout:g} s"
         case TooManyBytesError():
-            reason = f"it sends more than {MAX_BYTES:,} bytes before its page has begun"
+            reason = f"it sends more than {MAX_BYTES:,} bytes, but not the first part of its page"
         case socket.gaierror() | UnicodeError():
             reason = "its name does not resolve"
         case ssl.SSLCertVerificationError():

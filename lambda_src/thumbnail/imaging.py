@@ -1,4 +1,4 @@
-"""Makes WebP thumbnails of pictures, without AWS, files or global state.
+"""Makes WebP thumbnails of pictures. It needs neither AWS nor files, but changes settings of the whole process.
 
 The pictures come from strangers, so a picture may be an attack. `max_pixels` and the checks of the headers limit the
 memory that a picture can use. There is one gap: an AVIF or a HEIC can contain more pixels than its header says, and its

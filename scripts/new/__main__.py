@@ -47,7 +47,8 @@ def main() -> None:
     for update in UPDATES:
         run = subprocess.run([PYTHON, *update], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if run.returncode:
-            sys.exit(f"{run.stdout}{run.stderr}\nerror: the skeleton is written, but this command failed: {update[1]}")
+            reason = f"the skeleton is written, but this command failed: python {' '.join(update)}"
+            sys.exit(f"{run.stdout}{run.stderr}\nerror: {reason}")
     decisions = DECISIONS if written.empty_sections else DECISIONS_WITHOUT_LESSON
     print("\n" + decisions.format(stem=stem, heading='", "'.join(written.empty_sections)))
 

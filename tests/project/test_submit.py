@@ -223,7 +223,7 @@ def test_make_passes_keys_that_look_like_an_option(submit_patch: pytest.MonkeyPa
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
     python.chmod(0o755)
-    make = ["make", "--old-file", "setup", "submit", f"KEYS={keys}", f"BIN={tmp_path}"]
+    make = ["make", "--no-print-directory", "--old-file", "setup", "submit", f"KEYS={keys}", f"BIN={tmp_path}"]
     run = subprocess.run(make, cwd=ROOT, check=True, capture_output=True, text=True)
     options = run.stdout.splitlines()[2:]  # after `-m scripts.submit`
     submitted: list[str] = []
@@ -281,6 +281,6 @@ def test_a_missing_stack_is_reported_with_a_command(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
         monkeypatch.setattr(sys, "argv", ["submit", "--prefix", "mine"])
         with pytest.raises(
-            SystemExit, match=r"error: mine-batch does not exist in this account and region\. Try: make"
+            SystemExit, match=r"error: mine-batch does not exist in this account and region\. Deploy it with"
         ):
             submit.main()

@@ -16,6 +16,7 @@ import pytest
 from cfnlint.helpers import load_resource
 from syrupy.assertion import SnapshotAssertion
 
+from tests.support.apps import PREFIX
 from tests.support.folders import ROOT
 from tests.support.refused_updates import refusal_message, refused_updates
 from tests.support.template_changes import describe_changes
@@ -67,7 +68,7 @@ def check_snapshot(
     `old` is the template in the snapshot. `meant` contains the resources whose refusal or loss is intended, such as
     `compute-api/Notes5BB3582F`.
     """
-    files = f"stacks/{stack.partition('-')[2].replace('-', '_')}*.py"
+    files = f"stacks/{stack.removeprefix(f'{PREFIX}-').replace('-', '_')}*.py"
     refused, lost = (
         {name: text for name, text in found.items() if f"{stack}/{name}" not in meant}
         for found in (refused_updates(old, new, files=files), losses(old, new, stores=stores))

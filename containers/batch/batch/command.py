@@ -84,6 +84,9 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping
             attempt=attempt,
             seconds=round(time.monotonic() - started, 1),
         )
+    except AWS_ERRORS as error:
+        say("the manifest was not written", **describe(error))
+        raise
     finally:
         if child.abandoned:
             sys.stdout.flush()

@@ -32,6 +32,9 @@ MAX_PAUSE_SECONDS = 20
 SERVER_ERROR = 500
 """HTTP statuses from this number are errors of the server, and S3's "slow down" is one of them."""
 
+_TEMPORARY_CODES = {"RequestTimeout", "RequestTimeoutException", "PriorRequestNotComplete", "TooManyRequestsException"}
+"""Errors with a status 4xx that botocore repeats, too. S3 calls an upload that stops in the middle RequestTimeout."""
+
 AWS_ERRORS = (BotoCoreError, ClientError, HTTPError, ResponseParserError)
 """The errors of a request if AWS fails or refuses it. Two of them are not from botocore.exceptions. If the body of an
 error answer breaks off, the error is urllib3's. If an answer cannot be parsed, the error is the parser's."""
@@ -47,16 +50,17 @@ _TEMPORARY_ERRORS = (
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Whether the same request may succeed later. A request that AWS refuses (4xx) would be refused again."""
+    """Whether the same request may succeed later. AWS would refuse most requests with a status 4xx again."""
     if isinstance(error, ClientError):
-        return bool(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= SERVER_ERROR)
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return error.response["Error"]["Code"] in _TEMPORARY_CODES or bool(status >= SERVER_ERROR)
     return isinstance(error, _TEMPORARY_ERRORS)
 
 
 def repetition(stopping: threading.Event) -> Retrying:
     """Return a function that calls its first argument with the other arguments, and repeats a call that fails.
 
-    It repeats a call only after a temporary error, for at most REPEAT_SECONDS, and not if the job has to stop. Then it
+    It repeats a call only after a temporary error, for about REPEAT_SECONDS, and not if the job has to stop. Then it
     raises the error of the last call. Several threads may use it at the same time.
     """
     return Retrying(

@@ -71,29 +71,32 @@ def _accepted_properties(iprp: memoryview) -> bytes:
         raise ValueError("box b'iprp' is too large")
     containers = [content for kind, content in boxes(iprp) if kind == b"ipco"]
     kinds = [b"", *(kind for ipco in containers for kind, _ in boxes(ipco))]
+    only_size = kinds.index(b"ispe") if kinds.count(b"ispe") == 1 else None
     tables: dict[bytes, list[bytes]] = {}
     for kind, ipma in boxes(iprp):
         if kind == b"ipma":
-            tables.setdefault(bytes(ipma[:_FULL_BOX]), []).extend(_accepted_entries(ipma, kinds))
+            tables.setdefault(bytes(ipma[:_FULL_BOX]), []).extend(_accepted_entries(ipma, kinds, only_size))
     merged = [form + struct.pack(">I", len(entries)) + b"".join(sorted(entries)) for form, entries in tables.items()]
     return b"".join([_box(b"ipco", ipco) for ipco in containers] + [_box(b"ipma", ipma) for ipma in merged])
 
 
-def _accepted_entries(ipma: memoryview, kinds: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield the entries of a box `ipma`. `kinds` are the kinds of the properties with the numbers 0, 1, 2 ..."""
+def _accepted_entries(ipma: memoryview, kinds: Sequence[bytes], only_size: int | None) -> Iterator[bytes]:
+    """Yield the entries of a box `ipma`. `kinds` are the kinds of the properties with the numbers 0, 1, 2 ...
+
+    `only_size` is the number of the property `ispe` if the file has exactly one.
+    """
     form = AssociationFormat.of(ipma)
     for item, old_numbers in read_associations(ipma):
-        numbers = _with_size(old_numbers, kinds, form.number_mask)
+        own_kinds = [kinds[number & form.number_mask] for number in old_numbers]
+        numbers = old_numbers if only_size is None else _with_size(old_numbers, own_kinds, only_size)
         yield struct.pack(f">{form.item}B{len(numbers)}{form.number}", item, len(numbers), *numbers)
 
 
-def _with_size(numbers: Sequence[int], kinds: Sequence[bytes], mask: int) -> Sequence[int]:
-    """Return the numbers of an item's properties. If it is the transparency and has no size, it gets the only size.
+def _with_size(numbers: Sequence[int], own_kinds: Sequence[bytes], size: int) -> Sequence[int]:
+    """Return the numbers of an item's properties. If it is the transparency and has no size, it gets the number `size`.
 
     Some encoders of 2020 forgot the size. Its number takes the place of `pixi`, the depth, which Pillow does not need.
     """
-    own_kinds = [kinds[number & mask] for number in numbers]
-    if b"auxC" not in own_kinds or b"ispe" in own_kinds or kinds.count(b"ispe") != 1:
+    if b"auxC" not in own_kinds or b"ispe" in own_kinds:
         return numbers
-    size = kinds.index(b"ispe")
     return [size if kind == b"pixi" else number for number, kind in zip(numbers, own_kinds, strict=True)]

@@ -7,7 +7,6 @@ import io
 import re
 import struct
 from collections.abc import Iterator
-from itertools import islice
 from typing import BinaryIO, cast
 
 from PIL import Image
@@ -37,6 +36,8 @@ _LOSSLESS = 0xC3
 _SUPPORTED_FRAMES = frozenset({0xC0, 0xC1, 0xC2, _LOSSLESS, 0xC9, 0xCA})
 """Baseline, extended, progressive and lossless, and the second and third also with arithmetic coding."""
 _MARKERS_WITHOUT_LENGTH = frozenset({0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
+_MARKER = re.compile(rb"\xff+([^\xff]?)", re.DOTALL)
+_BLOCK_BYTES = 1 << 12
 _MARKER_IN_SCAN = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")
 _RANDOM_DATA = bytes(byte for byte in range(1, 255)) * 64
 
@@ -50,9 +51,7 @@ def open_jpeg(source: BinaryIO) -> Image.Image:
     Raises UnsupportedError for a kind of JPEG that the decoder lacks, and for one that needs far too much memory or
     time.
     """
-    segments = list(islice(_segments(source), _MAX_MARKERS))
-    if len(segments) == _MAX_MARKERS:
-        raise UnsupportedError(f"{_MAX_MARKERS:,} segments or more")
+    segments = list(_segments(source))
     start = source.tell()
     for marker, content in segments:
         if marker in _FRAMES:
@@ -72,14 +71,10 @@ def open_jpeg(source: BinaryIO) -> Image.Image:
 
 
 def _segments(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield the marker and the content of each segment before the first scan that the decoder or a thumbnail needs."""
+    """Yield the marker and the content of each needed segment. Stop at the first scan."""
     source.seek(0)
-    while byte := source.read(1):
-        if byte != b"\xff":  # decoders skip invalid bytes between the segments
-            continue
-        while byte == b"\xff":
-            byte = source.read(1)
-        marker = int.from_bytes(byte)
+    for _ in range(_MAX_MARKERS):
+        marker = _next_marker(source)
         if marker == _START_OF_SCAN:
             return
         if marker in _MARKERS_WITHOUT_LENGTH:
@@ -88,6 +83,18 @@ def _segments(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
         needed = _NEEDED_APPLICATION_SEGMENTS.get(marker)
         if needed.match(content) if needed else marker not in _APPLICATION_SEGMENTS:
             yield marker, content
+    raise UnsupportedError(f"{_MAX_MARKERS:,} markers before the first scan")
+
+
+def _next_marker(source: BinaryIO) -> int:
+    """Return the second byte of the next marker. Decoders skip invalid bytes between the segments."""
+    while block := source.read(_BLOCK_BYTES):
+        found = _MARKER.search(block)
+        if found and found[1]:
+            source.seek(found.end() - len(block), io.SEEK_CUR)
+            return found[1][0]
+        if found and len(block) > 1:  # the second byte of the marker is in the next block
+            source.seek(-1, io.SEEK_CUR)
     raise ValueError("there is no scan")
 
 
@@ -130,7 +137,7 @@ def _check_scans_by_markers(data: bytes) -> None:
 def with_two_endings(source: BinaryIO) -> tuple[BinaryIO, BinaryIO]:
     """Return two copies of a JPEG whose end is missing, each with another ending.
 
-    If both copies show the same picture, then only data that no row needs is missing, such as the end marker.
+    If both copies show the same picture, no row of pixels is missing.
     """
     source.seek(0)
     data = source.read().rstrip(b"\xff")

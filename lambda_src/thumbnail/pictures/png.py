@@ -28,7 +28,7 @@ GREY, RGB, PALETTE = 0, 2, 3
 _CRITICAL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _USED_CHUNKS = frozenset({b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"eXIf"})
 _GAMMA_TOLERANCE = 0.05
-"""Relative difference of two exponents that counts as none, as in libpng (PNG_GAMMA_THRESHOLD)."""
+"""If two exponents differ by less than this share, they count as equal, as in libpng (PNG_GAMMA_THRESHOLD)."""
 _LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
 
 
@@ -54,7 +54,7 @@ class Png:
     ancillary: dict[bytes, bytes] = field(default_factory=dict)
     """The content of each ancillary chunk that a thumbnail needs, by the chunk's name. Wrong chunks are missing."""
     pixels: range = range(0)
-    """The offsets in the file at which there are chunks of pixels."""
+    """The part of the file that contains the chunks IDAT, which are the pixels."""
 
     @property
     def colours(self) -> Colours:

@@ -69,7 +69,7 @@ class SampleReader:
         """Bytes in one row of a tile."""
         self._row_bytes = layout.tiles_across * self._tile_bytes
         self._difference_bits = {_NO_PREDICTOR: 0, _FLOAT_DIFFERENCES: _BYTE}.get(layout.predictor, layout.bits)
-        """Bits of the numbers from which the last ones were subtracted, or 0."""
+        """Bits of each number that is stored as the difference from the number before it, or 0."""
         self._libtiff_adds = self._difference_bits == _BYTE and self._samples <= _MAX_CHANNELS
         """Whether libtiff adds the differences, which is fast."""
         self._check()
@@ -116,8 +116,8 @@ class SampleReader:
         """Return the values of black and of white in some of the samples.
 
         The format defines no white for floats, and scientific pictures often use only a small part of the other ranges.
-        So the first common range of which at least a quarter is used is returned. If there is no such range, the
-        smallest and the largest value are returned.
+        So this method tries the common ranges in order. It returns the first one of which the picture uses at least a
+        quarter. If there is no such range, it returns the smallest and the largest value.
         """
         bits, sample_format = self._layout.bits, self._layout.sample_format
         if sample_format == UNSIGNED and bits <= _MAX_COMMON_BITS:

@@ -18,7 +18,7 @@ from tests.handlers.cron.sites import OK, Behaviour, hang, in_sequence, send
 
 NOT_HTTP = "it does not answer in HTTP: "
 ENDED_EARLY = "it closes the connection before the end of its answer"
-TOO_MANY_BYTES = f"it sends more than {MAX_BYTES:,} bytes before its page has begun"
+TOO_MANY_BYTES = f"it sends more than {MAX_BYTES:,} bytes, but not the first part of its page"
 START = b"HTTP/1.1 200 OK\r\n"
 LENGTH = b"Content-Length: 2\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
