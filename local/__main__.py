@@ -144,8 +144,8 @@ def _protected_stacks(aws: LocalAws, engine: Engine) -> set[str]:
 
 
 def _update_outdated_functions(aws: LocalAws, engine: Engine, stems: Iterable[str]) -> None:
-    # `make watch` updates functions without CloudFormation. If a file is afterwards as at the last deployment, the
-    # template has not changed, so CloudFormation does not replace the code.
+    # `make watch` updates functions without CloudFormation. If a person then restores the file of the last deployment,
+    # the template has not changed, so CloudFormation does not replace the code.
     functions = deployed_functions(aws.client("lambda", engine))
     for stem in stems:
         for function in functions.get(stem, []):

@@ -72,10 +72,20 @@ def test_a_profile_behind_the_frame_is_used() -> None:
     assert is_close(pixel(result, 0.25, 0.25), (30, 220, 40))  # RED with red and green exchanged
 
 
-def test_a_jpeg_with_too_many_segments_is_rejected() -> None:
-    intervals = b"\xff\xdd\0\4\0\0" * 100_000
+@pytest.mark.parametrize(
+    "segment", [b"\xff\xdd\0\4\0\0", b"\xff\xe3\0\4\0\0", b"\xff\xd0"], ids=["used", "ignored", "empty"]
+)
+def test_a_jpeg_with_too_many_markers_is_rejected(segment: bytes) -> None:
     whole = pictures.jpeg()
-    assert_rejected(whole[:2] + intervals + whole[2:], "is a kind of JPEG that is not supported")
+    assert_rejected(whole[:2] + segment * 20_000 + whole[2:], "is a kind of JPEG that is not supported")
+
+
+def test_a_marker_may_lie_across_two_blocks_of_the_file() -> None:
+    """The program reads blocks of 4,096 bytes. Fill bytes (0xFF) may come before the second byte of a marker."""
+    start, tables, rest = pictures.jpeg().partition(b"\xff\xdb")
+    for count in (*range(4066, 4100), 9000):
+        for filling in (b"\xff" * count, bytes(count)):
+            assert_shows_scene(thumbnail_of(start + filling + tables + rest))
 
 
 # --- the end of the file is missing ---
