@@ -11,6 +11,7 @@ DOCTOR ?= yes
 CHILDREN ?= 2
 MEANT ?=
 PICTURES ?=
+OPEN ?= yes
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -29,7 +30,7 @@ BIN := .venv/bin
 CDK := node_modules/.bin/cdk
 # The user may have other values of these settings, for example NODE_ENV=production. Then npm would not install all packages
 # into node_modules. npm still uses the settings of the network.
-NPM_OPTIONS := --no-global --location=project --include=dev --no-dry-run --no-package-lock-only --install-strategy=hoisted --bin-links
+NPM_OPTIONS := --no-global --ignore-scripts --location=project --include=dev --no-dry-run --no-package-lock-only --install-strategy=hoisted --bin-links
 # Three processes even on two processors, because much of the time is waiting. One of them deploys and tests the deployment.
 PARALLEL := --numprocesses 3 --dist loadfile
 # Without PREFIX, the prefix in config.py applies.
@@ -44,7 +45,7 @@ help: ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 local: setup ## deploy every example into an AWS on this machine and show it at work (STACK=compute-thumbnail, PHOTO=yours.jpg)
-	@$(BIN)/python -m local up --photo "$$PHOTO" --stack="$(STACK)"
+	@$(BIN)/python -m local up --photo "$$PHOTO" --stack="$(STACK)" --open $(OPEN)
 
 watch: setup ## after make local: deploy every file that you save into the AWS on this machine, within seconds
 	@$(BIN)/python -m local.watch

@@ -2,10 +2,10 @@
 
 import argparse
 import contextlib
-import shlex
 import signal
 import sys
 import time
+import webbrowser
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
+from local.console_process import ConsoleProcess, can_open_browser
 from local.deployment import Exercise, LocalDeployment
 from local.function_code import deployed_functions
 from local.inventory import LISTINGS, inventory
@@ -48,7 +49,7 @@ BOOTSTRAP_PREFIX = "cdk-hnb659fds-"
 """The names of the bootstrap bucket and roles begin with this prefix. It contains the default qualifier of CDK."""
 
 
-def up(aws: LocalAws, photo: Path, stacks: str = "--all") -> None:
+def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool = False) -> None:
     """Start the engine if it does not run, deploy the stacks, and run the exercise of each of their examples.
 
     The engine is the process of the local AWS. `stacks` is `--all`, or names with spaces between them. Other stacks do
@@ -77,14 +78,13 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all") -> None:
         step(f"the {stem} example: {exercise.TITLE}")
         with _explain_end_of_engine(aws, stem):
             exercise.exercise(deployment, outputs[stem])
-    seconds = time.monotonic() - started
-    step(f"ready after {seconds:.0f} s. The local AWS continues to run at {engine.endpoint}. To try next:")
-    print(f"    . {shlex.quote(str(aws.env_file))}")
-    for stem, exercise in exercises.items():
-        for command in exercise.suggestions(deployment, outputs[stem]):
-            print(f"    {command}")
+    address = ConsoleProcess(aws).start()
+    step(f"ready after {time.monotonic() - started:.0f} s. Open this page in a browser: {address}")
+    print("    It shows every example at work, with buttons to try it and commands for the terminal. To try next:")
     print("    make watch        # deploys every file that you save, within seconds")
     print("    make local-down   # destroys everything")
+    if open_browser and can_open_browser():
+        webbrowser.open(address)
 
 
 def down(aws: LocalAws) -> None:
@@ -98,6 +98,7 @@ def down(aws: LocalAws) -> None:
         else:
             destroy(aws, engine)
     finally:
+        ConsoleProcess(aws).stop()
         aws.stop()
     if engine:
         step("the engine has stopped; no process is left")
@@ -252,6 +253,7 @@ def main() -> None:
     parser.add_argument("command", choices=("up", "down"))
     parser.add_argument("--photo", type=Path, default=PHOTO, help="a picture to upload in place of the default one")
     parser.add_argument("--stack", default="--all", help="names of the stacks to deploy, or --all")
+    parser.add_argument("--open", choices=("yes", "no"), default="no", help="open the console in a browser")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="folder for all files that the local AWS writes")
     arguments = parser.parse_args()
     for sign in STOP_SIGNALS:
@@ -262,12 +264,13 @@ def main() -> None:
             if arguments.command == "down":
                 down(aws)
             else:
-                up(aws, arguments.photo, arguments.stack)
+                up(aws, arguments.photo, arguments.stack, open_browser=arguments.open == "yes")
     except (LocalError, BotoCoreError, ClientError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         for sign in STOP_SIGNALS:
             signal.signal(sign, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
+        ConsoleProcess(aws).stop()
         aws.stop()
         sys.exit("stopped: no process is left running")
 

@@ -1,18 +1,16 @@
 """These tests open the page in a browser, with a small and a large screen, and with light and dark colours."""
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.containers.servers import WebServer, example_answers, run_metadata_endpoint, run_web_server
+from tests.support.browser import needs_browser, run_browser
 from web.page import colour_of, contrast_with_white, hue_of
 
 TASK = "bfa2636268144d039771334145e490c5"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 WCAG_CONTRAST = 4.5
 """The contrast between text and background that WCAG, the guidelines for readable web pages, requires at least."""
 
@@ -28,10 +26,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with run_browser() as chromium:
         yield chromium
-        chromium.close()
 
 
 def open_page(browser: Browser, url: str, *, width: int, dark: bool) -> tuple[Page, list[str], list[str]]:

@@ -107,6 +107,11 @@ class LocalAws:
             return self._last_engine()
         return None
 
+    @property
+    def was_started(self) -> bool:
+        """Whether an engine was started and not stopped. Its process may have crashed."""
+        return self._state_file.exists()
+
     def _last_engine(self) -> Engine | None:
         # Return the engine in the file, although its process may have ended. Return None if the file is missing or
         # incomplete.

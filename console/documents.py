@@ -1,0 +1,109 @@
+"""Show the project's own files in the browser: the lessons as pages, and the source files with colours."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+from pygments import highlight
+from pygments.formatters.html import HtmlFormatter
+from pygments.lexers import get_lexer_for_filename
+from pygments.lexers.special import TextLexer
+from pygments.util import ClassNotFound
+
+from console.diagrams import Diagrams
+
+ROOT = Path(__file__).resolve().parent.parent
+SHOWN_SUFFIXES = {".py", ".md", ".json", ".toml", ".html", ".css", ".js", ".mjs", ".txt", ".sh", ".yml", ""}
+"""Suffixes of the files that the console shows. Files without a suffix are Makefile, Dockerfile and LICENSE."""
+MAX_BYTES = 1_000_000
+"""Larger files are data, which nobody reads in a browser."""
+
+
+class Documents:
+    """Renders files of the project as HTML."""
+
+    def __init__(self, diagrams: Diagrams, root: Path = ROOT) -> None:
+        """`root` is the folder of the project."""
+        self._root = root
+        self._diagrams = diagrams
+        self._markdown = MarkdownIt("commonmark", {"html": True}, renderer_cls=_LessonRenderer).enable("table")
+
+    def lesson(self, stem: str) -> Path | None:
+        """Return the lesson of an example, or None if there is none."""
+        return self.file(f"docs/{stem}.md")
+
+    def file(self, name: str) -> Path | None:
+        """Return a file that the console may show, or None. `name` is a path in the project."""
+        file = (self._root / name).resolve()
+        if not file.is_relative_to(self._root) or not file.is_file() or file.suffix not in SHOWN_SUFFIXES:
+            return None
+        parts = file.relative_to(self._root).parts
+        is_hidden = any(part.startswith(".") or part in {"node_modules", "cdk.out"} for part in parts)
+        return None if is_hidden or file.stat().st_size > MAX_BYTES else file
+
+    def html(self, file: Path) -> str:
+        """Return a file as HTML. Markdown becomes a page, and everything else coloured source."""
+        text = file.read_text(encoding="utf-8", errors="replace")
+        if file.suffix == ".md":
+            environment = {"folder": file.parent, "root": self._root, "diagrams": self._diagrams}
+            return str(self._markdown.render(text, environment))
+        return source_html(text, file.name)
+
+    def first_diagram(self, stem: str) -> str | None:
+        """Return the name of the picture of the first diagram in a lesson, or None."""
+        file = self.lesson(stem)
+        found = re.search(r"```mermaid\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL) if file else None
+        return self._diagrams.name(found[1]) if found else None
+
+
+class _LessonRenderer(RendererHTML):
+    """Renders the parts of a lesson that need more than Markdown. Each method renders the token of its name."""
+
+    def fence(self, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
+        token = tokens[index]
+        language = token.info.strip()
+        if language == "mermaid":
+            name, text = env["diagrams"].name(token.content), escapeHtml(token.content)
+            return f'<p class="wide" tabindex="0"><img class="diagram" src="/diagrams/{name}.svg" alt="{text}"></p>'
+        return source_html(token.content, f"code.{language or 'sh'}")
+
+    def code_block(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+        return self.fence(tokens, index, options, env)
+
+    def heading_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+        # GitHub gives each heading such an id, and the links in the documents use it.
+        words = re.sub(r"[^\w\- ]", "", tokens[index + 1].content.lower())
+        tokens[index].attrSet("id", words.replace(" ", "-"))
+        return self.renderToken(tokens, index, options, env)
+
+    def link_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+        # A link to another file of the project leads to the console's page of this file.
+        target, _, fragment = str(tokens[index].attrGet("href") or "").partition("#")
+        if target and "://" not in target and not target.startswith("mailto:"):
+            file = (env["folder"] / target).resolve()
+            if file.is_relative_to(env["root"]):
+                path = file.relative_to(env["root"]).as_posix()
+                tokens[index].attrSet("href", f"/files/{path}{f'#{fragment}' if fragment else ''}")
+        return self.renderToken(tokens, index, options, env)
+
+    def html_block(self, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType) -> str:
+        # The lessons contain HTML comments, which are marks for `make docs`. Any other HTML is shown as text.
+        text = tokens[index].content.strip()
+        return "" if text.startswith("<!--") and text.endswith("-->") else escapeHtml(text)
+
+    def html_inline(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+        return self.html_block(tokens, index, options, env)
+
+
+def source_html(text: str, file_name: str) -> str:
+    """Return source code as HTML with colours. The name of the file decides the language."""
+    try:
+        lexer = get_lexer_for_filename(file_name)
+    except ClassNotFound:
+        lexer = TextLexer()
+    return str(highlight(text, lexer, HtmlFormatter(cssclass="source")))

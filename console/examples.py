@@ -1,0 +1,81 @@
+"""The deployed examples, read from CloudFormation."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from console.account import Account
+
+PROJECT_TAG = ("project", "aws-compute-examples")
+"""app.py tags every stack of this project with this key and value."""
+ORDER = ("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "batch", "lightsail")
+"""The order of the examples in the README. Further examples follow in the order of their names."""
+
+Template = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One deployed stack."""
+
+    stem: str
+    """The short name of the example, such as ecs_ec2."""
+    stack: str
+    """The name of the stack."""
+    status: str
+    """The status of the stack, such as CREATE_COMPLETE."""
+    changed_at: str
+    """The time of the last deployment."""
+    description: str
+    outputs: Mapping[str, str]
+    template: Template
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last deployment of the stack has ended without an error."""
+        return self.status.endswith("_COMPLETE") and "ROLLBACK" not in self.status
+
+    def resources(self, *kinds: str) -> dict[str, dict[str, Any]]:
+        """Return the template's resources of these CloudFormation types, by logical id."""
+        return {name: found for name, found in self.template["Resources"].items() if found["Type"] in kinds}
+
+
+def deployed_examples(account: Account) -> dict[str, Example]:
+    """Return the examples whose stacks are deployed, by stem. Raises the errors of boto3, and AccountError."""
+    cloudformation = account.client("cloudformation")
+    found = {example.stem: example for example in _read_examples(account, cloudformation)}
+    return {stem: found[stem] for stem in sorted(found, key=_position)}
+
+
+def _position(stem: str) -> tuple[int, str]:
+    return (ORDER.index(stem) if stem in ORDER else len(ORDER), stem)
+
+
+def _read_examples(account: Account, cloudformation: Any) -> Iterator[Example]:
+    for page in cloudformation.get_paginator("describe_stacks").paginate():
+        for stack in page["Stacks"]:
+            tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+            name = stack["StackName"]
+            is_shown = account.prefix is None or name.startswith(f"{account.prefix}-")
+            if tags.get(PROJECT_TAG[0]) == PROJECT_TAG[1] and "example" in tags and is_shown:
+                changed_at = str(stack.get("LastUpdatedTime") or stack["CreationTime"])
+                template = _template(cloudformation, stack["StackId"], changed_at)
+                yield Example(
+                    stem=tags["example"],
+                    stack=name,
+                    status=stack["StackStatus"],
+                    changed_at=changed_at,
+                    description=template.get("Description", ""),
+                    outputs={output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
+                    template=template,
+                )
+
+
+@lru_cache(maxsize=64)
+def _template(cloudformation: Any, stack_id: str, changed_at: str) -> Template:
+    # The template changes only with a deployment, so the time of the deployment is a part of the cache's key.
+    del changed_at
+    body = cloudformation.get_template(StackName=stack_id)["TemplateBody"]
+    return dict(json.loads(body) if isinstance(body, str) else body)

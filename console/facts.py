@@ -1,0 +1,59 @@
+"""What the console tells about every example: its costs, what runs locally, its files, and its links."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.examples import Example
+from localaws.behaviour import running_and_stored
+from tools.costs import idle, work
+from tools.costs.prices import UnpricedError, total
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTAINERS = {
+    "batch": ("containers/batch/batch/__main__.py",),
+    **dict.fromkeys(("ecr", "ecs_ec2", "fargate"), ("containers/web/web/page.py", "containers/web/Dockerfile")),
+}
+"""The main source files of the container images that an example runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Facts about a deployed example."""
+
+    running: Sequence[str]
+    """What runs in the local AWS."""
+    stored: Sequence[str]
+    """What the local AWS only stores."""
+    month: str
+    """The price of a month without use, such as `$0.10`. It is empty if a price is unknown."""
+    work: Sequence[tuple[str, str]]
+    """The prices of some work: name and price."""
+    files: Sequence[str]
+    """The main source files, as paths in the project."""
+
+
+def facts(example: Example) -> Facts:
+    """Return the facts about a deployed example, computed from its template."""
+    template = dict(example.template)
+    running, stored = running_and_stored(resource["Type"] for resource in template["Resources"].values())
+    try:
+        month = f"${total(idle.parts(template)):,.2f}"
+        units = [(unit.name, dollars(total(unit.parts))) for unit in work.units(example.stem, template)]
+    except UnpricedError:
+        month, units = "", []
+    return Facts(running=running, stored=stored, month=month, work=units, files=_files(example.stem))
+
+
+def dollars(amount: float) -> str:
+    """Return an amount in dollars. Amounts below one cent have four decimals."""
+    return f"${amount:,.2f}" if amount >= 0.01 else f"${amount:.4f}"  # noqa: PLR2004 - one cent
+
+
+def _files(stem: str) -> list[str]:
+    stacks = [
+        f"stacks/{stem}.py",
+        *(f"stacks/{found.name}" for found in sorted((ROOT / "stacks").glob(f"{stem}_*.py"))),
+    ]
+    code = [f"lambda_src/{stem}/handler.py", *CONTAINERS.get(stem, ())]
+    return [file for file in (*stacks, *code, f"local/{stem}.py") if (ROOT / file).is_file()]

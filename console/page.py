@@ -1,0 +1,66 @@
+"""The page of an example. Each module in console/pages adds what only one example has."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from starlette.routing import BaseRoute
+
+from console.account import Account
+from console.examples import Example
+
+if TYPE_CHECKING:
+    from console.app import Console
+
+Form = Mapping[str, str]
+"""The fields of a form that a person has sent."""
+
+
+class ActionError(ValueError):
+    """The person asked for something that is not possible. The message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that a button of the page does. Only the local AWS allows it."""
+
+    run: Callable[[Example, Form], str]
+    """Runs the action in a thread, and returns one sentence about the result. May raise ActionError."""
+
+
+class ExamplePage:
+    """The page of an example without a module in console/pages: what all examples have, and no more."""
+
+    template: ClassVar[str] = "example.html"
+    """The template of the page. It extends example.html."""
+
+    def __init__(self, console: "Console") -> None:
+        """`console` gives access to the account and to the templates."""
+        self.console = console
+
+    @property
+    def account(self) -> Account:
+        """The account with the deployed stack."""
+        return self.console.account
+
+    def values(self, example: Example) -> Mapping[str, Any]:
+        """Return values for the template that do not change while the page is open."""
+        del example
+        return {}
+
+    def live(self, example: Example) -> Mapping[str, str]:
+        """Return the HTML of the live parts, by name. Each is called again and again while a page is open."""
+        del example
+        return {}
+
+    def actions(self) -> Mapping[str, Action]:
+        """Return what the buttons of the page do, by the last part of the URL."""
+        return {}
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return further routes of the page. Their paths begin with `/examples/STEM/`."""
+        return []
+
+    def render(self, template: str, **values: Any) -> str:
+        """Return the HTML of a template, such as that of a live part."""
+        return self.console.render(template, **values)

@@ -1,0 +1,106 @@
+"""Start and stop the console, which shows the local deployment in a browser: its own process, in the background."""
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.project import ROOT
+from localaws.aws import LocalAws, LocalError
+from localaws.process_groups import delay_signals, end_process_group
+
+PORT = 4580
+"""The usual port of the console. If another process uses it, the console uses a free port."""
+START_SECONDS = 30
+"""The maximum time until the console answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleProcess:
+    """The console of a local AWS."""
+
+    aws: LocalAws
+
+    def start(self) -> str:
+        """Start the console, and end an older one, which may run older code. Return the address of the first page.
+
+        Raises LocalError if the console does not start.
+        """
+        port = self._last_state().get("port", PORT)  # open pages then find the new console
+        self.stop()
+        with self._log.open("wb") as log, self._state_file.open("w") as state, delay_signals():
+            fcntl.flock(state, fcntl.LOCK_EX)  # the console inherits the lock, and holds it until it ends
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "console", "--local", str(self.aws.folder)),
+                    *("--port", str(port), "--state", str(self._state_file)),
+                ],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in the terminal ends only the command that started the console
+                pass_fds=[state.fileno()],
+            )
+        return self._wait_until_it_answers(process)
+
+    def stop(self) -> None:
+        """End the console. Raises LocalError if it does not end."""
+        if self.is_alive():
+            pid = self._last_state().get("pid")
+            if pid and not end_process_group(pid):
+                raise LocalError(f"the console did not end. To end it, type: kill -9 {pid}")
+        self._state_file.unlink(missing_ok=True)
+
+    def is_alive(self) -> bool:
+        """Whether the process of the console has not ended."""
+        try:
+            with self._state_file.open() as state:
+                fcntl.flock(state, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> str:
+        deadline = time.monotonic() + START_SECONDS
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        while process.poll() is None and time.monotonic() < deadline:
+            if port := self._last_state().get("port"):
+                with contextlib.suppress(urllib.error.URLError, OSError):
+                    address = f"http://127.0.0.1:{port}/"
+                    opener.open(f"{address}static/icon.svg", timeout=2).close()
+                    return address
+            time.sleep(0.05)
+        end_process_group(process.pid, process)
+        tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+        raise LocalError(f"the console did not start. The last lines of {self._log}:\n{tail}")
+
+    def _last_state(self) -> dict[str, int]:
+        try:
+            return dict(json.loads(self._state_file.read_text()))
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+
+    @property
+    def _state_file(self) -> Path:
+        return self.aws.folder / "console.json"
+
+    @property
+    def _log(self) -> Path:
+        return self.aws.folder / "console.log"
+
+
+def can_open_browser() -> bool:
+    """Whether this process runs on a desktop, with a person who looks at the terminal."""
+    if not sys.stdout.isatty() or "CI" in os.environ or "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
