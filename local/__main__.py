@@ -23,6 +23,7 @@ from local.templates import selected_stacks
 from localaws.aws import PORT, Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from localaws.process_groups import STOP_SIGNALS
+from localaws.progress import shown_step
 from scripts.doctor.needs import stacks_of
 
 EXERCISES: Mapping[str, Exercise] = {
@@ -76,7 +77,7 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
     deployment = LocalDeployment(aws=aws, engine=engine, photo=photo, stack_names=stack_names)
     for stem, exercise in exercises.items():
         step(f"the {stem} example: {exercise.TITLE}")
-        with _explain_end_of_engine(aws, stem):
+        with shown_step(f"trying {stem}"), _explain_end_of_engine(aws, stem):
             exercise.exercise(deployment, outputs[stem])
     address = ConsoleProcess(aws).start()
     step(f"ready after {time.monotonic() - started:.0f} s. Open this page in a browser: {address}")

@@ -23,6 +23,7 @@ import boto3
 
 from local.project import ROOT
 from localaws.process_groups import end_process_group
+from localaws.progress import shown_step
 from scripts.manifests import show_manifests
 
 EXAMPLE_TAG = {"Key": "example", "Value": "batch"}
@@ -110,7 +111,7 @@ def main() -> int:
     stack = _stack_outputs()
     job = ArrayJob(client=_client, environment=os.environ, outputs=stack, keys=keys, children=children)
     print(f"==> job {job.id}: {keys}, {children} children")
-    with job.running_children() as processes:
+    with shown_step(f"{children} children work"), job.running_children() as processes:
         for process in processes:
             print(process.communicate()[0], end="")
     complete = show_manifests(_client("s3"), stack["OutputBucketName"], job.id, children)

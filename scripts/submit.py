@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
 
 from config import PROFILES
 from scripts.aws_errors import explain
@@ -67,15 +68,16 @@ def follow_job(batch: "BatchClient", job_id: str) -> bool:
     Raises botocore's errors.
     """
     printed = ""
-    while True:
-        for job in batch.describe_jobs(jobs=[job_id])["jobs"]:  # the list is empty until Batch has stored the job
-            progress = _progress(job)
-            if progress != printed:
-                print(f"    {time.strftime('%H:%M:%S')}  {progress}", flush=True)
-                printed = progress
-            if job["status"] in ("SUCCEEDED", "FAILED"):
-                return job["status"] == "SUCCEEDED"
-        time.sleep(POLL_SECONDS)
+    with Console().status("waiting for Batch"):  # in a terminal, this line moves. In a pipe or a file it is not there
+        while True:
+            for job in batch.describe_jobs(jobs=[job_id])["jobs"]:  # the list is empty until Batch has stored the job
+                progress = _progress(job)
+                if progress != printed:
+                    print(f"    {time.strftime('%H:%M:%S')}  {progress}", flush=True)
+                    printed = progress
+                if job["status"] in ("SUCCEEDED", "FAILED"):
+                    return job["status"] == "SUCCEEDED"
+            time.sleep(POLL_SECONDS)
 
 
 def print_failure_reasons(batch: "BatchClient", job_id: str, children: int) -> None:

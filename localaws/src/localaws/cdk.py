@@ -2,7 +2,6 @@
 
 import contextlib
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from localaws.aws import Engine, LocalAws, LocalError
 from localaws.environment import ACCOUNT, REGION
 from localaws.process_groups import delay_signals, end_process_group
+from localaws.progress import shown_step
 
 
 class Cdk:
@@ -56,8 +56,11 @@ class Cdk:
 
     def _run(self, *arguments: str, activity: str) -> None:
         started = time.monotonic()
-        self._show_progress(activity, "...")
-        with self._log.open("w") as log, contextlib.ExitStack() as stack:
+        with (
+            self._log.open("w") as log,
+            shown_step(activity, hidden=self._quiet) as step,
+            contextlib.ExitStack() as stack,
+        ):
             with delay_signals():
                 process = subprocess.Popen(
                     [str(self._command), *arguments],
@@ -76,21 +79,14 @@ class Cdk:
             engine_ended = self._end_with_the_engine(process)
             for line in process.stdout:
                 log.write(line)
-                self._show_progress(activity, line)
+                step.line(line)
             process.wait()
-        self._show_progress(activity, "")
         if engine_ended.is_set():
             raise LocalError(f"the local AWS ended while {activity}. Its log: {self._aws.log_file}")
         if process.returncode:
             raise LocalError(f"{activity} failed: cdk {' '.join(arguments)}\n{_tail(self._log)}")
         if not self._quiet:
             print(f"    {activity}: {time.monotonic() - started:.1f} s", flush=True)
-
-    def _show_progress(self, activity: str, line: str) -> None:
-        # A terminal shows the last line of the CLI's output. If the output goes into a file, show no progress.
-        if sys.stdout.isatty() and not self._quiet:
-            sys.stdout.write(f"\r\033[K    {activity}: {line.strip()[:90]}" if line else "\r\033[K")
-            sys.stdout.flush()
 
     def _end_with_the_engine(self, process: subprocess.Popen[str]) -> threading.Event:
         # If the engine ends, end the CLI as well, and set the returned event. Without the engine, the CLI would repeat

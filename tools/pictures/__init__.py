@@ -1,0 +1,1 @@
+"""Makes the pictures of README.md and docs/: screenshots of the console, and a recording of `make local`."""

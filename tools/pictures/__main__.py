@@ -1,0 +1,87 @@
+"""Make the pictures of the documents. `make docs` runs this after `make local`, if the machine has a Chromium."""
+
+import argparse
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+from local.project import FOLDER, ROOT
+from tools.pictures.recording import record, write_animation
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PICTURES = ROOT / "docs" / "pictures"
+WIDTH, MAX_HEIGHT = 1100, 900
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A screenshot of a page of the console."""
+
+    name: str
+    path: str
+    ready: str
+    """A CSS selector. The page is complete when it has this element."""
+
+
+SHOTS = (
+    Shot("start", "/", ".card:nth-child(8)"),
+    *(
+        Shot(stem, f"/examples/{stem}", "h1")
+        for stem in ("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "batch", "lightsail")
+    ),
+    Shot("events", "/events", "h1"),
+)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the Chromium of this machine, without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def write_screenshots(browser: Browser, address: str, folder: Path) -> None:
+    """Write each page of the console as two pictures: with light and with dark colours."""
+    for shot in SHOTS:
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport={"width": WIDTH, "height": MAX_HEIGHT}, color_scheme=scheme)
+            page.goto(f"{address}{shot.path}", wait_until="load")
+            page.locator(shot.ready).first.wait_for()
+            page.evaluate(
+                "Promise.all([...document.images].map(i => i.loading === 'lazy' ? 0 : i.decode().catch(() => 0)))"
+            )
+            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+            file = folder / f"{shot.name}-{scheme}.webp"
+            picture.save(file, quality=80, method=6)
+            print(f"    {file.relative_to(ROOT)}: {file.stat().st_size / 1000:.0f} kB", flush=True)
+            page.close()
+
+
+def main() -> None:
+    """Parse the command line, and make the pictures."""
+    parser = argparse.ArgumentParser(prog="python -m tools.pictures", description=__doc__)
+    parser.add_argument("--record", action="store_true", help="also record `make local`, which takes a minute")
+    arguments = parser.parse_args()
+    state = FOLDER / "console.json"
+    if CHROMIUM is None or not state.exists():
+        missing = "a local deployment (make local)" if CHROMIUM else "Chromium"
+        print(f"==> the pictures in docs/pictures stay as they are, because they need {missing}")
+        return
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with chromium() as browser:
+        if arguments.record:
+            write_animation(record(["make", "local", "OPEN=no"], ROOT), browser, PICTURES / "make-local.webp")
+        write_screenshots(browser, f"http://127.0.0.1:{json.loads(state.read_text())['port']}", PICTURES)
+
+
+if __name__ == "__main__":
+    main()
