@@ -5,9 +5,12 @@ http.client ends the check at status 102 and 103, at the 101st header, at a line
 http_stream_parser.cc, http_util.cc, http_response_headers.cc and http_chunked_decoder.cc:
 https://source.chromium.org/chromium/chromium/src/+/main:net/http/
 
-In three cases, this module is stricter than Chrome, because a working site does not send such an answer. Chrome shows
-an answer without a status line as a page. It reads a status line without a status as 200. Without TLS, it accepts
-headers that end early.
+This module is stricter than Chrome in these cases, because a working site does not send such an answer. Chrome shows an
+answer without a status line as a page. It reads a missing status as 200, and accepts a status of four digits. After
+101, it waits for another answer. Without TLS, it accepts headers that end early.
+
+This module is less strict in these cases. Chrome refuses different Content-Disposition headers, and a byte 0 in the
+headers. It also refuses a chunked page without the empty line at its end.
 """
 
 import re
@@ -29,7 +32,7 @@ _STATUS_LINE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _FOLD = re.compile(rb"\r?\n[ \t]+")
-# A space or a tab may follow the size: RFC 9112, section 7.1.1.
+# Spaces or tabs may come before an extension: RFC 9112, section 7.1.1. Chrome accepts spaces after each size.
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;.*)?\r?\n", re.DOTALL)
 
 
