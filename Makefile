@@ -44,7 +44,7 @@ DEPLOYED = --profile $(PROFILE) $(if $(PREFIX),--prefix $(PREFIX))
 help: ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-local: setup ## deploy every example into an AWS on this machine and show it at work (STACK=compute-thumbnail, PHOTO=yours.jpg)
+local: setup ## deploy every example into the local AWS on this machine, and try it (STACK=compute-thumbnail, PHOTO=yours.jpg)
 	@$(BIN)/python -m local up --photo "$$PHOTO" --stack="$(STACK)" --open $(OPEN)
 
 watch: setup ## after make local: deploy every file that you save into the AWS on this machine, within seconds
@@ -56,7 +56,7 @@ local-down: setup ## destroy the local deployment and stop the local AWS
 # The tests of forks change a copy of the project and deploy the copy. They run in CI, and with FORK_TESTS=always.
 # The tests of localaws/ run only if a hash has changed since they last passed: of the files in localaws/, the pinned
 # packages, Python and the container tool. .build/localaws-tested-HASH marks success. In CI they run always.
-test: setup ## run the tests, also those with the local deployment (in CI also those of forks, and of localaws/ without a change)
+test: setup ## run all tests that a change can affect, also those of the local deployment (CI runs all tests)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/pytest $(PARALLEL) $(if $(CI)$(FORK_TESTS),,-m "not fork")
 	@$(BIN)/python -m tools.localaws_tests $(if $(CI)$(LOCALAWS_TESTS),--always)
@@ -108,7 +108,7 @@ guard: setup .build/guard/.installed ## check the templates with AWS Control Tow
 lint: setup ## format and check the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
 
-snapshots: setup ## update the reviewed templates (MEANT="compute-api/Notes5BB3582F": even if this store is lost)
+snapshots: setup ## update the reviewed templates (MEANT="compute-api/Notes5BB3582F" allows a change that deletes this store)
 	@$(BIN)/pytest tests/stacks/test_snapshots.py --snapshot-update --meant "$(MEANT)"
 
 docs: setup ## write the costs and diagrams in README.md and docs/ from the templates and prices
@@ -128,7 +128,7 @@ clean: local-down ## remove everything that the set-up created
 
 # -- set-up: runs once, and again when its sources change
 
-setup: .venv/.installed .venv/bin/aws node_modules/.installed .build/.bundled ## set up only what the other commands need
+setup: .venv/.installed .venv/bin/aws node_modules/.installed .build/.bundled ## install what the other commands need
 
 .venv/.installed: requirements-dev.txt localaws/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

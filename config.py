@@ -1,7 +1,7 @@
 """The settings of a deployment. A fork edits this file. settings_checks.py rejects values that cannot be deployed.
 
 The option `-c` changes a setting for one command only: `make deploy CONTEXT="-c alarm_email=me@example.com"`.
-A value without text means None or (): `-c vpc=`.
+An empty value means None or (): `-c vpc=` sets vpc to None.
 """
 
 from collections.abc import Callable, Mapping

@@ -95,7 +95,7 @@ def down(aws: LocalAws) -> None:
         if engine is None:
             step("no local AWS is running, so nothing is left")
         elif aws.is_incomplete:
-            step("the last deployment was not completed. Only the memory of the engine contains it, so the engine ends")
+            step("the last deployment was not completed. Its resources exist only in the local AWS, and end with it")
         else:
             destroy(aws, engine)
     finally:
@@ -115,7 +115,7 @@ def destroy(aws: LocalAws, engine: Engine) -> None:
     cdk = Cdk(aws, engine)
     names = _stack_names(cdk).values()
     if protected := _protected_stacks(aws, engine) & {*names}:
-        step(f"retain_data protects {', '.join(sorted(protected))}. Only the engine contains the stacks, and it ends")
+        step(f"retain_data protects {', '.join(sorted(protected))} from deletion. All stacks end with the local AWS")
         return
     step("destroy with the CDK CLI")
     if names:

@@ -133,7 +133,7 @@ def _remove_nodes(source: str, nodes: list[ast.stmt]) -> str:
 # -- the tests, the lesson and the local AWS
 
 EDITED_FILES = ("local/__main__.py", "tests/conftest.py")
-"""Files of which the extracted project has only the parts of one example."""
+"""The extracted project has these files, but without the parts for the other examples."""
 
 
 def _text_for(stem: str, file: Path) -> str:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MAX_PRINTED = 10
-"""Maximum number of pictures, and of children, in the output. The manifests contain all of them."""
+"""The output names at most this number of pictures, and of children. The manifests contain all pictures."""
 OUTCOMES = ("made", "skipped", "rejected", "failed")
-"""The outcomes for a picture: its thumbnail was made, was not necessary (skipped), is impossible (rejected), or AWS
-or the program failed (failed)."""
+"""The outcomes for a picture. made: the job made a thumbnail. skipped: the picture needs no new thumbnail. rejected:
+the picture cannot get a thumbnail. failed: AWS or the program failed."""
 
 
 def show_manifests(s3: "S3Client", bucket: str, job_id: str, children: int) -> bool:

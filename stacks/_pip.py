@@ -1,8 +1,9 @@
-"""Runs pip with only those of the user's settings that concern the network: `python -m stacks._pip install …`.
+"""Runs pip without most of the user's settings: `python -m stacks._pip install …`.
 
 A user may have settings for pip, in environment variables (`PIP_USER=yes`) or in a file (`user = true` in pip.conf).
-Settings of the network, such as the index of a company, its proxy and its certificates, are needed here, too. Other
-settings change what pip installs, or where. For example, `user` and `prefix` install into another folder than .venv.
+This module keeps the settings of the network, such as the index of a company, its proxy and its certificates. It
+ignores all others, because they change what pip installs, or where. For example, `user` and `prefix` install into
+another folder than .venv.
 This module needs only Python's standard library, because it installs all other packages.
 """
 

@@ -106,11 +106,11 @@ def on_demand_table(  # noqa: PLR0913 - keyword arguments
 
 
 def dead_letter_queue(
-    scope: Construct, id_: str, *, removal: RemovalPolicy, of_another_queue: bool = False
+    scope: Construct, id_: str, *, removal: RemovalPolicy, source_is_queue: bool = False
 ) -> sqs.Queue:
     """Return a queue for events and jobs that failed in every attempt. A person reads and deletes the messages.
 
-    `of_another_queue` means that the messages come from another queue of the stack.
+    With `source_is_queue`, the messages come from another queue of the stack.
     """
     queue = sqs.Queue(
         scope,
@@ -121,6 +121,6 @@ def dead_letter_queue(
         removal_policy=removal,
     )
     set_policy_removal(queue, removal)
-    if not of_another_queue:  # cdk-nag recognizes only the dead-letter queue of another queue
+    if not source_is_queue:  # cdk-nag recognizes the dead-letter queue of another queue, and no other one
         acknowledge(queue, "AwsSolutions-SQS3", "This queue is a dead-letter queue itself.")
     return queue

@@ -94,7 +94,7 @@ class BatchStack(Stack):
         CfnOutput(self, "JobDefinitionArn", value=job.job_definition_arn)
         CfnOutput(self, "InputBucketName", value=pictures.bucket_name)
         CfnOutput(self, "OutputBucketName", value=thumbnails.bucket_name)
-        # The job computes the same folder, because each size of thumbnails has its own.
+        # Each size of thumbnails has a folder of its own. The job computes the same name.
         CfnOutput(self, "ThumbnailsFolder", value=f"thumbnails/{max_edge}/")
 
     def _submit_on_schedule(

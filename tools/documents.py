@@ -30,7 +30,7 @@ COMPARED: Mapping[str, Mapping[str, str]] = {
     "sandbox": {"watch_closely": "false", "container_insights": "false", "vpc": ""},
     "production": {"watch_closely": "true", "container_insights": "true", "vpc": ""},
 }
-"""Settings of each profile in the comparisons. A comparison tells what such a setting costs, so its value is fixed."""
+"""Settings of each profile in the comparisons. They are fixed, because a comparison shows the cost of a setting."""
 
 
 @cache
@@ -44,7 +44,10 @@ def printers(sandbox: str, production: str) -> tuple[Costs, Callable[[str], None
 
 
 def _compared_templates(profile: str, assembly: Path) -> Mapping[str, Template]:
-    """Return the templates for the comparisons. With the original values in config.py, they are in the assembly."""
+    """Return the templates for the comparisons.
+
+    If the profile has the values in COMPARED, these templates are already in the folder `assembly`.
+    """
     if from_context({"profile": profile, **COMPARED[profile]}) == from_context({"profile": profile}):
         return templates_in(assembly)
     with tempfile.TemporaryDirectory() as folder:

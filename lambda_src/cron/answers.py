@@ -1,12 +1,20 @@
 """Reads answers as browsers do. http.client is stricter, and would count working sites as down.
 
 http.client ends the check at status 102 and 103, at the 101st header, at a line of 64 KiB, and at a status line such as
-`http/1.1 200`. It loses all headers after a line without a colon. The comments name the rules of Chrome, in its files
-http_stream_parser.cc, http_util.cc, http_response_headers.cc and http_chunked_decoder.cc.
+`http/1.1 200`. It loses all headers after a line without a colon. This module follows the rules of Chrome, in its files
+http_stream_parser.cc, http_util.cc, http_response_headers.cc and http_chunked_decoder.cc:
+https://source.chromium.org/chromium/chromium/src/+/main:net/http/
+
+This module is stricter than Chrome in these cases, because a working site does not send such an answer. Chrome shows an
+answer without a status line as a page. It reads a missing status as 200, and accepts a status of four digits. After
+101, it waits for another answer. Without TLS, it accepts headers that end early.
+
+This module is less strict in these cases. Chrome refuses different Content-Disposition headers, and a byte 0 in the
+headers. It also refuses a chunked page without the empty line at its end.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from http.client import BadStatusLine, HTTPException, IncompleteRead
 from typing import BinaryIO, Self
 
@@ -16,10 +24,15 @@ Hints. A server that reports its progress with 102 every second still stays belo
 
 _SWITCHING_PROTOCOLS = 101
 _REDIRECTS = {301, 302, 303, 307, 308}
-_WITHOUT_BODY = {_SWITCHING_PROTOCOLS, 204, 304}
-# Chrome skips up to 4 bytes before the status line. The version and the reason phrase do not matter.
-_STATUS_LINE = re.compile(rb".{0,4}?HTTP(?:/[0-9]+(?:\.[0-9]+)?)?[ \t]+([0-9]{3})(?![0-9])", re.IGNORECASE | re.DOTALL)
+_WITHOUT_BODY = {_SWITCHING_PROTOCOLS, 204, 205, 304}
+_MAX_BYTES_BEFORE_STATUS = 4
+# The reason phrase does not matter. The version matters only for chunks.
+_STATUS_LINE = re.compile(
+    rb".{0,%d}?HTTP(?:/([0-9]+(?:\.[0-9]+)?))?[ \t]+([0-9]{3})(?![0-9])" % _MAX_BYTES_BEFORE_STATUS,
+    re.IGNORECASE | re.DOTALL,
+)
 _FOLD = re.compile(rb"\r?\n[ \t]+")
+# Spaces or tabs may come before an extension: RFC 9112, section 7.1.1. Chrome accepts spaces after each size.
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;.*)?\r?\n", re.DOTALL)
 
 
@@ -33,8 +46,10 @@ class Answer:
         """
         self._stream = stream
         for _ in range(MAX_INTERIM_ANSWERS + 1):
-            self.status = _read_status(stream)
+            version, self.status = _read_status_line(stream)
             self._head = _read_headers(stream)
+            # HTTP/1.0 has no chunks, so Chrome ignores the header Transfer-Encoding in such an answer.
+            self._may_be_chunked = version >= b"1.1"
             # All other statuses 1xx announce another answer (RFC 9110, section 15.2). Nobody asked for 101.
             if self.status // 100 != 1 or self.status == _SWITCHING_PROTOCOLS:
                 return
@@ -53,22 +68,25 @@ class Answer:
     def location(self) -> str | None:
         """Return the location of a redirect, or None if the answer is no redirect.
 
-        Raises http.client.HTTPException if several locations differ.
+        Raises http.client.HTTPException if several locations differ, even if the answer is no redirect.
         """
-        return _same_value("Location", self._values("Location")) if self.status in _REDIRECTS else None
+        location = _only_value("Location", self._values("Location"))
+        return location if self.status in _REDIRECTS else None
 
     def read_page(self, max_bytes: int) -> None:
         """Read the body up to this number of bytes.
 
-        Raises http.client.HTTPException if the body ends too early, or if it has several lengths.
+        Raises http.client.HTTPException if the body ends too early, has several lengths, or has a chunk with a wrong
+        size.
         """
+        is_chunked = self._may_be_chunked and "chunked" in map(str.lower, self._items("Transfer-Encoding"))
+        length = None if is_chunked else _only_value("Content-Length", self._items("Content-Length"))
         if self.status in _WITHOUT_BODY:
             return
-        if "chunked" in (item.strip().lower() for item in self._items("Transfer-Encoding")):
+        if is_chunked:
             self._read_chunks(max_bytes)
             return
-        length = _same_value("Content-Length", self._items("Content-Length"))
-        # If a length is not a number, browsers read until the server closes the connection.
+        # If a length is not a number, or a very large one, browsers read until the server closes the connection.
         known = length is not None and re.fullmatch("[0-9]{1,18}", length)
         expected = min(int(length), max_bytes) if length and known else None
         body = self._stream.read(max_bytes if expected is None else expected)
@@ -80,17 +98,19 @@ class Answer:
             line = self._stream.readline()
             size = _CHUNK_SIZE.fullmatch(line)
             if size is None:
-                raise IncompleteRead(line[:100])
+                raise _chunk_error(line)
             expected = min(int(size[1], 16), bytes_left)
             if expected == 0:  # the page is complete; its trailers do not matter
                 return
             chunk = self._stream.read(expected)
             bytes_left -= expected
-            if len(chunk) < expected or (bytes_left and self._stream.readline() not in (b"\r\n", b"\n")):
+            if len(chunk) < expected:
                 raise IncompleteRead(chunk)
+            if bytes_left and (line := self._stream.readline()) not in (b"\r\n", b"\n"):
+                raise _chunk_error(line)
 
     def _items(self, name: str) -> Iterator[str]:
-        return (item[0].strip() for value in self._values(name) for item in re.finditer("[^,]+", value))
+        return (item[0].strip() for value in self._values(name) for item in re.finditer("[^,]+|^$", value))
 
     def _values(self, name: str) -> Iterator[str]:
         # A server decides how many headers there are. So they are found one by one, and no list of all is made.
@@ -100,12 +120,15 @@ class Answer:
             yield match[1].rstrip(b" \t").decode("latin-1")
 
 
-def _read_status(stream: BinaryIO) -> int:
-    line = next((line for line in (stream.readline() for _ in range(3)) if line.strip()), b"")
-    status = _STATUS_LINE.match(line)
-    if status:
-        return int(status[1])
-    raise BadStatusLine(line[:100].decode("latin-1")) if line else IncompleteRead(line)
+def _read_status_line(stream: BinaryIO) -> tuple[bytes, int]:
+    """Return the version of HTTP, which may be empty, and the status."""
+    line = b""
+    while len(line) <= _MAX_BYTES_BEFORE_STATUS and (next_line := stream.readline()):
+        line += next_line
+    match = _STATUS_LINE.match(line)
+    if match:
+        return match[1] or b"", int(match[2])
+    raise BadStatusLine(line[:100].decode("latin-1")) if line.strip() else IncompleteRead(line)
 
 
 def _read_headers(stream: BinaryIO) -> bytes:
@@ -117,11 +140,16 @@ def _read_headers(stream: BinaryIO) -> bytes:
     return _FOLD.sub(b" ", head)  # a line that starts with a space continues the line before it
 
 
-def _same_value(name: str, values: Iterable[str]) -> str | None:
-    """Return the only value, or None if all are empty. Browsers also refuse answers with several values."""
-    found = None
-    for value in values:
-        if value and found not in (None, value):
-            raise HTTPException(f"several different {name} headers")
-        found = value or found
-    return found
+def _chunk_error(line: bytes) -> HTTPException:
+    """Return the error for a wrong line before or after a chunk. The line has no end if the connection was closed."""
+    if not line.endswith(b"\n"):
+        return IncompleteRead(line[:100])
+    return HTTPException("a chunk has a wrong size")
+
+
+def _only_value(name: str, values: Iterator[str]) -> str | None:
+    """Return the only value, or None if it is missing or empty. Chrome also refuses answers with different values."""
+    first = next(values, None)
+    if any(value != first for value in values):
+        raise HTTPException(f"several different {name} headers")
+    return first or None

@@ -85,7 +85,7 @@ class Registry:
                 last_error = error
             else:
                 return
-        raise CopyError(f"layer {digest} of {source} cannot be downloaded: {last_error}; deploy again")
+        raise CopyError(f"layer {digest} of {source} cannot be downloaded: {last_error}; deploy again") from last_error
 
     def _copy_layer_once(self, source: str, target: str, digest: str) -> None:
         upload = self._ecr.initiate_layer_upload(repositoryName=target)

@@ -90,7 +90,9 @@ def _stack_results(account: Account, deployed: "StackTypeDef", profile: str, arc
     elif status.endswith("_IN_PROGRESS"):
         yield Result(State.FAILS, name, f"is changing now ({status})", "wait until it ends")
     else:
-        yield Result(State.FAILS, name, f"is in the status {status}, which cannot be updated", _recover(name, profile))
+        yield Result(
+            State.FAILS, name, f"is in the status {status}, which cannot be updated", _recover_command(name, profile)
+        )
 
 
 def _failed_creation(account: Account, name: str, status: str, profile: str) -> Result:
@@ -102,11 +104,11 @@ def _failed_creation(account: Account, name: str, status: str, profile: str) -> 
         )
     if is_protected:
         text = f"has failed before ({status}), and is protected, so the deployment cannot delete it"
-        return Result(State.FAILS, name, text, _recover(name, profile))
+        return Result(State.FAILS, name, text, _recover_command(name, profile))
     return Result(State.FINE, name, f"has failed before ({status}); the deployment deletes it first")
 
 
-def _recover(name: str, profile: str) -> str:
+def _recover_command(name: str, profile: str) -> str:
     return f"make recover STACK={name} PROFILE={profile}"
 
 
@@ -143,12 +145,12 @@ def _zones(account: Account, stacks: Sequence[Stack]) -> Iterator[Result]:
         return
     zones = sorted({zone for stack in stacks for zone in stack.zones}) or account.zones()[:ZONES]
     for kind in kinds:
-        missing = [zone for zone in zones if zone not in account.zones_with(kind)]
-        if missing:
+        zones_without = [zone for zone in zones if zone not in account.zones_with(kind)]
+        if zones_without:
             remedy = "set availability_zones or architecture in config.py, or use another region"
-            yield Result(State.FAILS, "zones", f"{', '.join(missing)} does not offer {kind}", remedy)
+            yield Result(State.FAILS, "zones", f"{kind} is not available in {' and '.join(zones_without)}", remedy)
         else:
-            yield Result(State.FINE, "zones", f"{' and '.join(zones)} offer {kind}")
+            yield Result(State.FINE, "zones", f"{kind} is available in {' and '.join(zones)}")
 
 
 def _service_roles(account: Account, stacks: Sequence[Stack]) -> Iterator[Result]:

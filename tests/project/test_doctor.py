@@ -136,8 +136,22 @@ def test_a_new_account_needs_the_bootstrap(account: Callable[..., Account]) -> N
     assert results["VPCs"].text == "3 needed, 1 of 5 in use"
     assert results["internet gateways"].state is State.FINE
     assert results["on-demand vCPUs"].text == "4 needed, 0 of 5 in use"
-    assert results["zones"].text == "eu-west-1a and eu-west-1b offer t4g.micro"
+    assert results["zones"].text == "t4g.micro is available in eu-west-1a and eu-west-1b"
     assert [subject for subject, result in results.items() if result.state is State.FAILS] == ["CDK bootstrap"]
+
+
+@pytest.mark.parametrize(
+    ("zones", "text"),
+    [
+        ("a", "t4g.micro is not available in eu-west-1b"),
+        ("", "t4g.micro is not available in eu-west-1a and eu-west-1b"),
+    ],
+)
+def test_a_zone_without_the_instance_type_fails(account: Callable[..., Account], zones: str, text: str) -> None:
+    offerings = {"InstanceTypeOfferings": [{"Location": f"eu-west-1{zone}"} for zone in zones]}
+    result = check(account(ec2__DescribeInstanceTypeOfferings=offerings), "sandbox", "ecs_ec2")["zones"]
+    assert (result.state, result.text) == (State.FAILS, text)
+    assert "availability_zones" in result.remedy
 
 
 @pytest.mark.usefixtures("container_tool")

@@ -51,7 +51,7 @@ BUNDLES: Mapping[str, Bundle] = {
     "thumbnail": Bundle(
         from_wheels=POWERTOOLS
         | {"PIL", "pillow.libs"}
-        | {"pillow_heif", "pillow_heif.libs", "_pillow_heif.cpython-314-aarch64-linux-gnu.so"},
+        | {"pillow_heif", "pillow_heif.libs", f"_pillow_heif.{PYTHON_OF_LAMBDA}.so"},
         compiled=("PIL", "pillow.libs", "wrapt"),  # the handler imports pillow_heif later, only for a HEIC
         environment=dict.fromkeys(
             ("THUMBNAILS_BUCKET", "METADATA_TABLE", "MAX_EDGE", "MAX_BYTES", "MAX_PIXELS", "MAX_DECODING_BYTES"), "1"

@@ -154,9 +154,11 @@ class Layout:
     @property
     def palette(self) -> list[bytes]:
         """The red, the green and the blue values of a palette, with 8 bits each."""
+        if self.bits > _MAX_PALETTE_BITS:
+            raise ValueError(f"a palette for {self.bits} bits")
         size = 2**self.bits
         values = integers(self.directory, self.order, tags.COLOR_MAP)
-        if self.bits > _MAX_PALETTE_BITS or len(values) < 3 * size:
+        if len(values) < 3 * size:
             raise ValueError("the palette is incomplete")
         # Some programs write values of 8 bits in place of 16, and other programs accept them.
         shift = 0 if max(values) <= _MAX_BYTE else 8

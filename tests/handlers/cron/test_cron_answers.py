@@ -19,6 +19,7 @@ from tests.handlers.cron.sites import OK, Behaviour, hang, in_sequence, send
 NOT_HTTP = "it does not answer in HTTP: "
 ENDED_EARLY = "it closes the connection before the end of its answer"
 TOO_MANY_BYTES = f"it sends more than {MAX_BYTES:,} bytes, but not the first part of its page"
+WRONG_SIZE = f"{NOT_HTTP}HTTPException('a chunk has a wrong size')"
 START = b"HTTP/1.1 200 OK\r\n"
 LENGTH = b"Content-Length: 2\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -45,6 +46,7 @@ ANSWERS = {
     "two-spaces-before-the-status": b"HTTP/1.1  200 OK\r\n" + LENGTH + b"\r\nok",
     "empty-lines-before-the-status": b"\r\n\r\n" + OK,
     "bytes-before-the-status": b"\xef\xbb\xbf" + OK,
+    "lines-before-the-status": b"x\r\n\n" + OK,
     "line-feeds": b"HTTP/1.1 200 OK\nA: b\nContent-Length: 2\n\nok",
     "folded-header": START + b"A: b\r\n  Content-Length: 9\r\n\tc\r\n" + LENGTH + b"\r\nok",
     "folded-length": START + b"Content-Length:\r\n 2\r\n\r\nok",
@@ -62,6 +64,7 @@ ANSWERS = {
     "chunked-with-lengths": START + CHUNKED + LENGTH + LENGTH_9 + b"\r\n" + CHUNKS,
     "identity": START + b"Transfer-Encoding: identity\r\n" + LENGTH + b"\r\nok",
     "chunk-extensions": START + CHUNKED + b'\r\n2;a=b;c="d"\r\nok\r\n0;last\r\n\r\n',
+    "no-chunks-in-http-1.0": b"HTTP/1.0 200 OK\r\n" + CHUNKED + LENGTH + b"\r\nok",
     "chunk-sizes": START + CHUNKED + b"\r\n0002 \r\nok\r\nA\r\n0123456789\r\n000\r\n\r\n",
     "chunks-with-line-feeds": b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n" + CHUNKS.replace(b"\r", b""),
     "trailers": START + CHUNKED + b"Trailer: A\r\n\r\n2\r\nok\r\n0\r\nA: b\r\n\r\n",
@@ -71,6 +74,7 @@ ANSWERS = {
     + gzip.compress(b""),
     "204-with-a-length": b"HTTP/1.1 204 No Content\r\n" + LENGTH_9 + b"\r\n",
     "204-with-a-body": b"HTTP/1.1 204 No Content\r\n" + LENGTH + b"\r\nok",
+    "205-with-a-length": b"HTTP/1.1 205 Reset Content\r\n" + LENGTH_9 + b"\r\n",
     "205-with-a-body": b"HTTP/1.1 205 Reset Content\r\n" + LENGTH + b"\r\nok",
     "keep-alive": START + b"Connection: keep-alive\r\nKeep-Alive: timeout=5\r\n" + LENGTH + b"\r\nok",
     "refresh-and-location": START + b"Refresh: 0; url=/x\r\nLocation: /x\r\n" + LENGTH + b"\r\nok",
@@ -123,19 +127,42 @@ def test_an_answer_without_a_valid_length_lasts_until_the_connection_closes(serv
             id="different-lengths",
         ),
         pytest.param(
+            START + LENGTH + b"Content-Length:\r\n\r\nok",
+            f"{NOT_HTTP}HTTPException('several different Content-Length headers')",
+            id="length-and-empty-length",
+        ),
+        pytest.param(
+            b"HTTP/1.1 204 No Content\r\n" + LENGTH + LENGTH_9 + b"\r\n",
+            f"{NOT_HTTP}HTTPException('several different Content-Length headers')",
+            id="different-lengths-without-a-body",
+        ),
+        pytest.param(
             b"HTTP/1.1 302 Found\r\nLocation: /a\r\nLocation: /b\r\n\r\n",
             f"{NOT_HTTP}HTTPException('several different Location headers')",
             id="different-locations",
+        ),
+        pytest.param(
+            b"HTTP/1.1 302 Found\r\nLocation: /a\r\nLocation:\r\n\r\n",
+            f"{NOT_HTTP}HTTPException('several different Location headers')",
+            id="location-and-empty-location",
+        ),
+        pytest.param(
+            START + b"Location: /a\r\nLocation: /b\r\n" + LENGTH + b"\r\nok",
+            f"{NOT_HTTP}HTTPException('several different Location headers')",
+            id="different-locations-without-a-redirect",
         ),
         pytest.param(b"HTTP/1.1 302 Found\r\nLocation: \r\n\r\n", "it answers 302 Found", id="empty-location"),
         pytest.param(START + CHUNKED + b"\r\n9\r\nhalf", ENDED_EARLY, id="half-a-chunk"),
         pytest.param(START + CHUNKED + b"\r\nfffff\r\nhalf", ENDED_EARLY, id="half-a-large-chunk"),
         pytest.param(START + CHUNKED + b"\r\n2\r\nok\r\n", ENDED_EARLY, id="no-last-chunk"),
-        pytest.param(START + CHUNKED + b"\r\n1\r\nok\r\n0\r\n\r\n", ENDED_EARLY, id="wrong-chunk-size"),
-        pytest.param(START + CHUNKED + b"\r\n-2\r\nok\r\n0\r\n\r\n", ENDED_EARLY, id="negative-chunk-size"),
+        pytest.param(START + CHUNKED + b"\r\n2", ENDED_EARLY, id="half-a-chunk-size"),
+        pytest.param(START + CHUNKED + b"\r\n2\r\nok", ENDED_EARLY, id="no-line-end-after-a-chunk"),
+        pytest.param(START + CHUNKED + b"\r\n1\r\nok\r\n0\r\n\r\n", WRONG_SIZE, id="wrong-chunk-size"),
+        pytest.param(START + CHUNKED + b"\r\n-2\r\nok\r\n0\r\n\r\n", WRONG_SIZE, id="negative-chunk-size"),
+        pytest.param(START + CHUNKED + b"\r\n\r\n", WRONG_SIZE, id="no-chunk-size"),
     ],
 )
-def test_a_site_whose_answer_browsers_refuse_is_down(serve: Serve, answer: bytes, error: str) -> None:
+def test_a_site_with_a_wrong_answer_is_down(serve: Serve, answer: bytes, error: str) -> None:
     result = check_in_time(serve(send(answer)).url)
     assert result.error is not None
     assert result.error.startswith(error)

@@ -77,7 +77,7 @@ def test_a_location_leads_to_the_same_url_as_in_a_browser(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_equal_locations_are_one_location(serve: Serve, status: int) -> None:
-    lines = f"HTTP/1.1 {status} Moved\r\nLocation: /x\r\nlocation:\r\nLOCATION: /x \r\n\r\n"
+    lines = f"HTTP/1.1 {status} Moved\r\nLocation: /x\r\nlocation:/x\r\nLOCATION: /x \r\n\r\n"
     site = serve(one_per_connection(send(lines.encode()), send(OK)))
     assert check_in_time(site.url).error is None
     assert site.requests[1].startswith(b"GET /x HTTP/1.1\r\n")

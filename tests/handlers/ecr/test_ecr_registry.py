@@ -228,8 +228,9 @@ def test_a_layer_is_copied_again_when_its_download_breaks_off(
 def test_the_error_says_that_a_layer_cannot_be_downloaded(ecr: Ecr, copy_with_faults: Callable[..., None]) -> None:
     source, target = ecr.repositories.values()
     source.add_image(b"a" * PART_SIZE, tag="v1")
-    with pytest.raises(CopyError, match=r"layer sha256:.* of source cannot be downloaded: .*; deploy again"):
+    with pytest.raises(CopyError, match=r"layer sha256:.* of source cannot be downloaded: .*; deploy again") as raised:
         copy_with_faults(*["cut off"] * LAYER_ATTEMPTS)
+    assert isinstance(raised.value.__cause__, urllib3.exceptions.HTTPError)
     assert target.tags == {}
 
 
