@@ -1,6 +1,5 @@
 """Shows the thumbnail example at work: it uploads a photo and waits for the thumbnail and the item of the photo."""
 
-import shlex
 import time
 from typing import Any
 
@@ -36,15 +35,14 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
         print(f"    open its thumbnail: {thumbnail}")
 
 
-def suggestions(deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
+def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:
     """Return shell commands that the person may try next."""
     uploads, thumbnails = outputs["UploadsBucketName"], outputs["ThumbnailsBucketName"]
-    photo = shlex.quote(f"s3://{uploads}/photos/{deployment.photo.name}")
     return [
         f"aws s3 cp your-photo.jpg s3://{uploads}/",
         f"aws dynamodb scan --table-name {outputs['MetadataTableName']}",
         f"aws s3 ls --recursive s3://{thumbnails}/",
-        f"aws s3 rm {photo}   # also deletes its thumbnail and its item",
+        f"aws s3 rm s3://{uploads}/your-photo.jpg   # also deletes its thumbnail and its item",
     ]
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Page
 
 from localaws.aws import LocalAws
@@ -12,6 +13,13 @@ from tests.support.deployment import Deployment
 
 OpenPage = Callable[..., Page]
 """Opens a path of the console in a new tab: `open_page("/examples/cron", width=400, dark=True)`."""
+
+
+def session_without_proxy() -> requests.Session:
+    """Return a session that ignores a proxy in the environment, because a proxy cannot reach this machine."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
 
 
 @pytest.fixture(scope="session")
