@@ -153,6 +153,7 @@ node_modules/.installed: package-lock.json .venv/.installed
 
 .build/.bundled: $(wildcard lambda_src/*/requirements.txt) stacks/_bundling.py .venv/.installed
 	@echo "==> the packages of the functions, for Lambda's platform, into .build (once)"
+	@mkdir -p $(@D) # an extracted example may have no function
 	@$(BIN)/python -m stacks._bundling || { echo "set-up failed: see pip's message above"; exit 1; }
 	@touch $@
 

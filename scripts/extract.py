@@ -1,8 +1,9 @@
 """Copy one example into a project of its own: `python3 -m scripts.extract fargate ../my-project`.
 
 The new folder contains an app.py with only that stack, the modules that app.py imports, and the code that the stack
-deploys. It also contains the example's tests and lesson, the local AWS, a README.md and a Makefile. In the new folder,
-`make synth` writes the same template as in this project. This script needs only Python's standard library.
+deploys. It also contains the example's tests and lesson, the local AWS, a README.md, a Makefile, and the programs that
+the Makefile runs. In the new folder, `make synth` writes the same template as in this project. This script needs only
+Python's standard library.
 """
 
 import argparse
@@ -29,7 +30,12 @@ LOCAL_FOLDERS = ("containers/web", "localaws/src")
 """Folders that `make local` needs: the local AWS, and the program that it runs in place of a container image."""
 DEVELOPMENT_FILES = ("localaws/README.md", "localaws/pyproject.toml", "pyproject.toml", "requirements-dev.txt")
 EXTRACTED = Path("scripts/extracted")
-"""The README.md and the Makefile of an extracted project. `{{stem}}` and `{{name}}` are the names of the example."""
+"""The README.md and the Makefile of an extracted project. `{{stem}}` and `{{name}}` are the names of the example.
+
+`{{commands}}` are the commands that only this example has, from the folder `commands`. `{{set-up}}` is the last part of
+this project's Makefile: the rules that install the packages.
+"""
+SET_UP_RULES = ("setup", ".venv/.installed", ".venv/bin/aws", "node_modules/.installed", ".build/.bundled")
 
 
 class ExtractionError(ValueError):
@@ -74,8 +80,11 @@ def files_of(stem: str) -> list[Path]:
 
 def development_files_of(stem: str) -> list[Path]:
     """Return the files for the tests, for the lesson and for `make local`, as paths relative to the project."""
-    files = {Path(name) for name in (*DEVELOPMENT_FILES, *LOCAL_FILES, f"docs/{stem}.md")}
+    files = {Path(name) for name in (*DEVELOPMENT_FILES, *LOCAL_FILES)}
     files.update(Path(name.format(stem=stem)) for name in TEST_FILES)
+    files.update(_programs_of(_makefile(stem)))
+    if (ROOT / _lesson(stem)).is_file():
+        files.add(_lesson(stem))
     for folder in (*TEST_FOLDERS, *LOCAL_FOLDERS):
         files.update(_files_in_folder(ROOT / folder.format(stem=stem)))
     for module in sorted(file for file in files if file.suffix == ".py"):
@@ -96,11 +105,13 @@ def extract(stem: str, target: Path) -> list[Path]:
     for file in files:
         (target / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, target / file)
-    texts = {file: _text_for(stem, file) for file in map(Path, ("app.py", *EDITED_FILES, f"docs/{stem}.md"))}
-    texts |= {Path(file.stem): _filled(file, stem) for file in sorted((ROOT / EXTRACTED).iterdir())}
+    lesson = _lesson(stem)
+    texts = {file: _text_for(stem, file) for file in map(Path, ("app.py", *EDITED_FILES))}
+    texts |= {Path("Makefile"): _makefile(stem), Path("README.md"): _readme(stem, has_lesson=lesson in files)}
     for file, text in texts.items():
         (target / file).write_text(text, encoding="utf-8")
-    _remove_broken_links(target / "docs" / f"{stem}.md")
+    if lesson in files:
+        _adapt_lesson(target / lesson)
     return sorted({*texts, *files})
 
 
@@ -145,7 +156,6 @@ def _text_for(stem: str, file: Path) -> str:
         text = re.sub(
             r"^from local import (\(.*?\)|.*?)$", f"from local import {stem}", text, flags=re.DOTALL | re.MULTILINE
         )
-        text = re.sub(r'^    print\("    make watch .*\n', "", text, flags=re.MULTILINE)
         return re.sub(
             r"(EXERCISES: .*? = \{\n).*?\n\}", rf'\1    "{stem}": {stem},\n}}', text, count=1, flags=re.DOTALL
         )
@@ -154,13 +164,49 @@ def _text_for(stem: str, file: Path) -> str:
     return text
 
 
+def _lesson(stem: str) -> Path:
+    return Path("docs") / f"{stem}.md"
+
+
 def _filled(file: Path, stem: str) -> str:
     text = file.read_text(encoding="utf-8")
     return text.replace("{{stem}}", stem).replace("{{name}}", stem.replace("_", "-"))
 
 
-def _remove_broken_links(document: Path) -> None:
-    """Replace each link to a file that the new folder does not have by the text of the link."""
+def _readme(stem: str, *, has_lesson: bool) -> str:
+    text = _filled(ROOT / EXTRACTED / "README.md.txt", stem)
+    return text if has_lesson else re.sub(r"^\[The lesson\].*\n\n|^    docs/ .*\n", "", text, flags=re.MULTILINE)
+
+
+def _makefile(stem: str) -> str:
+    commands = ROOT / EXTRACTED / "commands" / f"{stem}.txt"
+    text = _filled(ROOT / EXTRACTED / "Makefile.txt", stem)
+    text = text.replace("{{commands}}", _filled(commands, stem) if commands.is_file() else "")
+    return text.replace("{{set-up}}\n", "\n\n".join(map(_rule, SET_UP_RULES)) + "\n")
+
+
+def _rule(target: str) -> str:
+    """Return a rule of this project's Makefile: the line with the target, and the commands below this line."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    rule = re.search(rf"^{re.escape(target)}:.*(\n\t.*)*", makefile, re.MULTILINE)
+    if not rule:
+        raise ExtractionError(f"the Makefile of this project has no rule for {target}, which every copy needs.")
+    return rule[0]
+
+
+def _programs_of(makefile: str) -> Iterator[Path]:
+    """Yield the programs of this project that a Makefile runs: modules, and files in the folder tools."""
+    for module in re.findall(r"/python -m ([\w.]+)", makefile):
+        path = Path(*module.split("."))
+        yield from (file for file in (path.with_suffix(".py"), path / "__main__.py") if (ROOT / file).is_file())
+    yield from map(Path, re.findall(r"\btools/[\w./]+\b", makefile))
+
+
+def _adapt_lesson(document: Path) -> None:
+    """Remove what the new folder does not have: the program that writes tables and diagrams, and the other documents.
+
+    A link to a missing file becomes the text of the link.
+    """
 
     def keep_if_it_exists(match: re.Match[str]) -> str:
         text, target = match[1], match[2].partition("#")[0]
@@ -168,6 +214,8 @@ def _remove_broken_links(document: Path) -> None:
         return match[0] if exists else text
 
     text = document.read_text(encoding="utf-8")
+    text = re.sub(r"^(%%|<!--) \[\[\[(cog .*|end)\]\]\].*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"`make docs` computes the tables? from the templates\.\s", "", text)
     document.write_text(re.sub(r"\[([^]]*)\]\(([^)\s]+)\)", keep_if_it_exists, text), encoding="utf-8")
 
 

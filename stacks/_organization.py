@@ -20,7 +20,10 @@ from aws_cdk import aws_s3 as s3
 MIN_RETENTION = logs.RetentionDays.ONE_YEAR
 """The shortest time for which a log group may keep its events."""
 VERSION_DAYS = 30
-"""Days after which S3 deletes an overwritten object. Only buckets that had no versions before have this rule."""
+"""Days after which S3 deletes an overwritten or deleted object. Only buckets that had no versions before get this rule.
+
+The rule also removes delete markers. S3 writes such a marker when somebody deletes an object, and keeps it otherwise.
+"""
 KEY_WAITS = Duration.days(7)
 """The shortest time between the deletion of a stack and the deletion of its key. A waiting key costs nothing."""
 
@@ -91,8 +94,10 @@ def _change_bucket(stack: Stack, bucket: Any) -> None:
         )
     if bucket.versioning_configuration is None:
         bucket.versioning_configuration = s3.CfnBucket.VersioningConfigurationProperty(status="Enabled")
-        bucket.add_property_override(
-            "LifecycleConfiguration.Rules.0.NoncurrentVersionExpiration", {"NoncurrentDays": VERSION_DAYS}
+        # This is a rule of its own. AWS refuses a rule that removes delete markers and also deletes objects by age.
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-s3-bucket-rule.html
+        cast("s3.Bucket", bucket.node.scope).add_lifecycle_rule(
+            noncurrent_version_expiration=Duration.days(VERSION_DAYS), expired_object_delete_marker=True
         )
     if bucket.node.scope.node.try_find_child("Notifications") is None:
         # CDK's custom resource would overwrite this property of a bucket that starts a function. The events are free.

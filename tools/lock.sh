@@ -1,6 +1,7 @@
 #!/bin/sh
 # Compiles every lock: a requirements file with the exact versions of all packages. `make lock` keeps the versions in the
 # locks if possible. `make upgrade` calls this script with --upgrade, which writes the newest versions into the locks.
+# An extracted example has only some of these locks.
 set -eu
 upgrade_option=${1-}
 
@@ -8,20 +9,21 @@ compile() { uv pip compile --quiet --no-header --annotation-style line ${upgrade
 
 compile pyproject.toml --group dev --universal --python-version 3.11 --output-file requirements-dev.txt
 compile pyproject.toml --constraints requirements-dev.txt --universal --python-version 3.11 --output-file requirements.txt
-compile pyproject.toml --group bench --constraints requirements-dev.txt --universal --python-version 3.11 \
-    --output-file requirements-bench.txt
+[ ! -e requirements-bench.txt ] || compile pyproject.toml --group bench --constraints requirements-dev.txt --universal \
+    --python-version 3.11 --output-file requirements-bench.txt
 
 # checkov has a lock of its own, because it needs older versions of boto3 and other packages.
-compile --group checkov --universal --python-version 3.11 --output-file requirements-checkov.txt
+[ ! -e requirements-checkov.txt ] || compile --group checkov --universal --python-version 3.11 \
+    --output-file requirements-checkov.txt
 
 # This lock has no dependencies, because only the files in the package are used. It contains a program, so pip checks the
 # hash.
-compile --group guard --no-deps --generate-hashes --only-binary :all: --universal --python-version 3.11 \
-    --output-file requirements-guard.txt
+[ ! -e requirements-guard.txt ] || compile --group guard --no-deps --generate-hashes --only-binary :all: --universal \
+    --python-version 3.11 --output-file requirements-guard.txt
 
 # These locks leave out botocore and its dependencies, because Lambda's Python runtime contains them.
 for package in lambda_src/*/requirements.in; do
-    compile "$package" --generate-hashes --only-binary :all: \
+    [ ! -e "$package" ] || compile "$package" --generate-hashes --only-binary :all: \
         --python-version 3.14 --python-platform aarch64-manylinux_2_28 \
         --no-emit-package botocore --no-emit-package jmespath --no-emit-package python-dateutil \
         --no-emit-package six --no-emit-package urllib3 \
@@ -33,5 +35,5 @@ done
 compile containers/web/requirements.in --generate-hashes --only-binary :all: --universal --python-version 3.11 \
     --no-emit-package colorama --output-file containers/web/requirements.txt
 
-compile containers/batch/requirements.in --constraints requirements-dev.txt --generate-hashes --only-binary :all: \
-    --universal --python-version 3.11 --output-file containers/batch/requirements.txt
+[ ! -e containers/batch ] || compile containers/batch/requirements.in --constraints requirements-dev.txt \
+    --generate-hashes --only-binary :all: --universal --python-version 3.11 --output-file containers/batch/requirements.txt

@@ -25,7 +25,8 @@ Only you can make these decisions. A test fails for each of them until you have 
 2. tools/costs/work.py: write what some work of the example costs, and run `make docs`.
 3. docs/{stem}.md: write the section "{heading}".
 
-Then put your own code into lambda_src/{stem}/handler.py, and run `make test`."""
+`make local` shows the example at work on this machine. While `make watch` runs, put your own code into
+lambda_src/{stem}/handler.py. Then run `make test`."""
 DECISIONS_WITHOUT_LESSON = DECISIONS.replace('3. docs/{stem}.md: write the section "{heading}".\n', "")
 
 

@@ -16,6 +16,7 @@ FILES = {
     "local.py.txt": "local/{stem}.py",
     "test_stack.py.txt": "tests/stacks/test_{stem}.py",
     "test_handler.py.txt": "tests/handlers/{stem}/test_{stem}_handler.py",
+    "smoke.py.txt": "tests/smoke/test_{stem}.py",
 }
 """The files of the skeleton, and their places in the project. The lesson and the requirements are separate."""
 LOCKED_PACKAGES = "lambda_src/ecr"
@@ -24,6 +25,8 @@ ROLE_AND_LOGS = "Role1ABCC5F0 {action} ${{Logs6819BB44}}"
 """A role of `python_function`, and its log group. Their logical ids are the same in every stack."""
 LOG_ACTIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
 """Actions that Lambda uses for every function, also in the local AWS."""
+OUTPUT_OF_WATCH_IT = ("""\'"message":"processed"\'""", r'r"-DeadLettersVisible\S+\tINSUFFICIENT_DATA"')
+"""Regular expressions, as Python code, for lines that the commands in the lesson's section `Watch it` print."""
 LINE_LENGTH = 120
 """Maximum length of a line, as in pyproject.toml."""
 MAX_LENGTH = 30
@@ -54,6 +57,8 @@ def write_skeleton(stem: str, root: Path = ROOT) -> Written:
     lesson, empty_sections = _lesson(stem, _headings(root))
     if lesson:
         files[f"docs/{stem}.md"] = lesson
+        test = "tests/local/test_lessons.py"
+        files[test] = _register_lesson_output((root / test).read_text(encoding="utf-8"), stem, lesson)
     files |= _registrations(stem, root)
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -174,3 +179,14 @@ def _register_permissions(text: str, stem: str) -> str:
     header, *permissions = text.splitlines()
     new = [f"{stem} {ROLE_AND_LOGS.format(action=action)}" for action in LOG_ACTIONS]
     return "\n".join([header, *sorted([*permissions, *new])]) + "\n"
+
+
+def _register_lesson_output(text: str, stem: str, lesson: str) -> str:
+    """Return the test of the lessons, with the lines that the commands in the new lesson's section `Watch it` print."""
+    patterns = ", ".join(OUTPUT_OF_WATCH_IT) if "\n## Watch it\n" in lesson else ""
+    dictionary = re.search(r"^OUTPUT_OF_WATCH_IT: .*?\n(?=\})", text, re.DOTALL | re.MULTILINE)
+    if not dictionary:
+        raise SkeletonError(
+            "tests/local/test_lessons.py has no dictionary OUTPUT_OF_WATCH_IT, so the lesson cannot be added there."
+        )
+    return text.replace(dictionary[0], f'{dictionary[0]}    "{stem}": [{patterns}],\n')

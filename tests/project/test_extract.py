@@ -1,10 +1,11 @@
 """These tests check `scripts.extract`, which copies one example into a new project with the same templates."""
 
+import ast
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.docs.test_links import broken_links
 from tests.support.apps import EVERY_STACK, STACKS, assembly, stack_name, synthesize_folders
 from tests.support.documents import Document
 from tests.support.folders import ROOT
+from tests.support.forks import copy_project
 from tools.templates import NO_BUNDLING
 
 
@@ -117,19 +119,89 @@ def test_the_tests_and_the_local_aws_of_an_extracted_example_work(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stem", STACKS)
-def test_the_documents_and_the_makefile_of_an_extracted_example_name_only_what_exists(
+def test_the_documents_of_an_extracted_example_have_no_broken_link(
+    extracted_folders: Mapping[str, Path], stem: str
+) -> None:
+    for name in ("README.md", f"docs/{stem}.md"):
+        text = (extracted_folders[stem] / name).read_text()
+        assert broken_links(Document(extracted_folders[stem] / name)) == []
+        assert "[[[" not in text, "the new folder has no program that writes tables and diagrams"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stem", STACKS)
+def test_the_makefile_of_an_extracted_example_has_every_target_that_a_text_names(
     extracted_folders: Mapping[str, Path], stem: str
 ) -> None:
     folder = extracted_folders[stem]
-    for name in ("README.md", f"docs/{stem}.md"):
-        assert broken_links(Document(folder / name)) == []
-    commands = ("local", "local-down", "test", "synth", "deploy", "destroy")
-    assert [command for command in commands if f"make {command}" not in (folder / "README.md").read_text()] == []
+    targets = _targets(folder)
+    texts = {name: (folder / name).read_text() for name in ("README.md", f"docs/{stem}.md")}
+    texts |= {file.relative_to(folder).as_posix(): "\n".join(_messages(file)) for file in folder.rglob("*.py")}
+    named = {
+        (name, target)
+        for name, text in texts.items()
+        for target in _targets(ROOT)
+        if re.search(rf"\bmake {target}(?![\w-])", text)
+    }
+    assert {target for _, target in named} >= {"local", "local-down", "test", "synth", "deploy", "destroy", "lock"}
+    assert sorted((name, target) for name, target in named if target not in targets) == []
+    assert ("submit" in targets) == (stem == "batch")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stem", STACKS)
+def test_the_makefile_of_an_extracted_example_runs_only_what_exists(
+    extracted_folders: Mapping[str, Path], stem: str
+) -> None:
+    folder = extracted_folders[stem]
+    options = ("PREFIX=mine", f"STACK=mine-{stem}")
+    # --always-make also prints the commands of the set-up.
     run = subprocess.run(
-        ["make", "--dry-run", *commands, "PREFIX=mine"], cwd=folder, capture_output=True, text=True, check=True
+        ["make", "--dry-run", "--always-make", *sorted(_targets(folder) - {"help"}), *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for tool in ("deploy", "destroy"):
-        assert f"cdk {tool} -c profile=sandbox -c prefix=mine" in run.stdout
+        assert f"cdk {tool} mine-{stem} -c profile=sandbox -c prefix=mine" in run.stdout
+    assert "install -m 755 tools/aws.sh .venv/bin/aws" in run.stdout
+    modules = {
+        name.replace(".", "/") for name in re.findall(r"-m ((?:local|scripts|stacks|tools)\b[\w.]*)", run.stdout)
+    }
+    assert {"local", "local/watch", "scripts/check_profile", "scripts/doctor", "scripts/recover"} <= modules
+    files = {next(iter(folder.glob(f"{name}.py")), folder / name / "__main__.py") for name in modules}
+    files |= {folder / name for name in re.findall(r"\btools/[\w./]+\b", run.stdout)}
+    assert [file for file in files if not file.is_file()] == []
+
+
+def test_the_example_of_a_fork_without_lessons_is_extracted_without_a_lesson(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_project(tmp_path / "fork")
+    (tmp_path / "fork" / "docs" / "cron.md").unlink()
+    monkeypatch.setattr("scripts.extract.ROOT", tmp_path / "fork")
+    files = extract("cron", tmp_path / "new")
+    assert Path("docs/cron.md") not in files
+    assert not (tmp_path / "new" / "docs").exists()
+    readme = (tmp_path / "new" / "README.md").read_text()
+    assert "docs/" not in readme
+    assert "one example.\n\nYou need Python" in readme
+
+
+def _targets(folder: Path) -> set[str]:
+    return set(re.findall(r"^([a-z-]+):.*## ", (folder / "Makefile").read_text(), re.MULTILINE))
+
+
+def _messages(file: Path) -> Iterator[str]:
+    """Yield the strings of a module, without its docstrings."""
+    tree = ast.parse(file.read_text())
+    docstrings = {
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
+            yield node.value
 
 
 def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:

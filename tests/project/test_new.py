@@ -3,17 +3,23 @@
 Only the decisions of the user may be left: each is one failure, whose message says what to do and where.
 """
 
+import ast
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from localaws.aws import LocalAws
 from scripts.new.writing import SkeletonError, write_skeleton
 from stacks import _bundling
+from tests.support.apps import PREFIX
+from tests.support.documents import RUN_SECTIONS, sh_blocks
 from tests.support.folders import ROOT
 
 COPIED = (
@@ -74,11 +80,19 @@ def project(tmp_path: Path) -> Path:
     return copy
 
 
-def _run(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TESTS_"))}
-    environment |= {"CDK_VALIDATION": "false", "PYTHONDONTWRITEBYTECODE": "1"}
-    command_line = [sys.executable, *command]
-    return subprocess.run(command_line, cwd=project, env=environment, capture_output=True, text=True, check=False)
+def _run(
+    project: Path, *command: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TESTS_"))}
+    settings = {"CDK_VALIDATION": "false", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=project,
+        env={**inherited, **settings, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def _reuse_bundles(project: Path) -> None:
@@ -112,8 +126,60 @@ def test_a_new_example_fails_only_the_tests_of_the_decisions_that_are_left(proje
         assert any(decision in message for message in DECISIONS.values())
     written = re.findall(r"^\S+\.py$", made.stdout, re.MULTILINE)
     assert {"app.py", "stacks/worker.py", "lambda_src/worker/handler.py", "local/worker.py"} <= set(written)
+    assert {"tests/smoke/test_worker.py", "tests/local/test_lessons.py"} <= set(written)
     assert _run(project, "-m", "ruff", "check", "--quiet", *written).stdout == ""
     assert _run(project, "-m", "ruff", "format", "--quiet", "--diff", *written).stdout == ""
+
+
+@pytest.mark.local
+@pytest.mark.fork
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_new_example_its_smoke_tests_and_its_lesson_work_in_the_local_aws(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_skeleton("worker", project)
+    _reuse_bundles(project)
+    monkeypatch.setenv("LOCAL_CONTAINERS", "none")
+    aws = LocalAws(project / ".local")
+    try:
+        up = _run(project, "-m", "local", "up", "--stack", f"{PREFIX}-worker")
+        assert up.returncode == 0, up.stdout + up.stderr
+        assert "    the function processed a message of the queue\n" in up.stdout
+        engine = aws.running_engine()
+        assert engine
+        local_aws = {"AWS_ENDPOINT_URL": engine.endpoint, **aws.environment(engine)}
+        smoke = _run(
+            project, "-m", "pytest", "-q", "-n0", "--live", "tests/smoke/test_worker.py", environment=local_aws
+        )
+        assert "2 passed" in smoke.stdout, smoke.stdout
+        lesson = _run_lesson(project, aws)
+        assert lesson.returncode == 0, lesson.stdout + lesson.stderr
+        expected = _output_of_watch_it(project, "worker")
+        assert len(expected) == 2
+        assert [line for line in expected if not re.search(line, lesson.stdout)] == [], lesson.stdout
+    finally:
+        aws.stop()
+
+
+def _run_lesson(project: Path, aws: LocalAws) -> subprocess.CompletedProcess[str]:
+    text = (project / "docs" / "worker.md").read_text(encoding="utf-8")
+    blocks = [block for heading in RUN_SECTIONS for block in sh_blocks(text, heading)]
+    script = "\n".join([f". {shlex.quote(str(aws.env_file))}", "set -eu", *blocks])
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
+    return subprocess.run(
+        ["bash", "-c", script], cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def _output_of_watch_it(project: Path, stem: str) -> list[str]:
+    tree = ast.parse((project / "tests" / "local" / "test_lessons.py").read_text(encoding="utf-8"))
+    (patterns,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "OUTPUT_OF_WATCH_IT" and node.value
+    )
+    return list(ast.literal_eval(patterns)[stem])
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@
 from typing import Any
 
 import pytest
+from aws_cdk import App, RemovalPolicy, Stack
+from aws_cdk import aws_s3 as s3
 from aws_cdk.aws_logs import RetentionDays
 
 from config import PROFILES
-from stacks._organization import long_retention
+from stacks._organization import follow_organization_rules, long_retention
 from tests.support.apps import STACKS, template_with, templates
 from tools.costs import idle
 from tools.costs.prices import total
@@ -68,12 +70,26 @@ def test_a_load_balancer_can_write_into_its_bucket() -> None:
 
 
 @every_profile
-@pytest.mark.parametrize("stem", ["thumbnail", "batch", "api"])
-def test_every_bucket_deletes_its_old_versions(profile: str, stem: str) -> None:
+@pytest.mark.parametrize("stem", ["thumbnail", "batch", "api", "fargate", "ecs_ec2"])
+def test_every_bucket_deletes_its_old_versions_and_their_delete_markers(profile: str, stem: str) -> None:
+    """AWS refuses a rule that removes delete markers and also deletes objects by their age."""
     for bucket in buckets(profile, stem).values():
         assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
         rules = bucket["LifecycleConfiguration"]["Rules"]
-        assert [rule["NoncurrentVersionExpiration"] for rule in rules] == [{"NoncurrentDays": 30}]
+        (rule,) = (rule for rule in rules if "NoncurrentVersionExpiration" in rule)
+        assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+        assert rule["ExpiredObjectDeleteMarker"] is True
+        assert rule["Status"] == "Enabled"
+        assert not {"ExpirationInDays", "TagFilters", "Prefix"} & {*rule}
+
+
+def test_a_bucket_without_lifecycle_rules_gets_one() -> None:
+    app = App()
+    s3.Bucket(Stack(app, "Stack"), "Bucket")
+    follow_organization_rules(app, removal=RemovalPolicy.DESTROY)
+    (bucket,) = resources(app.synth().get_stack_by_name("Stack").template, "AWS::S3::Bucket").values()
+    (rule,) = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpiredObjectDeleteMarker"] is True
 
 
 def test_the_bucket_that_starts_a_function_keeps_its_notifications() -> None:
