@@ -75,11 +75,12 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
     all_outputs = _outputs(aws, engine)
     outputs = {stem: all_outputs[stack_names[stem]] for stem in exercises}
     deployment = LocalDeployment(aws=aws, engine=engine, photo=photo, stack_names=stack_names)
+    console = ConsoleProcess(aws).start()  # it needs a second, during which the first examples are tried
     for stem, exercise in exercises.items():
         step(f"the {stem} example: {exercise.TITLE}")
         with shown_step(f"trying {stem}"), _explain_end_of_engine(aws, stem):
             exercise.exercise(deployment, outputs[stem])
-    address = ConsoleProcess(aws).start()
+    address = console.address()
     step(f"ready after {time.monotonic() - started:.0f} s. Open this page in a browser: {address}")
     print("    It shows every example at work, with buttons to try it and commands for the terminal. To try next:")
     print("    make watch        # deploys every file that you save, within seconds")

@@ -28,14 +28,11 @@ class ConsoleProcess:
 
     aws: LocalAws
 
-    def start(self) -> str:
-        """Start the console, and end an older one, which may run older code. Return the address of the first page.
-
-        Raises LocalError if the console does not start.
-        """
-        port = self._last_state().get("port", PORT)  # open pages then find the new console
+    def start(self) -> "StartingConsole":
+        """Start the console, and end an older one, which may run older code. Does not wait until it answers."""
+        port = self.last_state().get("port", PORT)  # open pages then find the new console
         self.stop()
-        with self._log.open("wb") as log, self._state_file.open("w") as state, delay_signals():
+        with self.log_file.open("wb") as log, self._state_file.open("w") as state, delay_signals():
             fcntl.flock(state, fcntl.LOCK_EX)  # the console inherits the lock, and holds it until it ends
             process = subprocess.Popen(
                 [
@@ -49,12 +46,12 @@ class ConsoleProcess:
                 start_new_session=True,  # Ctrl-C in the terminal ends only the command that started the console
                 pass_fds=[state.fileno()],
             )
-        return self._wait_until_it_answers(process)
+        return StartingConsole(self, process)
 
     def stop(self) -> None:
         """End the console. Raises LocalError if it does not end."""
         if self.is_alive():
-            pid = self._last_state().get("pid")
+            pid = self.last_state().get("pid")
             if pid and not end_process_group(pid):
                 raise LocalError(f"the console did not end. To end it, type: kill -9 {pid}")
         self._state_file.unlink(missing_ok=True)
@@ -70,21 +67,8 @@ class ConsoleProcess:
             return True
         return False
 
-    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> str:
-        deadline = time.monotonic() + START_SECONDS
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        while process.poll() is None and time.monotonic() < deadline:
-            if port := self._last_state().get("port"):
-                with contextlib.suppress(urllib.error.URLError, OSError):
-                    address = f"http://127.0.0.1:{port}/"
-                    opener.open(f"{address}static/icon.svg", timeout=2).close()
-                    return address
-            time.sleep(0.05)
-        end_process_group(process.pid, process)
-        tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
-        raise LocalError(f"the console did not start. The last lines of {self._log}:\n{tail}")
-
-    def _last_state(self) -> dict[str, int]:
+    def last_state(self) -> dict[str, int]:
+        """Return the process id and the port. Both are missing until the console has written them."""
         try:
             return dict(json.loads(self._state_file.read_text()))
         except (FileNotFoundError, json.JSONDecodeError):
@@ -95,8 +79,36 @@ class ConsoleProcess:
         return self.aws.folder / "console.json"
 
     @property
-    def _log(self) -> Path:
+    def log_file(self) -> Path:
+        """The file with the console's messages."""
         return self.aws.folder / "console.log"
+
+
+@dataclass(frozen=True, slots=True)
+class StartingConsole:
+    """A console whose process has just started."""
+
+    console: ConsoleProcess
+    process: subprocess.Popen[bytes]
+
+    def address(self) -> str:
+        """Wait until the console answers, and return the address of the first page.
+
+        Raises LocalError if the console does not answer within START_SECONDS.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        while self.process.poll() is None and time.monotonic() < deadline:
+            if port := self.console.last_state().get("port"):
+                with contextlib.suppress(urllib.error.URLError, OSError):
+                    address = f"http://127.0.0.1:{port}/"
+                    opener.open(f"{address}static/icon.svg", timeout=2).close()
+                    return address
+            time.sleep(0.05)
+        end_process_group(self.process.pid, self.process)
+        log = self.console.log_file
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise LocalError(f"the console did not start. The last lines of {log}:\n{tail}")
 
 
 def can_open_browser() -> bool:

@@ -25,7 +25,13 @@ TEST_FILES = ("tests/__init__.py", "tests/conftest.py", "tests/stacks/__init__.p
 """The tests of a stack, and the files that they need."""
 TEST_FOLDERS = ("tests/handlers/{stem}",)
 """Folders with the tests of an example's function."""
-LOCAL_FILES = ("local/__main__.py", "local/app.py", "local/photo.jpg")
+LOCAL_FILES = (
+    "local/__main__.py",
+    "local/app.py",
+    "local/photo.jpg",
+    "console/__main__.py",
+    "console/pages/__init__.py",
+)
 LOCAL_FOLDERS = ("containers/web", "localaws/src")
 """Folders that `make local` needs: the local AWS, and the program that it runs in place of a container image."""
 DEVELOPMENT_FILES = ("localaws/README.md", "localaws/pyproject.toml", "pyproject.toml", "requirements-dev.txt")
@@ -87,9 +93,12 @@ def development_files_of(stem: str) -> list[Path]:
         files.add(_lesson(stem))
     for folder in (*TEST_FOLDERS, *LOCAL_FOLDERS):
         files.update(_files_in_folder(ROOT / folder.format(stem=stem)))
+    if (ROOT / "console" / "pages" / f"{stem}.py").is_file():
+        files.add(Path(f"console/pages/{stem}.py"))
     for module in sorted(file for file in files if file.suffix == ".py"):
         list(_with_imports(stem, module, files))
     files.update(_data_files(files))
+    files.update(_console_files(stem))
     packages = {folder / "__init__.py" for file in files for folder in file.parents}
     return sorted(files | {file for file in packages if (ROOT / file).is_file()})
 
@@ -217,6 +226,18 @@ def _adapt_lesson(document: Path) -> None:
     text = re.sub(r"^(%%|<!--) \[\[\[(cog .*|end)\]\]\].*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"`make docs` computes the tables? from the templates\.\s", "", text)
     document.write_text(re.sub(r"\[([^]]*)\]\(([^)\s]+)\)", keep_if_it_exists, text), encoding="utf-8")
+
+
+def _console_files(stem: str) -> set[Path]:
+    """Return the files of the console that are not Python, without those of the other examples' pages."""
+    others = tuple(page.stem for page in (ROOT / "console" / "pages").glob("[!_]*.py") if page.stem != stem)
+
+    def is_for_another(file: Path) -> bool:
+        name = file.stem.removeprefix("_")
+        return any(name == other or name.startswith(f"{other}_") for other in others)
+
+    files = (file for file in _files_in_folder(ROOT / "console") if file.suffix != ".py")
+    return {file for file in files if not is_for_another(file)}
 
 
 def _data_files(modules: set[Path]) -> set[Path]:
