@@ -7,6 +7,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +16,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
 from local.console_process import ConsoleProcess, can_open_browser
 from local.deployment import Exercise, LocalDeployment
+from local.exercises import run_at_once
 from local.function_code import deployed_functions
 from local.inventory import LISTINGS, inventory
 from local.project import FOLDER, PHOTO, context, local_aws
@@ -23,7 +25,6 @@ from local.templates import selected_stacks
 from localaws.aws import PORT, Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from localaws.process_groups import STOP_SIGNALS
-from localaws.progress import shown_step
 from scripts.doctor.needs import stacks_of
 
 EXERCISES: Mapping[str, Exercise] = {
@@ -76,10 +77,16 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
     outputs = {stem: all_outputs[stack_names[stem]] for stem in exercises}
     deployment = LocalDeployment(aws=aws, engine=engine, photo=photo, stack_names=stack_names)
     console = ConsoleProcess(aws).start()  # it needs a second, during which the first examples are tried
-    for stem, exercise in exercises.items():
-        step(f"the {stem} example: {exercise.TITLE}")
-        with shown_step(f"trying {stem}"), _explain_end_of_engine(aws, stem):
-            exercise.exercise(deployment, outputs[stem])
+
+    def run(stem: str) -> None:
+        with _explain_end_of_engine(aws, stem):
+            exercises[stem].exercise(deployment, outputs[stem])
+
+    def show(stem: str, output: str) -> None:
+        step(f"the {stem} example: {exercises[stem].TITLE}")
+        print(output, end="", flush=True)
+
+    run_at_once({stem: partial(run, stem) for stem in exercises}, show)
     address = console.address()
     step(f"ready after {time.monotonic() - started:.0f} s. Open this page in a browser: {address}")
     print("    It shows every example at work, with buttons to try it and commands for the terminal. To try next:")

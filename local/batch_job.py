@@ -111,9 +111,10 @@ def main() -> int:
     stack = _stack_outputs()
     job = ArrayJob(client=_client, environment=os.environ, outputs=stack, keys=keys, children=children)
     print(f"==> job {job.id}: {keys}, {children} children")
-    with shown_step(f"{children} children work"), job.running_children() as processes:
-        for process in processes:
-            print(process.communicate()[0], end="")
+    with job.running_children() as processes:
+        with shown_step(f"{children} children work"):
+            logs = [process.communicate()[0] for process in processes]
+        print(*logs, sep="", end="")
     complete = show_manifests(_client("s3"), stack["OutputBucketName"], job.id, children)
     return 0 if complete and not any(process.returncode for process in processes) else 1
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
@@ -18,7 +17,7 @@ _CDK_EVENT = re.compile(r"^\S+ \|\s*(\d+)/(\d+) \| .* \| (?:\w+) ")
 
 @dataclass
 class Step:
-    """A step that is shown. Other output of this process appears above it."""
+    """A step that is shown."""
 
     _progress: Progress
     _task: TaskID
@@ -40,7 +39,7 @@ class Step:
 
 @contextmanager
 def shown_step(text: str, *, hidden: bool = False) -> Iterator[Step]:
-    """Show the step with its elapsed time until the end of the `with` block."""
+    """Show the step with its elapsed time until the end of the `with` block, which must not print anything."""
     columns = (
         TextColumn("   "),
         SpinnerColumn(),
@@ -49,6 +48,11 @@ def shown_step(text: str, *, hidden: bool = False) -> Iterator[Step]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[line]}", style="dim", markup=False, table_column=Column(no_wrap=True)),
     )
-    console = Console(soft_wrap=True)  # the terminal wraps long lines, so that a person can copy them
-    with Progress(*columns, console=console, transient=True, disable=hidden or not sys.stdout.isatty()) as progress:
+    with Progress(
+        *columns,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=hidden or not sys.stdout.isatty(),
+    ) as progress:
         yield Step(progress, progress.add_task(text, total=None, line=""))

@@ -1,0 +1,76 @@
+"""Run the exercises of all examples at the same time, and print the output of each one as a whole, in a fixed order."""
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
+from typing import TextIO
+
+from localaws.progress import shown_step
+
+_buffer: ContextVar[io.StringIO | None] = ContextVar("_buffer", default=None)
+
+
+class _OutputOfThreads(io.TextIOBase):
+    """Standard output that collects the text of each thread with a buffer. All other text goes to the terminal."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+
+    def write(self, text: str) -> int:
+        return (_buffer.get() or self._terminal).write(text)
+
+    def flush(self) -> None:
+        self._terminal.flush()
+
+    def isatty(self) -> bool:
+        return self._terminal.isatty()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override] # the type of the base class is too narrow
+        return self._terminal.encoding
+
+
+def run_at_once(exercises: Mapping[str, Callable[[], None]], show: Callable[[str, str], None]) -> None:
+    """Run all exercises in threads. Call `show` with the name and the output of each one, in the order of `exercises`.
+
+    The exercises do not depend on each other, and most of their time is waiting. After the output of an exercise that
+    fails, its error is raised. The exercises after it still run to their end, but their output is not shown.
+    """
+    with _collected_output(), ThreadPoolExecutor(max(1, len(exercises))) as threads:
+        results = {name: threads.submit(_run, exercise) for name, exercise in exercises.items()}
+        for name, result in results.items():
+            output, error = _wait(name, result, results)
+            show(name, output)
+            if error:
+                raise error
+
+
+def _run(exercise: Callable[[], None]) -> tuple[str, Exception | None]:
+    buffer = io.StringIO()
+    _buffer.set(buffer)
+    try:
+        exercise()
+    except Exception as error:  # noqa: BLE001 - run_at_once raises it after the output
+        return buffer.getvalue(), error
+    return buffer.getvalue(), None
+
+
+Result = Future[tuple[str, Exception | None]]
+
+
+def _wait(name: str, result: Result, results: Mapping[str, Result]) -> tuple[str, Exception | None]:
+    with shown_step(f"trying {name}") as step:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return result.result(timeout=0.5)
+            done = sum(each.done() for each in results.values())
+            step.count(done, len(results), "all examples run at the same time")
+
+
+@contextlib.contextmanager
+def _collected_output() -> Iterator[None]:
+    with contextlib.redirect_stdout(_OutputOfThreads(sys.stdout)):
+        yield

@@ -1,0 +1,46 @@
+"""`make local` runs the exercises of all examples at the same time, and prints the output of each one as a whole."""
+
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from local.exercises import run_at_once
+
+
+def test_the_output_of_each_exercise_is_printed_as_a_whole_and_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    second_has_begun, first_may_end = threading.Event(), threading.Event()
+
+    def first() -> None:
+        print("first begins")
+        assert second_has_begun.wait(10), "the second exercise must not wait for the first"
+        print("first ends")
+
+    def second() -> None:
+        print("second begins")
+        second_has_begun.set()
+        print("second ends")
+        first_may_end.set()
+
+    run_at_once({"first": first, "second": second}, lambda name, output: print(f"== {name}\n{output}", end=""))
+    assert capsys.readouterr().out == "== first\nfirst begins\nfirst ends\n== second\nsecond begins\nsecond ends\n"
+
+
+def test_an_error_is_raised_after_the_output_of_its_exercise(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        print("before the error")
+        raise ValueError("not possible")
+
+    shown: list[tuple[str, str]] = []
+    exercises: dict[str, Callable[[], None]] = {"good": lambda: None, "bad": fail, "later": lambda: print("later")}
+    with pytest.raises(ValueError, match="not possible"):
+        run_at_once(exercises, lambda name, output: shown.append((name, output)))
+    assert shown == [("good", ""), ("bad", "before the error\n")]
+    assert capsys.readouterr().out == ""
+
+
+def test_standard_output_is_as_before_after_the_exercises() -> None:
+    before = sys.stdout
+    run_at_once({}, lambda _name, _output: None)
+    assert sys.stdout is before
