@@ -22,6 +22,7 @@ from localaws.patches import (
     ecs_tasks,
     elb,
     iam,
+    lambda_events,
     lambda_functions,
     s3,
     scheduler,
@@ -54,6 +55,8 @@ def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path)
     lambda_functions.keep_last_log_lines()
     lambda_functions.limit_environments()
     lambda_functions.finish_running_invocations()
+    lambda_events.queue_asynchronous_events()
+    lambda_events.invoke_functions_of_topics_asynchronously()
     scheduler.shorten_minutes(seconds_per_minute)
     scheduler.replace_context_attributes()
     scheduler.retry_scheduled_invocations()
