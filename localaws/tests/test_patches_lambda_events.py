@@ -188,15 +188,17 @@ def test_an_event_is_too_old_if_its_next_retry_would_be_too_late(
     assert function.failures[0][1]["requestContext"]["condition"] == "EventAgeExceeded"
 
 
-def test_a_function_with_concurrency_0_gets_no_events(function: Function) -> None:
-    payloads = function.return_results([OK])
-    function.invoke()
+@pytest.mark.parametrize("result", [OK, THROTTLED])
+def test_a_function_with_concurrency_0_gets_no_events(function: Function, result: Result) -> None:
+    payloads = function.return_results([result])
+    function.invoke("before")
     wait_for(lambda: payloads)
     function.record["concurrency"] = 0
-    function.invoke()
-    wait_for(lambda: function.failures, seconds=5)
-    assert function.failures[0][1]["requestContext"]["condition"] == "ZeroReservedConcurrency"
-    assert len(payloads) == 1
+    function.invoke("after")
+    expected = {"after"} if result is OK else {"before", "after"}
+    wait_for(lambda: {record["requestPayload"] for _, record in function.failures} == expected, seconds=5)
+    assert {record["requestContext"]["condition"] for _, record in function.failures} == {"ZeroReservedConcurrency"}
+    assert "after" not in payloads
 
 
 def test_a_dead_letter_queue_gets_only_the_event(function: Function) -> None:
@@ -245,7 +247,7 @@ def test_the_events_of_a_deleted_function_are_dropped(function: Function) -> Non
     assert function.failures == []
 
 
-def test_each_event_is_processed_once_and_in_order_by_at_most_eight_threads(function: Function) -> None:
+def test_each_event_is_processed_once_by_at_most_eight_threads(function: Function) -> None:
     payloads: list[int] = []
     threads: list[int] = []
     may_end = threading.Event()
