@@ -30,17 +30,20 @@ OUTPUT_OF_WATCH_IT: Mapping[str, list[str]] = {
     "thumbnail": [
         '"message":"made".*"image_key":"coffee.jpg"',
         '"CloudWatchMetrics".*"Made"',
-        r"compute-thumbnail-DeadLettersVisible\S+\tINSUFFICIENT_DATA",
+        r"(?m)^\S+\t[1-9]\d*\.0$",
+        r"compute-thumbnail-DeadLettersVisible\S+\tALARM",
     ],
     "cron": [
         '"message":"down".*"url":"http://no-such-name.invalid/"',
         '"CloudWatchMetrics".*"Up"',
-        r"compute-cron-SiteDown\S+\tINSUFFICIENT_DATA",
+        r"(?m)^\S+\t[01]\.\d+$",
+        r"compute-cron-SiteDown\S+\t(OK|ALARM)",
     ],
     "api": [
         r"compute-api-Dashboard\w+",
         '"message":"request refused".*"status":412',
-        r"compute-api-ServerErrors\S+\tINSUFFICIENT_DATA",
+        r"(?m)^\S+\t[1-9]\d*\.0$",
+        r"compute-api-ServerErrors\S+\tALARM",
     ],
     "ecr": ['"message":"copied"'],
     "ecs_ec2": [
@@ -53,7 +56,7 @@ OUTPUT_OF_WATCH_IT: Mapping[str, list[str]] = {
         r"service compute-fargate-\S+",
         r"compute-fargate-NoTargets\S+\tINSUFFICIENT_DATA",
     ],
-    "batch": ['"key":.*letter.jpg', '"key":.*empty.jpg', r"compute-batch-FailedJobs\S+\tINSUFFICIENT_DATA"],
+    "batch": ['"key":.*letter.jpg', '"key":.*empty.jpg', r"compute-batch-FailedJobs\S+\tOK"],
     "lightsail": [r"compute-lightsail-\S+\tCREATE_COMPLETE"],
 }
 """Regular expressions for lines that the commands of the section `Watch it` must print."""

@@ -15,6 +15,8 @@ from localaws.patches import (
     batch,
     cloudformation,
     cloudwatch,
+    cloudwatch_alarms,
+    cloudwatch_metrics,
     dynamodb,
     ec2,
     ecr,
@@ -22,6 +24,7 @@ from localaws.patches import (
     ecs_tasks,
     elb,
     iam,
+    lambda_events,
     lambda_functions,
     s3,
     scheduler,
@@ -54,6 +57,13 @@ def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path)
     lambda_functions.keep_last_log_lines()
     lambda_functions.limit_environments()
     lambda_functions.finish_running_invocations()
+    lambda_events.queue_asynchronous_events()
+    lambda_events.invoke_functions_of_topics_asynchronously()
+    cloudwatch_metrics.store_values_by_minute()
+    cloudwatch_metrics.store_metrics_in_logs()
+    cloudwatch_metrics.store_metrics_of_functions()
+    cloudwatch_metrics.store_metrics_of_apis()
+    cloudwatch_alarms.evaluate_alarms()
     scheduler.shorten_minutes(seconds_per_minute)
     scheduler.replace_context_attributes()
     scheduler.retry_scheduled_invocations()

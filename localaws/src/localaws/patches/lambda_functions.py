@@ -26,6 +26,8 @@ _EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 https://en.wikipedia.org/wiki/ZIP_(file_format)#End_of_central_directory_record_(EOCD)
 """
+MAX_ENVIRONMENTS = 8
+"""The maximum number of environments of a function."""
 _LOG_SECONDS = 10
 """The maximum time that the engine waits for the end of a function's log."""
 _LATEST = "$LATEST"
@@ -90,8 +92,8 @@ def unpack_without_compiled_packages(bundle: bytes) -> Path:
     return folder
 
 
-def limit_environments(maximum: int = 8) -> None:
-    """Allow at most `maximum` environments for each function. A request waits while all environments are busy.
+def limit_environments() -> None:
+    """Allow at most MAX_ENVIRONMENTS environments for each function. A request waits while all environments are busy.
 
     Stock engine: starts a new process when a request arrives and all processes are busy.
     AWS: starts a new environment, up to the limit of the account. This patch differs from AWS on purpose. On a machine
@@ -107,7 +109,7 @@ def limit_environments(maximum: int = 8) -> None:
                 if function and qualifier == _LATEST:  # the function may change while a request waits
                     config = {**function["config"], "FunctionArn": config["FunctionArn"]}
                     code = function["code_zip"]
-                worker, reason = stock_acquire(name, config, code, qualifier, max_concurrency=maximum)
+                worker, reason = stock_acquire(name, config, code, qualifier, max_concurrency=MAX_ENVIRONMENTS)
                 if worker:
                     return worker, reason
                 _pool_changed.wait()
