@@ -39,7 +39,7 @@ def main() -> None:
             arguments.state.write_text(json.dumps({"pid": os.getpid(), "port": port}), encoding="utf-8")
         else:
             print(f"open http://127.0.0.1:{port}/ in a browser. Ctrl-C ends the console", flush=True)
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         if isinstance(account, LocalAccount):
             threading.Thread(target=_end_with_local_aws, args=(server, account.aws), daemon=True).start()

@@ -15,6 +15,10 @@ class AccountError(RuntimeError):
     """The account does not answer. The message is for the person who looks at the page."""
 
 
+ERRORS = (AccountError, BotoCoreError, ClientError)
+"""Errors that the page shows as one sentence."""
+
+
 class Account(Protocol):
     """An account with deployed stacks."""
 

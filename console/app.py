@@ -4,14 +4,14 @@ import importlib
 import pkgutil
 import secrets
 import shlex
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import anyio
-from botocore.exceptions import BotoCoreError, ClientError
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -22,12 +22,12 @@ from starlette.staticfiles import StaticFiles
 
 from config import from_context
 from console import pages
-from console.account import Account, AccountError, LocalAccount
+from console.account import ERRORS, Account, AccountError, LocalAccount
 from console.diagrams import Diagrams
 from console.documents import ROOT, Documents
 from console.examples import ORDER, Example, deployed_examples
 from console.facts import dollars, facts
-from console.live import live_part, live_response
+from console.live import Fragments, live_list, live_part, live_response
 from console.page import ActionError, ExamplePage
 from console.security import SameOrigin
 from local.deployment import LocalDeployment
@@ -40,8 +40,6 @@ NODE_PACKAGES: Mapping[str, str] = {
     "swagger-ui": "swagger-ui-dist",
 }
 """Folders in node_modules with the scripts and styles of the pages, by the name in the URL."""
-ERRORS = (AccountError, BotoCoreError, ClientError)
-"""Errors that the page shows as one sentence."""
 
 
 class Console:
@@ -62,7 +60,7 @@ class Console:
             lstrip_blocks=True,
         )
         self._templates.filters["dollars"] = dollars
-        self._templates.globals.update(live_part=live_part, console=self, account=account)
+        self._templates.globals.update(live_part=live_part, live_list=live_list, console=self, account=account)
         modules = (found.name for found in pkgutil.iter_modules(pages.__path__))
         self._pages: Mapping[str, ExamplePage] = {
             stem: importlib.import_module(f"console.pages.{stem}").Page(self) for stem in modules
@@ -118,6 +116,11 @@ class Console:
                 found = diagrams(assembly)
                 return self.diagrams.name(found[stem]) if stem in found else None
         return self.documents.first_diagram(stem)
+
+    def close(self) -> None:
+        """End everything that the pages have started."""
+        for page in self._pages.values():
+            page.close()
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes of all pages."""
@@ -197,7 +200,7 @@ class Console:
     async def _example_live(self, request: Request) -> Response:
         stem = request.path_params["stem"]
 
-        def read() -> Mapping[str, str]:
+        def read() -> Fragments:
             example = self.examples().get(stem)
             if example is None:
                 raise AccountError(f"The stack of {stem} does not exist any more.")
@@ -206,7 +209,7 @@ class Console:
 
         return live_response(request, lambda: self._parts_or_error(read), self.account.seconds_between_reads)
 
-    def _parts_or_error(self, read: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
+    def _parts_or_error(self, read: Callable[[], Fragments]) -> Fragments:
         try:
             return {"notice": "", **read()}
         except ERRORS as error:
@@ -258,7 +261,13 @@ class Console:
 def create_app(account: Account, folder: Path, port: int) -> Starlette:
     """Return the application. It answers only requests to `port` on this machine."""
     console = Console(account, folder)
-    return Starlette(routes=console.routes(), middleware=[Middleware(SameOrigin, port=port)])
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await anyio.to_thread.run_sync(console.close)
+
+    return Starlette(routes=console.routes(), middleware=[Middleware(SameOrigin, port=port)], lifespan=lifespan)
 
 
 __all__ = ["Console", "Example", "create_app"]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from starlette.routing import BaseRoute
 
-from console.account import Account
+from console.account import Account, AccountError
 from console.examples import Example
+from console.live import Fragments
 
 if TYPE_CHECKING:
     from console.app import Console
@@ -37,6 +38,7 @@ class ExamplePage:
     def __init__(self, console: "Console") -> None:
         """`console` gives access to the account and to the templates."""
         self.console = console
+        self._outputs: Mapping[str, str] = {}
 
     @property
     def account(self) -> Account:
@@ -48,8 +50,8 @@ class ExamplePage:
         del example
         return {}
 
-    def live(self, example: Example) -> Mapping[str, str]:
-        """Return the HTML of the live parts, by name. Each is called again and again while a page is open."""
+    def live(self, example: Example) -> Fragments:
+        """Return the HTML of the live parts, by name. It is called again and again while a page is open."""
         del example
         return {}
 
@@ -60,6 +62,19 @@ class ExamplePage:
     def routes(self) -> Sequence[BaseRoute]:
         """Return further routes of the page. Their paths begin with `/examples/STEM/`."""
         return []
+
+    def close(self) -> None:
+        """End everything that the page has started. The console calls this method when it ends."""
+
+    def outputs(self) -> Mapping[str, str]:
+        """Return the outputs of the page's stack, for `routes`. A page reads them once, because pictures are many."""
+        if not self._outputs:
+            stem = type(self).__module__.rpartition(".")[2]
+            example = self.console.examples().get(stem)
+            if example is None:
+                raise AccountError(f"The example {stem} is not deployed.")
+            self._outputs = example.outputs
+        return self._outputs
 
     def render(self, template: str, **values: Any) -> str:
         """Return the HTML of a template, such as that of a live part."""

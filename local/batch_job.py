@@ -22,6 +22,7 @@ from typing import Any
 import boto3
 
 from local.project import ROOT
+from localaws import run_with_parent
 from localaws.process_groups import end_process_group
 from localaws.progress import shown_step
 from scripts.manifests import show_manifests
@@ -49,16 +50,24 @@ class ArrayJob:
 
     @contextmanager
     def running_children(self, *, attempt: int = 1) -> Iterator[list[subprocess.Popen[str]]]:
-        """Start the process of every child in its own process group. At the end of the `with` block, end them all."""
-        with tempfile.TemporaryDirectory() as temporary:  # a killed child leaves sockets in this folder
-            processes = self._start(attempt, temporary)
-            try:
-                yield processes
-            finally:
-                for process in processes:
-                    end_process_group(process.pid, process)
+        """Start the process of every child in its own process group. At the end of the `with` block, end them all.
 
-    def _start(self, attempt: int, temporary: str) -> list[subprocess.Popen[str]]:
+        The children also end if this process is killed, because the operating system then closes the pipe.
+        """
+        pipe_end, own_end = os.pipe()
+        try:
+            with tempfile.TemporaryDirectory() as temporary:  # a killed child leaves sockets in this folder
+                processes = self._start(attempt, temporary, pipe_end)
+                try:
+                    yield processes
+                finally:
+                    for process in processes:
+                        end_process_group(process.pid, process)
+        finally:
+            os.close(pipe_end)
+            os.close(own_end)
+
+    def _start(self, attempt: int, temporary: str, pipe_end: int) -> list[subprocess.Popen[str]]:
         definition = self._definition()
         parameters = {"Ref::keys": self.keys, "Ref::children": str(self.children)}
         command = [parameters.get(word, word) for word in definition["command"]]
@@ -72,12 +81,13 @@ class ArrayJob:
         }
         return [
             subprocess.Popen(
-                [sys.executable, "-m", "batch", *command],
+                [sys.executable, run_with_parent.__file__, sys.executable, "-m", "batch", *command],
                 env={
                     **environment,
                     "AWS_BATCH_JOB_ID": f"{self.id}:{index}",
                     "AWS_BATCH_JOB_ARRAY_INDEX": str(index),
                 },
+                stdin=pipe_end,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

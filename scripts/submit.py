@@ -45,6 +45,16 @@ def stack_outputs(prefix: str) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
+def reason_against_keys(keys: str) -> str | None:
+    """Return why `keys` does not select pictures by the beginning of their keys, or None if it does."""
+    if keys.endswith("*") and keys.count("*") == 1:
+        return None
+    return (
+        f"{keys!r} is not valid. Use one *, at the end, as in holiday/*, "
+        "because S3 can only list keys by their beginning."
+    )
+
+
 def submit_job(batch: "BatchClient", deployed: dict[str, str], keys: str, children: int) -> str:
     """Submit a job for the pictures whose keys match `keys` (such as `holiday/*`). Return the job's id.
 
@@ -141,11 +151,8 @@ def _arguments() -> argparse.Namespace:
         parser.error(
             f"--children {arguments.children} is out of range. Use {ALLOWED_CHILDREN[0]} to {ALLOWED_CHILDREN[-1]:,}."
         )
-    if not arguments.keys.endswith("*") or arguments.keys.count("*") > 1:
-        parser.error(
-            f"--keys {arguments.keys!r} is not valid. Use one *, at the end, as in holiday/*, "
-            "because S3 can only list keys by their beginning."
-        )
+    if reason := reason_against_keys(arguments.keys):
+        parser.error(f"--keys {reason}")
     return arguments
 
 
