@@ -42,9 +42,9 @@ def test_the_page_shows_the_firewall_the_alarms_and_the_changes_that_need_a_new_
     for name, value in {"BlueprintId": "ubuntu_24_04", "BundleId": "nano_3_0"}.items():
         row = page.locator(f"#property-{name}")
         expect(row).to_contain_text(value)
-        expect(row).to_contain_text("new server")
+        expect(row.locator(".state")).to_have_text("new server")
     expect(page.locator("#property-Networking")).to_contain_text("in place")
-    expect(page.locator("#property-Networking")).not_to_contain_text("new server")
+    expect(page.locator("#property-Networking .state")).to_have_count(0)
 
 
 def test_the_page_of_the_server_runs_no_script(console_url: str) -> None:

@@ -13,7 +13,8 @@ from tests.support.browser import needs_browser
 from tests.support.deployment import Deployment
 
 PATIENCE_MS = 30_000
-pytestmark = [needs_browser, pytest.mark.parametrize("stem", ["ecs_ec2", "fargate"])]
+pytestmark = needs_browser
+both_services = pytest.mark.parametrize("stem", ["ecs_ec2", "fargate"])
 
 
 @pytest.fixture
@@ -30,6 +31,7 @@ def healthy_tasks(page: Page) -> Locator:
     return page.locator(".task", has=page.get_by_text("healthy", exact=True))
 
 
+@both_services
 def test_both_tasks_answer_in_turns_in_their_zones(page: Page) -> None:
     expect(page.locator(".task")).to_have_count(2)
     zones = page.locator("section[id^=zone-]")
@@ -42,6 +44,7 @@ def test_both_tasks_answer_in_turns_in_their_zones(page: Page) -> None:
     expect(page.get_by_text("ms (p50)")).to_be_visible()
 
 
+@both_services
 def test_no_request_fails_while_a_stopped_task_is_replaced(page: Page) -> None:
     stopped = str(page.locator(".task").first.get_attribute("id"))
     page.locator(f"#{stopped}").get_by_role("button", name="Stop the task").click()
@@ -54,6 +57,7 @@ def test_no_request_fails_while_a_stopped_task_is_replaced(page: Page) -> None:
     expect(healthy_tasks(page)).to_have_count(2)
 
 
+@pytest.mark.parametrize("stem", ["fargate"])  # the page of ecs_ec2 has the same code
 def test_a_click_adds_a_task_and_another_one_removes_it(page: Page, stem: str, deployment: Deployment) -> None:
     page.get_by_role("button", name="Add a task").click()
     expect(page.locator("#outcome")).to_contain_text("from 2 to 3")
