@@ -1,7 +1,7 @@
 """The page of the API example: the OpenAPI document to try, the notes, and requests over the limits."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -24,7 +24,7 @@ PROXY_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 JSON_TYPES = ("application/json", "application/problem+json")
 SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 """If somebody opens an answer of the API as a page, the browser runs nothing in it."""
-ERRORS = (AccountError, ActionError, BotoCoreError, ClientError, requests.RequestException)
+ERRORS = (AccountError, BotoCoreError, ClientError, requests.RequestException)
 
 
 class Page(ExamplePage):
@@ -161,7 +161,7 @@ class Page(ExamplePage):
             raise AccountError("The stack of api does not exist any more.")
         return example
 
-    def _endpoint(self, read: Callable[[Request], Response]) -> Callable[[Request], Any]:
+    def _endpoint(self, read: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
         """Return an endpoint that calls `read` in a thread, and answers an error with one sentence."""
 
         async def endpoint(request: Request) -> Response:
