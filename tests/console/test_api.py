@@ -113,7 +113,7 @@ def test_a_burst_meets_the_limits_of_the_key(open_page: OpenPage) -> None:
 
 def test_the_proxy_answers_with_the_headers_of_the_api_and_runs_nothing(console_url: str) -> None:
     answer = requests.get(f"{console_url}/examples/api/proxy/v1/notes", timeout=30)
-    assert (answer.status_code, answer.headers["Content-Type"]) == (403, "application/json")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (403, "application/problem+json")
     assert answer.headers["Content-Security-Policy"].startswith("sandbox;")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
