@@ -1,0 +1,85 @@
+"""Calls the deployed notes API, as a client with the API key does."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from console.account import Account
+from console.examples import Example
+from console.page import ActionError
+from local.api import api_key
+
+TIMEOUT_SECONDS = 30
+"""API Gateway ends every request after 29 seconds."""
+OPENAPI_FILE = Path(__file__).resolve().parent.parent / "lambda_src" / "api" / "openapi.json"
+REQUEST_HEADERS = ("Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Api-Key")
+"""The headers of a request that the API reads. stacks/api_gateway.py allows browsers to send the same headers."""
+ANSWER_HEADERS = ("Content-Type", "ETag", "Location", "Retry-After", "Idempotency-Replayed", "Allow")
+"""The headers of an answer that a person wants to see."""
+
+
+class NotesApi:
+    """The notes API of a deployed stack."""
+
+    def __init__(self, account: Account, example: Example) -> None:
+        """`example` is the deployed stack of the API."""
+        self._url = account.url(example.outputs["ApiUrl"])
+
+    def forward(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> requests.Response:
+        """Send a request to a path of the API. Raises ActionError for a path outside the API."""
+        parts = path.split("/")
+        if parts[0] != "v1" or any(part in {"", ".", ".."} for part in parts):
+            raise ActionError("This path is not a path of the API. All paths of the API begin with /v1/.")
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy that the environment configures cannot reach this machine
+            return session.request(
+                method,
+                self._url + "/".join(quote(part, safe="") for part in parts),
+                params=query,
+                headers={name: headers[name] for name in REQUEST_HEADERS if name in headers},
+                data=body,
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
+            )
+
+    def call(self, method: str, path: str, key: str, body: str = "") -> requests.Response:
+        """Send JSON text with an API key. Raises ActionError with the reason if the API refuses, or does not answer."""
+        headers = {"X-Api-Key": key, "Content-Type": "application/json"}
+        try:
+            answer = self.forward(method, path, "", headers, body.encode())
+        except requests.RequestException as error:
+            raise ActionError(f"The API does not answer: {error}") from error
+        if not answer.ok:
+            raise ActionError(f"The API answers {answer.status_code}: {_reason(answer)}")
+        return answer
+
+
+def _reason(answer: requests.Response) -> str:
+    """Return the reason in a problem document (RFC 9457)."""
+    try:
+        problem = answer.json()
+        details = [problem.get("detail") or problem.get("title") or ""]
+        details += [f"{error['pointer'] or 'the note'}: {error['detail']}" for error in problem.get("errors", ())]
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return answer.text[:200]
+    return " ".join(details)
+
+
+def key_of(account: Account, example: Example) -> str:
+    """Return the value of the API key. Only the local AWS may be asked for it."""
+    return api_key(account.client("apigateway"), example.outputs)
+
+
+@lru_cache(maxsize=1)
+def _document() -> Mapping[str, Any]:
+    return dict(json.loads(OPENAPI_FILE.read_text(encoding="utf-8")))
+
+
+def openapi(server: str) -> Mapping[str, Any]:
+    """Return the OpenAPI document of the API. `server` is the URL that its paths begin with."""
+    return {**_document(), "servers": [{"url": server}]}
