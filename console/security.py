@@ -26,6 +26,10 @@ HEADERS = {
 }
 """The headers of each response. A response with its own value of a header keeps its own value."""
 
+CACHED_PATHS = ("/static/", "/packages/")
+CACHED = {"Cache-Control": "max-age=31536000, immutable"}
+"""Scripts and styles have a version in the query of their URL, so a browser may keep them."""
+
 
 class SameOrigin:
     """Refuses requests from other web pages, and adds HEADERS to each response."""
@@ -43,10 +47,15 @@ class SameOrigin:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                cached = CACHED if scope["path"].startswith(CACHED_PATHS) and scope["query_string"] else {}
                 names = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
-                    *((n.encode(), v.encode()) for n, v in HEADERS.items() if n.lower().encode() not in names),
+                    *(
+                        (n.encode(), v.encode())
+                        for n, v in {**HEADERS, **cached}.items()
+                        if n.lower().encode() not in names
+                    ),
                 ]
             await send(message)
 
