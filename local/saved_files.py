@@ -32,7 +32,9 @@ class Part:
 
 def part_of(file: Path, root: Path = ROOT) -> Part | None:
     """Return the part to which a file belongs, or None if no deployment contains the file."""
-    if file.suffix not in SUFFIXES or "__pycache__" in file.parts or not file.is_relative_to(root):
+    if file.suffix not in SUFFIXES and file.name != "Dockerfile":
+        return None
+    if "__pycache__" in file.parts or not file.is_relative_to(root):
         return None
     match file.relative_to(root).parts:
         case ("lambda_src", package, _, *_):
