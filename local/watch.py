@@ -1,7 +1,7 @@
 """The program of `make watch`. It deploys every saved file into the local AWS, within seconds.
 
 A function gets its new code directly. Changed stacks are synthesized, and deployed with the CDK CLI. The tasks of the
-web services are replaced.
+web services are replaced. If there is a container tool, it builds their image first.
 """
 
 import argparse
@@ -116,7 +116,7 @@ class Watch:
         cloudformation = self._client("cloudformation")
         names = use_deployed_definitions(cloudformation, self._client("ecs"), deployed_stacks(cloudformation))
         if names:
-            _print("web", f"{', '.join(names)} runs the image of its stack again")
+            _print("web", f"{', '.join(names)} returned to the image of the stack")
 
     def _lock(self) -> FileLock:
         return FileLock(self._aws.folder / "lock")  # `make local` does not deploy at the same time

@@ -82,7 +82,8 @@ def test_a_saved_page_runs_in_new_tasks_and_no_request_fails(
     """With a container tool, the tasks run a new image. Otherwise they are processes of the project of `make local`."""
     name = "containers/web/web/page.html"
     ecs, outputs = deployment.client("ecs"), deployment.outputs("fargate")
-    before = _running_service(ecs, outputs)
+    watching.wait_for("    stacks: ", seconds=DEPLOYED_SECONDS)
+    before = _running_definition(ecs, outputs)
 
     def page() -> str:
         answer = requests.get(deployment.url(outputs["ServiceUrl"]), timeout=30)
@@ -102,11 +103,11 @@ def test_a_saved_page_runs_in_new_tasks_and_no_request_fails(
     assert listed == [before]
     names = use_deployed_definitions(deployment.client("cloudformation"), ecs, ["compute-fargate"])
     assert names == ([outputs["ServiceName"]] if engine.tool else [])
-    assert _running_service(ecs, outputs) == before
+    assert _running_definition(ecs, outputs) == before
     assert "<p>saved page</p>" not in page()
 
 
-def _running_service(ecs: Any, outputs: Mapping[str, str]) -> str:
+def _running_definition(ecs: Any, outputs: Mapping[str, str]) -> str:
     (service,) = ecs.describe_services(cluster=outputs["ClusterName"], services=[outputs["ServiceName"]])["services"]
     return str(service["taskDefinition"])
 
