@@ -42,22 +42,22 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as scratch, watching_copy(FOLDER, Path(scratch)) as watching:
         watching.wait_for("    stacks: ", seconds=DEPLOYED_SECONDS)
-        times = measure(watching, aws.client("lambda", engine), has_tool=bool(engine.tool))
+        times = measure(watching, aws.client("lambda", engine))
     table = [["saved file", "median s", "slowest s"]]
     table += [[name, f"{statistics.median(each):.2f}", f"{max(each):.2f}"] for name, each in times.items()]
     print_table(table)
+    print(f"the tasks of the services are {f'{engine.tool.name} containers' if engine.tool else 'processes'}")
     return 0 if check_targets(targets(times)) or not arguments.check else 1
 
 
-def measure(watching: Watching, lambda_: Any, *, has_tool: bool) -> Mapping[str, list[float]]:
+def measure(watching: Watching, lambda_: Any) -> Mapping[str, list[float]]:
     """Return the seconds of each turn, by the name of the saved file."""
     saves: dict[str, Callable[[int], None]] = {
         f"lambda_src/{package}/handler.py": partial(_save_handler, watching, lambda_, package)
         for package in ("api", "thumbnail")
     }
     saves["stacks/api.py"] = partial(_save_stack, watching)
-    if not has_tool:
-        saves["containers/web/web/page.css"] = partial(_save_page, watching)
+    saves["containers/web/web/page.css"] = partial(_save_page, watching)
     times: dict[str, list[float]] = {}
     for name, save in saves.items():
         original = watching.read(name)

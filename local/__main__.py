@@ -21,6 +21,7 @@ from local.function_code import deployed_functions
 from local.inventory import LISTINGS, inventory
 from local.project import FOLDER, PHOTO, context, local_aws
 from local.shell import export_context
+from local.tasks import use_deployed_definitions
 from local.templates import selected_stacks
 from localaws.aws import PORT, Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
@@ -73,6 +74,7 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
             cdk.bootstrap()
         cdk.deploy(names)
         _update_outdated_functions(aws, engine, exercises)
+        use_deployed_definitions(aws.client("cloudformation", engine), aws.client("ecs", engine), names)
     all_outputs = _outputs(aws, engine)
     outputs = {stem: all_outputs[stack_names[stem]] for stem in exercises}
     deployment = LocalDeployment(aws=aws, engine=engine, photo=photo, stack_names=stack_names)

@@ -32,7 +32,8 @@ class Part:
 
 def part_of(file: Path, root: Path = ROOT) -> Part | None:
     """Return the part to which a file belongs, or None if no deployment contains the file."""
-    if file.suffix not in SUFFIXES or "__pycache__" in file.parts or not file.is_relative_to(root):
+    is_source = file.suffix in SUFFIXES or file.name == "Dockerfile"
+    if not is_source or "__pycache__" in file.parts or not file.is_relative_to(root):
         return None
     match file.relative_to(root).parts:
         case ("lambda_src", package, _, *_):

@@ -69,6 +69,11 @@ class Synthesizer:
                 self._process.stdin.write("synthesize\n")
                 self._process.stdin.flush()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a synthesis runs, or `result` has not yet returned its result."""
+        return self._is_busy
+
     def result(self) -> Result | None:
         """Return the result, or None while the synthesis runs or if there is none."""
         assert self._process.stdout is not None  # noqa: S101 - for the type checker

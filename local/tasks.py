@@ -1,12 +1,22 @@
 """Replace the tasks of ECS services, without a failed request."""
 
-from functools import partial
+from collections.abc import Callable, Collection, Mapping
+from functools import cache, partial
 from typing import Any
 
 from local.waiting import wait_for
 from localaws.aws import LocalError
 
 PATIENCE_SECONDS = 60
+COPIED_FIELDS = (
+    *("family", "taskRoleArn", "executionRoleArn", "networkMode", "containerDefinitions", "volumes"),
+    *("placementConstraints", "requiresCompatibilities", "cpu", "memory", "pidMode", "ipcMode"),
+    *("ephemeralStorage", "runtimePlatform"),
+)
+"""The fields of a task definition that a new revision copies. ECS sets the other fields itself.
+
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
+"""
 
 
 def replace_tasks(ecs: Any) -> list[str]:
@@ -14,13 +24,94 @@ def replace_tasks(ecs: Any) -> list[str]:
 
     The load balancer sends requests to an old task until a new one is healthy. Raises LocalError if new tasks fail.
     """
-    services = [(cluster, service) for cluster in _clusters(ecs) for service in _services(ecs, cluster)]
-    for cluster, service in services:
-        ecs.update_service(cluster=cluster, service=service, forceNewDeployment=True)
-    for cluster, service in services:
-        if not wait_for(partial(_is_steady, ecs, cluster, service), seconds=PATIENCE_SECONDS):
-            raise LocalError(f"the new tasks of {service.rsplit('/', 1)[-1]} are not healthy")
-    return [service.rsplit("/", 1)[-1] for _, service in services]
+    definitions = _definitions(ecs)
+    _update_services(ecs, definitions)
+    return [_name(service) for service in definitions]
+
+
+def run_image(ecs: Any, build_image: Callable[[str], str]) -> list[str]:
+    """Replace all tasks of all services by tasks with a new image, and return the names of the services.
+
+    `build_image` receives the URI of the repository of the image, and returns the URI of the new image. The service
+    gets a new revision of its task definition. CloudFormation does not know this revision: see
+    `use_deployed_definitions`. Raises LocalError if new tasks fail.
+    """
+    build_once = cache(build_image)  # several services run the same image
+    definitions: dict[str, str] = {}
+    try:
+        for service, arn in _definitions(ecs).items():
+            definitions[service] = _register_revision(ecs, arn, build_once)
+        _update_services(ecs, definitions)
+    finally:
+        # The tasks of a deregistered revision continue to run, and ECS still replaces ended ones. So `make local-down`
+        # finds only the revisions of the stacks.
+        for arn in definitions.values():
+            ecs.deregister_task_definition(taskDefinition=arn)
+    return [_name(service) for service in definitions]
+
+
+def use_deployed_definitions(cloudformation: Any, ecs: Any, stacks: Collection[str]) -> list[str]:
+    """Run the task definitions of these stacks if services run other ones. Return the names of these services.
+
+    `run_image` gives a service another image. If a person then restores the files of the last deployment, the template
+    has not changed, so CloudFormation does not replace the tasks.
+    """
+    definitions: dict[str, str] = {}
+    for stack in stacks:
+        resources = {
+            resource["ResourceType"]: resource["PhysicalResourceId"]
+            for resource in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+        }
+        if "AWS::ECS::Service" in resources:
+            definitions[resources["AWS::ECS::Service"]] = resources["AWS::ECS::TaskDefinition"]
+    running = _definitions(ecs)
+    outdated = {service: arn for service, arn in definitions.items() if running.get(service, arn) != arn}
+    _update_services(ecs, outdated)
+    return [_name(service) for service in outdated]
+
+
+def _definitions(ecs: Any) -> dict[str, str]:
+    # Return the ARN of the task definition of each service, by the ARN of the service.
+    return {
+        service: _record(ecs, service)["taskDefinition"]
+        for cluster in _clusters(ecs)
+        for service in _services(ecs, cluster)
+    }
+
+
+def _register_revision(ecs: Any, arn: str, build_image: Callable[[str], str]) -> str:
+    definition = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+    fields = {name: definition[name] for name in COPIED_FIELDS if definition.get(name)}
+    containers = [
+        {**container, "image": build_image(container["image"].rpartition(":")[0])}
+        for container in definition["containerDefinitions"]
+    ]
+    revision = ecs.register_task_definition(**{**fields, "containerDefinitions": containers})
+    return str(revision["taskDefinition"]["taskDefinitionArn"])
+
+
+def _update_services(ecs: Any, definitions: Mapping[str, str]) -> None:
+    for service, arn in definitions.items():
+        ecs.update_service(cluster=_cluster(service), service=service, taskDefinition=arn, forceNewDeployment=True)
+    for service, arn in definitions.items():
+        is_steady = wait_for(partial(_is_steady, ecs, service), seconds=PATIENCE_SECONDS)
+        # After a failure, ECS returns to the old task definition.
+        if not is_steady or _record(ecs, service)["taskDefinition"] != arn:
+            raise LocalError(f"the new tasks of {_name(service)} are not healthy")
+
+
+def _name(service: str) -> str:
+    return service.rsplit("/", 1)[-1]
+
+
+def _cluster(service: str) -> str:
+    # The ARN of a service ends with service/CLUSTER/NAME.
+    return service.split("/")[-2]
+
+
+def _record(ecs: Any, service: str) -> Any:
+    (record,) = ecs.describe_services(cluster=_cluster(service), services=[service])["services"]
+    return record
 
 
 def _clusters(ecs: Any) -> list[str]:
@@ -31,6 +122,5 @@ def _services(ecs: Any, cluster: str) -> list[str]:
     return list(ecs.list_services(cluster=cluster)["serviceArns"])
 
 
-def _is_steady(ecs: Any, cluster: str, service: str) -> bool:
-    (record,) = ecs.describe_services(cluster=cluster, services=[service])["services"]
-    return [deployment["rolloutState"] for deployment in record["deployments"]] == ["COMPLETED"]
+def _is_steady(ecs: Any, service: str) -> bool:
+    return [deployment["rolloutState"] for deployment in _record(ecs, service)["deployments"]] == ["COMPLETED"]

@@ -26,16 +26,21 @@ def selected_stacks(assembly: Path, patterns: Iterable[str]) -> list[str]:
 
 def changed_stacks(cloudformation: Any, assembly: Path) -> list[str]:
     """Return the names of the deployed stacks whose template in the folder `assembly` is new."""
-    deployed = {
-        stack["StackName"]
-        for page in cloudformation.get_paginator("describe_stacks").paginate()
-        for stack in page["Stacks"]
-    }
+    deployed = deployed_stacks(cloudformation)
     return [
         name
         for name, file in _template_files(assembly).items()
         if name in deployed and _json(file) != cloudformation.get_template(StackName=name)["TemplateBody"]
     ]
+
+
+def deployed_stacks(cloudformation: Any) -> set[str]:
+    """Return the names of all deployed stacks."""
+    return {
+        stack["StackName"]
+        for page in cloudformation.get_paginator("describe_stacks").paginate()
+        for stack in page["Stacks"]
+    }
 
 
 def _template_files(assembly: Path) -> Mapping[str, Path]:

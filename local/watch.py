@@ -1,7 +1,7 @@
 """The program of `make watch`. It deploys every saved file into the local AWS, within seconds.
 
 A function gets its new code directly. Changed stacks are synthesized, and deployed with the CDK CLI. The tasks of the
-web services are replaced.
+web services are replaced. If there is a container tool, it builds their image first.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from local.function_code import FunctionCode, deployed_functions
 from local.project import FOLDER, ROOT, context, local_aws
 from local.saved_files import Part, by_part, saved_files
 from local.synthesis import Synthesizer
-from local.tasks import replace_tasks
-from local.templates import changed_stacks
+from local.tasks import replace_tasks, run_image, use_deployed_definitions
+from local.templates import changed_stacks, deployed_stacks
+from local.web_image import build_image
 from localaws.aws import Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from localaws.process_groups import STOP_SIGNALS
@@ -70,13 +72,14 @@ class Watch:
             if result.error:
                 raise LocalError(result.error)
             changed = changed_stacks(self._client("cloudformation"), self._cdk.assembly)
-            if not changed:
-                _print("stacks", "all templates are deployed", self._stacks_saved_at)
-                return
-            with FileLock(self._aws.folder / "lock"):  # `make local` does not deploy at the same time
-                self._cdk.deploy(changed, change_set=False)
-            _print("stacks", f"{', '.join(changed)} deployed", self._stacks_saved_at)
-            self._update_outdated_functions()  # a handler may have changed after the synthesis had read it
+            with self._lock():
+                if changed:
+                    self._cdk.deploy(changed, change_set=False)
+                self._update_outdated_services()
+            text = f"{', '.join(changed)} deployed" if changed else "all templates are deployed"
+            _print("stacks", text, self._stacks_saved_at)
+            if changed:
+                self._update_outdated_functions()  # a handler may have changed after the synthesis had read it
 
     def _synthesize(self) -> None:
         # The synthesis needs a second or more. Meanwhile other saved files are deployed.
@@ -95,13 +98,28 @@ class Watch:
     def _replace_tasks(self, image: str) -> None:
         if image != "web":
             _print(image, "no task runs this image here. `python -m local.batch_job` runs the saved code")
-        elif self._engine.tool:
-            self._synthesize()  # the template contains the hash of the image's files, and the CDK CLI builds the image
-        else:
-            started = time.monotonic()
-            names = ", ".join(replace_tasks(self._client("ecs")))
-            text = f"new tasks of {names} run the code (as processes, so no image is built)"
-            _print(image, text if names else "no deployed service runs this code", started if names else None)
+            return
+        started, tool = time.monotonic(), self._engine.tool
+        with self._lock():
+            if tool:
+                how = f"in a new image. {tool.name} has built it, and the next deployment of the stacks builds it again"
+                names = ", ".join(run_image(self._client("ecs"), partial(build_image, self._aws, self._engine)))
+            else:
+                how = "as processes, so no image is built"
+                names = ", ".join(replace_tasks(self._client("ecs")))
+        text = f"new tasks of {names} run the code ({how})"
+        _print(image, text if names else "no deployed service runs this code", started if names else None)
+        if self._synthesizer.is_busy:
+            self._synthesize()  # the running synthesis may have read the old code
+
+    def _update_outdated_services(self) -> None:
+        cloudformation = self._client("cloudformation")
+        names = use_deployed_definitions(cloudformation, self._client("ecs"), deployed_stacks(cloudformation))
+        if names:
+            _print("web", f"{', '.join(names)} returned to the image of the stack")
+
+    def _lock(self) -> FileLock:
+        return FileLock(self._aws.folder / "lock")  # `make local` does not deploy at the same time
 
     def _update_outdated_functions(self) -> None:
         self._functions = deployed_functions(self._client("lambda"))

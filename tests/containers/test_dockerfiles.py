@@ -21,9 +21,10 @@ def test_the_image_has_the_base_image_of_the_project(dockerfile: Path) -> None:
 
 @for_each_dockerfile
 def test_an_image_for_arm_can_be_built_on_x86(dockerfile: Path) -> None:
-    """The build stage uses the processor of the builder. The final stage runs no program, so no emulator is needed."""
-    build_stage, final_stage = dockerfile.read_text().split("\nFROM ")[1:]
-    assert build_stage.startswith("--platform=$BUILDPLATFORM ")
+    """The build stages use the processor of the builder. The final stage runs no program, so no emulator is needed."""
+    *build_stages, final_stage = dockerfile.read_text().split("\nFROM ")[1:]
+    assert build_stages
+    assert all(stage.startswith("--platform=$BUILDPLATFORM ") for stage in build_stages)
     assert not re.search(r"^RUN", final_stage, re.MULTILINE)
 
 

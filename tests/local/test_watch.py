@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import requests
 
 from local.function_code import deployed_functions
 from local.project import context
+from local.tasks import use_deployed_definitions
 from localaws.aws import Engine, LocalAws
 from tests.support.deployment import Deployment
 from tests.support.folders import ROOT
@@ -78,18 +79,37 @@ def test_a_saved_stack_is_deployed(watching: Watching, deployment: Deployment) -
 def test_a_saved_page_runs_in_new_tasks_and_no_request_fails(
     watching: Watching, deployment: Deployment, engine: Engine
 ) -> None:
-    if engine.tool:
-        pytest.skip("with a container tool, the CDK CLI builds an image and deploys the stacks")
+    """With a container tool, the tasks run a new image. Otherwise they are processes of the project of `make local`."""
+    name = "containers/web/web/page.html"
     ecs, outputs = deployment.client("ecs"), deployment.outputs("fargate")
+    watching.wait_for("    stacks: ", seconds=DEPLOYED_SECONDS)
+    before = _running_definition(ecs, outputs)
+
+    def page() -> str:
+        answer = requests.get(deployment.url(outputs["ServiceUrl"]), timeout=30)
+        answer.raise_for_status()
+        return answer.text
 
     def tasks() -> set[str]:
-        requests.get(deployment.url(outputs["ServiceUrl"]), timeout=30).raise_for_status()
+        assert page()
         return set(ecs.list_tasks(cluster=outputs["ClusterName"])["taskArns"])
 
-    before = tasks()
-    watching.save("containers/web/web/page.css", "")
-    wait_for(lambda: before.isdisjoint(tasks()), "the end of all old tasks", seconds=DEPLOYED_SECONDS)
-    watching.wait_for("    web: new tasks of compute-")
+    old_tasks = tasks()
+    watching.save(name, watching.read(name).replace("</body>", "<p>saved page</p></body>"))
+    wait_for(lambda: old_tasks.isdisjoint(tasks()), "the end of all old tasks", seconds=DEPLOYED_SECONDS)
+    watching.wait_for("    web: new tasks of compute-", seconds=DEPLOYED_SECONDS)
+    assert ("<p>saved page</p>" in page()) == bool(engine.tool)
+    listed = ecs.list_task_definitions(familyPrefix=before.rpartition(":")[0].rpartition("/")[2])["taskDefinitionArns"]
+    assert listed == [before]
+    names = use_deployed_definitions(deployment.client("cloudformation"), ecs, ["compute-fargate"])
+    assert names == ([outputs["ServiceName"]] if engine.tool else [])
+    assert _running_definition(ecs, outputs) == before
+    assert "<p>saved page</p>" not in page()
+
+
+def _running_definition(ecs: Any, outputs: Mapping[str, str]) -> str:
+    (service,) = ecs.describe_services(cluster=outputs["ClusterName"], services=[outputs["ServiceName"]])["services"]
+    return str(service["taskDefinition"])
 
 
 def test_ctrl_c_ends_the_watch_and_keeps_the_engine(watching: Watching, local_aws: LocalAws, engine: Engine) -> None:

@@ -23,6 +23,7 @@ from stacks._bundling import LAMBDA_SRC, _modules
         ("lambda_src/api/deeper/notes.py", Part("function", "api")),
         ("lambda_src/api/requirements.txt", Part("stacks")),
         ("containers/web/web/page.css", Part("image", "web")),
+        ("containers/web/Dockerfile", Part("image", "web")),
         ("containers/batch/batch/job.py", Part("image", "batch")),
         ("stacks/cron.py", Part("stacks")),
         ("stacks/lightsail_launch.sh", Part("stacks")),
