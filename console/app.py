@@ -264,7 +264,7 @@ class Console:
             try:
                 return await anyio.to_thread.run_sync(read, request)
             except ERRORS as error:
-                return self._html("error.html", status=503, text=self.account.explanation(error), command="")
+                return self._html("error.html", status=503, text=self.account.explanation(error), retry=True)
 
         return endpoint
 
@@ -276,7 +276,7 @@ class Console:
 
         def failed(_request: Request, error: Exception) -> Response:
             text = f"The console has an error: {type(error).__name__}. The log of the console has the details."
-            return self._html("error.html", status=500, text=text, command="")
+            return self._html("error.html", status=500, text=text)
 
         return {404: unknown, Exception: failed}
 
