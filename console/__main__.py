@@ -72,6 +72,7 @@ def _listening_socket(port: int) -> socket.socket:
         listener.bind(("127.0.0.1", port))
     except OSError:
         listener.bind(("127.0.0.1", 0))
+    listener.listen()  # a browser may open the address as soon as it is printed
     return listener
 
 
