@@ -115,4 +115,5 @@ def source_html(text: str, file_name: str) -> str:
         lexer = get_lexer_for_filename(file_name)
     except ClassNotFound:
         lexer = TextLexer()
-    return str(highlight(text, lexer, HtmlFormatter(cssclass="source")))
+    html = str(highlight(text, lexer, HtmlFormatter(cssclass="source")))
+    return html.replace("<pre>", '<pre tabindex="0">', 1)  # the keyboard can then scroll long lines
