@@ -233,8 +233,9 @@ def test_new_lines_appear_by_themselves_and_as_text(open_page: OpenPage, deploym
         now = int(datetime.now(UTC).timestamp() * 1000)
         events = [{"timestamp": now, "message": message}]
         logs.put_log_events(logGroupName=group, logStreamName="a test", logEvents=events)
+
         first = page.locator(".lines li", has_text="hostile")
-        expect(first.locator(".message")).to_have_text("<b onclick=x>hostile</b>")
+        expect(first.locator(".message")).to_have_text("<b onclick=x>hostile</b>", timeout=15_000)
         first.locator("summary").click()
         expect(first.locator("dd", has_text="<i>value</i>")).to_be_visible()
         events = [{"timestamp": now + 1, "message": "the next line"}]
