@@ -5,7 +5,7 @@ import pkgutil
 import secrets
 import shlex
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ class Console:
         if isinstance(self.account, LocalAccount):
             assembly = self.account.aws.folder / "cdk.out"
             if (assembly / "tree.json").is_file():
-                found = diagrams(assembly)
+                found = _diagrams_of(assembly, (assembly / "tree.json").stat().st_mtime_ns)
                 return self.diagrams.name(found[stem]) if stem in found else None
         return self.documents.first_diagram(stem)
 
@@ -285,6 +285,13 @@ class Console:
 
     def _not_found(self, text: str, command: str = "") -> HTMLResponse:
         return self._html("error.html", status=404, text=text, command=command)
+
+
+@lru_cache(maxsize=1)
+def _diagrams_of(assembly: Path, changed_at: int) -> Mapping[str, str]:
+    # Computing the diagrams takes a tenth of a second, and they change only with a synthesis.
+    del changed_at
+    return diagrams(assembly)
 
 
 def create_app(account: Account, folder: Path, port: int) -> ASGIApp:
