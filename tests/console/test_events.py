@@ -174,8 +174,12 @@ def test_a_second_read_asks_only_for_the_last_minutes_and_keeps_the_older_lines(
 def test_the_number_of_lines_in_memory_is_bounded() -> None:
     service = FakeService()
     service.events = [event(1000 - number, str(number)) for number in range(900)]
-    lines = Logs(FakeAccount(service)).lines({"cron": example("cron")})
+    logs = Logs(FakeAccount(service))
+    lines = logs.lines({"cron": example("cron")})
     assert (len(lines), lines[0].text) == (500, "899")
+    service.events.append(event(1, "newest"))
+    lines = logs.lines({"cron": example("cron")})
+    assert (len(lines), lines[0].text) == (500, "newest")
 
 
 def metric(name: str, namespace: str = METRICS_NAMESPACE, **dimensions: str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from console.account import AccountError
 from console.app import Console, create_app
 from console.diagrams import Diagrams
 from console.documents import MAX_BYTES, Documents
+from console.examples import Example
+from console.page import Action, ExamplePage, Form
 from console.security import HEADERS
 from tests.support.asgi import Answer, call
 
@@ -279,6 +281,19 @@ def test_the_console_changes_nothing_in_a_real_account(tmp_path: Path) -> None:
         if (answer := call(app, method, path, SAME_ORIGIN, b"x=y")).status != 403
     ]
     assert not allowed, "these requests are not refused in a real account"
+
+
+def test_an_action_does_not_run_in_a_real_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[Example] = []
+
+    def run(example: Example, _form: Form) -> str:
+        runs.append(example)
+        return "done"
+
+    monkeypatch.setattr(ExamplePage, "actions", lambda _page: {"try": Action(run)})
+    app = create_app(BrokenAccount(is_local=False), tmp_path, PORT)
+    answer = call(app, "POST", "/examples/other/actions/try", SAME_ORIGIN)
+    assert (answer.status, runs) == (403, [])
 
 
 def test_an_action_is_never_a_get(app: ASGIApp) -> None:
