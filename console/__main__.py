@@ -14,7 +14,6 @@ from pathlib import Path
 
 import uvicorn
 
-from config import from_context
 from console.account import Account, LocalAccount, RealAccount
 from console.app import create_app
 from local.project import local_aws
@@ -24,7 +23,7 @@ from localaws.aws import LocalAws
 def main() -> None:
     """Parse the command line and answer requests until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m console", description=__doc__)
-    parser.add_argument("--prefix", default=from_context({}).prefix, help="the first part of the names of the stacks")
+    parser.add_argument("--prefix", help="the first part of the names of the stacks; without it, that in config.py")
     parser.add_argument("--port", type=int, default=0, help="port; if it is in use or 0, the console takes a free port")
     parser.add_argument("--local", type=Path, metavar="FOLDER", help="show the local AWS with this folder")
     parser.add_argument("--state", type=Path, metavar="FILE", help="write the process id and the port into this file")
@@ -57,7 +56,13 @@ def _end_with_local_aws(server: uvicorn.Server, aws: LocalAws) -> None:
 def _account(arguments: argparse.Namespace) -> Account:
     if arguments.local:
         return LocalAccount(local_aws(arguments.local.resolve()))
-    return RealAccount(arguments.prefix)
+    return RealAccount(arguments.prefix or _prefix_in_config())
+
+
+def _prefix_in_config() -> str:
+    from config import from_context  # noqa: PLC0415 - this import starts Node, and the local AWS does not need it
+
+    return from_context({}).prefix
 
 
 def _listening_socket(port: int) -> socket.socket:
@@ -67,6 +72,7 @@ def _listening_socket(port: int) -> socket.socket:
         listener.bind(("127.0.0.1", port))
     except OSError:
         listener.bind(("127.0.0.1", 0))
+    listener.listen()  # a browser may open the address as soon as it is printed
     return listener
 
 

@@ -6,6 +6,7 @@ import secrets
 import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,21 @@ from urllib.parse import parse_qsl
 import anyio
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
-from config import from_context
 from console import pages
 from console.account import ERRORS, Account, AccountError, LocalAccount
 from console.diagrams import Diagrams
 from console.documents import ROOT, Documents
+from console.events import Events
 from console.examples import ORDER, Example, deployed_examples
 from console.facts import dollars, facts
 from console.live import Fragments, live_list, live_part, live_response
+from console.logs import LineFilter
 from console.page import ActionError, ExamplePage
 from console.security import SameOrigin
 from local.deployment import LocalDeployment
@@ -66,12 +68,16 @@ class Console:
             stem: importlib.import_module(f"console.pages.{stem}").Page(self) for stem in modules
         }
         self._page_of_others = ExamplePage(self)
+        self._all_events = Events(self)
+        self._prefix = ""
         self._stems: list[str] = [stem for stem in ORDER if stem in self._pages]
 
     def examples(self) -> dict[str, Example]:
         """Return the deployed examples by stem. Raises AccountError and the errors of boto3."""
         examples = deployed_examples(self.account)
         self._stems = list(examples)
+        for stem, example in examples.items():
+            self._prefix = example.stack.removesuffix(f"-{stem.replace('_', '-')}")
         return examples
 
     def stems(self) -> list[str]:
@@ -85,9 +91,9 @@ class Console:
 
     def deploy_command(self, stem: str) -> str:
         """Return the command that deploys an example."""
-        prefix = self.account.prefix or from_context({}).prefix
         target = "local" if self.account.is_local else "deploy"
-        return f"make {target} STACK={prefix}-{stem.replace('_', '-')}"
+        prefix = self.account.prefix or self._prefix
+        return f"make {target} STACK={prefix}-{stem.replace('_', '-')}" if prefix else f"make {target}"
 
     def commands(self, example: Example) -> list[str]:
         """Return shell commands with which a person can try an example in the local AWS."""
@@ -113,7 +119,7 @@ class Console:
         if isinstance(self.account, LocalAccount):
             assembly = self.account.aws.folder / "cdk.out"
             if (assembly / "tree.json").is_file():
-                found = diagrams(assembly)
+                found = _diagrams_of(assembly, (assembly / "tree.json").stat().st_mtime_ns)
                 return self.diagrams.name(found[stem]) if stem in found else None
         return self.documents.first_diagram(stem)
 
@@ -131,6 +137,8 @@ class Console:
             Route("/examples/{stem}/live", self._example_live),
             Route("/examples/{stem}/actions/{action}", self._action, methods=["POST"]),
             *(route for page in self._pages.values() for route in page.routes()),
+            Route("/events", self._endpoint(self._events)),
+            Route("/events/live", self._events_live),
             Route("/lessons/{stem}", self._endpoint(self._lesson)),
             Route("/files/{path:path}", self._endpoint(self._file)),
             Route("/diagrams/{name}.svg", self._endpoint(self._diagram)),
@@ -144,7 +152,8 @@ class Console:
     # -- pages
 
     def _start(self, _request: Request) -> Response:
-        return self._html("start.html", parts=self._start_parts())
+        parts = self._start_parts()
+        return self._html("start.html", parts=parts, first=next(iter(self._stems), None))
 
     def _start_parts(self) -> Mapping[str, str]:
         examples = self.examples()
@@ -167,6 +176,12 @@ class Console:
             **page.values(example),
         )
 
+    def _events(self, request: Request) -> Response:
+        lines = LineFilter.from_query(request.query_params)
+        if lines.example and lines.example not in self.examples():
+            return self._not_found(f"The example {lines.example} is not deployed.", self.deploy_command(lines.example))
+        return self._html("events.html", **self._all_events.values(lines))
+
     def _lesson(self, request: Request) -> Response:
         stem = request.path_params["stem"]
         file = self.documents.lesson(stem)
@@ -183,7 +198,7 @@ class Console:
     def _diagram(self, request: Request) -> Response:
         picture = self.diagrams.picture(request.path_params["name"])
         if picture is None:
-            return PlainTextResponse("There is no picture with this name.\n", status_code=404)
+            return PlainTextResponse("There is no diagram with this name.\n", status_code=404)
         headers = {
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
             "Cache-Control": "max-age=31536000, immutable",  # the name is a hash of the content
@@ -208,6 +223,11 @@ class Console:
             return {"state": state, **self.page(stem).live(example)}
 
         return live_response(request, lambda: self._parts_or_error(read), self.account.seconds_between_reads)
+
+    async def _events_live(self, request: Request) -> Response:
+        lines = LineFilter.from_query(request.query_params)
+        read = partial(self._all_events.parts, lines)
+        return live_response(request, lambda: self._parts_or_error(read), self._all_events.seconds_between_reads)
 
     def _parts_or_error(self, read: Callable[[], Fragments]) -> Fragments:
         try:
@@ -247,9 +267,21 @@ class Console:
             try:
                 return await anyio.to_thread.run_sync(read, request)
             except ERRORS as error:
-                return self._html("error.html", status=503, text=self.account.explanation(error), command="")
+                return self._html("error.html", status=503, text=self.account.explanation(error), retry=True)
 
         return endpoint
+
+    def error_pages(self) -> Mapping[Any, Callable[[Request, Exception], Response]]:
+        """Return what answers an unknown address, and an error of the console, by status or class of the error."""
+
+        def unknown(_request: Request, _error: Exception) -> Response:
+            return self._not_found("The console has no page with this address.")
+
+        def failed(_request: Request, error: Exception) -> Response:
+            text = f"The console has an error: {type(error).__name__}. The log of the console has the details."
+            return self._html("error.html", status=500, text=text)
+
+        return {404: unknown, Exception: failed}
 
     def _html(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         return HTMLResponse(self.render(template, **values), status_code=status)
@@ -258,7 +290,14 @@ class Console:
         return self._html("error.html", status=404, text=text, command=command)
 
 
-def create_app(account: Account, folder: Path, port: int) -> Starlette:
+@lru_cache(maxsize=1)
+def _diagrams_of(assembly: Path, changed_at: int) -> Mapping[str, str]:
+    # Computing the diagrams takes a tenth of a second, and they change only with a synthesis.
+    del changed_at
+    return diagrams(assembly)
+
+
+def create_app(account: Account, folder: Path, port: int) -> ASGIApp:
     """Return the application. It answers only requests to `port` on this machine."""
     console = Console(account, folder)
 
@@ -267,7 +306,9 @@ def create_app(account: Account, folder: Path, port: int) -> Starlette:
         yield
         await anyio.to_thread.run_sync(console.close)
 
-    return Starlette(routes=console.routes(), middleware=[Middleware(SameOrigin, port=port)], lifespan=lifespan)
+    app = Starlette(routes=console.routes(), exception_handlers=console.error_pages(), lifespan=lifespan)
+    # SameOrigin is around the whole application, because Starlette's own middleware would not reach a response of 500.
+    return SameOrigin(app, port)
 
 
 __all__ = ["Console", "Example", "create_app"]

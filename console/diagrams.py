@@ -5,6 +5,7 @@ Node runs beautiful-mermaid, which needs no browser. The pictures stay in a fold
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import threading
@@ -33,6 +34,8 @@ class Diagrams:
 
     def picture(self, name: str) -> str | None:
         """Return the picture as SVG, or None for an unknown name, or if this machine has no Node."""
+        if not re.fullmatch(r"[0-9a-f]{16}", name):
+            return None
         file = self._folder / f"{name}.svg"
         with self._lock:  # the first request draws the pictures of all diagrams, and the other requests wait
             if not file.exists() and name in self._texts:

@@ -18,8 +18,10 @@ from pygments.util import ClassNotFound
 from console.diagrams import Diagrams
 
 ROOT = Path(__file__).resolve().parent.parent
-SHOWN_SUFFIXES = {".py", ".md", ".json", ".toml", ".html", ".css", ".js", ".mjs", ".txt", ".sh", ".yml", ""}
-"""Suffixes of the files that the console shows. Files without a suffix are Makefile, Dockerfile and LICENSE."""
+SHOWN_SUFFIXES = {".py", ".md", ".json", ".toml", ".html", ".css", ".js", ".mjs", ".txt", ".sh", ".yml"}
+"""Suffixes of the files that the console shows."""
+SHOWN_NAMES = {"Makefile", "Dockerfile", "LICENSE"}
+"""Files without a suffix that the console shows."""
 MAX_BYTES = 1_000_000
 """Larger files are data, which nobody reads in a browser."""
 
@@ -39,12 +41,19 @@ class Documents:
 
     def file(self, name: str) -> Path | None:
         """Return a file that the console may show, or None. `name` is a path in the project."""
-        file = (self._root / name).resolve()
-        if not file.is_relative_to(self._root) or not file.is_file() or file.suffix not in SHOWN_SUFFIXES:
+        try:
+            file = (self._root / name).resolve()
+            return file if self._is_shown(file) else None
+        except (OSError, ValueError):  # a name that no file can have
             return None
+
+    def _is_shown(self, file: Path) -> bool:
+        if not file.is_relative_to(self._root) or not (file.suffix in SHOWN_SUFFIXES or file.name in SHOWN_NAMES):
+            return False
         parts = file.relative_to(self._root).parts
-        is_hidden = any(part.startswith(".") or part in {"node_modules", "cdk.out"} for part in parts)
-        return None if is_hidden or file.stat().st_size > MAX_BYTES else file
+        if any(part.startswith(".") or part in {"node_modules", "cdk.out"} for part in parts):
+            return False
+        return file.is_file() and file.stat().st_size <= MAX_BYTES and b"\0" not in file.read_bytes()
 
     def html(self, file: Path) -> str:
         """Return a file as HTML. Markdown becomes a page, and everything else coloured source."""
@@ -106,4 +115,5 @@ def source_html(text: str, file_name: str) -> str:
         lexer = get_lexer_for_filename(file_name)
     except ClassNotFound:
         lexer = TextLexer()
-    return str(highlight(text, lexer, HtmlFormatter(cssclass="source")))
+    html = str(highlight(text, lexer, HtmlFormatter(cssclass="source")))
+    return html.replace("<pre>", '<pre tabindex="0">', 1)  # the keyboard can then scroll long lines

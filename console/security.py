@@ -2,7 +2,8 @@
 
 The console listens only on this machine, but every page in the user's browser can send requests to it. So a request
 must name this machine as its host. Otherwise a page could use its own host name for 127.0.0.1. A request that changes
-something must come from a page of the console.
+something must come from a page of the console. Other pages may link to the console, but not load parts of it.
+Browsers name the kind of each request in the headers Sec-Fetch-… (https://www.w3.org/TR/fetch-metadata/).
 """
 
 from starlette.datastructures import Headers
@@ -41,6 +42,9 @@ class SameOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        if scope["type"] == "websocket":  # the console has none, so a later one must not be open by accident
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -69,4 +73,7 @@ class SameOrigin:
             return "The console answers only requests to 127.0.0.1 and localhost."
         if method not in SAFE_METHODS and headers.get("origin") != f"http://{host}":
             return "Only the pages of the console may change something. This request has another Origin, or none."
+        is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"} and not is_link:
+            return "Another page may only link to the console. It may not load parts of it."
         return None

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app import build_app
-
 Template = dict[str, Any]
 
 NO_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
@@ -15,6 +13,8 @@ NO_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
 
 def synthesize(folder: Path, **settings: str) -> None:
     """Write the cloud assembly with these settings into a folder. Raises ConfigError for a wrong setting."""
+    from app import build_app  # noqa: PLC0415 - this import starts Node, and reading templates does not need it
+
     build_app({**settings, **NO_BUNDLING}, outdir=str(folder)).synth()
 
 

@@ -1,6 +1,32 @@
-// Shows a message while the console does not answer. htmx connects again by itself.
+// What htmx does not do: messages about the connection, and the button that pauses a live page.
 "use strict";
 const connection = document.getElementById("connection");
 document.addEventListener("htmx:sse:error", () => { connection.hidden = false; });
 document.addEventListener("htmx:sse:after:connection", () => { connection.hidden = true; });
 document.addEventListener("htmx:error", () => { connection.hidden = false; });
+
+// A page that could not show the account loads again when the account answers.
+if (document.querySelector("[data-retry]")) {
+  setInterval(async () => {
+    const answer = await fetch(location.href, { method: "HEAD" }).catch(() => null);
+    if (answer?.ok) location.reload();
+  }, 2000);
+}
+
+// While a page is paused, its next message waits, and all later messages wait behind it. So no message is lost.
+const pause = document.querySelector("[data-pause]");
+if (pause) {
+  const status = document.querySelector("[data-pause-status]");
+  let paused = false;
+  let proceed = () => {};
+  pause.hidden = false;
+  pause.addEventListener("click", () => {
+    paused = !paused;
+    pause.textContent = paused ? "Continue" : "Pause";
+    status.textContent = paused ? "Paused. New lines wait." : "";
+    if (!paused) proceed();
+  });
+  document.addEventListener("htmx:sse:before:message", (event) => {
+    if (paused) event.detail.waitUntil(new Promise((resolve) => { proceed = resolve; }));
+  });
+}

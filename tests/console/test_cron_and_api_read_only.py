@@ -1,14 +1,13 @@
 """In a real account, the pages of the cron and API examples only read. A person cannot change anything there."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.types import Message
 
 from console.account import Account
 from console.app import Console, create_app
+from tests.support.asgi import call
 from tests.support.deployment import Deployment
 
 
@@ -43,19 +42,9 @@ def account(deployment: Deployment) -> Account:
 
 def answer(account: Account, folder: Path, method: str, path: str) -> tuple[int, str]:
     """Return the status and the body of an answer of the console."""
-    headers = [(b"host", b"127.0.0.1:1"), (b"origin", b"http://127.0.0.1:1")]
-    messages: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        messages.append(message)
-
-    scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
-    asyncio.run(create_app(account, folder, port=1)(scope, receive, send))
-    body = b"".join(message.get("body", b"") for message in messages)
-    return messages[0]["status"], body.decode()
+    headers = {"host": "127.0.0.1:1", "origin": "http://127.0.0.1:1"}
+    found = call(create_app(account, folder, port=1), method, path, headers)
+    return found.status, found.body
 
 
 @pytest.mark.parametrize(

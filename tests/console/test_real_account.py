@@ -1,113 +1,123 @@
-"""These tests open the pages of pictures for a real account, whose answers are fixed. The console must only read."""
+"""These tests run `python -m console` with the read-only policy of docs/console.md, as for a real account.
 
-import threading
-import time
+The local AWS checks the permissions of users. So it stands for the real account.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
-import requests
-import uvicorn
 
-from console.__main__ import _listening_socket
-from console.account import RealAccount
-from console.app import create_app
-from console.examples import PROJECT_TAG
-from console.facts import Facts
+from console.examples import ORDER
+from localaws.aws import Engine
+from tests.support.deployment import Deployment
+from tests.support.folders import ROOT
 
-NAMES = ("UploadsBucketName", "ThumbnailsBucketName", "MetadataTableName", "DeadLetterQueueUrl")
-BATCH_NAMES = ("JobQueueArn", "JobDefinitionArn", "InputBucketName", "OutputBucketName", "ThumbnailsFolder")
-JOB = {"jobId": "<i>id", "jobName": "<b>name", "createdAt": 1_700_000_000_000, "status": "RUNNABLE"}
-
-
-class FakeAccount(RealAccount):
-    """A real account whose clients return fixed answers, and record the calls."""
-
-    def __init__(self) -> None:
-        super().__init__("compute")
-        self.calls = MagicMock()
-
-    def client(self, service: str) -> Any:
-        return getattr(self.calls, service)
+USER = "console-reader"
+READ = re.compile(r"(Describe|Get|List|Query$|Scan$|Filter|BatchGet)")
+WITHOUT_CREDENTIALS = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
-def _stack(stem: str) -> dict[str, Any]:
-    names = NAMES if stem == "thumbnail" else BATCH_NAMES
-    return {
-        "StackName": f"compute-{stem}",
-        "StackId": stem,
-        "StackStatus": "CREATE_COMPLETE",
-        "CreationTime": datetime(2026, 1, 1, tzinfo=UTC),
-        "Tags": [{"Key": PROJECT_TAG[0], "Value": PROJECT_TAG[1]}, {"Key": "example", "Value": stem}],
-        "Outputs": [{"OutputKey": name, "OutputValue": name} for name in names],
+def policy() -> str:
+    found = re.search(r"```json\n(.*?)```", (ROOT / "docs" / "console.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert found
+    return found[1]
+
+
+def test_the_policy_in_the_document_only_allows_to_read() -> None:
+    actions = [action for statement in json.loads(policy())["Statement"] for action in statement["Action"]]
+    assert actions == [action for action in actions if READ.match(action.partition(":")[2])]
+    assert not {"*", "apigateway:GET", "secretsmanager:GetSecretValue", "ssm:GetParameter"}.intersection(actions)
+
+
+@contextmanager
+def running_console(variables: dict[str, str]) -> Iterator[str]:
+    """Run `python -m console --prefix compute` with these variables, and yield its address."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "console", "--prefix", "compute"],
+        cwd=ROOT,
+        env={**inherited, **WITHOUT_CREDENTIALS, **variables},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert found, "the console has printed no address"
+        yield found[0]
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def read(address: str) -> tuple[int, str]:
+    """Return the status and the body of an answer."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(address, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.fixture(scope="module")
+def reader_console(engine: Engine, deployment: Deployment) -> Iterator[str]:
+    """Yield the address of a console whose user only has the permissions of the policy."""
+    iam = deployment.client("iam")
+    iam.create_user(UserName=USER)
+    iam.put_user_policy(UserName=USER, PolicyName="read", PolicyDocument=policy())
+    key = iam.create_access_key(UserName=USER)["AccessKey"]
+    variables = {
+        "AWS_ENDPOINT_URL": engine.endpoint,
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
     }
+    with running_console(variables) as address:
+        yield address
+    iam.delete_access_key(UserName=USER, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName=USER, PolicyName="read")
+    iam.delete_user(UserName=USER)
 
 
-@pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> FakeAccount:
-    no_facts = Facts(running=(), stored=(), month="", work=(), files=())
-    monkeypatch.setattr("console.app.facts", lambda _example: no_facts)  # the costs need a real template
-    account = FakeAccount()
-    calls = account.calls
-    stacks = {"Stacks": [_stack("thumbnail"), _stack("batch")]}
-    calls.cloudformation.get_paginator.return_value.paginate.return_value = [stacks]
-    calls.cloudformation.get_template.return_value = {"TemplateBody": {"Resources": {}}}
-    calls.s3.list_objects_v2.return_value = {"IsTruncated": False}
-    pages = MagicMock(resume_token="more")
-    pages.__iter__.return_value = []
-    calls.s3.get_paginator.return_value.paginate.return_value = pages
-    calls.dynamodb.scan.return_value = {"Items": []}
-    calls.sqs.get_queue_attributes.return_value = {"Attributes": {"ApproximateNumberOfMessages": "2"}}
-    calls.batch.list_jobs.return_value = {"jobSummaryList": [JOB], "nextToken": "more"}
-    return account
+@pytest.mark.parametrize("path", ["/", "/events", *(f"/examples/{stem}" for stem in ORDER)])
+def test_each_page_needs_only_the_permissions_of_the_document(reader_console: str, path: str) -> None:
+    status, body = read(f"{reader_console}{path}")
+    assert status == 200, body
+    notices = re.findall(r'role="alert">(.*?)</p>', body)
+    assert (notices, "AccessDenied" in body, "not authorized" in body) == ([], False, False)
 
 
-@pytest.fixture
-def url(account: FakeAccount, tmp_path: Path) -> Iterator[str]:
-    with _listening_socket(0) as listener:
-        port = listener.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(create_app(account, tmp_path, port), log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{port}"
-        server.should_exit = True
-        thread.join()
+def test_the_pages_of_a_real_account_have_no_buttons(reader_console: str) -> None:
+    found = {
+        stem: re.findall(r"hx-(?:post|put|patch|delete)=", read(f"{reader_console}/examples/{stem}")[1])
+        for stem in ORDER
+    }
+    assert found == {stem: [] for stem in ORDER}
 
 
-def test_the_page_of_thumbnails_only_counts_dead_letters(url: str, account: FakeAccount) -> None:
-    text = requests.get(f"{url}/examples/thumbnail", timeout=10).text
-    assert "2 events have failed" in text
-    assert "There are no pictures yet." in text
-    assert 'type="file"' not in text
-    assert not account.calls.sqs.receive_message.called, "it would hide the messages, or raise their receive count"
+def test_the_head_names_the_account(reader_console: str) -> None:
+    assert "your AWS account, compute-…" in read(f"{reader_console}/")[1]
+    assert "The console only reads" in read(f"{reader_console}/")[1]
 
 
-def test_the_page_of_batch_shows_the_newest_jobs_of_the_queue(url: str, account: FakeAccount) -> None:
-    text = requests.get(f"{url}/examples/batch", timeout=10).text
-    assert "<td>2023-11-14 22:13:20</td><td>&lt;b&gt;name</td><td><code>&lt;i&gt;id</code></td>" in text
-    assert "runnable</span>" in text
-    assert "There are more jobs." in text
-    assert "hx-post" not in text
-    request = account.calls.batch.list_jobs.call_args.kwargs
-    assert request["jobQueue"] == "JobQueueArn"
-    assert request["filters"][0]["name"] == "AFTER_CREATED_AT"  # without a filter, Batch lists only running jobs
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("PUT", "thumbnail/pictures?key=a"),
-        ("POST", "thumbnail/actions/remove"),
-        ("POST", "batch/actions/submit"),
-        ("POST", "batch/actions/kill"),
-    ],
-)
-def test_a_real_account_is_not_changed(url: str, account: FakeAccount, method: str, path: str) -> None:
-    answer = requests.request(method, f"{url}/examples/{path}", headers={"Origin": url}, data=b"key=a", timeout=10)
-    assert (answer.status_code, answer.text) == (403, "The console changes nothing in a real account.\n")
-    assert not account.calls.s3.method_calls
+def test_without_credentials_the_page_says_what_to_do(tmp_path: Path) -> None:
+    with running_console({"HOME": str(tmp_path)}) as address:
+        status, body = read(f"{address}/")
+    assert status == 503
+    assert "Unable to locate credentials" in body
+    assert "aws configure" in body

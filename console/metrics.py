@@ -1,0 +1,211 @@
+"""The metrics and alarms of the deployed examples, read from CloudWatch."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from console.account import Account
+from console.examples import Example
+
+METRICS_NAMESPACE = "ComputeExamples"
+"""The namespace of the metrics that the functions write."""
+LAMBDA_METRICS = ("Invocations", "Errors", "Throttles", "Duration")
+"""The metrics of each function that the page shows. AWS has more."""
+MAX_METRICS = 3_000
+"""The console reads at most this number of names of metrics in a namespace. A large account has more functions."""
+MINUTES = 60
+"""The time that a chart shows. Each minute has one bar."""
+MAX_CHARTS = 48
+"""The page shows at most this number of charts. On AWS, each read of a metric costs $0.00001.
+https://aws.amazon.com/cloudwatch/pricing/"""
+MAX_ALARMS = 100
+"""The page shows at most this number of alarms of a stack."""
+STATISTICS: Mapping[str, str] = {
+    "Duration": "Average",
+    "Milliseconds": "Average",
+    "Up": "Average",
+    "CertificateDaysLeft": "Minimum",
+    "ConcurrentExecutions": "Maximum",
+}
+"""The statistic of a metric for each minute. Any other metric is a count, so its values are added."""
+WORDS = {"Average": "average of each minute", "Maximum": "highest of each minute", "Minimum": "lowest of each minute"}
+"""What the values of a chart are, by statistic."""
+SECONDS_BETWEEN_READS = {True: 5.0, False: 60.0}
+"""The pause between two reads of the metrics: in the local AWS (True), and in a real account, where reading costs."""
+
+_GENERATED_PART = re.compile(r"(Alarm)?[0-9A-F]{8}-[0-9A-Za-z]+$")
+"""The end of a name that CloudFormation has made from the id in the template."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """The value of a metric in one minute."""
+
+    minute: int
+    """The position: 0 is the oldest minute of the chart."""
+    value: float
+    height: float
+    """The height as a part of the highest value, between 0 and 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A metric in the last hour."""
+
+    example: str
+    name: str
+    namespace: str
+    about: str
+    """The dimensions: which function or site this metric is about."""
+    statistic: str
+    bars: Sequence[Bar]
+
+    @property
+    def unit(self) -> str:
+        """What each value is."""
+        return WORDS.get(self.statistic, "sum of each minute")
+
+    @property
+    def summary(self) -> str:
+        """The chart in words."""
+        if not self.bars:
+            return "no value in the last hour"
+        values = [bar.value for bar in self.bars]
+        count = "1 minute has" if len(values) == 1 else f"{len(values)} minutes have"
+        return f"{count} a value, from {number(min(values))} to {number(max(values))}. The last is {number(values[-1])}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """An alarm of a stack."""
+
+    example: str
+    name: str
+    """The name in the code, such as `SiteDown`."""
+    state: str
+    """OK, ALARM or INSUFFICIENT_DATA."""
+    description: str
+
+
+class _Cached(Generic[T]):
+    """Keeps the last answer of `read` for some seconds, for all open pages."""
+
+    def __init__(self, read: Callable[[Mapping[str, Example]], T], seconds: float) -> None:
+        self._read, self._seconds = read, seconds
+        self._lock = threading.Lock()
+        self._last: tuple[float, tuple[str, ...], T] | None = None
+
+    def __call__(self, examples: Mapping[str, Example]) -> T:
+        with self._lock:
+            stacks = tuple(example.stack for example in examples.values())
+            if self._last and self._last[1] == stacks and time.monotonic() < self._last[0] + self._seconds:
+                return self._last[2]
+            answer = self._read(examples)
+            self._last = (time.monotonic(), stacks, answer)
+            return answer
+
+
+class Metrics:
+    """Reads charts and alarms. `charts` and `alarms` may raise AccountError and the errors of boto3."""
+
+    def __init__(self, account: Account) -> None:
+        """`account` is the account with the stacks."""
+        self._account = account
+        seconds = SECONDS_BETWEEN_READS[account.is_local]
+        self.charts: Callable[[Mapping[str, Example]], list[Chart]] = _Cached(self._read_charts, seconds)
+        """Returns the charts of the examples, at most MAX_CHARTS."""
+        self.alarms: Callable[[Mapping[str, Example]], list[Alarm]] = _Cached(self._read_alarms, min(seconds, 30))
+        """Returns the alarms of the examples."""
+
+    def _read_charts(self, examples: Mapping[str, Example]) -> list[Chart]:
+        client = self._account.client("cloudwatch")
+        found = []
+        for metric in (*_metrics(client, METRICS_NAMESPACE), *_metrics(client, "AWS/Lambda")):
+            stem = _example_of(metric, examples)
+            if stem:
+                found.append((stem, metric))
+        return _charts(client, found[:MAX_CHARTS])
+
+    def _read_alarms(self, examples: Mapping[str, Example]) -> list[Alarm]:
+        client = self._account.client("cloudwatch")
+        found = []
+        for stem, example in examples.items():
+            answer = client.describe_alarms(AlarmNamePrefix=f"{example.stack}-", MaxRecords=MAX_ALARMS)
+            for alarm in (*answer.get("MetricAlarms", ()), *answer.get("CompositeAlarms", ())):
+                name = _GENERATED_PART.sub("", alarm["AlarmName"].removeprefix(f"{example.stack}-"))
+                description = alarm.get("AlarmDescription", "")
+                found.append(Alarm(example=stem, name=name, state=alarm["StateValue"], description=description))
+        return sorted(found, key=lambda alarm: alarm.state != "ALARM")  # the alarms that need somebody come first
+
+
+def number(value: float) -> str:
+    """Return a number with at most two decimals, such as `1,200` or `0.25`."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def _metrics(client: Any, namespace: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the metrics of a namespace that had a value in the last three hours."""
+    pages = client.get_paginator("list_metrics").paginate(
+        Namespace=namespace, RecentlyActive="PT3H", PaginationConfig={"MaxItems": MAX_METRICS}
+    )
+    for page in pages:
+        for metric in page["Metrics"]:
+            # A metric of Lambda exists several times: for the function, and for each version of it.
+            is_of_function = len(metric["Dimensions"]) == 1 and metric["MetricName"] in LAMBDA_METRICS
+            if namespace == METRICS_NAMESPACE or is_of_function:
+                yield metric
+
+
+def _example_of(metric: Mapping[str, Any], examples: Mapping[str, Example]) -> str | None:
+    # A dimension is the name of the stack, or a name that CloudFormation has made from it, such as that of a function.
+    values = [dimension["Value"] for dimension in metric["Dimensions"]]
+    for stem, example in examples.items():
+        if any(value == example.stack or value.startswith(f"{example.stack}-") for value in values):
+            return stem
+    return None
+
+
+def _charts(client: Any, metrics: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Chart]:
+    if not metrics:
+        return []
+    end = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    start = end - timedelta(minutes=MINUTES)
+    queries = [
+        {
+            "Id": f"m{index}",
+            "MetricStat": {
+                "Metric": {key: metric[key] for key in ("Namespace", "MetricName", "Dimensions")},
+                "Period": 60,
+                "Stat": STATISTICS.get(metric["MetricName"], "Sum"),
+            },
+        }
+        for index, (_, metric) in enumerate(metrics)
+    ]
+    answer = client.get_metric_data(
+        MetricDataQueries=queries, StartTime=start, EndTime=end, ScanBy="TimestampAscending", MaxDatapoints=10_000
+    )
+    results = {result["Id"]: result for result in answer["MetricDataResults"]}
+    return [_chart(stem, metric, results.get(f"m{index}", {}), start) for index, (stem, metric) in enumerate(metrics)]
+
+
+def _chart(stem: str, metric: Mapping[str, Any], result: Mapping[str, Any], start: datetime) -> Chart:
+    values = {
+        int((at - start).total_seconds() // 60): float(value)
+        for at, value in zip(result.get("Timestamps", ()), result.get("Values", ()), strict=True)
+    }
+    highest = max((abs(value) for value in values.values()), default=0.0) or 1.0
+    bars = [Bar(minute=at, value=value, height=abs(value) / highest) for at, value in sorted(values.items())]
+    return Chart(
+        example=stem,
+        name=metric["MetricName"],
+        namespace=metric["Namespace"],
+        about=", ".join(f"{each['Name']}: {each['Value']}" for each in metric["Dimensions"]),
+        statistic=STATISTICS.get(metric["MetricName"], "Sum"),
+        bars=[bar for bar in bars if 0 <= bar.minute < MINUTES],
+    )
