@@ -90,6 +90,10 @@ class _LessonRenderer(RendererHTML):
         tokens[index].attrSet("id", words.replace(" ", "-"))
         return self.renderToken(tokens, index, options, env)
 
+    def table_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+        tokens[index].attrSet("tabindex", "0")  # a wide table scrolls, and the keyboard must reach it
+        return self.renderToken(tokens, index, options, env)
+
     def link_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
         # A link to another file of the project leads to the console's page of this file.
         target, _, fragment = str(tokens[index].attrGet("href") or "").partition("#")

@@ -18,7 +18,7 @@ from tools.costs.prices import UnpricedError
 
 pytest_plugins = ["tests.support.deployment"]
 
-DEPLOYMENT_FOLDERS = ("tests/smoke/", "tests/local/", "tests/console/")
+DEPLOYMENT_FOLDERS = ("tests/smoke/", "tests/local/")
 """Folders whose tests use the local deployment. They all run in one process, because there is only one deployment."""
 SLOW_FOLDERS = ("tests/containers/",)
 """Folders whose tests start servers, browsers or containers."""

@@ -19,6 +19,7 @@ from tests.support.browser import needs_browser, run_browser
 from tests.support.folders import ROOT
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.slow
 SECONDS = 20_000
 """Milliseconds in which a page must change. It takes about two seconds, but tests run on busy machines."""
 

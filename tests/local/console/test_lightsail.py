@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from console.pages.lightsail import INSTANCE, properties
 from console.schemas import schema
-from tests.console.conftest import OpenPage
+from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
 
 SERVER: dict[str, Any] = {
@@ -27,7 +27,7 @@ SERVER: dict[str, Any] = {
 @needs_browser
 def test_the_frame_shows_the_page_of_the_launch_script(open_page: OpenPage) -> None:
     page = open_page("/examples/lightsail")
-    frame = page.frame_locator("iframe.frame")
+    frame = page.frame_locator("iframe.page")
     expect(frame.get_by_role("heading", name="A virtual server, ready")).to_be_visible()
     expect(frame.get_by_text("ubuntu_24_04")).to_be_visible()
     expect(page.get_by_text("systemctl enable --now nginx")).to_be_visible()

@@ -13,7 +13,7 @@ from console.examples import Example
 from console.notes_api import NotesApi
 from console.page import ActionError
 from local.api import api_key
-from tests.console.conftest import OpenPage
+from tests.local.console.conftest import OpenPage
 from tests.smoke.test_api import ApiClient
 from tests.support.browser import needs_browser
 from tests.support.deployment import Deployment

@@ -4,7 +4,7 @@ import time
 
 from playwright.sync_api import Browser, Route, expect
 
-from tests.console.conftest import OpenPage
+from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
 
 

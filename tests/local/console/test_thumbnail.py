@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from local.project import PHOTO
-from tests.console.conftest import OpenPage
+from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
 from tests.support.deployment import Deployment
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import requests
 
-from tests.console.conftest import session_without_proxy
+from tests.local.console.conftest import session_without_proxy
 from tests.support.deployment import Deployment
 from tests.support.folders import ROOT
 from tests.support.make_local import MakeLocalRun
@@ -31,6 +31,16 @@ def commands(console_url: str) -> list[str]:
     return found
 
 
+def restore_services(deployment: Deployment) -> str:
+    """Return the commands that give both web services their number of tasks again."""
+    return "\n".join(
+        "aws ecs update-service --cluster {ClusterName} --service {ServiceName} --desired-count 2".format(
+            **deployment.outputs(stem)
+        )
+        for stem in ("ecs_ec2", "fargate")
+    )
+
+
 def test_the_commands_work(commands: list[str], make_local_run: MakeLocalRun, deployment: Deployment) -> None:
     photo = shlex.quote(str(make_local_run.photo))
     (note,) = re.findall(r"https?://\S+/v1/notes/[\w-]+", make_local_run.section("api"))
@@ -48,7 +58,13 @@ def test_the_commands_work(commands: list[str], make_local_run: MakeLocalRun, de
             f"aws s3 rm --recursive s3://{deployment.outputs('batch')['InputBucketName']}/holiday/",
         ]
     )
-    run = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        ["bash", "-c", f"{script}\n{restore_services(deployment)}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
     assert "delete: s3://" in run.stdout
     assert re.search(r'^HTTP/1.1 200 OK\r?\n(.+\n)+\r?\n\{"notes":\[\{', run.stdout, re.MULTILINE)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from console.web_tasks import task_colour
-from tests.console.conftest import OpenPage
+from tests.local.console.conftest import OpenPage
 from tests.smoke.web import Service
 from tests.support.browser import needs_browser
 from tests.support.deployment import Deployment

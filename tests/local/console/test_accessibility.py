@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from console.examples import ORDER
-from tests.console.conftest import OpenPage
+from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
 from tests.support.folders import ROOT
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from console.pages.ecr import rule_in_words
-from tests.console.conftest import OpenPage
+from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
 from tests.support.deployment import Deployment
 

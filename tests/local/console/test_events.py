@@ -13,7 +13,7 @@ from console.examples import Example
 from console.logs import LineFilter, LogLine, Logs
 from console.metrics import METRICS_NAMESPACE, Chart, Metrics, number
 from stacks import _functions
-from tests.console.conftest import OpenPage
+from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
 from tests.support.deployment import Deployment
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from console.uptime import Result, Uptime, gap_of_rate, next_run
 from localaws.aws import LocalAws
-from tests.console.conftest import OpenPage
+from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
 
 SECONDS = 20_000

@@ -19,7 +19,7 @@ from playwright.sync_api import Page, expect
 from local.project import PHOTO
 from local.waiting import wait_for
 from localaws.aws import LocalAws
-from tests.console.conftest import OpenPage
+from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
 from tests.support.deployment import Deployment
 from tests.support.folders import ROOT
