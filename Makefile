@@ -12,6 +12,7 @@ CHILDREN ?= 2
 MEANT ?=
 PICTURES ?=
 OPEN ?= yes
+RECORD ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -111,8 +112,8 @@ lint: setup ## format and check the code
 snapshots: setup ## update the reviewed templates (MEANT="compute-api/Notes5BB3582F" allows a change that deletes this store)
 	@$(BIN)/pytest tests/stacks/test_snapshots.py --snapshot-update --meant "$(MEANT)"
 
-docs: setup ## write the costs and diagrams in README.md and docs/ from the templates and prices
-	@$(BIN)/python -m tools.documents
+docs: setup ## write the costs and diagrams in README.md and docs/; after make local, also the pictures (RECORD=yes: all)
+	@$(BIN)/python -m tools.documents && $(BIN)/python -m tools.pictures $(if $(RECORD),--record)
 
 permissions: setup ## record which permissions the roles use in the local AWS
 	@$(BIN)/pytest --permissions-update tests/smoke tests/local

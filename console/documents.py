@@ -105,9 +105,14 @@ class _LessonRenderer(RendererHTML):
         return self.renderToken(tokens, index, options, env)
 
     def html_block(self, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType) -> str:
-        # The lessons contain HTML comments, which are marks for `make docs`. Any other HTML is shown as text.
+        # The lessons contain HTML comments, which are marks for `make docs`, and screenshots of the console, which are
+        # not necessary here. Any other HTML is shown as text.
         text = tokens[index].content.strip()
-        return "" if text.startswith("<!--") and text.endswith("-->") else escapeHtml(text)
+        is_hidden = (text.startswith("<!--") and text.endswith("-->")) or text.startswith("<picture>")
+        return "" if is_hidden else escapeHtml(text)
+
+    def image(self, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType) -> str:
+        return f"<em>{escapeHtml(tokens[index].content)}</em>"  # the page loads no files of docs/
 
     def html_inline(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
         return self.html_block(tokens, index, options, env)

@@ -91,6 +91,7 @@ def development_files_of(stem: str) -> list[Path]:
     files.update(_programs_of(_makefile(stem)))
     if (ROOT / _lesson(stem)).is_file():
         files.add(_lesson(stem))
+        files.update(file.relative_to(ROOT) for file in (ROOT / "docs" / "pictures").glob(f"{stem}-*.webp"))
     for folder in (*TEST_FOLDERS, *LOCAL_FOLDERS):
         files.update(_files_in_folder(ROOT / folder.format(stem=stem)))
     if (ROOT / "console" / "pages" / f"{stem}.py").is_file():

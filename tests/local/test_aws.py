@@ -52,7 +52,7 @@ def test_an_upload_that_fails_again_and_again_becomes_a_dead_letter_that_can_be_
     # docs/thumbnail.md describes this replay: invoke the function with the payload in the dead letter.
     failed_call = json.loads(dead_letter["Body"])
     assert failed_call["requestContext"]["condition"] == "RetriesExhausted"
-    assert failed_call["requestContext"]["functionArn"] == function["FunctionArn"]
+    assert failed_call["requestContext"]["functionArn"] == f"{function['FunctionArn']}:$LATEST"
     deployment.client("lambda").invoke(
         FunctionName=failed_call["requestContext"]["functionArn"],
         InvocationType="Event",
