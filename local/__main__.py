@@ -19,7 +19,7 @@ from local.deployment import Exercise, LocalDeployment
 from local.exercises import run_at_once
 from local.function_code import deployed_functions
 from local.inventory import LISTINGS, inventory
-from local.project import FOLDER, PHOTO, context, local_aws
+from local.project import FOLDER, PHOTO, context, local_aws, shown_path
 from local.shell import export_context
 from local.tasks import use_deployed_definitions
 from local.templates import selected_stacks
@@ -197,7 +197,7 @@ def _engine(aws: LocalAws) -> Engine:
     engine = aws.start()
     if engine.port != PORT:
         step(f"another process uses port {PORT}, so the local AWS uses port {engine.port}")
-    step(f"started the local AWS at {engine.endpoint} (log: {aws.log_file})")
+    step(f"started the local AWS at {engine.endpoint} (log: {shown_path(aws.log_file)})")
     print(f"    containers: {engine.tool.name} ({engine.tool.why})")
     return engine
 

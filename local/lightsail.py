@@ -10,6 +10,7 @@ from typing import Any
 
 from local.deployment import LocalDeployment
 from local.lightsail_launch import fake_server
+from local.project import shown_path
 from localaws.aws import LocalError
 
 TITLE = "the local AWS only stores the resources, and the launch script runs in a folder"
@@ -44,7 +45,7 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
         print("    the launch script cannot run, because this machine has no curl")
         return
     print("    the launch script ran in a folder. It installed nothing, and it wrote this page:")
-    print(f"    {_run_launch_script(deployment, server['UserData'])}")
+    print(f"    {shown_path(_run_launch_script(deployment, server['UserData']))}")
 
 
 def suggestions(deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:

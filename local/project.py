@@ -89,3 +89,8 @@ def context(engine: Engine) -> Mapping[str, str]:
         # task runs the program in containers/web as a process.
         **({} if engine.tool else {"web_image": stand_in_image(), "publish_web_image": "false"}),
     }
+
+
+def shown_path(file: Path) -> str:
+    """Return a path for a person: relative to the current folder if the file is in it. Such a path is short."""
+    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)

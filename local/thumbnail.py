@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from local.deployment import LocalDeployment
+from local.project import shown_path
 from local.waiting import wait_for
 from localaws.aws import LocalError
 
@@ -32,7 +33,7 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
     if "thumbnail_key" in item:
         thumbnail = deployment.aws.folder / f"{photo.stem}.webp"
         s3.download_file(outputs["ThumbnailsBucketName"], item["thumbnail_key"], str(thumbnail))
-        print(f"    open its thumbnail: {thumbnail}")
+        print(f"    open its thumbnail: {shown_path(thumbnail)}")
 
 
 def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:

@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="also record `make local`, which takes a minute")
     arguments = parser.parse_args()
     state = FOLDER / "console.json"
-    if CHROMIUM is None or not state.exists():
+    if CHROMIUM is None or not (arguments.record or state.exists()):
         missing = "a local deployment (make local)" if CHROMIUM else "Chromium"
         print(f"==> the pictures in docs/pictures stay as they are, because they need {missing}")
         return

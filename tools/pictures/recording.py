@@ -50,7 +50,8 @@ def record(command: Sequence[str], folder: Path) -> list[tuple[float, Screen]]:
     stream.feed(f"$ {' '.join(command)}\r\n".encode())
     started = time.monotonic()
     frames = [(0.0, _lines(screen))]
-    with subprocess.Popen(command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # as without make
+    with subprocess.Popen(command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         for data in _chunks(ours):
             stream.feed(data)
