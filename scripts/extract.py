@@ -27,7 +27,11 @@ TEST_FOLDERS = ("tests/handlers/{stem}",)
 LOCAL_FILES = ("local/__main__.py", "local/app.py", "local/photo.jpg")
 LOCAL_FOLDERS = ("containers/web", "localaws/src")
 """Folders that `make local` needs: the local AWS, and the program that it runs in place of a container image."""
-DEVELOPMENT_FILES = ("localaws/README.md", "localaws/pyproject.toml", "pyproject.toml", "requirements-dev.txt")
+DEVELOPMENT_FILES = (
+    *("localaws/README.md", "localaws/pyproject.toml", "pyproject.toml", "requirements-dev.txt"),
+    *("requirements-local.txt", "requirements-uv.txt"),
+    *("tools/setup/__main__.py", "tools/setup/npm.py", "tools/setup/uv.py"),
+)
 EXTRACTED = Path("scripts/extracted")
 """The README.md and the Makefile of an extracted project. `{{stem}}` and `{{name}}` are the names of the example."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks._bundling import PYTHON_VERSION
+from stacks._requirements import PYTHON_VERSION
 from tests.support.folders import ROOT
 from tools import upgrade
 
