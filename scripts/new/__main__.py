@@ -2,7 +2,8 @@
 
 The skeleton is a queue with a function that processes its messages. This script writes its stack, code, tests and
 lesson, and registers the example in the other files of the project. Then it updates the documents and the reviewed
-templates. At the end, it lists the decisions that only you can make. It needs the packages of the tests: `make setup .venv/.tests`.
+templates. At the end, it lists the decisions that only you can make. It needs the packages of the tests, which
+`make setup .venv/.tests` installs.
 """
 
 import argparse

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -236,7 +237,7 @@ def test_pip_installs_uv_without_the_network_the_second_time(
     for link in site_packages.glob("uv*"):
         link.unlink()
     (project / "requirements-uv.txt").write_text(locked(index.add("uv")))
-    command = [project / ".venv" / "bin" / "python", "-m", "tools.setup.uv"]
+    command = [str(project / ".venv" / "bin" / "python"), "-m", "tools.setup.uv"]
     subprocess.run(command, cwd=project, env=environment, check=True)
     (site_packages / "uv.py").unlink()
     shutil.rmtree(site_packages / "uv-1.dist-info")
@@ -272,7 +273,7 @@ def test_a_failure_names_the_reason_and_the_next_step(
 def test_a_stopped_set_up_leaves_no_process(project: Path, environment: dict[str, str], number: signal.Signals) -> None:
     npm = project / ".venv" / "bin" / "npm"
     npm.write_text("#!/bin/sh\ntrap '' INT TERM HUP\nsleep 60\nsleep 60\n")  # does not stop by itself
-    command = [project / ".venv" / "bin" / "python", "-m", "tools.setup", "cdk"]
+    command = [str(project / ".venv" / "bin" / "python"), "-m", "tools.setup", "cdk"]
     setup = psutil.Popen(
         command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -284,6 +285,22 @@ def test_a_stopped_set_up_leaves_no_process(project: Path, environment: dict[str
     assert len(children) == 3, output
     assert "set-up stopped. Run the same command again to continue." in error
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_the_running_parts_and_their_seconds(project: Path, environment: dict[str, str]) -> None:
+    (project / ".venv" / "bin" / "npm").write_text("#!/bin/sh\nsleep 1\nmkdir node_modules\n")
+    reader, terminal = pty.openpty()
+    command = [str(project / ".venv" / "bin" / "python"), "-m", "tools.setup", "cdk"]
+    subprocess.run(command, cwd=project, env={**environment, "COLUMNS": "60"}, stdout=terminal, check=True)
+    shown = os.read(reader, 100_000).decode().split("\r\033[K")
+    os.close(reader)
+    os.close(terminal)
+    assert "    installing the CDK CLI into node_modules (0 s)" in shown
+    assert "    installing the CDK CLI into node_modules (1 s)" in shown
+    assert [line for line in shown if line.endswith("\r\n")] == [
+        "    installed the CDK CLI into node_modules (1 s)\r\n"
+    ]
 
 
 @pytest.mark.slow

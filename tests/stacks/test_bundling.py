@@ -124,13 +124,8 @@ def test_uv_runs_only_once_for_an_unchanged_lock(monkeypatch: pytest.MonkeyPatch
 
 
 def test_uv_runs_again_for_a_changed_lock(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
-    targets = []
-
-    def install(_lock: Path, target: Path) -> None:
-        target.mkdir(parents=True)
-        targets.append(target)
-
-    monkeypatch.setattr(_requirements, "_uv_install", install)
+    targets: list[Path] = []
+    monkeypatch.setattr(_requirements, "_uv_install", lambda _lock, target: targets.append(target))
     folders = set()
     for text in ("a==1", "a==2", "a==1"):
         (project / "requirements.txt").write_text(text)

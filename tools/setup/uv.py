@@ -1,7 +1,6 @@
 """Install uv with pip: `python -m tools.setup.uv`. pip keeps the wheel of uv, so that this works offline next time."""
 
 import importlib.metadata
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -28,9 +27,8 @@ def main() -> None:
 
 
 def _is_installed() -> bool:
-    (locked_version,) = re.findall(r"^uv==(\S+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
     try:
-        return importlib.metadata.version("uv") == locked_version
+        return f"uv=={importlib.metadata.version('uv')} " in LOCK.read_text(encoding="utf-8")
     except importlib.metadata.PackageNotFoundError:
         return False
 
