@@ -102,6 +102,10 @@ def index(tmp_path: Path) -> Iterator[Index]:
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "max-age=0")  # as hours after the first set-up
+        super().end_headers()
+
     def log_message(self, *_: object) -> None:
         pass
 
