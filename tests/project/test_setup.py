@@ -4,8 +4,10 @@ The tests run the set-up of a small project that has this project's Makefile. It
 packages is on this machine.
 """
 
+import ast
 import functools
 import hashlib
+import importlib.metadata
 import json
 import os
 import pty
@@ -29,6 +31,7 @@ import uv
 
 from stacks._pip import kept_settings, pip_environment
 from stacks._uv import uv_environment
+from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
 from tools.setup.__main__ import NETWORK, NO_WHEEL, OTHER_HASH, remedy_of
 
@@ -428,6 +431,53 @@ def test_uv_uses_the_certificates_that_pip_uses(environment: dict[str, str], exp
 )
 def test_each_kind_of_failure_has_a_next_step(output: str, remedy: str) -> None:
     assert remedy_of(output) == remedy
+
+
+USER_CODE = ("app.py", "config.py", "console", "containers", "lambda_src", "local", "localaws/src", "scripts", "stacks")
+"""The code that runs without the packages of the tests. The modules of tools/ in use are below."""
+USER_TOOLS = ("tools/checkov.py", "tools/costs", "tools/guard.py", "tools/setup", "tools/compare_pictures")
+OPTIONAL = {"pyvips"}
+
+
+def modules_of(path: Path) -> list[Path]:
+    return [path] if path.is_file() else [file for file in path.rglob("*.py") if "tests" not in file.parts]
+
+
+def imported_packages(module: Path) -> set[str]:
+    """Return the names of the packages that a module imports at run time, such as `boto3`."""
+    tree = ast.parse(module.read_text())
+    for_type_checkers = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    names = set()
+    for node in set(ast.walk(tree)) - for_type_checkers:
+        if isinstance(node, ast.Import):
+            names |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", [*USER_CODE, *USER_TOOLS])
+def test_the_set_up_without_the_tests_installs_what_the_code_imports(path: str) -> None:
+    installed = locked_versions(ROOT / "requirements-local.txt")
+    distributions = importlib.metadata.packages_distributions()
+    missing = {
+        name
+        for module in modules_of(ROOT / path)
+        for name in imported_packages(module) - OPTIONAL
+        if name in distributions
+        and not {found.lower().replace("_", "-") for found in distributions[name]} & {*installed, LOCALAWS}
+    }
+    assert missing == set(), (
+        "move these packages from the group `dev` in pyproject.toml to `local`, and run `make lock`"
+    )
+
+
+LOCALAWS = "aws-compute-examples-localaws"
 
 
 @pytest.mark.parametrize("lock", sorted(ROOT.glob("requirements*.txt")), ids=lambda lock: lock.name)
