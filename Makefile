@@ -35,7 +35,7 @@ SETTINGS = -c profile=$(PROFILE) $(if $(PREFIX),-c prefix=$(PREFIX)) $(CONTEXT)
 DEPLOYED = --profile $(PROFILE) $(if $(PREFIX),--prefix $(PREFIX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local watch local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench \
+.PHONY: help setup setup-tests local watch local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench \
 	compare checkov guard lint lock upgrade permissions snapshots docs clean
 
 help: ## list all commands
@@ -53,12 +53,12 @@ local-down: setup ## destroy the local deployment and stop the local AWS
 # The tests of forks change a copy of the project and deploy the copy. They run in CI, and with FORK_TESTS=always.
 # The tests of localaws/ run only if a hash has changed since they last passed: of the files in localaws/, the pinned
 # packages, Python and the container tool. .build/localaws-tested-HASH marks success. In CI they run always.
-test: setup .venv/.tests ## run all tests that a change can affect, also those of the local deployment (CI runs all tests)
+test: setup-tests ## run all tests that a change can affect, also those of the local deployment (CI runs all tests)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/pytest $(PARALLEL) $(if $(CI)$(FORK_TESTS),,-m "not fork")
 	@$(BIN)/python -m tools.localaws_tests $(if $(CI)$(LOCALAWS_TESTS),--always)
 
-test-fast: setup .venv/.tests ## run the fast tests, which need no local deployment and no servers
+test-fast: setup-tests ## run the fast tests, which need no local deployment and no servers
 	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow" \
 		--ignore tests/containers --ignore tests/smoke
 
@@ -75,7 +75,7 @@ deploy: setup ## deploy into your AWS account (STACK=compute-thumbnail, PROFILE=
 	@[ "$(DOCTOR)" = no ] || $(MAKE) --no-print-directory doctor
 	@$(CDK) deploy $(STACK) $(SETTINGS)
 
-smoke: setup .venv/.tests ## test the deployed examples in your AWS account
+smoke: setup-tests ## test the deployed examples in your AWS account
 	@$(BIN)/pytest tests/smoke --live $(DEPLOYED)
 
 destroy: setup ## delete the stacks from your AWS account (same options as deploy)
@@ -90,7 +90,7 @@ submit: setup ## run the batch example's job in your AWS account and follow it (
 cost: setup ## print the cost of the stacks and of their work (STACK=compute-fargate prints its parts, CONTEXT="-c …")
 	@$(BIN)/python -m tools.costs $(STACK) $(CONTEXT)
 
-bench: setup .venv/.tests .venv/.bench ## measure the functions, the job and `make watch`
+bench: setup-tests .venv/.bench ## measure the functions, the job and `make watch`
 	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done
 
 compare: setup .venv/.bench ## compare thumbnails of a folder of pictures with those of libvips and ImageMagick (PICTURES=folder)
@@ -102,16 +102,16 @@ checkov: setup .build/checkov/.installed ## run checkov on the templates, and co
 guard: setup .build/guard/.installed ## check the templates with AWS Control Tower's rules, and compare the findings with docs/security.md
 	@$(BIN)/python -m tools.guard
 
-lint: setup .venv/.tests ## format and check the code
+lint: setup-tests ## format and check the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
 
-snapshots: setup .venv/.tests ## update the reviewed templates (MEANT="compute-api/Notes5BB3582F" allows a change that deletes this store)
+snapshots: setup-tests ## update the reviewed templates (MEANT="compute-api/Notes5BB3582F" allows a change that deletes this store)
 	@$(BIN)/pytest tests/stacks/test_snapshots.py --snapshot-update --meant "$(MEANT)"
 
-docs: setup .venv/.tests ## write the costs and diagrams in README.md and docs/ from the templates and prices
+docs: setup-tests ## write the costs and diagrams in README.md and docs/ from the templates and prices
 	@$(BIN)/python -m tools.documents
 
-permissions: setup .venv/.tests ## record which permissions the roles use in the local AWS
+permissions: setup-tests ## record which permissions the roles use in the local AWS
 	@$(BIN)/pytest --permissions-update tests/smoke tests/local
 
 lock: setup ## compile pyproject.toml and the requirements.in files into the locked requirements
@@ -126,6 +126,8 @@ clean: $(if $(wildcard .venv/.installed),local-down) ## remove everything that t
 # -- set-up: runs once, and again when its sources change
 
 setup: .venv/.installed .venv/bin/aws ## install what the other commands need
+
+setup-tests: setup .venv/.tests ## install the packages of the tests, too
 
 SOURCES := requirements-local.txt requirements-uv.txt localaws/pyproject.toml package-lock.json stacks/_requirements.py \
 	$(wildcard lambda_src/*/requirements.txt)
