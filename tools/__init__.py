@@ -1,1 +1,1 @@
-"""The set-up, and programs of maintainers: for costs, diagrams, documents, checkov, cfn-guard, upgrades, comparisons of pictures."""
+"""The set-up, and programs of maintainers: costs, diagrams, documents, checkov, cfn-guard, upgrades, pictures."""
