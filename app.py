@@ -11,8 +11,8 @@ from aws_cdk.aws_logs import RetentionDays
 from config import from_context
 from settings_checks import ConfigError
 from stacks._app import new_app, tag_and_check
-from stacks._bundling import ROOT, BundlingError
 from stacks._organization import follow_organization_rules, long_retention
+from stacks._requirements import ROOT, BundlingError
 from stacks._stores import removal_policy
 from stacks.api import ApiStack
 from stacks.batch import BatchStack

@@ -8,7 +8,7 @@ import sys
 from app import build_app
 from local.shell import exported_context
 from settings_checks import ConfigError
-from stacks._bundling import BundlingError
+from stacks._requirements import BundlingError
 
 if __name__ == "__main__":
     try:

@@ -34,14 +34,17 @@ LOCAL_FILES = (
 )
 LOCAL_FOLDERS = ("containers/web", "localaws/src")
 """Folders that `make local` needs: the local AWS, and the program that it runs in place of a container image."""
-DEVELOPMENT_FILES = ("localaws/README.md", "localaws/pyproject.toml", "pyproject.toml", "requirements-dev.txt")
+DEVELOPMENT_FILES = (
+    *("localaws/README.md", "localaws/pyproject.toml", "pyproject.toml", "requirements-dev.txt"),
+    *("requirements-local.txt", "requirements-uv.txt"),
+    *("tools/setup/__main__.py", "tools/setup/npm.py", "tools/setup/uv.py"),
+)
 EXTRACTED = Path("scripts/extracted")
 """The README.md and the Makefile of an extracted project. `{{stem}}` and `{{name}}` are the names of the example.
 
 `{{commands}}` are the commands that only this example has, from the folder `commands`. `{{set-up}}` is the last part of
 this project's Makefile: the rules that install the packages.
 """
-SET_UP_RULES = ("setup", ".venv/.installed", ".venv/bin/aws", "node_modules/.installed", ".build/.bundled")
 
 
 class ExtractionError(ValueError):
@@ -192,16 +195,16 @@ def _makefile(stem: str) -> str:
     commands = ROOT / EXTRACTED / "commands" / f"{stem}.txt"
     text = _filled(ROOT / EXTRACTED / "Makefile.txt", stem)
     text = text.replace("{{commands}}", _filled(commands, stem) if commands.is_file() else "")
-    return text.replace("{{set-up}}\n", "\n\n".join(map(_rule, SET_UP_RULES)) + "\n")
+    return text.replace("{{set-up}}\n", _set_up_rules())
 
 
-def _rule(target: str) -> str:
-    """Return a rule of this project's Makefile: the line with the target, and the commands below this line."""
+def _set_up_rules() -> str:
+    """Return the rules of this project's Makefile that install the packages which every copy needs."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    rule = re.search(rf"^{re.escape(target)}:.*(\n\t.*)*", makefile, re.MULTILINE)
-    if not rule:
-        raise ExtractionError(f"the Makefile of this project has no rule for {target}, which every copy needs.")
-    return rule[0]
+    rules = re.search(r"^setup: .*?(?=^\.venv/\.bench:)", makefile, re.MULTILINE | re.DOTALL)
+    if not rules:
+        raise ExtractionError("the Makefile of this project must have the rules from `setup:` to `.venv/.bench:`.")
+    return rules[0].rstrip() + "\n"
 
 
 def _programs_of(makefile: str) -> Iterator[Path]:

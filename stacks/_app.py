@@ -7,7 +7,7 @@ from typing import Any
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
-from stacks._bundling import ROOT
+from stacks._requirements import ROOT
 
 REPRODUCIBLE_OUTPUT = {"aws:cdk:disable-creation-stack-traces": True}
 """A context value that keeps the paths of jsii's temporary files out of cdk.out, the output folder. So the output is

@@ -4,10 +4,12 @@ A user may have settings for pip, in environment variables (`PIP_USER=yes`) or i
 This module keeps the settings of the network, such as the index of a company, its proxy and its certificates. It
 ignores all others, because they change what pip installs, or where. For example, `user` and `prefix` install into
 another folder than .venv.
-This module needs only Python's standard library, because it installs all other packages.
+This module needs only Python's standard library, because the set-up starts with it. pip installs uv, and uv installs
+all other packages (stacks/_uv.py).
 """
 
 import ast
+import functools
 import os
 import subprocess
 import sys
@@ -30,10 +32,16 @@ SECTIONS = ("global", "install", ":env:")
 
 def run_pip(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run pip with these arguments and return the result, with the output of pip. Does not raise an error."""
-    listed = _pip(["config", "list"], {**os.environ, **_LIST_ALL_SETTINGS})
+    listed = list_settings()
     if listed.returncode:  # pip cannot read the user's settings
         return listed
     return _pip(["--quiet", *arguments], pip_environment(os.environ, listed.stdout.splitlines()))
+
+
+@functools.cache
+def list_settings() -> subprocess.CompletedProcess[str]:
+    """Return the result of `pip config list`, which prints the user's settings. Does not raise an error."""
+    return _pip(["config", "list"], {**os.environ, **_LIST_ALL_SETTINGS})
 
 
 def pip_environment(environment: Mapping[str, str], listed_settings: Iterable[str]) -> dict[str, str]:
@@ -41,6 +49,16 @@ def pip_environment(environment: Mapping[str, str], listed_settings: Iterable[st
 
     `listed_settings` are the lines of `pip config list`, such as `global.index-url='https://pypi.example/simple'`.
     """
+    kept = kept_settings(listed_settings)
+    return {
+        **{name: value for name, value in environment.items() if not name.upper().startswith("PIP_")},
+        **{f"PIP_{key.upper().replace('-', '_')}": value for key, value in kept.items()},
+        "PIP_CONFIG_FILE": os.devnull,  # then pip reads no file
+    }
+
+
+def kept_settings(listed_settings: Iterable[str]) -> dict[str, str]:
+    """Return the settings of the network by name, such as `index-url`. `listed_settings` are as in pip_environment."""
     values: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
     for line in listed_settings:
         name, _, value = line.partition("=")
@@ -48,12 +66,7 @@ def pip_environment(environment: Mapping[str, str], listed_settings: Iterable[st
         if section in SECTIONS and key in KEPT_SETTINGS:
             values[section][key] = str(ast.literal_eval(value))
     # pip ignores an empty value.
-    kept = {key: value for section in SECTIONS for key, value in values[section].items() if value}
-    return {
-        **{name: value for name, value in environment.items() if not name.upper().startswith("PIP_")},
-        **{f"PIP_{key.upper().replace('-', '_')}": value for key, value in kept.items()},
-        "PIP_CONFIG_FILE": os.devnull,  # then pip reads no file
-    }
+    return {key: value for section in SECTIONS for key, value in values[section].items() if value}
 
 
 def last_line(run: subprocess.CompletedProcess[str]) -> str:

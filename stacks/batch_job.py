@@ -10,9 +10,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 
-from stacks._bundling import ROOT
 from stacks._nag import acknowledge
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
+from stacks._requirements import ROOT
 
 DOCKERFILE = "containers/batch/Dockerfile"
 VCPUS = 2

@@ -1,1 +1,1 @@
-"""Programs of maintainers: for costs, diagrams, documents, checkov, cfn-guard, upgrades, comparisons of pictures."""
+"""The set-up, and programs of maintainers: costs, diagrams, documents, checkov, cfn-guard, upgrades, pictures."""

@@ -2,7 +2,8 @@
 
 The skeleton is a queue with a function that processes its messages. This script writes its stack, code, tests and
 lesson, and registers the example in the other files of the project. Then it updates the documents and the reviewed
-templates. At the end, it lists the decisions that only you can make. It needs `make setup`.
+templates. At the end, it lists the decisions that only you can make. It needs the packages of the tests, which
+`make setup-tests` installs.
 """
 
 import argparse
@@ -35,8 +36,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stem", help="the short name of the new example, such as worker")
     stem: str = parser.parse_args().stem
-    if not PYTHON.exists():
-        sys.exit("error: the packages are not installed. Run `make setup` first.")
+    if not PYTHON.with_name("pytest").exists():
+        sys.exit("error: the packages of the tests are not installed. Run `make setup-tests` first.")
     try:
         written = write_skeleton(stem)
     except SkeletonError as error:

@@ -17,7 +17,7 @@ import pytest
 
 from localaws.aws import LocalAws
 from scripts.new.writing import SkeletonError, write_skeleton
-from stacks import _bundling
+from stacks import _requirements
 from tests.support.apps import PREFIX
 from tests.support.documents import RUN_SECTIONS, sh_blocks
 from tests.support.folders import ROOT
@@ -31,6 +31,8 @@ COPIED = (
         "pyproject.toml",
         "README.md",
         "requirements-dev.txt",
+        "requirements-local.txt",
+        "requirements-uv.txt",
         "requirements.txt",
     ),
     *("scripts", "settings_checks.py", "stacks", "tests", "tools", ".github"),
@@ -96,12 +98,12 @@ def _run(
 
 
 def _reuse_bundles(project: Path) -> None:
-    # The new function has the same packages as the ecr function, so pip does not need to install them again.
+    # The new function has the same packages as the ecr function, so uv does not need to install them again.
     with pytest.MonkeyPatch.context() as patch:
-        installed = {lock.parent.name: _bundling.install_requirements(lock.parent) for lock in _locks(ROOT)}
-        patch.setattr(_bundling, "ROOT", project)
+        installed = {lock.parent.name: _requirements.install_requirements(lock.parent) for lock in _locks(ROOT)}
+        patch.setattr(_requirements, "ROOT", project)
         for lock in _locks(project):
-            folder = project / ".build" / "bundles" / _bundling._digest(lock)[:16]
+            folder = project / ".build" / "bundles" / _requirements.digest(lock)[:16]
             folder.parent.mkdir(parents=True, exist_ok=True)
             folder.symlink_to(installed.get(lock.parent.name, installed["ecr"]))
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks._bundling import PYTHON_VERSION
+from stacks._requirements import PYTHON_VERSION
 from tests.support.folders import ROOT
 from tools import upgrade
 
@@ -118,5 +118,5 @@ def test_npm_upgrades_stay_within_the_major_versions(monkeypatch: pytest.MonkeyP
     shutil.copy(ROOT / "package.json", tmp_path)
     upgrade.upgrade_node()
     assert "aws-cdk@2" in calls[0]
-    assert all(re.fullmatch(r"@?[a-z0-9/-]+@\d+", package) for package in calls[0][7:])
+    assert all(re.fullmatch(r"@?[a-z0-9./-]+@\d+", package) for package in calls[0][7:])
     assert len(calls[0]) > 7

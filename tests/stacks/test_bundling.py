@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from stacks import _bundling
-from stacks._bundling import LAMBDA_SRC, BundlingError, install_requirements
+from stacks import _bundling, _requirements
+from stacks._bundling import LAMBDA_SRC
+from stacks._requirements import BundlingError, install_requirements
 from tests.support.bundles import PYTHON_OF_LAMBDA, bundle_of, locked_versions
 from tests.support.folders import ROOT
 
@@ -28,7 +29,7 @@ every_package = pytest.mark.parametrize("package", PACKAGES)
 
 
 def build_bundle(package: str, target: Path) -> Path:
-    assert _bundling._PipBundling(LAMBDA_SRC / package).try_bundle(str(target))
+    assert _bundling._LocalBundling(LAMBDA_SRC / package).try_bundle(str(target))
     return target
 
 
@@ -40,7 +41,8 @@ def requirements(package: str) -> dict[str, str]:
 def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Return the folder of an empty project. Its cache of installed requirements is empty, too."""
     monkeypatch.setattr(_bundling, "ROOT", tmp_path)
-    monkeypatch.setattr(_bundling, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(_requirements, "ROOT", tmp_path)
+    monkeypatch.setattr(_requirements, "CACHE", tmp_path / "cache")
     return tmp_path
 
 
@@ -115,20 +117,15 @@ def _installed(pattern: str) -> Path:
     return location.resolve()
 
 
-def test_pip_runs_only_once_for_an_unchanged_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uv_runs_only_once_for_an_unchanged_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = install_requirements(LAMBDA_SRC / "thumbnail")
-    monkeypatch.setattr(_bundling, "_pip_install", lambda *_: pytest.fail("pip ran again"))
+    monkeypatch.setattr(_requirements, "_uv_install", lambda *_: pytest.fail("uv ran again"))
     assert install_requirements(LAMBDA_SRC / "thumbnail") == folder
 
 
-def test_pip_runs_again_for_a_changed_lock(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
-    targets = []
-
-    def install(_lock: Path, target: Path) -> None:
-        target.mkdir(parents=True)
-        targets.append(target)
-
-    monkeypatch.setattr(_bundling, "_pip_install", install)
+def test_uv_runs_again_for_a_changed_lock(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+    targets: list[Path] = []
+    monkeypatch.setattr(_requirements, "_uv_install", lambda _lock, target: targets.append(target))
     folders = set()
     for text in ("a==1", "a==2", "a==1"):
         (project / "requirements.txt").write_text(text)
@@ -140,7 +137,7 @@ def test_pip_runs_again_for_a_changed_lock(monkeypatch: pytest.MonkeyPatch, proj
 @pytest.mark.parametrize("hash_", ["", f" --hash=sha256:{'0' * 64}"], ids=["no hash", "wrong hash"])
 def test_a_missing_or_wrong_hash_stops_the_synthesis(project: Path, hash_: str) -> None:
     (project / "requirements.txt").write_text(f"typing-extensions==4.16.0{hash_}\n")
-    with pytest.raises(BundlingError, match=r"(?is)^pip could not install requirements.txt.*hash"):
+    with pytest.raises(BundlingError, match=r"(?is)^uv could not install requirements.txt.*hash"):
         install_requirements(project)
     assert list((project / "cache").iterdir()) == []
 

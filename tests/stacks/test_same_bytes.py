@@ -34,7 +34,7 @@ def other_assemblies(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(ROOT / source, folder / source, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / source, folder / source)
-    (folder / ".build").symlink_to(ROOT / ".build")  # contains installed requirements, so pip needs no network
+    (folder / ".build").symlink_to(ROOT / ".build")  # contains installed requirements, so uv needs no network
     for cache in (folder / "lambda_src" / BUNDLED / "__pycache__", folder / "containers" / "web" / "__pycache__"):
         cache.mkdir()
         (cache / "handler.cpython-39.pyc").write_bytes(b"stale")
@@ -83,14 +83,20 @@ def test_the_assembly_contains_no_path_of_the_folder_and_no_account_id(other_ass
 @pytest.mark.slow
 def test_a_bundle_has_the_same_files_and_lambda_can_read_them(other_assemblies: Path, tmp_path: Path) -> None:
     (bundle,) = (asset for asset in (other_assemblies / "sandbox").glob("asset.*") if _is_bundle(asset))
-    _bundling._PipBundling(_bundling.LAMBDA_SRC / BUNDLED).try_bundle(str(tmp_path))
+    _bundling._LocalBundling(_bundling.LAMBDA_SRC / BUNDLED).try_bundle(str(tmp_path))
     assert _hashes(bundle) == _hashes(tmp_path)
     assert {path.stat().st_mode & 0o777 for path in bundle.rglob("*") if path.is_file()} == {0o644}
     assert {path.stat().st_mode & 0o777 for path in bundle.rglob("*") if path.is_dir()} == {0o755}
 
 
 @pytest.mark.parametrize(
-    "edited_file", ["lambda_src/thumbnail/handler.py", "lambda_src/thumbnail/requirements.txt", "stacks/_bundling.py"]
+    "edited_file",
+    [
+        "lambda_src/thumbnail/handler.py",
+        "lambda_src/thumbnail/requirements.txt",
+        "stacks/_bundling.py",
+        "stacks/_requirements.py",
+    ],
 )
 def test_an_edit_changes_the_name_of_the_bundle(edited_file: str) -> None:
     """CloudFormation deploys a function again only if the name of its asset changes."""

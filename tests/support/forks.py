@@ -39,7 +39,8 @@ def _create_environment(folder: Path) -> None:
     (own / "installed.pth").write_text(f"import site; site.addsitedir({str(installed)!r})\n", encoding="utf-8")
     for program in ("node", "npm", "npx"):
         (folder / "bin" / program).symlink_to(Path(sys.prefix) / "bin" / program)
-    shutil.copy2(ROOT / ".venv" / ".installed", folder)  # with its time, which tells make that nothing is to do
+    for name in (".installed", ".tests"):
+        shutil.copy2(ROOT / ".venv" / name, folder)  # with its time, which tells make that nothing is to do
 
 
 def change_settings(project: Path, profile: str, settings: Mapping[str, Any]) -> None:
