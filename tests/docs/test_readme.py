@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.support.folders import ROOT
 
-EXERCISE = re.compile(r"In (lambda_src/\S+), replace `(.+?)` with\s+`(.+?)`\.")
+EXERCISE = re.compile(r"In (lambda_src/\S+), replace `(.+?)` with\s+`(.+?)`")
 
 
 def _saturation(picture: Image.Image) -> int:
