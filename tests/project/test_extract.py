@@ -143,7 +143,7 @@ def test_the_makefile_of_an_extracted_example_has_every_target_that_a_text_names
         for target in _targets(ROOT)
         if re.search(rf"\bmake {target}(?![\w-])", text)
     }
-    assert {target for _, target in named} >= {"local", "local-down", "test", "synth", "deploy", "destroy", "lock"}
+    assert {target for _, target in named} >= {"local", "local-down", "test", "synth", "deploy", "destroy"}
     assert sorted((name, target) for name, target in named if target not in targets) == []
     assert ("submit" in targets) == (stem == "batch")
 
