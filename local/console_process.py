@@ -22,6 +22,10 @@ START_SECONDS = 30
 """The maximum time until the console answers."""
 
 
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""The consoles that this process has started. An ended child keeps its process id until its parent calls wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConsoleProcess:
     """The console of a local AWS."""
@@ -46,15 +50,18 @@ class ConsoleProcess:
                 start_new_session=True,  # Ctrl-C in the terminal ends only the command that started the console
                 pass_fds=[state.fileno()],
             )
+        _children[process.pid] = process
         return StartingConsole(self, process)
 
     def stop(self) -> None:
-        """End the console. Raises LocalError if it does not end."""
+        """End the console. Its next start uses the same port. Raises LocalError if it does not end."""
+        state = self.last_state()
         if self.is_alive():
-            pid = self.last_state().get("pid")
-            if pid and not end_process_group(pid):
+            pid = state.get("pid")
+            if pid and not end_process_group(pid, _children.pop(pid, None)):
                 raise LocalError(f"the console did not end. To end it, type: kill -9 {pid}")
-        self._state_file.unlink(missing_ok=True)
+        if state:
+            self._state_file.write_text(json.dumps({"port": state.get("port", PORT)}), encoding="utf-8")
 
     def is_alive(self) -> bool:
         """Whether the process of the console has not ended."""

@@ -117,12 +117,14 @@ def test_the_console_ends_with_the_local_aws_and_leaves_no_process(tmp_path: Pat
     assert not console.is_alive()
 
 
-def test_stopping_the_console_leaves_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_child", [False, True])
+def test_stopping_the_console_leaves_no_process(tmp_path: Path, *, is_child: bool) -> None:
+    """Ctrl-C during `make local` stops a console that is a child process."""
     aws = LocalAws(tmp_path / "local", SETTINGS)
     console = ConsoleProcess(aws)
     aws.start(port=0)
     try:
-        start_console(aws)
+        _ = console.start().address() if is_child else start_console(aws)
         pid = console.last_state()["pid"]
         processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
         console.stop()

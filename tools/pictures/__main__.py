@@ -2,7 +2,6 @@
 
 import argparse
 import io
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from local.project import FOLDER, ROOT
+from local.console_process import ConsoleProcess
+from local.project import FOLDER, ROOT, local_aws
 from tools.pictures.recording import record, write_animation
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -71,8 +71,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.pictures", description=__doc__)
     parser.add_argument("--record", action="store_true", help="also record `make local`, which takes a minute")
     arguments = parser.parse_args()
-    state = FOLDER / "console.json"
-    if CHROMIUM is None or not (arguments.record or state.exists()):
+    console = ConsoleProcess(local_aws(FOLDER))
+    if CHROMIUM is None or not (arguments.record or console.is_alive()):
         missing = "a local deployment (make local)" if CHROMIUM else "Chromium"
         print(f"==> the pictures in docs/pictures stay as they are, because they need {missing}")
         return
@@ -80,7 +80,7 @@ def main() -> None:
     with chromium() as browser:
         if arguments.record:
             write_animation(record(["make", "local", "OPEN=no"], ROOT), browser, PICTURES / "make-local.webp")
-        write_screenshots(browser, f"http://127.0.0.1:{json.loads(state.read_text())['port']}", PICTURES)
+        write_screenshots(browser, f"http://127.0.0.1:{console.last_state()['port']}", PICTURES)
 
 
 if __name__ == "__main__":
