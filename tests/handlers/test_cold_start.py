@@ -105,7 +105,7 @@ Traces = Callable[[str, list[str]], tuple[str, list[dict[str, Any]]]]
 
 @pytest.fixture
 def traces(daemon: socket.socket, endpoint: str) -> Traces:
-    """A function that sends an event with each trace header. It returns the loaded packages, and the parts of traces."""
+    """A function that sends an event with each trace header. It returns the loaded packages and the parts of traces."""
 
     def send(package: str, headers: list[str]) -> tuple[str, list[dict[str, Any]]]:
         code = SEND_EVENTS.format(package=package, headers=headers, event=EVENTS[package]) + PRINT_LOADED
