@@ -1,31 +1,40 @@
 """Functions that build the HTTP answers: notes as JSON, and problems as RFC 9457 documents."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
-
-from aws_lambda_powertools.event_handler import Response
 
 from api import jsontext
 from api.notes import Note
 from api.problems import CONTENT_TYPE, Problem
 from api.request import JSON
 
+Answer = dict[str, Any]
+"""An HTTP answer, in the format that API Gateway reads.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
+FOR_OTHER_SITES = {
+    "Access-Control-Allow-Origin": os.environ["ALLOWED_ORIGIN"],
+    "Access-Control-Expose-Headers": "ETag,Idempotency-Replayed,Location,Retry-After",
+}
+"""Headers of every answer. They allow the pages of another site to read the answer (CORS). API Gateway itself answers
+the OPTIONS request that a browser sends before."""
 NOT_SHARED = {"Cache-Control": "private, no-cache"}
 """`private` forbids shared caches, because such a cache would also send a note to clients without an API key.
 `no-cache` makes the client's own cache ask again before each use, because a note may change at any moment."""
 
 
-def json_answer(status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response[str]:
+def json_answer(status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
     """Return an answer with the document as JSON."""
-    return Response(status, JSON, jsontext.dump(document), {**NOT_SHARED, **(headers or {})})
+    headers = {"Content-Type": JSON, **NOT_SHARED, **(headers or {})}
+    return _answer(status, headers, jsontext.dump(document))
 
 
-def note_answer(note: Note) -> Response[str]:
+def note_answer(note: Note) -> Answer:
     """Return 200 with the note and its ETag."""
     return json_answer(200, note.as_json(), {"ETag": note.etag})
 
 
-def created(note: Note, path: str, *, replayed: bool = False) -> Response[str]:
+def created(note: Note, path: str, *, replayed: bool = False) -> Answer:
     """Return 201 with the note. `path` is the path of the request.
 
     `replayed` means that an earlier request with the same Idempotency-Key created the note.
@@ -39,16 +48,22 @@ def created(note: Note, path: str, *, replayed: bool = False) -> Response[str]:
     return json_answer(201, note.as_json(), headers)
 
 
-def not_modified(note: Note) -> Response[str]:
+def not_modified(note: Note) -> Answer:
     """Return 304 without a body, because the client already has this version of the note."""
-    return Response(status_code=304, headers={"ETag": note.etag, **NOT_SHARED}, body="")
+    return _answer(304, {"ETag": note.etag, **NOT_SHARED})
 
 
-def deleted() -> Response[str]:
+def deleted() -> Answer:
     """Return 204 without a body."""
-    return Response(status_code=204, body="")
+    return _answer(204, {})
 
 
-def problem_answer(problem: Problem, request_id: str) -> Response[str]:
+def problem_answer(problem: Problem, request_id: str) -> Answer:
     """Return the problem document with the problem's status. The log lines of the request have this `request_id`."""
-    return Response(problem.status, CONTENT_TYPE, jsontext.dump(problem.document(request_id)), problem.headers)
+    headers = {"Content-Type": CONTENT_TYPE, **problem.headers}
+    return _answer(problem.status, headers, jsontext.dump(problem.document(request_id)))
+
+
+def _answer(status: int, headers: Mapping[str, str], body: str = "") -> Answer:
+    lists = {name: [value] for name, value in {**FOR_OTHER_SITES, **headers}.items()}
+    return {"statusCode": status, "multiValueHeaders": lists, "body": body, "isBase64Encoded": False}

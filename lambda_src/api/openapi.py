@@ -1,4 +1,4 @@
-"""The content of openapi.json: the methods of each path, and the schemas that check the bodies of requests.
+"""The content of openapi.json: the operations of each path, and the schemas that check the bodies of requests.
 
 The stack makes the paths of API Gateway from the same file (stacks/api_gateway.py).
 """
@@ -17,8 +17,11 @@ OPENAPI: Mapping[str, Any] = json.loads(Path(__file__).with_name("openapi.json")
 
 # In openapi.json, a path also has keys that are not methods, such as `parameters`.
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-_METHODS_BY_PATH = [
-    (re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path)), [method.upper() for method in _METHODS if method in item])
+_OPERATIONS_BY_PATH = [
+    (
+        re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)),
+        {method.upper(): str(item[method]["operationId"]) for method in _METHODS if method in item},
+    )
     for path, item in OPENAPI["paths"].items()
 ]
 _VALIDATORS = {
@@ -26,9 +29,18 @@ _VALIDATORS = {
 }
 
 
-def allowed_methods(path: str) -> list[str]:
-    """Return the methods of the path. Return an empty list if the path does not exist."""
-    return next((methods for pattern, methods in _METHODS_BY_PATH if pattern.fullmatch(path.removesuffix("/"))), [])
+def find_operation(method: str, path: str) -> tuple[str, Mapping[str, str]]:
+    """Return the operationId for a request, and the parameters in its path. The path may end with a slash.
+
+    Raises Problem 404 if the path does not exist, and 405 if the path exists but does not have this method.
+    """
+    for pattern, operations in _OPERATIONS_BY_PATH:
+        if found := pattern.fullmatch(path.removesuffix("/")):
+            if method in operations:
+                return operations[method], found.groupdict()
+            allowed = ", ".join([*operations, "OPTIONS"])
+            raise Problem(405, f"This resource knows {allowed}.", headers={"Allow": allowed})
+    raise Problem(404, "There is no such resource.")
 
 
 def validate(schema: str, value: Any) -> None:

@@ -3,8 +3,8 @@
 import os
 from typing import Any
 
-import boto3
-from aws_lambda_powertools import Logger, Metrics, Tracer
+import botocore.session
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
@@ -13,21 +13,24 @@ from thumbnail.events import parse_changes
 from thumbnail.limits import Limits
 from thumbnail.settle import Result, settle
 from thumbnail.store import Store
+from thumbnail.tracing import trace_handler
 from thumbnail.uploads import Uploads
 
 logger = Logger()
 metrics = Metrics()
-tracer = Tracer(patch_modules=["botocore"])
 
 # Three tries (7 s each) take less time than the timeout of the function (30 s). So the log shows an error of AWS.
 _aws = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-s3, dynamodb = boto3.client("s3", config=_aws), boto3.client("dynamodb", config=_aws)
+# boto3 would add the modules for uploads of large files and for resources, which need a tenth of the import time.
+_session = botocore.session.get_session()
+s3: Any = _session.create_client("s3", config=_aws)
+dynamodb: Any = _session.create_client("dynamodb", config=_aws)
 uploads, limits = Uploads(s3), Limits.from_environment(os.environ)
 store = Store(s3, dynamodb, thumbnails=os.environ["THUMBNAILS_BUCKET"], table=os.environ["METADATA_TABLE"])
 
 
 @logger.inject_lambda_context(clear_state=True)
-@tracer.capture_lambda_handler(capture_response=False)
+@trace_handler
 @metrics.log_metrics
 def handler(event: dict[str, Any], _context: LambdaContext) -> None:
     """Settle every change in the event. The item of a bad picture says why it is rejected; Lambda does not retry it.

@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
-from PIL import Image, PngImagePlugin
+from PIL import Image
 from PIL.Image import Resampling, Transpose
 
 from thumbnail.pictures.colours import black_and_white_levels, to_eight_bits, to_resizable, to_srgb
 from thumbnail.pictures.encoding import encode
+from thumbnail.pictures.formats import format_of
 from thumbnail.pictures.frames import first_frame_box, on_transparent_canvas
 from thumbnail.pictures.jpeg import with_two_endings
-from thumbnail.pictures.opening import format_of, open_picture
-from thumbnail.pictures.png_decoding import decode_sixteen_bits, has_sixteen_bit_transparency
+from thumbnail.pictures.opening import open_picture
 from thumbnail.pictures.rejections import UnsupportedError
 
 _NOT_A_PICTURE = "The file is not a picture in a supported format (JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP)."
@@ -178,8 +178,11 @@ def _decode_and_shrink(picture: Image.Image, source: BinaryIO, max_edge: int) ->
 
 def _to_resizable(picture: Image.Image, source: BinaryIO) -> Image.Image:
     """Return the decoded picture in a mode in which pixels can be mixed, with its transparency."""
-    if isinstance(picture, PngImagePlugin.PngImageFile) and has_sixteen_bit_transparency(picture):
-        return decode_sixteen_bits(picture)
+    if picture.format == "PNG":
+        from thumbnail.pictures.png_decoding import decode_sixteen_bits  # noqa: PLC0415 - only a PNG needs the module
+
+        if exact_picture := decode_sixteen_bits(picture):
+            return exact_picture
     box = first_frame_box(picture, source)
     return on_transparent_canvas(picture, box) if box else to_resizable(picture)
 

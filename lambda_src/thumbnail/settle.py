@@ -15,16 +15,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Logger
 
 from thumbnail.events import Change
 from thumbnail.imaging import Rejected, Thumbnail
 from thumbnail.limits import Limits
 from thumbnail.store import Item, Store
+from thumbnail.tracing import trace_function
 from thumbnail.uploads import Upload, Uploads
 
 logger = Logger(child=True)
-tracer = Tracer(patch_modules=["botocore"])
 
 
 class ChangedAgainError(Exception):
@@ -42,7 +42,7 @@ class Result:
     """Duration from reading the upload to the last check, if the picture is made or rejected."""
 
 
-@tracer.capture_method(capture_response=False)
+@trace_function
 def settle(change: Change, uploads: Uploads, store: Store, limits: Limits) -> Result:
     """Make the item and the thumbnail of one key match its upload. Raises botocore's errors when AWS fails."""
     for _ in range(2):
@@ -87,7 +87,7 @@ def _superseded(change: Change) -> Result | None:
     return None if change.kind == "restored" else Result(outcome="superseded")
 
 
-@tracer.capture_method(capture_response=False)
+@trace_function
 def describe(key: str, upload: Upload, limits: Limits) -> tuple[Item, Thumbnail | None]:
     """Return the item and the thumbnail of an upload. If the picture is rejected, the item has a reason instead."""
     item: Item = {

@@ -36,12 +36,6 @@ _MASKS_OF_PILLOW = {
 }
 
 
-def is_bmp(prefix: bytes) -> bool:
-    """Whether a file with these first bytes is a BMP. A text can begin with BM, too, so the header's size counts."""
-    header_size = int.from_bytes(prefix[_FILE_HEADER_BYTES : _FILE_HEADER_BYTES + 4], "little")
-    return prefix.startswith(b"BM") and _OS2_V1 <= header_size <= _V5
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bmp:
     """The header of a BMP."""

@@ -8,8 +8,7 @@ import io
 
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from thumbnail.pictures.hdr import HLG, PQ, hdr_to_srgb
-from thumbnail.pictures.rgb_spaces import Colours, RgbSpace
+from thumbnail.pictures.file_colours import HLG, PQ, Colours
 
 _TO_FULL_RANGE = [min(max(round((value - 16) * 255 / 219), 0), 255) for value in range(256)]
 """The narrow range of video, from 16 for black to 235 for white, as full range."""
@@ -67,9 +66,14 @@ def _opaque_to_srgb(small_picture: Image.Image, colours: Colours) -> Image.Image
         small_picture = small_picture.convert("RGB")
     if colours.is_narrow:
         small_picture = small_picture.point(_TO_FULL_RANGE * len(small_picture.getbands()))
-    if colours.codes and colours.codes.transfer in {PQ, HLG}:
-        return hdr_to_srgb(small_picture.convert("RGB"), colours.codes)
-    profile = RgbSpace.from_codes(colours.codes).profile() if colours.codes else colours.profile
+    profile = colours.profile
+    if colours.codes:
+        from thumbnail.pictures.hdr import hdr_to_srgb  # noqa: PLC0415 - most pictures have no codes
+        from thumbnail.pictures.rgb_spaces import RgbSpace  # noqa: PLC0415
+
+        if colours.codes.transfer in {PQ, HLG}:
+            return hdr_to_srgb(small_picture.convert("RGB"), colours.codes)
+        profile = RgbSpace.from_codes(colours.codes).profile()
     if profile:
         try:
             return _apply_profile(small_picture, profile)

@@ -5,7 +5,7 @@ Browsers show the rest of the canvas as transparent. Pillow fills it with a colo
 
 from typing import BinaryIO
 
-from PIL import GifImagePlugin, Image, WebPImagePlugin
+from PIL import Image, ImageFile
 
 Box = tuple[int, int, int, int]
 
@@ -16,9 +16,9 @@ def first_frame_box(picture: Image.Image, source: BinaryIO) -> Box | None:
     Call this function before Pillow decodes the picture.
     """
     box = None
-    if isinstance(picture, GifImagePlugin.GifImageFile):
+    if isinstance(picture, ImageFile.ImageFile) and picture.format == "GIF":
         box = picture.tile[0].extents
-    elif isinstance(picture, WebPImagePlugin.WebPImageFile):
+    elif picture.format == "WEBP":
         box = _first_webp_box(source)
     return None if box == (0, 0, *picture.size) else box
 

@@ -5,11 +5,10 @@ from functools import lru_cache
 
 from PIL import Image, ImageFilter
 
+from thumbnail.pictures.file_colours import PQ, CodedColours
 from thumbnail.pictures.matrices import Vector, apply
-from thumbnail.pictures.rgb_spaces import CodedColours, RgbSpace
+from thumbnail.pictures.rgb_spaces import RgbSpace
 
-PQ, HLG = 16, 18
-"""The codes of the two HDR transfer functions (ITU-T H.273, table 3)."""
 _WHITE = 203
 """Light of white paper in an HDR picture, in candela per square metre (ITU-R BT.2408-7, section 2.1)."""
 _HLG_PEAK = 1000

@@ -12,8 +12,8 @@ from PIL import ImageFile
 from PIL.Image import Transpose
 
 from thumbnail.pictures.avif import open_avif
+from thumbnail.pictures.file_colours import CodedColours
 from thumbnail.pictures.isobmff import ShownPicture, read_shown_picture
-from thumbnail.pictures.rgb_spaces import CodedColours
 
 # A file begins with a list of brands, which name the standards that it follows. Each HEIF file has one of these brands
 # (ISO/IEC 23008-12, clause 10, and AV1 Image File Format, section 8).

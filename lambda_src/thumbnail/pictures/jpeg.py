@@ -22,13 +22,13 @@ _MAX_MARKERS = 10_000
 """Maximum number of segments. More are only in files that are made to take much time."""
 
 _START_OF_SCAN, _END_OF_PICTURE, _EXIF = 0xDA, 0xD9, 0xE1
-# The application segments from which the decoder takes the kind of colours, the orientation and the ICC profile. Each
-# has a minimum length. All other application segments are ignored.
+# The application segments from which the decoder takes the kind of colours, the orientation and the ICC profile: their
+# first bytes and their minimum length. All other application segments are ignored.
 _NEEDED_APPLICATION_SEGMENTS = {
-    0xE0: re.compile(rb"JFIF\0.{9}", re.DOTALL),
-    _EXIF: re.compile(rb"Exif\0\0"),
-    0xE2: re.compile(rb"ICC_PROFILE\0..", re.DOTALL),
-    0xEE: re.compile(rb"Adobe.{7}", re.DOTALL),
+    0xE0: (b"JFIF\0", 14),
+    _EXIF: (b"Exif\0\0", 6),
+    0xE2: (b"ICC_PROFILE\0", 14),
+    0xEE: (b"Adobe", 12),
 }
 _APPLICATION_SEGMENTS = frozenset(range(0xE0, 0xF0))
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xDE}
@@ -80,8 +80,12 @@ def _segments(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
         if marker in _MARKERS_WITHOUT_LENGTH:
             continue
         content = source.read(max(0, int.from_bytes(source.read(2)) - 2))
-        needed = _NEEDED_APPLICATION_SEGMENTS.get(marker)
-        if needed.match(content) if needed else marker not in _APPLICATION_SEGMENTS:
+        if marker in _NEEDED_APPLICATION_SEGMENTS:
+            signature, minimum_length = _NEEDED_APPLICATION_SEGMENTS[marker]
+            is_needed = content.startswith(signature) and len(content) >= minimum_length
+        else:
+            is_needed = marker not in _APPLICATION_SEGMENTS
+        if is_needed:
             yield marker, content
     raise UnsupportedError(f"{_MAX_MARKERS:,} markers before the first scan")
 

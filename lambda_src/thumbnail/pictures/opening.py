@@ -4,31 +4,17 @@ import math
 from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 
-# If Pillow needs a plugin that is not imported yet, it imports all its forty plugins, which takes 13 ms. So this module
-# imports the needed plugins, which takes 3 ms.
-from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+# If Pillow needs a plugin that is not imported yet, it imports all its forty plugins, which takes 13 ms. So the modules
+# here import the needed plugins. At a cold start, that are only those for a JPEG and its thumbnail. The others are
+# imported for the first picture in their format.
+from PIL import Image, JpegImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401 - EXIF is in the format TIFF
 from PIL.Image import Transpose
 
-from thumbnail.pictures import bmp, tiff
+from thumbnail.pictures.file_colours import Colours
+from thumbnail.pictures.formats import format_of
 from thumbnail.pictures.jpeg import open_jpeg
 from thumbnail.pictures.orientation import transposition_in, transposition_of
-from thumbnail.pictures.png import read_png
-from thumbnail.pictures.png_decoding import open_png
 from thumbnail.pictures.rejections import UnsupportedError
-from thumbnail.pictures.rgb_spaces import Colours
-from thumbnail.pictures.tiff_layout import Layout
-from thumbnail.pictures.tiff_tags import ORIENTATION
-
-_FORMATS = tuple(
-    plugin.format
-    for plugin in (
-        JpegImagePlugin.JpegImageFile,
-        PngImagePlugin.PngImageFile,
-        GifImagePlugin.GifImageFile,
-        WebPImagePlugin.WebPImageFile,
-    )
-)
-_PREFIX_BYTES = 18
 
 CheckPixels = Callable[[int], None]
 """Raises an error if a picture has more than this number of pixels. It is called before the pixels are decoded."""
@@ -44,28 +30,6 @@ class OpenedPicture(NamedTuple):
     """Turns the picture upright."""
 
 
-def format_of(source: BinaryIO) -> str | None:
-    """Return the format that the first bytes of a file name, such as `PNG`. Return None if no supported format does.
-
-    `HEIF` is the format of the files of AVIF and HEIC pictures.
-    """
-    source.seek(0)
-    prefix = source.read(_PREFIX_BYTES)
-    if prefix[4:8] == b"ftyp":  # the first box of all files with boxes, such as AVIF, HEIC and MP4
-        from thumbnail.pictures.heif import is_heif  # noqa: PLC0415 - takes 5 ms, and most pictures are in other formats
-
-        return "HEIF" if is_heif(source) else None
-    if bmp.is_bmp(prefix):
-        return "BMP"
-    if tiff.is_tiff(prefix):
-        return "TIFF"
-    for name in _FORMATS:
-        _plugin, accepts = Image.OPEN[name]
-        if accepts is not None and accepts(prefix):
-            return name
-    return None
-
-
 def open_picture(source: BinaryIO, check_pixels: CheckPixels) -> OpenedPicture:
     """Open a picture.
 
@@ -77,23 +41,52 @@ def open_picture(source: BinaryIO, check_pixels: CheckPixels) -> OpenedPicture:
         case "HEIF":
             return _open_heif(source, check_pixels)
         case "TIFF":
-            layout = Layout(source)
-            check_pixels(layout.largest_area)
-            picture = tiff.decode(layout, source)
-            transposition = transposition_of(layout.number(ORIENTATION, 1))
+            return _open_tiff(source, check_pixels)
         case "BMP":
-            header = bmp.Bmp.read(source)
-            check_pixels(header.width * header.height)
-            picture, transposition = bmp.decode(header, source), None
-        case name:
-            source.seek(0)
-            picture = open_jpeg(source) if name == "JPEG" else Image.open(source, formats=_FORMATS)
-            check_pixels(math.prod(picture.size))
-            transposition = transposition_in(picture.info.get("exif", b""))
+            return _open_bmp(source, check_pixels)
+        case "JPEG":
+            picture = open_jpeg(source)
+        case "GIF":
+            from PIL import GifImagePlugin  # noqa: F401, PLC0415
+
+            picture = _open_with_pillow(source, "GIF")
+        case _:
+            picture = _open_with_pillow(source, "WEBP")
+    check_pixels(math.prod(picture.size))
+    return _opened(picture, transposition_in(picture.info.get("exif", b"")))
+
+
+def _open_with_pillow(source: BinaryIO, name: str) -> Image.Image:
+    source.seek(0)
+    return Image.open(source, formats=(name,))
+
+
+def _opened(picture: Image.Image, transposition: Transpose | None) -> OpenedPicture:
     return OpenedPicture(picture, str(picture.format), Colours(profile=picture.info.get("icc_profile")), transposition)
 
 
+def _open_tiff(source: BinaryIO, check_pixels: CheckPixels) -> OpenedPicture:
+    from thumbnail.pictures import tiff  # noqa: PLC0415
+    from thumbnail.pictures.tiff_layout import Layout  # noqa: PLC0415
+    from thumbnail.pictures.tiff_tags import ORIENTATION  # noqa: PLC0415
+
+    layout = Layout(source)
+    check_pixels(layout.largest_area)
+    return _opened(tiff.decode(layout, source), transposition_of(layout.number(ORIENTATION, 1)))
+
+
+def _open_bmp(source: BinaryIO, check_pixels: CheckPixels) -> OpenedPicture:
+    from thumbnail.pictures import bmp  # noqa: PLC0415
+
+    header = bmp.Bmp.read(source)
+    check_pixels(header.width * header.height)
+    return _opened(bmp.decode(header, source), None)
+
+
 def _open_png(source: BinaryIO, check_pixels: CheckPixels) -> OpenedPicture:
+    from thumbnail.pictures.png import read_png  # noqa: PLC0415
+    from thumbnail.pictures.png_decoding import open_png  # noqa: PLC0415
+
     png = read_png(source)
     picture = open_png(png, source)
     check_pixels(math.prod(picture.size))

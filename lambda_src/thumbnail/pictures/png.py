@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
+from thumbnail.pictures.file_colours import CodedColours, Colours
 from thumbnail.pictures.rejections import UnsupportedError
-from thumbnail.pictures.rgb_spaces import SRGB_GAMMA, CodedColours, Colours, RgbSpace
+from thumbnail.pictures.rgb_spaces import SRGB_GAMMA, RgbSpace
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_PROFILE_BYTES = 4 << 20

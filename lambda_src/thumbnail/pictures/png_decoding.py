@@ -34,18 +34,20 @@ def open_png(png: Png, source: BinaryIO) -> Image.Image:
     return Image.open(cast("BinaryIO", SplicedFile(head, source, png.pixels)), formats=("PNG",))
 
 
-def has_sixteen_bit_transparency(picture: PngImagePlugin.PngImageFile) -> bool:
-    """Whether the picture has 16 bits per channel and a transparent colour. Pillow would compare only 8 of the bits."""
-    return "transparency" in picture.info and any(tile.args in _RAW_MODES for tile in picture.tile)
-
-
 # How Pillow decodes 16 bits per channel: the raw mode that it uses, the mode that the picture gets here, the raw mode
 # of the high bytes, and the raw mode of the low bytes. In the last one, Pillow takes the bytes in the wrong order.
 _RAW_MODES = {"I;16B": ("L", "L;16B", "L;16"), "RGB;16B": ("RGB", "RGB;16B", "RGB;16L")}
 
 
-def decode_sixteen_bits(picture: PngImagePlugin.PngImageFile) -> Image.Image:
-    """Return the picture with 8 bits per channel, and with the transparency that all its 16 bits define."""
+def decode_sixteen_bits(picture: Image.Image) -> Image.Image | None:
+    """Return the picture with 8 bits per channel, and with the transparency that all its 16 bits define.
+
+    Return None if Pillow can decode the picture. Pillow would compare a transparent colour with only 8 of the 16 bits.
+    """
+    if not isinstance(picture, PngImagePlugin.PngImageFile) or "transparency" not in picture.info:
+        return None
+    if not any(tile.args in _RAW_MODES for tile in picture.tile):
+        return None
     mode, *raw_modes = _RAW_MODES[str(picture.tile[0].args)]
     transparency = picture.info["transparency"]
     colour = transparency if isinstance(transparency, tuple) else (transparency,)

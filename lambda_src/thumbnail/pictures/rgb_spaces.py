@@ -8,17 +8,11 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from thumbnail.pictures.file_colours import CodedColours
 from thumbnail.pictures.matrices import Matrix, apply, diagonal, inverse, multiply
 
 SRGB_GAMMA = 2.2
 """The exponent that is closest to the transfer function of sRGB."""
-
-
-class CodedColours(NamedTuple):
-    """The codes of an RGB space (ITU-T H.273)."""
-
-    primaries: int
-    transfer: int
 
 
 # H.273, table 2: the code, and the CIE coordinates x and y of red, green, blue and white.
@@ -88,16 +82,6 @@ class RgbSpace(NamedTuple):
             )
         except (ZeroDivisionError, struct.error):
             return None
-
-
-class Colours(NamedTuple):
-    """How a file says which colours its stored values mean. Without any statement they are those of sRGB."""
-
-    profile: bytes | None = None
-    """An ICC profile."""
-    codes: CodedColours | None = None
-    is_narrow: bool = False
-    """Whether black is stored as 16 and white as 235, as in video. Only with `codes`."""
 
 
 _COLOURANTS = (b"rXYZ", b"gXYZ", b"bXYZ")

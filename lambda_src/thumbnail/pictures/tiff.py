@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, TiffImagePlugin, UnidentifiedImageError
 
 from thumbnail.pictures import tiff_tags as tags
 from thumbnail.pictures.colours import to_srgb
-from thumbnail.pictures.rgb_spaces import Colours
+from thumbnail.pictures.file_colours import Colours
 from thumbnail.pictures.tiff_layout import LAB, PALETTE, UNSIGNED, WHITE_IS_ZERO, Layout
 from thumbnail.pictures.tiff_samples import SampleReader
 from thumbnail.pictures.tiff_tags import Directory, longs, shorts, with_directories
@@ -20,11 +20,6 @@ from thumbnail.pictures.tiff_tags import Directory, longs, shorts, with_director
 TiffImagePlugin.READ_LIBTIFF = True
 
 _MAX_BITS = 16
-
-
-def is_tiff(prefix: bytes) -> bool:
-    """Whether a file with these first bytes is a TIFF or a BigTIFF."""
-    return prefix[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*"}
 
 
 def decode(layout: Layout, source: BinaryIO) -> Image.Image:

@@ -27,8 +27,8 @@ from tests.handlers.thumbnail.checks import (
 from tests.handlers.thumbnail.heif_files import add_frame_property, add_property, clap, nclx
 from tests.handlers.thumbnail.pictures import AVIF_OPTIONS, BLUE, GREEN, HEIC_OPTIONS, QUARTERS, RED, WHITE
 from tests.handlers.thumbnail.raw import HEIGHT, SIZE, WIDTH
+from thumbnail.pictures.file_colours import CodedColours
 from thumbnail.pictures.heif import HeifPicture, is_heif, read_heif
-from thumbnail.pictures.rgb_spaces import CodedColours
 
 LEFT_HALF = (0, 0, WIDTH // 2, HEIGHT)
 ADD_PROPERTY = {"avif": add_property, "heic": add_property, "avif-animated": add_frame_property}

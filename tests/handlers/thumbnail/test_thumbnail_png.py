@@ -18,7 +18,8 @@ from tests.handlers.thumbnail.checks import (
 )
 from tests.handlers.thumbnail.pictures import RED, save, scene
 from tests.handlers.thumbnail.raw import HEIGHT, WIDTH, png, png_chunk, png_file, split
-from thumbnail.pictures.rgb_spaces import CodedColours, RgbSpace
+from thumbnail.pictures.file_colours import CodedColours
+from thumbnail.pictures.rgb_spaces import RgbSpace
 
 SCENE = scene().tobytes()
 _END = png_chunk(b"IEND", b"")
