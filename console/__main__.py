@@ -7,24 +7,34 @@ import argparse
 import json
 import os
 import socket
+import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
 import uvicorn
+from botocore.exceptions import BotoCoreError
 
 from console.account import Account, LocalAccount, RealAccount
 from console.app import create_app
 from local.project import local_aws
 from localaws.aws import LocalAws
+from scripts.aws_errors import explain
 
 
 def main() -> None:
     """Parse the command line and answer requests until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m console", description=__doc__)
     parser.add_argument("--prefix", help="the first part of the names of the stacks; without it, that in config.py")
-    parser.add_argument("--port", type=int, default=0, help="port; if it is in use or 0, the console takes a free port")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=0,
+        choices=range(65536),
+        metavar="PORT",
+        help="port; if it is in use or 0, the console takes a free port",
+    )
     parser.add_argument("--local", type=Path, metavar="FOLDER", help="show the local AWS with this folder")
     parser.add_argument("--state", type=Path, metavar="FILE", help="write the process id and the port into this file")
     arguments = parser.parse_args()
@@ -56,7 +66,10 @@ def _end_with_local_aws(server: uvicorn.Server, aws: LocalAws) -> None:
 def _account(arguments: argparse.Namespace) -> Account:
     if arguments.local:
         return LocalAccount(local_aws(arguments.local.resolve()))
-    return RealAccount(arguments.prefix or _prefix_in_config())
+    try:
+        return RealAccount(arguments.prefix or _prefix_in_config())
+    except BotoCoreError as error:
+        sys.exit(f"error: {explain(error)}")
 
 
 def _prefix_in_config() -> str:

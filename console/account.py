@@ -76,6 +76,8 @@ class LocalAccount:
         """Return why a request failed. If the engine has ended, this is the reason."""
         if self.aws.alive_engine() is None:
             return "The local AWS has ended. To start it again, type: make local"
+        if isinstance(error, AccountError):
+            return str(error)
         return f"The local AWS reports an error: {error}"
 
 

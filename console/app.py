@@ -1,9 +1,12 @@
 """The web application of the console."""
 
 import importlib
+import logging
 import pkgutil
 import secrets
 import shlex
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache, partial
@@ -70,11 +73,22 @@ class Console:
         self._page_of_others = ExamplePage(self)
         self._all_events = Events(self)
         self._prefix = ""
+        self._last_error = ""
+        self._reading = threading.Lock()
+        self._examples: tuple[float, dict[str, Example]] = (float("-inf"), {})
         self._stems: list[str] = [stem for stem in ORDER if stem in self._pages]
 
     def examples(self) -> dict[str, Example]:
-        """Return the deployed examples by stem. Raises AccountError and the errors of boto3."""
-        examples = deployed_examples(self.account)
+        """Return the deployed examples by stem. Raises AccountError and the errors of boto3.
+
+        All open pages share one answer of CloudFormation for `seconds_between_reads`.
+        """
+        with self._reading:
+            read_at, examples = self._examples
+            if time.monotonic() - read_at < self.account.seconds_between_reads:
+                return examples
+            examples = deployed_examples(self.account)
+            self._examples = (time.monotonic(), examples)
         self._stems = list(examples)
         for stem, example in examples.items():
             self._prefix = example.stack.removesuffix(f"-{stem.replace('_', '-')}")
@@ -90,7 +104,9 @@ class Console:
         return "local AWS" if self.account.is_local else f"your AWS account, {self.account.prefix}-…"
 
     def deploy_command(self, stem: str) -> str:
-        """Return the command that deploys an example."""
+        """Return the command that deploys an example. It is empty for a name that no example of the project has."""
+        if stem not in self._pages and self.documents.lesson(stem) is None:
+            return ""
         target = "local" if self.account.is_local else "deploy"
         prefix = self.account.prefix or self._prefix
         return f"make {target} STACK={prefix}-{stem.replace('_', '-')}" if prefix else f"make {target}"
@@ -112,7 +128,8 @@ class Console:
 
     def render(self, template: str, **values: Any) -> str:
         """Return the HTML of a template."""
-        return self._templates.get_template(template).render(**values)
+        html = self._templates.get_template(template).render(**values)
+        return html.encode("utf-8", "replace").decode()  # a log line may contain half a character, which is no UTF-8
 
     def diagram(self, stem: str) -> str | None:
         """Return the name of the picture of an example's architecture, or None if there is no picture."""
@@ -167,6 +184,7 @@ class Console:
         if example is None:
             return self._not_found(f"The example {stem} is not deployed.", self.deploy_command(stem))
         page = self.page(stem)
+        example.require_outputs()
         return self._html(
             page.template,
             example=example,
@@ -219,6 +237,7 @@ class Console:
             example = self.examples().get(stem)
             if example is None:
                 raise AccountError(f"The stack of {stem} does not exist any more.")
+            example.require_outputs()
             state = self.render("_state.html", example=example)
             return {"state": state, **self.page(stem).live(example)}
 
@@ -234,6 +253,12 @@ class Console:
             return {"notice": "", **read()}
         except ERRORS as error:
             return {"notice": self.render("_notice.html", text=self.account.explanation(error))}
+        except Exception as error:
+            # Without an answer the page would connect again and again, and show nothing.
+            if str(error) != self._last_error:
+                logging.getLogger("console").exception("a live part failed")
+                self._last_error = str(error)
+            return {"notice": self.render("_notice.html", text=_text_of_bug(error))}
 
     async def _action(self, request: Request) -> Response:
         stem, name = request.path_params["stem"], request.path_params["action"]
@@ -278,8 +303,7 @@ class Console:
             return self._not_found("The console has no page with this address.")
 
         def failed(_request: Request, error: Exception) -> Response:
-            text = f"The console has an error: {type(error).__name__}. The log of the console has the details."
-            return self._html("error.html", status=500, text=text)
+            return self._html("error.html", status=500, text=_text_of_bug(error))
 
         return {404: unknown, Exception: failed}
 
@@ -288,6 +312,10 @@ class Console:
 
     def _not_found(self, text: str, command: str = "") -> HTMLResponse:
         return self._html("error.html", status=404, text=text, command=command)
+
+
+def _text_of_bug(error: Exception) -> str:
+    return f"The console has an error: {type(error).__name__}. The log of the console has the details."
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from console.account import Account
+from console.account import Account, AccountError
 
 PROJECT_TAG = ("project", "aws-compute-examples")
 """app.py tags every stack of this project with this key and value."""
@@ -37,6 +37,13 @@ class Example:
         """Whether the last deployment of the stack has ended without an error."""
         return self.status.endswith("_COMPLETE") and "ROLLBACK" not in self.status
 
+    def require_outputs(self) -> None:
+        """Raise AccountError if the stack lacks outputs of its template, because its deployment has not succeeded."""
+        if missing := set(self.template.get("Outputs", ())) - set(self.outputs):
+            raise AccountError(
+                f"The stack {self.stack} is not ready. Its state is {self.status}, and it has no output {min(missing)}."
+            )
+
     def resources(self, *kinds: str) -> dict[str, dict[str, Any]]:
         """Return the template's resources of these CloudFormation types, by logical id."""
         return {name: found for name, found in self.template["Resources"].items() if found["Type"] in kinds}
@@ -58,10 +65,12 @@ def _read_examples(account: Account, cloudformation: Any) -> Iterator[Example]:
         for stack in page["Stacks"]:
             tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
             name = stack["StackName"]
-            is_shown = account.prefix is None or name.startswith(f"{account.prefix}-")
+            expected_name = f"{account.prefix}-{tags.get('example', '').replace('_', '-')}"
+            is_shown = account.prefix is None or name == expected_name  # compute-test-api has another prefix
+            is_shown = is_shown and stack["StackStatus"] != "REVIEW_IN_PROGRESS"  # such a stack has no template yet
             if tags.get(PROJECT_TAG[0]) == PROJECT_TAG[1] and "example" in tags and is_shown:
                 changed_at = str(stack.get("LastUpdatedTime") or stack["CreationTime"])
-                template = _template(cloudformation, stack["StackId"], changed_at)
+                template = _template(cloudformation, stack["StackId"], f"{changed_at} {stack['StackStatus']}")
                 yield Example(
                     stem=tags["example"],
                     stack=name,
@@ -74,8 +83,8 @@ def _read_examples(account: Account, cloudformation: Any) -> Iterator[Example]:
 
 
 @lru_cache(maxsize=64)
-def _template(cloudformation: Any, stack_id: str, changed_at: str) -> Template:
-    # The template changes only with a deployment, so the time of the deployment is a part of the cache's key.
-    del changed_at
+def _template(cloudformation: Any, stack_id: str, deployment: str) -> Template:
+    # The template changes only with a deployment, so the time and the state of the deployment are in the cache's key.
+    del deployment
     body = cloudformation.get_template(StackName=stack_id)["TemplateBody"]
-    return dict(json.loads(body) if isinstance(body, str) else body)
+    return {"Resources": {}, **(json.loads(body) if isinstance(body, str) else body)}

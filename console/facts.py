@@ -40,7 +40,7 @@ def facts(example: Example) -> Facts:
     try:
         month = f"${total(idle.parts(template)):,.2f}"
         units = [(unit.name, dollars(total(unit.parts))) for unit in work.units(example.stem, template)]
-    except UnpricedError:
+    except (UnpricedError, KeyError, ValueError, IndexError, TypeError):  # a fork may have changed the stack
         month, units = "", []
     return Facts(running=running, stored=stored, month=month, work=units, files=_files(example.stem))
 

@@ -19,9 +19,11 @@ MAX_METRICS = 3_000
 """The console reads at most this number of names of metrics in a namespace. A large account has more functions."""
 MINUTES = 60
 """The time that a chart shows. Each minute has one bar."""
-MAX_CHARTS = 48
-"""The page shows at most this number of charts. On AWS, each read of a metric costs $0.00001.
-https://aws.amazon.com/cloudwatch/pricing/"""
+MAX_CHARTS = {True: 500, False: 48}
+"""The page shows at most this number of charts: for the local AWS (True), and for a real account (False).
+
+On AWS, each read of a metric costs $0.00001. https://aws.amazon.com/cloudwatch/pricing/
+"""
 MAX_ALARMS = 100
 """The page shows at most this number of alarms of a stack."""
 STATISTICS: Mapping[str, str] = {
@@ -130,7 +132,7 @@ class Metrics:
             stem = _example_of(metric, examples)
             if stem:
                 found.append((stem, metric))
-        return _charts(client, found[:MAX_CHARTS])
+        return _charts(client, found[: MAX_CHARTS[self._account.is_local]])
 
     def _read_alarms(self, examples: Mapping[str, Example]) -> list[Alarm]:
         client = self._account.client("cloudwatch")

@@ -63,7 +63,8 @@ def read_pictures(s3: Any, dynamodb: Any, *, bucket: str, table: str, count: int
         ]
     return Pictures(
         newest=newest,
-        states=Counter(picture.state for picture in pictures),
+        # With an incomplete list of items, a picture without an item in it may have one.
+        states=Counter(picture.state for picture in pictures if all_scanned or picture.item),
         has_more=not (all_listed and all_scanned),
     )
 

@@ -109,10 +109,16 @@ def down(aws: LocalAws) -> None:
         else:
             destroy(aws, engine)
     finally:
-        ConsoleProcess(aws).stop()
-        aws.stop()
+        _stop(aws)
     if engine:
         step("the engine has stopped; no process is left")
+
+
+def _stop(aws: LocalAws) -> None:
+    try:
+        ConsoleProcess(aws).stop()
+    finally:
+        aws.stop()
 
 
 def destroy(aws: LocalAws, engine: Engine) -> None:
@@ -281,8 +287,7 @@ def main() -> None:
     except KeyboardInterrupt:
         for sign in STOP_SIGNALS:
             signal.signal(sign, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
-        ConsoleProcess(aws).stop()
-        aws.stop()
+        _stop(aws)
         sys.exit("stopped: no process is left running")
 
 

@@ -50,6 +50,8 @@ class ConsoleProcess:
                 start_new_session=True,  # Ctrl-C in the terminal ends only the command that started the console
                 pass_fds=[state.fileno()],
             )
+            # The console adds its port to this file. `stop` finds the process already before.
+            state.write(json.dumps({"pid": process.pid}))
         _children[process.pid] = process
         return StartingConsole(self, process)
 

@@ -37,15 +37,27 @@ def run_at_once(exercises: Mapping[str, Callable[[], None]], show: Callable[[str
     """Run all exercises in threads. Call `show` with the name and the output of each one, in the order of `exercises`.
 
     The exercises do not depend on each other, and most of their time is waiting. After the output of an exercise that
-    fails, its error is raised. The exercises after it still run to their end, but their output is not shown.
+    fails, its error is raised.
     """
-    with _collected_output(), ThreadPoolExecutor(max(1, len(exercises))) as threads:
+    with _collected_output(), _threads(len(exercises)) as threads:
         results = {name: threads.submit(_run, exercise) for name, exercise in exercises.items()}
         for name, result in results.items():
             output, error = _wait(name, result, results)
             show(name, output)
             if error:
                 raise error
+
+
+@contextlib.contextmanager
+def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
+    threads = ThreadPoolExecutor(max(1, number))
+    try:
+        yield threads
+    except BaseException:
+        # After Ctrl-C or an error, nobody waits for the other exercises. They end with this process.
+        threads.shutdown(wait=False, cancel_futures=True)
+        raise
+    threads.shutdown()
 
 
 def _run(exercise: Callable[[], None]) -> tuple[str, Exception | None]:

@@ -58,16 +58,27 @@ def use_deployed_definitions(cloudformation: Any, ecs: Any, stacks: Collection[s
     """
     definitions: dict[str, str] = {}
     for stack in stacks:
-        resources = {
-            resource["ResourceType"]: resource["PhysicalResourceId"]
-            for resource in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
-        }
-        if "AWS::ECS::Service" in resources:
-            definitions[resources["AWS::ECS::Service"]] = resources["AWS::ECS::TaskDefinition"]
+        definitions |= _deployed_definitions(cloudformation, stack)
     running = _definitions(ecs)
     outdated = {service: arn for service, arn in definitions.items() if running.get(service, arn) != arn}
     _update_services(ecs, outdated)
     return [_name(service) for service in outdated]
+
+
+def _deployed_definitions(cloudformation: Any, stack: str) -> dict[str, str]:
+    # Return the ARN of the task definition in the template of each service, by the ARN of the service.
+    ids = {
+        resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "")
+        for resource in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+    }
+    resources = cloudformation.get_template(StackName=stack)["TemplateBody"].get("Resources", {})
+    services = {name: found for name, found in resources.items() if found["Type"] == "AWS::ECS::Service"}
+    references = {name: found["Properties"].get("TaskDefinition") for name, found in services.items()}
+    return {
+        ids[name]: ids[reference["Ref"]]
+        for name, reference in references.items()
+        if isinstance(reference, dict) and ids.get(name) and ids.get(reference.get("Ref", ""))
+    }
 
 
 def _definitions(ecs: Any) -> dict[str, str]:

@@ -6,12 +6,13 @@ document.addEventListener("htmx:sse:after:connection", () => { connection.hidden
 document.addEventListener("htmx:error", () => { connection.hidden = false; });
 
 // A page that could not show the account loads again when the account answers.
-if (document.querySelector("[data-retry]")) {
-  setInterval(async () => {
-    const answer = await fetch(location.href, { method: "HEAD" }).catch(() => null);
-    if (answer?.ok) location.reload();
-  }, 2000);
+const retry = document.querySelector("[data-retry]");
+async function loadAgain() {
+  const answer = document.hidden ? null : await fetch(location.href, { method: "HEAD" }).catch(() => null);
+  if (answer?.ok) location.reload();
+  else setTimeout(loadAgain, Number(retry.dataset.retry) * 1000);
 }
+if (retry) setTimeout(loadAgain, Number(retry.dataset.retry) * 1000);
 
 // While a page is paused, its next message waits, and all later messages wait behind it. So no message is lost.
 const pause = document.querySelector("[data-pause]");

@@ -44,3 +44,23 @@ def test_standard_output_is_as_before_after_the_exercises() -> None:
     before = sys.stdout
     run_at_once({}, lambda _name, _output: None)
     assert sys.stdout is before
+
+
+def test_ctrl_c_does_not_wait_for_the_other_exercises() -> None:
+    """`make local` then stops the local AWS, so the other exercises fail at once."""
+    may_end = threading.Event()
+    ended: list[str] = []
+
+    def slow() -> None:
+        may_end.wait(30)
+        ended.append("slow")
+
+    def press_ctrl_c(_name: str, _output: str) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_at_once({"quick": lambda: None, "slow": slow}, press_ctrl_c)
+        assert ended == []
+    finally:
+        may_end.set()
