@@ -5,6 +5,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import stacks._node  # noqa: F401 - first, because the next import starts Node
+
+# isort: split
 import aws_cdk as cdk
 from aws_cdk.aws_logs import RetentionDays
 
