@@ -71,7 +71,8 @@ def _deployed_definitions(cloudformation: Any, stack: str) -> dict[str, str]:
         resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "")
         for resource in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
     }
-    resources = cloudformation.get_template(StackName=stack)["TemplateBody"].get("Resources", {})
+    template = cloudformation.get_template(StackName=stack)["TemplateBody"]
+    resources = template.get("Resources", {}) if isinstance(template, dict) else {}  # CDK's own stack is YAML text
     services = {name: found for name, found in resources.items() if found["Type"] == "AWS::ECS::Service"}
     references = {name: found["Properties"].get("TaskDefinition") for name, found in services.items()}
     return {

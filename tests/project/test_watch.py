@@ -4,9 +4,11 @@ import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
+from local import tasks
 from local.function_code import FunctionCode
 from local.saved_files import Part, by_part, part_of, saved_files
 from local.synthesis import ROOT, _place_and_message
@@ -109,3 +111,26 @@ def test_an_error_of_the_app_names_the_file_and_the_line() -> None:
         exec(compile("\n\nunknown", str(ROOT / "stacks" / "cron.py"), "exec"))  # noqa: S102 - code of this test
     assert _place_and_message(raised.value) == "stacks/cron.py, line 3: NameError: name 'unknown' is not defined"
     assert _place_and_message(ValueError("1\n2\n3\n4\n5")) == "ValueError: 1\n2\n3\n4"
+
+
+def test_each_service_gets_the_task_definition_in_its_own_template() -> None:
+    """A stack may have two services. The template of CDK's own stack is YAML text."""
+    service = {"Type": "AWS::ECS::Service"}
+    template = {
+        "Resources": {
+            "FirstTask": {"Type": "AWS::ECS::TaskDefinition", "Properties": {}},
+            "First": {**service, "Properties": {"TaskDefinition": {"Ref": "FirstTask"}}},
+            "SecondTask": {"Type": "AWS::ECS::TaskDefinition", "Properties": {}},
+            "Second": {**service, "Properties": {"TaskDefinition": {"Ref": "SecondTask"}}},
+            "Failed": {**service, "Properties": {"TaskDefinition": {"Ref": "SecondTask"}}},
+        }
+    }
+    found = [{"LogicalResourceId": name, "PhysicalResourceId": f"arn/{name}"} for name in [*template["Resources"]][:4]]
+    cloudformation = MagicMock()
+    cloudformation.describe_stack_resources.return_value = {"StackResources": found}
+    cloudformation.get_template.side_effect = [{"TemplateBody": "Resources: {}"}, {"TemplateBody": template}]
+    assert tasks._deployed_definitions(cloudformation, "CDKToolkit") == {}
+    assert tasks._deployed_definitions(cloudformation, "compute-two") == {
+        "arn/First": "arn/FirstTask",
+        "arn/Second": "arn/SecondTask",
+    }
