@@ -87,7 +87,7 @@ class Alarm:
 
     example: str
     name: str
-    """The name in the code, such as `SiteDown`."""
+    """The name in the code, such as `Errors`. The alarm of a site also has its URL: `SiteDown https://example.com`."""
     state: str
     """OK, ALARM or INSUFFICIENT_DATA."""
     description: str
@@ -138,10 +138,16 @@ class Metrics:
         for stem, example in examples.items():
             answer = client.describe_alarms(AlarmNamePrefix=f"{example.stack}-", MaxRecords=MAX_ALARMS)
             for alarm in (*answer.get("MetricAlarms", ()), *answer.get("CompositeAlarms", ())):
-                name = _GENERATED_PART.sub("", alarm["AlarmName"].removeprefix(f"{example.stack}-"))
-                description = alarm.get("AlarmDescription", "")
+                name, description = _alarm_name(alarm, example), alarm.get("AlarmDescription", "")
                 found.append(Alarm(example=stem, name=name, state=alarm["StateValue"], description=description))
         return sorted(found, key=lambda alarm: alarm.state != "ALARM")  # the alarms that need somebody come first
+
+
+def _alarm_name(alarm: Mapping[str, Any], example: Example) -> str:
+    name = _GENERATED_PART.sub("", alarm["AlarmName"].removeprefix(f"{example.stack}-"))
+    site = next((each["Value"] for each in alarm.get("Dimensions", ()) if each["Name"] == "url"), "")
+    # CloudFormation leaves out the special characters of the URL in the name.
+    return f"{name.removesuffix(re.sub(r'[^0-9A-Za-z]', '', site))} {site}".strip()
 
 
 def number(value: float) -> str:

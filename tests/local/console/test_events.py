@@ -98,6 +98,7 @@ class FakeService:
         self.events: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
         self.metrics: list[dict[str, Any]] = []
+        self.alarms: list[dict[str, Any]] = []
 
     def get_paginator(self, operation: str) -> "FakeService":
         self.operation = operation
@@ -119,6 +120,11 @@ class FakeService:
             raise self.exceptions.ResourceNotFoundException
         self.requests.append(request)
         return {"events": [event for event in self.events if event["timestamp"] >= request["startTime"]]}
+
+    def describe_alarms(self, **request: Any) -> dict[str, Any]:
+        return {
+            "MetricAlarms": [each for each in self.alarms if each["AlarmName"].startswith(request["AlarmNamePrefix"])]
+        }
 
     def get_metric_data(self, **request: Any) -> dict[str, Any]:
         times = [request["StartTime"] + timedelta(minutes=at) for at in (0, 30, 59)]
@@ -207,6 +213,17 @@ def test_a_chart_without_values_says_so() -> None:
     assert chart.summary == "no value in the last hour"
 
 
+def test_the_alarm_of_a_site_has_its_url() -> None:
+    service = FakeService()
+    site = [{"Name": "service", "Value": "compute-cron"}, {"Name": "url", "Value": "https://x.example/a-b"}]
+    service.alarms = [
+        {"AlarmName": "compute-cron-ErrorsAlarm0A1B2C3D-xyz", "StateValue": "OK"},
+        {"AlarmName": "compute-cron-SiteDownhttpsxexampleab0A1B2C3D-xyz", "StateValue": "OK", "Dimensions": site},
+    ]
+    alarms = Metrics(FakeAccount(service)).alarms({"cron": example("cron")})
+    assert [alarm.name for alarm in alarms] == ["Errors", "SiteDown https://x.example/a-b"]
+
+
 @pytest.mark.parametrize(("value", "text"), [(0, "0"), (1200, "1,200"), (0.256, "0.26"), (100.0, "100")])
 def test_numbers_are_short(value: float, text: str) -> None:
     assert number(value) == text
@@ -282,7 +299,9 @@ def test_a_paused_page_shows_no_new_line_until_it_continues(open_page: OpenPage)
 @needs_browser
 def test_the_page_has_the_alarms_and_says_where_traces_are(open_page: OpenPage) -> None:
     page = open_page("/events?example=cron")
-    expect(page.locator("#live-alarms tbody tr", has_text="SiteDown")).to_have_count(1)
+    alarm = page.locator("#live-alarms tbody tr", has_text="SiteDown http")
+    expect(alarm).to_have_count(1)
+    expect(alarm.get_by_role("link", name="What to do")).to_have_attribute("href", "/lessons/cron#watch-it")
     expect(page.locator("#live-metrics")).not_to_be_empty()
     expect(page.get_by_text("The local AWS keeps no traces.")).to_be_visible()
 
