@@ -22,9 +22,9 @@ class Facts:
     """Facts about a deployed example."""
 
     running: Sequence[str]
-    """What runs in the local AWS."""
+    """What works in the local AWS."""
     stored: Sequence[str]
-    """What the local AWS only stores."""
+    """What exists in the local AWS, but does nothing."""
     month: str
     """The price of a month without use, such as `$0.10`. It is empty if a price is unknown."""
     work: Sequence[tuple[str, str]]

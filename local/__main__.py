@@ -91,7 +91,7 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
     run_at_once({stem: partial(run, stem) for stem in exercises}, show)
     address = console.address()
     step(f"ready after {time.monotonic() - started:.0f} s. Open this page in a browser: {address}")
-    print("    It shows every example at work, with buttons to try it and commands for the terminal. To try next:")
+    print("    It shows every example at work, and you can try most of them there. To try next:")
     print("    make watch        # deploys every file that you save, within seconds")
     print("    make local-down   # destroys everything")
     if open_browser and can_open_browser():

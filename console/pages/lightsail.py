@@ -100,7 +100,7 @@ class Page(ExamplePage):
                 "condition": f"{COMPARISONS[alarm['ComparisonOperator']]} {alarm['Threshold']:,}",
                 "minutes": 5 * alarm["EvaluationPeriods"],  # each period has five minutes
                 "missing": alarm.get("TreatMissingData", "missing"),
-                "state": states.get(alarm["MetricName"], "only stored" if self.account.is_local else "unknown"),
+                "state": states.get(alarm["MetricName"], "not evaluated here" if self.account.is_local else "unknown"),
             }
             for alarm in alarms
         ]
