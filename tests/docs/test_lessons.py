@@ -99,6 +99,19 @@ def test_a_lesson_has_no_empty_section(stem: str) -> None:
         pytest.fail(f"docs/{stem}.md: write the section {' and the section '.join(map(repr, empty))}", pytrace=False)
 
 
+@pytest.mark.skipif("Try it" not in HEADINGS, reason="the lessons of this fork have other sections")
+@every_lesson
+def test_the_try_section_says_once_what_its_commands_need(stem: str) -> None:
+    needs = (
+        "The commands below need bash and curl. If your shell is zsh, as on macOS, first run `bash`. To run the "
+        "commands against the local AWS, run `. .local/env`. To run them against your account, open another terminal, "
+        "and run `. .venv/bin/activate` there."
+    )
+    before_the_commands = section(lesson(stem), "Try it").partition("```sh")[0]
+    assert needs in " ".join(before_the_commands.split())
+    assert lesson(stem).count("need bash") == 1
+
+
 @every_lesson
 def test_a_lesson_has_a_diagram_and_a_cost_table(stem: str) -> None:
     if "What is deployed" in HEADINGS:
