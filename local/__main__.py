@@ -35,9 +35,10 @@ EXERCISES: Mapping[str, Exercise] = {
     "ecr": ecr,
     "ecs_ec2": ecs_ec2,
     "fargate": fargate,
-    "batch": batch,
     "lightsail": lightsail,
+    "batch": batch,
 }
+"""What `make local` tries, in the order of the table in the README."""
 COMPLETE_STATES = {
     *("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"),
     *("IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"),

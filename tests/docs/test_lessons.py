@@ -9,7 +9,9 @@ from collections.abc import Mapping
 import pytest
 
 from config import CONTEXT_SETTINGS
+from console.examples import ORDER
 from cron.check import MAX_BODY_BYTES
+from local.__main__ import EXERCISES
 from local.project import SETTINGS
 from settings_checks import MAX_URLS
 from stacks import _network, _pictures, api_gateway, cron, ecr, ecs_ec2, ecs_ec2_capacity, thumbnail
@@ -130,6 +132,12 @@ def test_a_document_has_no_code_that_a_reader_cannot_look_up(document: Document)
 def test_the_readme_has_one_row_for_each_example() -> None:
     rows = re.findall(r"^\| (?:\[(\w+)\]\(docs/\1\.md\)|(\w+)) \|.*\$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert sorted(linked or name for linked, name in rows) == sorted(templates("sandbox")), "run: make docs"
+
+
+@pytest.mark.parametrize("order", [ORDER, tuple(EXERCISES)], ids=["console", "make local"])
+def test_the_examples_have_the_order_of_the_readme(order: tuple[str, ...]) -> None:
+    rows = re.findall(r"^\| \[(\w+)\]\(docs/", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [stem for stem in order if stem in rows] == [stem for stem in rows if stem in order]
 
 
 @every_lesson
