@@ -27,7 +27,7 @@ from console.diagrams import Diagrams
 from console.documents import ROOT, Documents
 from console.events import Events
 from console.examples import ORDER, Example, deployed_examples
-from console.facts import dollars, facts
+from console.facts import dollars, facts, utc
 from console.live import Fragments, live_list, live_part, live_response
 from console.logs import LineFilter
 from console.page import ActionError, ExamplePage
@@ -61,7 +61,7 @@ class Console:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters["dollars"] = dollars
+        self._templates.filters.update(dollars=dollars, utc=utc)
         self._templates.globals.update(live_part=live_part, live_list=live_list, console=self, account=account)
         modules = (found.name for found in pkgutil.iter_modules(pages.__path__))
         self._pages: Mapping[str, ExamplePage] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from console.examples import Example
@@ -48,6 +49,11 @@ def facts(example: Example) -> Facts:
 def dollars(amount: float) -> str:
     """Return an amount in dollars. Amounts below one cent have four decimals."""
     return f"${amount:,.2f}" if amount >= 0.01 else f"${amount:.4f}"  # noqa: PLR2004 - one cent
+
+
+def utc(time: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """Return a time in UTC as text. All pages show UTC, as the logs do, and the label next to a time says so."""
+    return time.astimezone(UTC).strftime(form)
 
 
 def _files(stem: str) -> list[str]:
