@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from os.path import commonprefix  # noqa: RUF071 - of two names, not of paths
 from typing import Any, Generic, TypeVar
 
 from console.account import Account
@@ -34,11 +35,21 @@ STATISTICS: Mapping[str, str] = {
 """The statistic of a metric for each minute. Any other metric is a count, so its values are added."""
 WORDS = {"Average": "average of each minute", "Maximum": "highest of each minute", "Minimum": "lowest of each minute"}
 """What the values of a chart are, by statistic."""
+UNITS: Mapping[str, str] = {
+    "Duration": "ms",
+    "Milliseconds": "ms",
+    "Latency": "ms",
+    "Bytes": "bytes",
+    "CertificateDaysLeft": "days",
+}
+"""The unit of the values of a metric. Any other metric is a number of events, or a part between 0 and 1."""
 SECONDS_BETWEEN_READS = {True: 5.0, False: 60.0}
 """The pause between two reads of the metrics: in the local AWS (True), and in a real account, where reading costs."""
 
 _GENERATED_PART = re.compile(r"(Alarm)?[0-9A-F]{8}-[0-9A-Za-z]+$")
 """The end of a name that CloudFormation has made from the id in the template."""
+_HASH = re.compile(r"([0-9a-f]{32})?[0-9A-F]{8}$")
+"""The end of a logical id that CDK has made."""
 
 T = TypeVar("T")
 
@@ -60,14 +71,21 @@ class Chart:
 
     example: str
     name: str
+    part: str
+    """The function or the site that the metric is about. It is empty if the metric is about the whole example."""
     namespace: str
     about: str
-    """The dimensions: which function or site this metric is about."""
+    """The dimensions of the metric."""
     statistic: str
     bars: Sequence[Bar]
 
     @property
-    def unit(self) -> str:
+    def title(self) -> str:
+        """The metric, and what it is about, such as `Invocations of Function`."""
+        return f"{self.name} of {self.part}" if self.part else self.name
+
+    @property
+    def values(self) -> str:
         """What each value is."""
         return WORDS.get(self.statistic, "sum of each minute")
 
@@ -77,8 +95,11 @@ class Chart:
         if not self.bars:
             return "no value in the last hour"
         values = [bar.value for bar in self.bars]
-        count = "1 minute has" if len(values) == 1 else f"{len(values)} minutes have"
-        return f"{count} a value, from {number(min(values))} to {number(max(values))}. The last is {number(values[-1])}"
+        lowest, highest, newest = (number(value) for value in (min(values), max(values), values[-1]))
+        unit = f" {UNITS[self.name]}" if self.name in UNITS else ""
+        if lowest == highest:
+            return f"always {lowest}{unit}"
+        return f"{len(values)} values, {lowest} to {highest}{unit}, the newest {newest}{unit}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +151,8 @@ class Metrics:
             stem = _example_of(metric, examples)
             if stem:
                 found.append((stem, metric))
-        return _charts(client, found[:MAX_CHARTS])
+        found.sort(key=lambda one: _is_of_helper(one[1], examples[one[0]]))
+        return _charts(client, found[:MAX_CHARTS], examples)
 
     def _read_alarms(self, examples: Mapping[str, Example]) -> list[Alarm]:
         client = self._account.client("cloudwatch")
@@ -177,7 +199,29 @@ def _example_of(metric: Mapping[str, Any], examples: Mapping[str, Example]) -> s
     return None
 
 
-def _charts(client: Any, metrics: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Chart]:
+def _function_of(metric: Mapping[str, Any], example: Example) -> str:
+    """Return the logical id of the function that a metric is about, or nothing for another metric.
+
+    CloudFormation makes the name of a function from the name of the stack and the beginning of the logical id.
+    """
+    name = _dimension(metric, "FunctionName").removeprefix(f"{example.stack}-")
+    ids = example.resources("AWS::Lambda::Function")
+    return max(ids, key=lambda logical_id: len(commonprefix([name, logical_id])), default=name) if name else ""
+
+
+def _is_of_helper(metric: Mapping[str, Any], example: Example) -> bool:
+    """Whether a metric is about a function that CDK has added. The code of an example's own function has its name."""
+    function = example.resources("AWS::Lambda::Function").get(_function_of(metric, example), {})
+    return bool(function) and not str(function["Properties"].get("Handler", "")).startswith(f"{example.stem}.")
+
+
+def _dimension(metric: Mapping[str, Any], name: str) -> str:
+    return next((str(each["Value"]) for each in metric["Dimensions"] if each["Name"] == name), "")
+
+
+def _charts(
+    client: Any, metrics: Sequence[tuple[str, Mapping[str, Any]]], examples: Mapping[str, Example]
+) -> list[Chart]:
     if not metrics:
         return []
     end = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
@@ -197,10 +241,13 @@ def _charts(client: Any, metrics: Sequence[tuple[str, Mapping[str, Any]]]) -> li
         MetricDataQueries=queries, StartTime=start, EndTime=end, ScanBy="TimestampAscending", MaxDatapoints=10_000
     )
     results = {result["Id"]: result for result in answer["MetricDataResults"]}
-    return [_chart(stem, metric, results.get(f"m{index}", {}), start) for index, (stem, metric) in enumerate(metrics)]
+    return [
+        _chart(examples[stem], metric, results.get(f"m{index}", {}), start)
+        for index, (stem, metric) in enumerate(metrics)
+    ]
 
 
-def _chart(stem: str, metric: Mapping[str, Any], result: Mapping[str, Any], start: datetime) -> Chart:
+def _chart(example: Example, metric: Mapping[str, Any], result: Mapping[str, Any], start: datetime) -> Chart:
     values = {
         int((at - start).total_seconds() // 60): float(value)
         for at, value in zip(result.get("Timestamps", ()), result.get("Values", ()), strict=True)
@@ -208,8 +255,9 @@ def _chart(stem: str, metric: Mapping[str, Any], result: Mapping[str, Any], star
     highest = max((abs(value) for value in values.values()), default=0.0) or 1.0
     bars = [Bar(minute=at, value=value, height=abs(value) / highest) for at, value in sorted(values.items())]
     return Chart(
-        example=stem,
+        example=example.stem,
         name=metric["MetricName"],
+        part=_HASH.sub("", _function_of(metric, example)) or _dimension(metric, "url"),
         namespace=metric["Namespace"],
         about=", ".join(f"{each['Name']}: {each['Value']}" for each in metric["Dimensions"]),
         statistic=STATISTICS.get(metric["MetricName"], "Sum"),

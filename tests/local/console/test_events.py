@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from console.examples import Example
 from console.logs import LineFilter, LogLine, Logs
-from console.metrics import METRICS_NAMESPACE, Chart, Metrics, number
+from console.metrics import METRICS_NAMESPACE, Bar, Chart, Metrics, number
 from stacks import _functions
 from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
@@ -69,8 +69,12 @@ def test_a_filter_accepts_the_lines_that_a_person_wants(query: Mapping[str, str]
     assert LineFilter.from_query(query).accepts(line('{"level": "WARNING", "message": "slow"}')) is accepted
 
 
-def test_a_level_hides_the_lines_of_lambda_itself() -> None:
-    assert not LineFilter.from_query({"level": "INFO"}).accepts(line("END RequestId: 1"))
+@pytest.mark.parametrize(
+    ("query", "accepted"),
+    [({}, False), ({"lambda_lines": "yes"}, True), ({"lambda_lines": "yes", "level": "INFO"}, False)],
+)
+def test_the_lines_of_lambda_itself_are_shown_only_if_a_person_asks(query: dict[str, str], *, accepted: bool) -> None:
+    assert LineFilter.from_query(query).accepts(line("END RequestId: 1")) is accepted
 
 
 def example(stem: str) -> Example:
@@ -81,7 +85,18 @@ def example(stem: str) -> Example:
         changed_at="1",
         description="",
         outputs={},
-        template={"Resources": {"Function": {"Type": "AWS::Lambda::Function", "Properties": {}}}},
+        template={
+            "Resources": {
+                "Function1A2B3C4D": {
+                    "Type": "AWS::Lambda::Function",
+                    "Properties": {"Handler": f"{stem}.handler.handler"},
+                },
+                "CustomS3AutoDeleteObjects1A2B3C4D": {
+                    "Type": "AWS::Lambda::Function",
+                    "Properties": {"Handler": "index.handler"},
+                },
+            }
+        },
     )
 
 
@@ -198,19 +213,34 @@ def test_the_charts_are_those_of_the_deployed_examples() -> None:
     service.metrics = [
         metric("Up", service="compute-cron", url="https://x.example"),
         metric("Up", service="other-cron"),
-        metric("Errors", "AWS/Lambda", FunctionName="compute-cron-Function1"),
-        metric("Errors", "AWS/Lambda", FunctionName="compute-cron-Function1", Resource="live"),
-        metric("Unusual", "AWS/Lambda", FunctionName="compute-cron-Function1"),
+        metric("Duration", "AWS/Lambda", FunctionName="compute-cron-CustomS3AutoDe-abc"),
+        metric("Errors", "AWS/Lambda", FunctionName="compute-cron-Function1A2B3C4D-abc"),
+        metric("Errors", "AWS/Lambda", FunctionName="compute-cron-Function1A2B3C4D-abc", Resource="live"),
+        metric("Unusual", "AWS/Lambda", FunctionName="compute-cron-Function1A2B3C4D-abc"),
     ]
     charts = Metrics(FakeAccount(service)).charts({"cron": example("cron")})
-    assert [(chart.name, chart.statistic) for chart in charts] == [("Up", "Average"), ("Errors", "Sum")]
+    assert [(chart.title, chart.statistic) for chart in charts] == [
+        ("Up of https://x.example", "Average"),
+        ("Errors of Function", "Sum"),
+        ("Duration of CustomS3AutoDeleteObjects", "Average"),  # CDK's helper functions come last
+    ]
     assert [(bar.minute, bar.height) for bar in charts[0].bars] == [(0, 0.25), (30, 1.0), (59, 0.0)]
-    assert charts[0].summary == "3 minutes have a value, from 0 to 4. The last is 0"
 
 
-def test_a_chart_without_values_says_so() -> None:
-    chart = Chart(example="cron", name="Up", namespace="n", about="", statistic="Sum", bars=[])
-    assert chart.summary == "no value in the last hour"
+@pytest.mark.parametrize(
+    ("name", "values", "summary"),
+    [
+        ("Errors", [], "no value in the last hour"),
+        ("Errors", [0], "always 0"),
+        ("Duration", [2, 2], "always 2 ms"),
+        ("Errors", [0, 1200], "2 values, 0 to 1,200, the newest 1,200"),
+        ("Duration", [4, 3, 2], "3 values, 2 to 4 ms, the newest 2 ms"),
+    ],
+)
+def test_a_chart_has_a_summary_in_words(name: str, values: list[float], summary: str) -> None:
+    bars = [Bar(minute=minute, value=value, height=1) for minute, value in enumerate(values)]
+    chart = Chart(example="cron", name=name, part="", namespace="n", about="", statistic="Sum", bars=bars)
+    assert chart.summary == summary
 
 
 def test_the_alarm_of_a_site_has_its_url() -> None:
