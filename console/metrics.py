@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from os.path import commonprefix  # noqa: RUF071 - of two names, not of paths
+from os.path import commonprefix
 from typing import Any, Generic, TypeVar
 
 from console.account import Account
@@ -206,7 +206,9 @@ def _function_of(metric: Mapping[str, Any], example: Example) -> str:
     """
     name = _dimension(metric, "FunctionName").removeprefix(f"{example.stack}-")
     ids = example.resources("AWS::Lambda::Function")
-    return max(ids, key=lambda logical_id: len(commonprefix([name, logical_id])), default=name) if name else ""
+    if not name:
+        return ""
+    return max(ids, key=lambda each: len(commonprefix([name, each])), default=name)  # noqa: RUF071 - these are no paths
 
 
 def _is_of_helper(metric: Mapping[str, Any], example: Example) -> bool:
