@@ -287,7 +287,7 @@ class Console:
         return HTMLResponse(self.render(template, **values), status_code=status)
 
     def _not_found(self, text: str, command: str = "") -> HTMLResponse:
-        return self._html("error.html", status=404, text=text, command=command)
+        return self._html("error.html", status=404, title="Page not found", text=text, command=command)
 
 
 @lru_cache(maxsize=1)

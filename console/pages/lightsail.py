@@ -138,7 +138,8 @@ def _effect(name: str, server: Mapping[str, Any], kind: Schema) -> str:
         return "CloudFormation changes the server in place."
     if name not in kind.identifiers and set(kind.identifiers) <= server.get("Properties", {}).keys():
         fixed = " and ".join(kind.identifiers)
-        return f"It needs a new server. CloudFormation refuses this while {fixed} stays the same, so no data is lost."
+        refused = f"CloudFormation refuses this while {fixed} stays the same, so no data is lost."
+        return f"The change needs a new server. {refused}"
     kept = server.get("UpdateReplacePolicy") == "Retain"
     old = "keeps the old one outside the stack" if kept else "deletes the old one with its data"
     return f"CloudFormation creates a new, empty server and {old}."
