@@ -30,7 +30,7 @@ from console.diagrams import Diagrams
 from console.documents import ROOT, Documents
 from console.events import Events
 from console.examples import ORDER, Example, deployed_examples
-from console.facts import dollars, facts
+from console.facts import dollars, facts, utc
 from console.live import Fragments, live_list, live_part, live_response
 from console.logs import LineFilter
 from console.page import ActionError, ExamplePage
@@ -64,7 +64,7 @@ class Console:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters["dollars"] = dollars
+        self._templates.filters.update(dollars=dollars, utc=utc)
         self._templates.globals.update(live_part=live_part, live_list=live_list, console=self, account=account)
         modules = (found.name for found in pkgutil.iter_modules(pages.__path__))
         self._pages: Mapping[str, ExamplePage] = {
@@ -311,7 +311,7 @@ class Console:
         return HTMLResponse(self.render(template, **values), status_code=status)
 
     def _not_found(self, text: str, command: str = "") -> HTMLResponse:
-        return self._html("error.html", status=404, text=text, command=command)
+        return self._html("error.html", status=404, title="Page not found", text=text, command=command)
 
 
 def _text_of_bug(error: Exception) -> str:

@@ -59,9 +59,19 @@ class Documents:
         """Return a file as HTML. Markdown becomes a page, and everything else coloured source."""
         text = file.read_text(encoding="utf-8", errors="replace")
         if file.suffix == ".md":
-            environment = {"folder": file.parent, "root": self._root, "diagrams": self._diagrams}
+            environment = {
+                "folder": file.parent,
+                "root": self._root,
+                "diagrams": self._diagrams,
+                "example_page": self._example_page(file),
+            }
             return str(self._markdown.render(text, environment))
         return source_html(text, file.name)
+
+    def _example_page(self, file: Path) -> str | None:
+        """Return the address of the page of the example that a lesson is about, or None for another document."""
+        is_lesson = file.parent == self._root / "docs" and (self._root / "stacks" / f"{file.stem}.py").is_file()
+        return f"/examples/{file.stem}" if is_lesson else None
 
     def first_diagram(self, stem: str) -> str | None:
         """Return the name of the picture of the first diagram in a lesson, or None."""
@@ -95,13 +105,16 @@ class _LessonRenderer(RendererHTML):
         return self.renderToken(tokens, index, options, env)
 
     def link_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
-        # A link to another file of the project leads to the console's page of this file.
+        # A link to another file of the project leads to the console's page of this file. The link of a lesson to the
+        # document about the console leads to the page of the example, where the reader can try it.
         target, _, fragment = str(tokens[index].attrGet("href") or "").partition("#")
         if target and "://" not in target and not target.startswith("mailto:"):
             file = (env["folder"] / target).resolve()
             if file.is_relative_to(env["root"]):
                 path = file.relative_to(env["root"]).as_posix()
-                tokens[index].attrSet("href", f"/files/{path}{f'#{fragment}' if fragment else ''}")
+                address = f"/files/{path}{f'#{fragment}' if fragment else ''}"
+                is_console = path == "docs/console.md" and not fragment
+                tokens[index].attrSet("href", (env["example_page"] if is_console else None) or address)
         return self.renderToken(tokens, index, options, env)
 
     def html_block(self, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType) -> str:

@@ -10,8 +10,8 @@ from console.account import Account, AccountError
 
 PROJECT_TAG = ("project", "aws-compute-examples")
 """app.py tags every stack of this project with this key and value."""
-ORDER = ("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "batch", "lightsail")
-"""The order of the examples in the README. Further examples follow in the order of their names."""
+ORDER = ("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "lightsail", "batch")
+"""The order of the table in the README. Further examples follow in the order of their names."""
 
 Template = Mapping[str, Any]
 

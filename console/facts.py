@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from console.examples import Example
@@ -22,9 +23,9 @@ class Facts:
     """Facts about a deployed example."""
 
     running: Sequence[str]
-    """What runs in the local AWS."""
+    """What works in the local AWS."""
     stored: Sequence[str]
-    """What the local AWS only stores."""
+    """What exists in the local AWS, but does nothing."""
     month: str
     """The price of a month without use, such as `$0.10`. It is empty if a price is unknown."""
     work: Sequence[tuple[str, str]]
@@ -48,6 +49,11 @@ def facts(example: Example) -> Facts:
 def dollars(amount: float) -> str:
     """Return an amount in dollars. Amounts below one cent have four decimals."""
     return f"${amount:,.2f}" if amount >= 0.01 else f"${amount:.4f}"  # noqa: PLR2004 - one cent
+
+
+def utc(time: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """Return a time in UTC as text. All pages show UTC, as the logs do, and the label next to a time says so."""
+    return time.astimezone(UTC).strftime(form)
 
 
 def _files(stem: str) -> list[str]:

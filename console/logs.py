@@ -120,6 +120,8 @@ class LineFilter:
     """The lowest level, or nothing for all lines."""
     text: str = ""
     """A part of the line, in upper or lower case."""
+    lambda_lines: bool = False
+    """Whether to show the lines that Lambda writes about each call. They would hide the lines of the other examples."""
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> "LineFilter":
@@ -129,13 +131,16 @@ class LineFilter:
             example=query.get("example", "")[:100],
             level=level if level in LEVELS else "",
             text=query.get("text", "").strip()[:200],
+            lambda_lines=bool(query.get("lambda_lines")),
         )
 
     def accepts(self, line: LogLine) -> bool:
         """Whether the person wants to see this line."""
         if self.example and line.example != self.example:
             return False
-        if self.level and (not line.level or LEVELS.index(line.level) < LEVELS.index(self.level)):
+        if not line.level and (self.level or not self.lambda_lines):
+            return False
+        if self.level and LEVELS.index(line.level) < LEVELS.index(self.level):
             return False
         return self.text.casefold() in line.text.casefold()
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from os.path import commonprefix
 from typing import Any, Generic, TypeVar
 
 from console.account import Account
@@ -36,11 +37,21 @@ STATISTICS: Mapping[str, str] = {
 """The statistic of a metric for each minute. Any other metric is a count, so its values are added."""
 WORDS = {"Average": "average of each minute", "Maximum": "highest of each minute", "Minimum": "lowest of each minute"}
 """What the values of a chart are, by statistic."""
+UNITS: Mapping[str, str] = {
+    "Duration": "ms",
+    "Milliseconds": "ms",
+    "Latency": "ms",
+    "Bytes": "bytes",
+    "CertificateDaysLeft": "days",
+}
+"""The unit of the values of a metric. Any other metric is a number of events, or a part between 0 and 1."""
 SECONDS_BETWEEN_READS = {True: 5.0, False: 60.0}
 """The pause between two reads of the metrics: in the local AWS (True), and in a real account, where reading costs."""
 
 _GENERATED_PART = re.compile(r"(Alarm)?[0-9A-F]{8}-[0-9A-Za-z]+$")
 """The end of a name that CloudFormation has made from the id in the template."""
+_HASH = re.compile(r"([0-9a-f]{32})?[0-9A-F]{8}$")
+"""The end of a logical id that CDK has made."""
 
 T = TypeVar("T")
 
@@ -62,14 +73,21 @@ class Chart:
 
     example: str
     name: str
+    part: str
+    """The function or the site that the metric is about. It is empty if the metric is about the whole example."""
     namespace: str
     about: str
-    """The dimensions: which function or site this metric is about."""
+    """The dimensions of the metric."""
     statistic: str
     bars: Sequence[Bar]
 
     @property
-    def unit(self) -> str:
+    def title(self) -> str:
+        """The metric, and what it is about, such as `Invocations of Function`."""
+        return f"{self.name} of {self.part}" if self.part else self.name
+
+    @property
+    def values(self) -> str:
         """What each value is."""
         return WORDS.get(self.statistic, "sum of each minute")
 
@@ -79,8 +97,11 @@ class Chart:
         if not self.bars:
             return "no value in the last hour"
         values = [bar.value for bar in self.bars]
-        count = "1 minute has" if len(values) == 1 else f"{len(values)} minutes have"
-        return f"{count} a value, from {number(min(values))} to {number(max(values))}. The last is {number(values[-1])}"
+        lowest, highest, newest = (number(value) for value in (min(values), max(values), values[-1]))
+        unit = f" {UNITS[self.name]}" if self.name in UNITS else ""
+        if lowest == highest:
+            return f"always {lowest}{unit}"
+        return f"{len(values)} values, {lowest} to {highest}{unit}, the newest {newest}{unit}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +110,7 @@ class Alarm:
 
     example: str
     name: str
-    """The name in the code, such as `SiteDown`."""
+    """The name in the code, such as `Errors`. The alarm of a site also has its URL: `SiteDown https://example.com`."""
     state: str
     """OK, ALARM or INSUFFICIENT_DATA."""
     description: str
@@ -132,7 +153,8 @@ class Metrics:
             stem = _example_of(metric, examples)
             if stem:
                 found.append((stem, metric))
-        return _charts(client, found[: MAX_CHARTS[self._account.is_local]])
+        found.sort(key=lambda one: _is_of_helper(one[1], examples[one[0]]))
+        return _charts(client, found[: MAX_CHARTS[self._account.is_local]], examples)
 
     def _read_alarms(self, examples: Mapping[str, Example]) -> list[Alarm]:
         client = self._account.client("cloudwatch")
@@ -140,10 +162,16 @@ class Metrics:
         for stem, example in examples.items():
             answer = client.describe_alarms(AlarmNamePrefix=f"{example.stack}-", MaxRecords=MAX_ALARMS)
             for alarm in (*answer.get("MetricAlarms", ()), *answer.get("CompositeAlarms", ())):
-                name = _GENERATED_PART.sub("", alarm["AlarmName"].removeprefix(f"{example.stack}-"))
-                description = alarm.get("AlarmDescription", "")
+                name, description = _alarm_name(alarm, example), alarm.get("AlarmDescription", "")
                 found.append(Alarm(example=stem, name=name, state=alarm["StateValue"], description=description))
         return sorted(found, key=lambda alarm: alarm.state != "ALARM")  # the alarms that need somebody come first
+
+
+def _alarm_name(alarm: Mapping[str, Any], example: Example) -> str:
+    name = _GENERATED_PART.sub("", alarm["AlarmName"].removeprefix(f"{example.stack}-"))
+    site = next((each["Value"] for each in alarm.get("Dimensions", ()) if each["Name"] == "url"), "")
+    # CloudFormation leaves out the special characters of the URL in the name.
+    return f"{name.removesuffix(re.sub(r'[^0-9A-Za-z]', '', site))} {site}".strip()
 
 
 def number(value: float) -> str:
@@ -173,7 +201,31 @@ def _example_of(metric: Mapping[str, Any], examples: Mapping[str, Example]) -> s
     return None
 
 
-def _charts(client: Any, metrics: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Chart]:
+def _function_of(metric: Mapping[str, Any], example: Example) -> str:
+    """Return the logical id of the function that a metric is about, or nothing for another metric.
+
+    CloudFormation makes the name of a function from the name of the stack and the beginning of the logical id.
+    """
+    name = _dimension(metric, "FunctionName").removeprefix(f"{example.stack}-")
+    ids = example.resources("AWS::Lambda::Function")
+    if not name:
+        return ""
+    return max(ids, key=lambda each: len(commonprefix([name, each])), default=name)  # noqa: RUF071 - these are no paths
+
+
+def _is_of_helper(metric: Mapping[str, Any], example: Example) -> bool:
+    """Whether a metric is about a function that CDK has added. The code of an example's own function has its name."""
+    function = example.resources("AWS::Lambda::Function").get(_function_of(metric, example), {})
+    return bool(function) and not str(function["Properties"].get("Handler", "")).startswith(f"{example.stem}.")
+
+
+def _dimension(metric: Mapping[str, Any], name: str) -> str:
+    return next((str(each["Value"]) for each in metric["Dimensions"] if each["Name"] == name), "")
+
+
+def _charts(
+    client: Any, metrics: Sequence[tuple[str, Mapping[str, Any]]], examples: Mapping[str, Example]
+) -> list[Chart]:
     if not metrics:
         return []
     end = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
@@ -193,10 +245,13 @@ def _charts(client: Any, metrics: Sequence[tuple[str, Mapping[str, Any]]]) -> li
         MetricDataQueries=queries, StartTime=start, EndTime=end, ScanBy="TimestampAscending", MaxDatapoints=10_000
     )
     results = {result["Id"]: result for result in answer["MetricDataResults"]}
-    return [_chart(stem, metric, results.get(f"m{index}", {}), start) for index, (stem, metric) in enumerate(metrics)]
+    return [
+        _chart(examples[stem], metric, results.get(f"m{index}", {}), start)
+        for index, (stem, metric) in enumerate(metrics)
+    ]
 
 
-def _chart(stem: str, metric: Mapping[str, Any], result: Mapping[str, Any], start: datetime) -> Chart:
+def _chart(example: Example, metric: Mapping[str, Any], result: Mapping[str, Any], start: datetime) -> Chart:
     values = {
         int((at - start).total_seconds() // 60): float(value)
         for at, value in zip(result.get("Timestamps", ()), result.get("Values", ()), strict=True)
@@ -204,8 +259,9 @@ def _chart(stem: str, metric: Mapping[str, Any], result: Mapping[str, Any], star
     highest = max((abs(value) for value in values.values()), default=0.0) or 1.0
     bars = [Bar(minute=at, value=value, height=abs(value) / highest) for at, value in sorted(values.items())]
     return Chart(
-        example=stem,
+        example=example.stem,
         name=metric["MetricName"],
+        part=_HASH.sub("", _function_of(metric, example)) or _dimension(metric, "url"),
         namespace=metric["Namespace"],
         about=", ".join(f"{each['Name']}: {each['Value']}" for each in metric["Dimensions"]),
         statistic=STATISTICS.get(metric["MetricName"], "Sum"),

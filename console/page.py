@@ -67,7 +67,10 @@ class ExamplePage:
         """End everything that the page has started. The console calls this method when it ends."""
 
     def outputs(self) -> Mapping[str, str]:
-        """Return the outputs of the page's stack, for `routes`. A page reads them once, because pictures are many."""
+        """Return the outputs of the page's stack, for `routes`.
+
+        The page reads them only once, because a browser asks for many pictures at the same time.
+        """
         if not self._outputs:
             stem = type(self).__module__.rpartition(".")[2]
             example = self.console.examples().get(stem)

@@ -12,7 +12,7 @@ from console.account import AccountError
 from console.examples import Example
 from console.load import Load
 from console.page import Action, ActionError, ExamplePage, Form
-from console.web_tasks import Task, WebService, read_service, task_colour, task_limits
+from console.web_tasks import Task, TaskColours, WebService, read_service, task_limits
 from local.waiting import wait_for
 
 PATIENCE_SECONDS = 120
@@ -51,6 +51,7 @@ class WebServicePage(ExamplePage):
         self._replacement: Replacement | None = None
         self._lock = threading.Lock()
         self._zones: dict[str, set[str]] = {}
+        self._colour = TaskColours()
 
     def values(self, example: Example) -> Mapping[str, Any]:
         """Return the limits of scaling, and the address of the web page."""
@@ -63,10 +64,15 @@ class WebServicePage(ExamplePage):
         names = {task.id for task in service.tasks}
         self._measure()
         return {
-            "load": self.render("_web_load.html", example=example, load=load, names=names, colour=task_colour),
+            "load": self.render("_web_load.html", example=example, load=load, names=names, colour=self._colour),
             "replacement": self.render("_web_replacement.html", replacement=self._replacement),
             "tasks": self.render(
-                "_web_tasks.html", example=example, service=service, zones=self._by_zone(service), load=load
+                "_web_tasks.html",
+                example=example,
+                service=service,
+                zones=self._by_zone(service),
+                load=load,
+                colour=self._colour,
             ),
             "events": self.render("_web_events.html", service=service),
         }

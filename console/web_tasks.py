@@ -1,6 +1,7 @@
 """The state of a web service on ECS: its tasks with their zones and their health, its deployments and events."""
 
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,13 @@ from local.project import WEB
 
 sys.path.append(str(WEB))  # the program of the container, which is not installed here
 
-from web.page import SHORT_ID_LENGTH, colour_of, hue_of
+from web.page import SHORT_ID_LENGTH
 
 MAX_TASKS = 50
 """The page shows at most this number of tasks."""
 SHOWN_EVENTS = 10
+TASK_COLOURS = 8
+"""The number of colours in console.css."""
 NEW_SECONDS = 20
 """A task is new for this time."""
 
@@ -39,11 +42,6 @@ class Task:
     def short_id(self) -> str:
         """The beginning of the id, as the web page shows it."""
         return self.id[:SHORT_ID_LENGTH]
-
-    @property
-    def colour(self) -> str:
-        """The colour of the task on the web page."""
-        return task_colour(self.id)
 
     @property
     def is_new(self) -> bool:
@@ -71,9 +69,21 @@ class WebService:
         return len(running) == len(self.tasks) == self.desired and list(self.targets) == ["healthy"] * self.desired
 
 
-def task_colour(task: str) -> str:
-    """Return the colour in which the web page shows a task, as #rrggbb."""
-    return colour_of(hue_of(task))
+class TaskColours:
+    """Gives each task one of a few clearly different colours, in the order in which the tasks appear.
+
+    A web page computes the colour of its task from the id, so two tasks can have almost the same colour there.
+    """
+
+    def __init__(self) -> None:
+        """No task has a colour yet."""
+        self._colours: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, task: str) -> str:
+        """Return the CSS class with the colour of a task. The last TASK_COLOURS new tasks have different colours."""
+        with self._lock:
+            return f"fill-task-{self._colours.setdefault(task, len(self._colours) % TASK_COLOURS)}"
 
 
 def read_service(account: Account, example: Example) -> WebService:

@@ -35,9 +35,10 @@ EXERCISES: Mapping[str, Exercise] = {
     "ecr": ecr,
     "ecs_ec2": ecs_ec2,
     "fargate": fargate,
-    "batch": batch,
     "lightsail": lightsail,
+    "batch": batch,
 }
+"""What `make local` tries, in the order of the table in the README."""
 COMPLETE_STATES = {
     *("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"),
     *("IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"),
@@ -91,7 +92,7 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
     run_at_once({stem: partial(run, stem) for stem in exercises}, show)
     address = console.address()
     step(f"ready after {time.monotonic() - started:.0f} s. Open this page in a browser: {address}")
-    print("    It shows every example at work, with buttons to try it and commands for the terminal. To try next:")
+    print("    It shows every example at work, and you can try most of them there. To try next:")
     print("    make watch        # deploys every file that you save, within seconds")
     print("    make local-down   # destroys everything")
     if open_browser and can_open_browser():

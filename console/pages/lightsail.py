@@ -100,7 +100,7 @@ class Page(ExamplePage):
                 "condition": f"{COMPARISONS[alarm['ComparisonOperator']]} {alarm['Threshold']:,}",
                 "minutes": 5 * alarm["EvaluationPeriods"],  # each period has five minutes
                 "missing": alarm.get("TreatMissingData", "missing"),
-                "state": states.get(alarm["MetricName"], "only stored" if self.account.is_local else "unknown"),
+                "state": states.get(alarm["MetricName"], "not evaluated here" if self.account.is_local else "unknown"),
             }
             for alarm in alarms
         ]
@@ -138,7 +138,8 @@ def _effect(name: str, server: Mapping[str, Any], kind: Schema) -> str:
         return "CloudFormation changes the server in place."
     if name not in kind.identifiers and set(kind.identifiers) <= server.get("Properties", {}).keys():
         fixed = " and ".join(kind.identifiers)
-        return f"It needs a new server. CloudFormation refuses this while {fixed} stays the same, so no data is lost."
+        refused = f"CloudFormation refuses this while {fixed} stays the same, so no data is lost."
+        return f"The change needs a new server. {refused}"
     kept = server.get("UpdateReplacePolicy") == "Retain"
     old = "keeps the old one outside the stack" if kept else "deletes the old one with its data"
     return f"CloudFormation creates a new, empty server and {old}."

@@ -25,7 +25,7 @@ ROLE_AND_LOGS = "Role1ABCC5F0 {action} ${{Logs6819BB44}}"
 """A role of `python_function`, and its log group. Their logical ids are the same in every stack."""
 LOG_ACTIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
 """Actions that Lambda uses for every function, also in the local AWS."""
-OUTPUT_OF_WATCH_IT = ("""\'"message":"processed"\'""", r'r"-DeadLettersVisible\S+\tINSUFFICIENT_DATA"')
+OUTPUT_OF_WATCH_IT = ("""\'"message":"processed"\'""", r'r"-DeadLettersVisible\S+\t(OK|INSUFFICIENT_DATA)"')
 """Regular expressions, as Python code, for lines that the commands in the lesson's section `Watch it` print."""
 LINE_LENGTH = 120
 """Maximum length of a line, as in pyproject.toml."""

@@ -81,7 +81,7 @@ def url(account: FakeAccount, tmp_path: Path) -> Iterator[str]:
 
 def test_the_page_of_thumbnails_only_counts_dead_letters(url: str, account: FakeAccount) -> None:
     text = requests.get(f"{url}/examples/thumbnail", timeout=10).text
-    assert "2 events have failed" in text
+    assert "There are 2 dead letters." in text
     assert "There are no pictures yet." in text
     assert 'type="file"' not in text
     assert not account.calls.sqs.receive_message.called, "it would hide the messages, or raise their receive count"

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from console import web_tasks
-from web.metadata import TaskInfo
-from web.page import page
+from tests.support.folders import ROOT
 
 FARGATE_TASK = {
     "attachments": [
@@ -36,6 +35,10 @@ def test_the_health_of_a_task_is_that_of_its_target(task: Any, targets: list[Any
     assert web_tasks._health(task, targets) == expected
 
 
-def test_a_task_has_the_colour_of_its_web_page() -> None:
-    body = bytes(page(TaskInfo(on_ecs=True, task="0123456789abcdef")).body).decode()
-    assert web_tasks.task_colour("0123456789abcdef") in body
+def test_the_newest_tasks_have_different_colours_which_the_style_sheet_has() -> None:
+    colour, tasks = web_tasks.TaskColours(), [str(number) for number in range(12)]
+    colours = [colour(task) for task in tasks]
+    assert [len(set(colours[start : start + 8])) for start in range(5)] == [8] * 5
+    assert [colour(task) for task in tasks] == colours, "a task keeps its colour"
+    style = (ROOT / "console" / "static" / "console.css").read_text(encoding="utf-8")
+    assert [name for name in colours if f".{name} {{" not in style] == []

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 import pytest
 
 from config import CONTEXT_SETTINGS
+from console.examples import ORDER
 from cron.check import MAX_BODY_BYTES
+from local.__main__ import EXERCISES
 from local.project import SETTINGS
 from settings_checks import MAX_URLS
 from stacks import _network, _pictures, api_gateway, cron, ecr, ecs_ec2, ecs_ec2_capacity, thumbnail
@@ -99,6 +101,19 @@ def test_a_lesson_has_no_empty_section(stem: str) -> None:
         pytest.fail(f"docs/{stem}.md: write the section {' and the section '.join(map(repr, empty))}", pytrace=False)
 
 
+@pytest.mark.skipif("Try it" not in HEADINGS, reason="the lessons of this fork have other sections")
+@every_lesson
+def test_the_try_section_says_once_what_its_commands_need(stem: str) -> None:
+    needs = (
+        "The commands below need bash and curl. If your shell is zsh, as on macOS, first run `bash`. To run the "
+        "commands against the local AWS, run `. .local/env`. To run them against your account, open another terminal, "
+        "and run `. .venv/bin/activate` there."
+    )
+    before_the_commands = section(lesson(stem), "Try it").partition("```sh")[0]
+    assert needs in " ".join(before_the_commands.split())
+    assert lesson(stem).count("need bash") == 1
+
+
 @every_lesson
 def test_a_lesson_has_a_diagram_and_a_cost_table(stem: str) -> None:
     if "What is deployed" in HEADINGS:
@@ -117,6 +132,12 @@ def test_a_document_has_no_code_that_a_reader_cannot_look_up(document: Document)
 def test_the_readme_has_one_row_for_each_example() -> None:
     rows = re.findall(r"^\| (?:\[(\w+)\]\(docs/\1\.md\)|(\w+)) \|.*\$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert sorted(linked or name for linked, name in rows) == sorted(templates("sandbox")), "run: make docs"
+
+
+@pytest.mark.parametrize("order", [ORDER, tuple(EXERCISES)], ids=["console", "make local"])
+def test_the_examples_have_the_order_of_the_readme(order: tuple[str, ...]) -> None:
+    rows = re.findall(r"^\| \[(\w+)\]\(docs/", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [stem for stem in order if stem in rows] == [stem for stem in rows if stem in order]
 
 
 @every_lesson

@@ -23,7 +23,8 @@ from tests.support.documents import RUN_SECTIONS, sh_blocks
 from tests.support.folders import ROOT
 
 COPIED = (
-    *("app.py", "bench", "cdk.json", "config.py", "containers", "docs", "findings", "lambda_src", "local", "localaws"),
+    *("app.py", "bench", "cdk.json", "config.py", "console", "containers", "docs", "findings", "lambda_src", "local"),
+    "localaws",
     *(
         "Makefile",
         "package.json",

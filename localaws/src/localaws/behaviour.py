@@ -1,13 +1,13 @@
 """Which resources of a template run in the local AWS, and which ones it only stores.
 
-README.md has the same table by service. A test checks that every type in it has an entry here.
+localaws/README.md has a table of the same facts by service.
 """
 
 from collections.abc import Iterable, Mapping
 
 STORED: Mapping[str, str] = {
     "AWS::ApplicationAutoScaling::ScalingPolicy": "rules for scaling",
-    "AWS::Batch::": "job definitions, queues and compute environments",
+    "AWS::Batch::": "Batch job queues, job definitions and compute environments",
     "AWS::Budgets::": "budgets",
     "AWS::CloudWatch::Dashboard": "dashboards",
     "AWS::EC2::EIP": "addresses",
@@ -36,7 +36,7 @@ RUNNING: Mapping[str, str] = {
     "AWS::Logs::": "logs",
     "AWS::S3::": "buckets",
     "AWS::SNS::": "topics",
-    "AWS::SQS::": "queues",
+    "AWS::SQS::": "SQS queues",
     "AWS::Scheduler::": "schedules",
     "Custom::": "functions that CloudFormation calls during a deployment",
 }

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from console.examples import Example
 from console.logs import LineFilter, LogLine, Logs
-from console.metrics import METRICS_NAMESPACE, Chart, Metrics, number
+from console.metrics import METRICS_NAMESPACE, Bar, Chart, Metrics, number
 from stacks import _functions
 from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
@@ -69,8 +69,12 @@ def test_a_filter_accepts_the_lines_that_a_person_wants(query: Mapping[str, str]
     assert LineFilter.from_query(query).accepts(line('{"level": "WARNING", "message": "slow"}')) is accepted
 
 
-def test_a_level_hides_the_lines_of_lambda_itself() -> None:
-    assert not LineFilter.from_query({"level": "INFO"}).accepts(line("END RequestId: 1"))
+@pytest.mark.parametrize(
+    ("query", "accepted"),
+    [({}, False), ({"lambda_lines": "yes"}, True), ({"lambda_lines": "yes", "level": "INFO"}, False)],
+)
+def test_the_lines_of_lambda_itself_are_shown_only_if_a_person_asks(query: dict[str, str], *, accepted: bool) -> None:
+    assert LineFilter.from_query(query).accepts(line("END RequestId: 1")) is accepted
 
 
 def example(stem: str) -> Example:
@@ -81,7 +85,18 @@ def example(stem: str) -> Example:
         changed_at="1",
         description="",
         outputs={},
-        template={"Resources": {"Function": {"Type": "AWS::Lambda::Function", "Properties": {}}}},
+        template={
+            "Resources": {
+                "Function1A2B3C4D": {
+                    "Type": "AWS::Lambda::Function",
+                    "Properties": {"Handler": f"{stem}.handler.handler"},
+                },
+                "CustomS3AutoDeleteObjects1A2B3C4D": {
+                    "Type": "AWS::Lambda::Function",
+                    "Properties": {"Handler": "index.handler"},
+                },
+            }
+        },
     )
 
 
@@ -98,6 +113,7 @@ class FakeService:
         self.events: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
         self.metrics: list[dict[str, Any]] = []
+        self.alarms: list[dict[str, Any]] = []
 
     def get_paginator(self, operation: str) -> "FakeService":
         self.operation = operation
@@ -119,6 +135,11 @@ class FakeService:
             raise self.exceptions.ResourceNotFoundException
         self.requests.append(request)
         return {"events": [event for event in self.events if event["timestamp"] >= request["startTime"]]}
+
+    def describe_alarms(self, **request: Any) -> dict[str, Any]:
+        return {
+            "MetricAlarms": [each for each in self.alarms if each["AlarmName"].startswith(request["AlarmNamePrefix"])]
+        }
 
     def get_metric_data(self, **request: Any) -> dict[str, Any]:
         times = [request["StartTime"] + timedelta(minutes=at) for at in (0, 30, 59)]
@@ -192,19 +213,45 @@ def test_the_charts_are_those_of_the_deployed_examples() -> None:
     service.metrics = [
         metric("Up", service="compute-cron", url="https://x.example"),
         metric("Up", service="other-cron"),
-        metric("Errors", "AWS/Lambda", FunctionName="compute-cron-Function1"),
-        metric("Errors", "AWS/Lambda", FunctionName="compute-cron-Function1", Resource="live"),
-        metric("Unusual", "AWS/Lambda", FunctionName="compute-cron-Function1"),
+        metric("Duration", "AWS/Lambda", FunctionName="compute-cron-CustomS3AutoDe-abc"),
+        metric("Errors", "AWS/Lambda", FunctionName="compute-cron-Function1A2B3C4D-abc"),
+        metric("Errors", "AWS/Lambda", FunctionName="compute-cron-Function1A2B3C4D-abc", Resource="live"),
+        metric("Unusual", "AWS/Lambda", FunctionName="compute-cron-Function1A2B3C4D-abc"),
     ]
     charts = Metrics(FakeAccount(service)).charts({"cron": example("cron")})
-    assert [(chart.name, chart.statistic) for chart in charts] == [("Up", "Average"), ("Errors", "Sum")]
+    assert [(chart.title, chart.statistic) for chart in charts] == [
+        ("Up of https://x.example", "Average"),
+        ("Errors of Function", "Sum"),
+        ("Duration of CustomS3AutoDeleteObjects", "Average"),  # CDK's helper functions come last
+    ]
     assert [(bar.minute, bar.height) for bar in charts[0].bars] == [(0, 0.25), (30, 1.0), (59, 0.0)]
-    assert charts[0].summary == "3 minutes have a value, from 0 to 4. The last is 0"
 
 
-def test_a_chart_without_values_says_so() -> None:
-    chart = Chart(example="cron", name="Up", namespace="n", about="", statistic="Sum", bars=[])
-    assert chart.summary == "no value in the last hour"
+@pytest.mark.parametrize(
+    ("name", "values", "summary"),
+    [
+        ("Errors", [], "no value in the last hour"),
+        ("Errors", [0], "always 0"),
+        ("Duration", [2, 2], "always 2 ms"),
+        ("Errors", [0, 1200], "2 values, 0 to 1,200, the newest 1,200"),
+        ("Duration", [4, 3, 2], "3 values, 2 to 4 ms, the newest 2 ms"),
+    ],
+)
+def test_a_chart_has_a_summary_in_words(name: str, values: list[float], summary: str) -> None:
+    bars = [Bar(minute=minute, value=value, height=1) for minute, value in enumerate(values)]
+    chart = Chart(example="cron", name=name, part="", namespace="n", about="", statistic="Sum", bars=bars)
+    assert chart.summary == summary
+
+
+def test_the_alarm_of_a_site_has_its_url() -> None:
+    service = FakeService()
+    site = [{"Name": "service", "Value": "compute-cron"}, {"Name": "url", "Value": "https://x.example/a-b"}]
+    service.alarms = [
+        {"AlarmName": "compute-cron-ErrorsAlarm0A1B2C3D-xyz", "StateValue": "OK"},
+        {"AlarmName": "compute-cron-SiteDownhttpsxexampleab0A1B2C3D-xyz", "StateValue": "OK", "Dimensions": site},
+    ]
+    alarms = Metrics(FakeAccount(service)).alarms({"cron": example("cron")})
+    assert [alarm.name for alarm in alarms] == ["Errors", "SiteDown https://x.example/a-b"]
 
 
 @pytest.mark.parametrize(("value", "text"), [(0, "0"), (1200, "1,200"), (0.256, "0.26"), (100.0, "100")])
@@ -282,7 +329,9 @@ def test_a_paused_page_shows_no_new_line_until_it_continues(open_page: OpenPage)
 @needs_browser
 def test_the_page_has_the_alarms_and_says_where_traces_are(open_page: OpenPage) -> None:
     page = open_page("/events?example=cron")
-    expect(page.locator("#live-alarms tbody tr", has_text="SiteDown")).to_have_count(1)
+    alarm = page.locator("#live-alarms tbody tr", has_text="SiteDown http")
+    expect(alarm).to_have_count(1)
+    expect(alarm.get_by_role("link", name="What to do")).to_have_attribute("href", "/lessons/cron#watch-it")
     expect(page.locator("#live-metrics")).not_to_be_empty()
     expect(page.get_by_text("The local AWS keeps no traces.")).to_be_visible()
 

@@ -37,7 +37,7 @@ def test_the_frame_shows_the_page_of_the_launch_script(open_page: OpenPage) -> N
 def test_the_page_shows_the_firewall_the_alarms_and_the_changes_that_need_a_new_server(open_page: OpenPage) -> None:
     page = open_page("/examples/lightsail")
     for port in ("80", "443"):
-        expect(page.get_by_role("row", name=f"{port} tcp 0.0.0.0/0, ::/0")).to_be_visible()
+        expect(page.get_by_role("row", name=f"{port} tcp everybody (0.0.0.0/0, ::/0)")).to_be_visible()
     expect(page.get_by_role("row", name=re.compile("StatusCheckFailed at least 1 for 10 minutes"))).to_be_visible()
     for name, value in {"BlueprintId": "ubuntu_24_04", "BundleId": "nano_3_0"}.items():
         row = page.locator(f"#property-{name}")

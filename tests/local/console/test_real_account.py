@@ -38,7 +38,7 @@ def policy() -> str:
     return found[1]
 
 
-def test_the_policy_in_the_document_only_allows_to_read() -> None:
+def test_the_policy_in_the_document_allows_only_reading() -> None:
     actions = [action for statement in json.loads(policy())["Statement"] for action in statement["Action"]]
     assert actions == [action for action in actions if READ.match(action.partition(":")[2])]
     assert not {"*", "apigateway:GET", "secretsmanager:GetSecretValue", "ssm:GetParameter"}.intersection(actions)

@@ -169,7 +169,7 @@ def test_an_upload_needs_a_key_that_s3_allows(console_url: str, key: str) -> Non
 def test_dead_letters_are_shown_as_text_and_stay_in_the_queue(open_page: OpenPage, deployment: Deployment) -> None:
     sqs, queue = deployment.client("sqs"), deployment.outputs("thumbnail")["DeadLetterQueueUrl"]
     page = open_page(PATH)
-    expect(page.get_by_text("no event has failed in all its attempts")).to_be_visible()
+    expect(page.get_by_text("There are no dead letters.")).to_be_visible()
     sqs.send_message(QueueUrl=queue, MessageBody="<b>failed</b>")
     try:
         expect(page.get_by_role("region", name="Dead letter 1")).to_have_text("<b>failed</b>")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from console.web_tasks import task_colour
 from tests.local.console.conftest import OpenPage
 from tests.smoke.web import Service
 from tests.support.browser import needs_browser
@@ -40,7 +39,8 @@ def test_both_tasks_answer_in_turns_in_their_zones(page: Page) -> None:
         expect(zone.locator(".task dd.answered")).to_have_text(re.compile("[1-9]"))
     ids = [str(task.get_attribute("id")).removeprefix("task-") for task in page.locator(".task").all()]
     for task in ids:
-        expect(page.locator(f'.strip rect[fill="{task_colour(task)}"]').first).to_be_attached()
+        colour = page.locator(f"#task-{task} circle").get_attribute("class")
+        expect(page.locator(f".strip rect.{colour}").first).to_be_attached()
     expect(page.get_by_text("ms (p50)")).to_be_visible()
 
 

@@ -23,13 +23,13 @@ from ministack.services import eventbridge, lambda_svc, sns
 from localaws.patches.lambda_functions import MAX_ENVIRONMENTS
 
 _MAX_AGE_SECONDS = 21600
-"""The default of MaximumEventAgeInSeconds."""
+"""The default of MaximumEventAgeInSeconds: Lambda keeps an event that it could not process for six hours."""
 _MAX_RETRIES = 2
-"""The default of MaximumRetryAttempts."""
+"""The default of MaximumRetryAttempts: after the first attempt has failed, Lambda tries an event twice again."""
 _THROTTLED_SECONDS = 1
-"""The longest pause of a throttled event. AWS makes each pause longer, up to five minutes."""
+"""The longest pause before the next attempt of a throttled event. On AWS, it is five minutes."""
 _SYSTEM_ERROR_SECONDS = 300
-"""The longest pause after an error of the engine, as on AWS."""
+"""The longest pause before the next attempt after an error of the engine. On AWS, it is also five minutes."""
 _concurrency_changed = threading.Condition()
 """Notifies throttled events of the end of an invocation."""
 _stock_acquire, _stock_release = lambda_svc._acquire_execution_slot, lambda_svc._release_execution_slot
