@@ -89,7 +89,12 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
         step(f"the {stem} example: {exercises[stem].TITLE}")
         print(output, end="", flush=True)
 
-    run_at_once({stem: partial(run, stem) for stem in exercises}, show)
+    try:
+        run_at_once({stem: partial(run, stem) for stem in exercises}, show)
+    except LocalError as error:
+        if aws.alive_engine() is None:
+            raise
+        raise LocalError(f"{error}\nEverything is deployed. The page {console.address()} shows the examples") from error
     address = console.address()
     step(f"ready after {time.monotonic() - started:.0f} s. Open this page in a browser: {address}")
     print("    It shows every example at work, and you can try most of them there. To try next:")

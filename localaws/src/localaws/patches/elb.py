@@ -34,7 +34,8 @@ class Health:
 
 _health: dict[str, dict[Target, Health]] = {}
 """The health of all targets of ECS services. The outer key is the ARN of the target group."""
-_request_numbers = itertools.count()
+_request_numbers: dict[str, "itertools.count[int]"] = {}
+"""The number of the next request to each target group. The key is the ARN of the target group."""
 _lock = threading.Lock()
 _check_factor = 1.0
 """The engine multiplies the HealthCheckIntervalSeconds of each target group by this factor."""
@@ -149,7 +150,7 @@ def _next_address(arn: str) -> Address | None:
     for state in ("healthy", "unhealthy"):
         addresses = [health.address for health in list(_health[arn].values()) if health.state == state]
         if addresses:
-            return addresses[next(_request_numbers) % len(addresses)]
+            return addresses[next(_request_numbers.setdefault(arn, itertools.count())) % len(addresses)]
     return None
 
 
