@@ -1,7 +1,7 @@
 #!/bin/sh
 # Versions: aws-lambda-powertools 3.37.0, Python 3.11
 # Expected: the import of `Response`, a class with a status, headers and a body, loads the modules of HTTP events at most.
-# Behaviour: it loads the event classes of all services, such as Kafka and SES, and asyncio. A function pays for
+# Behaviour: it also loads event classes of other services, such as Kafka and SES, and asyncio. A function pays for
 #     this at each cold start, even if it only needs a router for API Gateway.
 # Output:
 #     event classes of other services: kafka_event, ses_event

@@ -37,7 +37,7 @@ def suggestions(deployment: LocalDeployment, outputs: dict[str, str]) -> list[st
     key = outputs["ApiKeyId"]
     return [
         f"KEY=$(aws apigateway get-api-key --api-key {key} --include-value --query value --output text)",
-        f'curl -i -H "X-Api-Key: $KEY" {local_url(outputs["ApiUrl"], deployment.engine.endpoint)}v1/notes',
+        f'curl -si -H "X-Api-Key: $KEY" {local_url(outputs["ApiUrl"], deployment.engine.endpoint)}v1/notes',
     ]
 
 

@@ -36,7 +36,7 @@ def suggestions(deployment: LocalDeployment, outputs: dict[str, str]) -> list[st
     down = shlex.quote(str(deployment.aws.site_down_file))
     return [
         f"touch {down}   # stops the site; rm starts it again. The checks continue until make local-down",
-        f"aws dynamodb scan --table-name {outputs['ResultsTableName']}",
+        f"aws dynamodb scan --table-name {outputs['ResultsTableName']} --max-items 3",
         f"aws scheduler get-schedule --name {outputs['ScheduleName']}",
     ]
 

@@ -41,7 +41,7 @@ def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[s
     uploads, thumbnails = outputs["UploadsBucketName"], outputs["ThumbnailsBucketName"]
     return [
         f"aws s3 cp your-photo.jpg s3://{uploads}/",
-        f"aws dynamodb scan --table-name {outputs['MetadataTableName']}",
+        f"aws dynamodb scan --table-name {outputs['MetadataTableName']} --max-items 3",
         f"aws s3 ls --recursive s3://{thumbnails}/",
         f"aws s3 rm s3://{uploads}/your-photo.jpg   # also deletes its thumbnail and its item",
     ]

@@ -27,7 +27,7 @@ def site_is_up_again(local_aws: LocalAws) -> Iterator[None]:
 @pytest.mark.usefixtures("site_is_up_again")
 def test_the_switch_takes_the_site_down_and_up_again(open_page: OpenPage) -> None:
     page = open_page("/examples/cron")
-    switch = page.get_by_role("switch", name="The local site is up")
+    switch = page.get_by_role("switch", name="Local site")
     state = page.locator("#live-sites .state")
     expect(switch).to_be_checked()
     expect(state).to_have_text("up", timeout=SECONDS)
