@@ -118,7 +118,7 @@ def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
 @pytest.mark.timeout(400)
 def test_the_local_deployment_and_the_smoke_tests_of_a_fork_work(fork: Fork) -> None:
     output = fork.run("-m", "local", "up")
-    assert "s3://mine-2-thumbnail-uploads" in output
+    assert "the local AWS stores the server mine-2-lightsail-server" in output
     engine = fork.aws.running_engine()
     assert engine
     local_aws = {"AWS_ENDPOINT_URL": engine.endpoint, **fork.aws.environment(engine)}
@@ -134,7 +134,7 @@ def test_the_local_deployment_and_the_smoke_tests_of_a_fork_work(fork: Fork) -> 
 def test_the_documents_of_a_fork_are_correct_after_make_docs(fork: Fork) -> None:
     fork.run("-m", "tools.documents")
     assert " passed" in fork.test("tests/docs")
-    assert "make deploy STACK=mine-2-thumbnail" in (fork.folder / "README.md").read_text(encoding="utf-8")
+    assert "make local STACK=mine-2-thumbnail" in (fork.folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_local_deployment_does_not_use_the_zones_of_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,8 @@ def test_a_killed_job_continues_in_its_next_attempt(open_page: OpenPage) -> None
     expect(page.get_by_role("button", name="Resume the job")).to_be_visible()
     made, skipped, rejected, failed = _numbers_of_manifests(page)
     assert made + skipped == PICTURES
-    assert (bool(made), bool(skipped), rejected, failed) == (True, True, 0, 0)
+    # If the machine is busy, the first attempt may make all thumbnails before it is killed. Then none is left to make.
+    assert (bool(skipped), rejected, failed) == (True, 0, 0)
     expect(page.locator("#live-thumbnails .card")).to_have_count(24)
     expect(page.locator("#live-thumbnails img").first).to_have_js_property("naturalWidth", 256)
 
