@@ -16,7 +16,7 @@ import localaws
 from localaws import BaseImage, Settings, StandIn, patches
 
 SOURCE = Path(localaws.__file__).parent
-ALLOWED_IMPORTS = sys.stdlib_module_names | {"boto3", "botocore", "filelock", "localaws", "ministack"}
+ALLOWED_IMPORTS = sys.stdlib_module_names | {"boto3", "botocore", "filelock", "localaws", "ministack", "rich"}
 """The standard library, this package, its dependencies in localaws/pyproject.toml, and botocore, which boto3 needs."""
 
 

@@ -143,7 +143,7 @@ def test_the_api_validates_bodies_and_passes_the_api_key_to_the_function(stock: 
 
 
 def deploy_metric_math_alarm(client: Client) -> list[Any]:
-    """Deploy an alarm on an expression. Return the metric, statistic and period of each existing alarm."""
+    """Deploy an alarm on an expression. Return the metric, statistic and period of each new alarm."""
     metric = {"Namespace": "Test", "MetricName": "Runs", "Dimensions": [{"Name": "service", "Value": "x"}]}
     runs = {"Id": "runs", "MetricStat": {"Metric": metric, "Period": 300, "Stat": "SampleCount"}, "ReturnData": False}
     properties = {
@@ -152,10 +152,12 @@ def deploy_metric_math_alarm(client: Client) -> list[Any]:
         "Threshold": 1,
         "Metrics": [{"Id": "filled", "Expression": "FILL(runs, 0)"}, runs],
     }
+    others = {alarm["AlarmName"] for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]}
     with contextlib.suppress(WaiterError):
         deploy_stack(client, "alarm", {"Alarm": ("AWS::CloudWatch::Alarm", properties)}, OnFailure="DELETE")
     alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
-    return [(alarm["MetricName"], alarm["Statistic"], alarm["Period"]) for alarm in alarms]
+    new_alarms = [alarm for alarm in alarms if alarm["AlarmName"] not in others]
+    return [(alarm["MetricName"], alarm["Statistic"], alarm["Period"]) for alarm in new_alarms]
 
 
 def test_an_alarm_on_an_expression_becomes_an_alarm_on_the_metric(stock: Client, patched: Client) -> None:
@@ -253,7 +255,8 @@ def test_cloudformation_creates_the_additional_types(stock: Client, patched: Cli
     (rules,) = [group["IpPermissions"] for group in security_groups if group["Description"] == "test group"]
     assert [rule["ToPort"] for rule in rules] == [2]
     assert ids["Server"] == "server"
-    (scaling_group,) = patched("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    groups = patched("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[ids["Instances"]])
+    (scaling_group,) = groups["AutoScalingGroups"]
     assert [instance["AvailabilityZone"] for instance in scaling_group["Instances"]] == ["us-east-1b"] * 2
     providers = patched("ecs").describe_capacity_providers(capacityProviders=["provider"])["capacityProviders"]
     assert [provider["status"] for provider in providers] == ["ACTIVE"]
