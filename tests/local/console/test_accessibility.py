@@ -73,7 +73,7 @@ TAB_STOPS = """() => {
 }"""
 FOCUS = """() => {
   const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
-  element.dataset.focused = 'yes';
+  (window.reached ??= new WeakSet()).add(element);  // a live update would remove an attribute
   return {
     text: element.textContent.trim(),
     isVisible: box.width > 0 && box.height > 0 && box.right > 0
@@ -82,7 +82,7 @@ FOCUS = """() => {
   };
 }"""
 NOT_REACHED = """() => [...document.querySelectorAll('main button, main input, main select, nav a')]
-  .filter(e => !e.disabled && e.type !== 'hidden' && !e.dataset.focused)
+  .filter(e => !e.disabled && e.type !== 'hidden' && !window.reached.has(e))
   .filter(e => e.checkVisibility({visibilityProperty: true}))
   .map(e => e.outerHTML.slice(0, 150))"""
 

@@ -26,7 +26,7 @@ from tests.support.folders import ROOT
 
 PATH = "/examples/batch"
 PREFIX = "console <b>#?'é'/"
-PICTURES = 60
+PICTURES = 200
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_killed_job_continues_in_its_next_attempt(open_page: OpenPage) -> None
     expect(job).to_contain_text(f"{PREFIX}*: {PICTURES} pictures, attempt 1.")
     expect(job).to_contain_text(re.compile(r"attempt 1\. [1-9]\d* thumbnails exist"), timeout=20_000)
     page.get_by_role("button", name="Kill all processes of the job").click()
-    expect(job.get_by_text("killed", exact=True)).to_have_count(2)
+    expect(job.get_by_text("killed", exact=True).first).to_be_visible()  # the other child may have ended just before
     expect(page.locator("#live-thumbnails .card").first).to_contain_text("console")
     page.get_by_role("button", name="Resume the job").click()
     expect(job.get_by_text("succeeded", exact=True)).to_have_count(2, timeout=30_000)
