@@ -262,3 +262,31 @@ def test_cloudformation_creates_the_additional_types(stock: Client, patched: Cli
     assert [provider["status"] for provider in providers] == ["ACTIVE"]
     (job,) = patched("batch").describe_job_definitions(jobDefinitions=[ids["Job"]])["jobDefinitions"]
     assert job["containerProperties"]["image"] == "job:1"
+
+
+def described_definitions(client: Client) -> list[list[str]]:
+    """Register three job definitions, and return the names in four answers to requests for some of them."""
+    batch = client("batch")
+    container = {"image": "job:1", "resourceRequirements": []}
+    names = ["described-a", "described-a", "described-b"]
+    arns = [
+        batch.register_job_definition(jobDefinitionName=name, type="container", containerProperties=container)[
+            "jobDefinitionArn"
+        ]
+        for name in names
+    ]
+    selections: list[dict[str, Any]] = [
+        {"jobDefinitions": [arns[1], "described-b:1"]},
+        {"jobDefinitionName": "described-a"},
+        {"jobDefinitionName": "described-a", "status": "ACTIVE"},
+        {"jobDefinitionName": "described-a", "status": "INACTIVE"},
+    ]
+    answers = [batch.describe_job_definitions(**selection)["jobDefinitions"] for selection in selections]
+    return [[f"{item['jobDefinitionName']}:{item['revision']}" for item in answer] for answer in answers]
+
+
+def test_only_the_requested_job_definitions_are_described(stock: Client, patched: Client) -> None:
+    both = ["described-a:1", "described-a:2"]
+    expected = [["described-a:2", "described-b:1"], both, both, []]
+    assert described_definitions(stock) != expected
+    assert described_definitions(patched) == expected

@@ -1,5 +1,6 @@
-"""The patch of Batch: CloudFormation can create its resources."""
+"""The patches of Batch: CloudFormation can create its resources, and a request for job definitions gets only these."""
 
+import json
 from typing import Any
 
 from ministack.services import batch
@@ -37,6 +38,29 @@ def add_batch_types() -> None:
         _update_definition,
         create_only=("JobDefinitionName",),
     )
+
+
+def describe_requested_definitions() -> None:
+    """Describe only the job definitions that a request asks for.
+
+    Stock engine: ignores the parameters ``jobDefinitions`` and ``status``, and describes all job definitions.
+    AWS: each entry of ``jobDefinitions`` is an ARN or ``name:revision``. ``status`` selects active or inactive ones.
+    https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobDefinitions.html
+    Upstream issue: none known.
+    """
+    stock_describe = batch._DISPATCH["/v1/describejobdefinitions"]
+
+    def describe(request: Properties) -> Any:
+        status_code, headers, body = stock_describe(request)
+        found = json.loads(body)["jobDefinitions"]
+        if names := request.get("jobDefinitions"):
+            wanted = {name.rsplit("/", 1)[-1] for name in names}
+            found = [item for item in found if f"{item['jobDefinitionName']}:{item['revision']}" in wanted]
+        if status := request.get("status"):
+            found = [item for item in found if item["status"] == status]
+        return status_code, headers, json.dumps({"jobDefinitions": found}).encode()
+
+    batch._DISPATCH["/v1/describejobdefinitions"] = describe
 
 
 def _api_request(properties: Properties) -> Properties:
