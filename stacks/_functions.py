@@ -19,7 +19,7 @@ METRICS_NAMESPACE = "ComputeExamples"
 
 
 def python_function(  # noqa: PLR0913 - keyword arguments
-    stack: Stack,
+    scope: Construct,
     id_: str,
     package: str,
     *,
@@ -31,18 +31,19 @@ def python_function(  # noqa: PLR0913 - keyword arguments
 ) -> lambda_.Function:
     """Return a function that runs `lambda_src/<package>`. Also add its log group "Logs" and its role "Role".
 
+    A stack with several functions needs a scope for each of them, because the ids in a scope are unique.
     The role may write to this log group and send traces to X-Ray. The stack grants all other permissions.
     `options` are further parameters of CDK's Function.
     """
-    log_group = logs.LogGroup(stack, "Logs", retention=log_retention, removal_policy=removal)
+    log_group = logs.LogGroup(scope, "Logs", retention=log_retention, removal_policy=removal)
     # CDK's default role would also allow the function to create log groups. A function that still runs while
     # CloudFormation deletes the stack could then create its log group again. The log group would remain for ever.
-    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     log_group.grant_write(role)
     if tracing:
         acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "The actions of X-Ray cannot be limited to a resource.")
     return lambda_.Function(
-        stack,
+        scope,
         id_,
         code=bundled_code(package),
         handler=f"{package}.handler.handler",
@@ -51,7 +52,7 @@ def python_function(  # noqa: PLR0913 - keyword arguments
         tracing=lambda_.Tracing.ACTIVE if tracing else None,
         role=role,
         log_group=log_group,
-        environment={"POWERTOOLS_SERVICE_NAME": stack.stack_name, **environment},
+        environment={"POWERTOOLS_SERVICE_NAME": Stack.of(scope).stack_name, **environment},
         **options,
     )
 
