@@ -26,6 +26,7 @@ RUNNING: Mapping[str, str] = {
     "AWS::ApiGateway::": "the API with its keys, limits and validation",
     "AWS::ApplicationAutoScaling::ScalableTarget": "minimum and maximum number of tasks",
     "AWS::CloudWatch::Alarm": "alarms",
+    "AWS::Cognito::": "users and their sign-in",
     "AWS::DynamoDB::": "tables",
     "AWS::ECR::": "the registry",
     "AWS::ECS::": "containers and their replacement",

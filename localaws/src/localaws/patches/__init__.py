@@ -17,6 +17,7 @@ from localaws.patches import (
     cloudwatch,
     cloudwatch_alarms,
     cloudwatch_metrics,
+    cognito,
     dynamodb,
     ec2,
     ecr,
@@ -35,7 +36,9 @@ from localaws.task_runner import TaskRunner
 __all__ = ["apply", "image_digest"]
 
 
-def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path) -> None:
+def apply(  # noqa: PLR0915 - one statement for each patch
+    runner: TaskRunner, seconds_per_minute: float, permissions_file: Path
+) -> None:
     """Apply every patch to ministack in this process. Call this function before ministack accepts requests.
 
     `runner` runs ECS tasks. The engine writes the permissions that roles use into `permissions_file`. The patches of
@@ -44,6 +47,9 @@ def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path)
     apigateway.treat_loopback_as_tls()
     apigateway.validate_request_bodies()
     apigateway.pass_api_key_to_functions()
+    apigateway.accept_only_id_tokens()
+    cognito.refuse_to_delete_protected_pools()
+    cognito.lock_after_wrong_passwords()
     s3.store_bucket_tags()
     s3.store_bucket_rules()
     s3.refuse_to_delete_full_buckets()

@@ -78,3 +78,23 @@ def pass_api_key_to_functions() -> None:
         return event
 
     apigateway_v1._build_lambda_event_v1 = build_event_with_key
+
+
+def accept_only_id_tokens() -> None:
+    """Let a Cognito authorizer accept only ID tokens if the method has no authorization scopes.
+
+    Stock engine: the authorizer of such a method accepts every token of the pool, also access tokens.
+    AWS: treats the token as an ID token. If the method has scopes, AWS treats it as an access token.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html
+    Upstream issue: none known.
+    """
+    stock_validate = apigateway_v1._validate_cognito_authorizer
+
+    async def validate(authorizer: Any, method: Any, *request: Any) -> Any:
+        claims, error = await stock_validate(authorizer, method, *request)
+        expected = "access" if method.get("authorizationScopes") else "id"
+        if error is None and claims.get("token_use") != expected:
+            return None, apigateway_v1._gw_error("UNAUTHORIZED", "Unauthorized")
+        return claims, error
+
+    apigateway_v1._validate_cognito_authorizer = validate
