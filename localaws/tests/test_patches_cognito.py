@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from conftest import Client
 from helpers import deploy_stack, wait_for
@@ -138,6 +141,66 @@ def test_a_locked_user_can_sign_in_after_the_lock(patched: Client) -> None:
     assert sign_in(patched, pool, app)["IdToken"]
     answers = answers_to_wrong_passwords(patched, pool, app, NAME, 5)
     assert "Password attempts exceeded" not in answers, "a sign-in sets the number of attempts to zero"
+
+
+# -- cognito.refuse_sign_up
+
+
+def signed_up(client: Client, *, only_administrators: bool) -> bool:
+    """Sign up to a new user pool. Return whether Cognito creates the user."""
+    cognito = client("cognito-idp")
+    config = {"AllowAdminCreateUserOnly": only_administrators}
+    pool = cognito.create_user_pool(PoolName="people", AdminCreateUserConfig=config)["UserPool"]["Id"]
+    app = cognito.create_user_pool_client(UserPoolId=pool, ClientName="app")["UserPoolClient"]["ClientId"]
+    try:
+        cognito.sign_up(ClientId=app, Username="eve", Password=PASSWORD)
+    except cognito.exceptions.NotAuthorizedException:
+        return False
+    return True
+
+
+def test_strangers_cannot_sign_up_if_administrators_create_users(stock: Client, patched: Client) -> None:
+    assert signed_up(stock, only_administrators=True)
+    assert not signed_up(patched, only_administrators=True)
+    assert signed_up(patched, only_administrators=False)
+
+
+# -- apigateway.send_denials_as_gateway_responses
+
+
+def answer_to_stranger(client: Client) -> tuple[int, str]:
+    """Deploy an API with IAM authorization, and call it as a user without permissions. Return status and body."""
+    api = {"RestApiId": {"Ref": "Api"}}
+    root = {"Fn::GetAtt": ["Api", "RootResourceId"]}
+    method = {**api, "ResourceId": root, "HttpMethod": "GET", "AuthorizationType": "AWS_IAM"}
+    response = {**api, "ResponseType": "ACCESS_DENIED", "ResponseTemplates": {"application/json": "our own text"}}
+    ids = deploy_stack(
+        client,
+        "denials",
+        {
+            "Api": ("AWS::ApiGateway::RestApi", {"Name": "denials"}),
+            "Method": ("AWS::ApiGateway::Method", {**method, "Integration": {"Type": "MOCK"}}),
+            "Denied": ("AWS::ApiGateway::GatewayResponse", response),
+            "Deployment": ("AWS::ApiGateway::Deployment", api),
+            "Stage": (
+                "AWS::ApiGateway::Stage",
+                {**api, "StageName": "live", "DeploymentId": {"Ref": "Deployment"}},
+            ),
+        },
+    )
+    client("iam").create_user(UserName="stranger")
+    key = client("iam").create_access_key(UserName="stranger")["AccessKey"]
+    url = f"{client('s3').meta.endpoint_url}/_aws/execute-api/{ids['Api']}/live/"
+    request = AWSRequest("GET", url)
+    SigV4Auth(Credentials(key["AccessKeyId"], key["SecretAccessKey"]), "execute-api", "us-east-1").add_auth(request)
+    answer = requests.get(url, headers=dict(request.headers.items()), timeout=30)
+    return answer.status_code, answer.text
+
+
+def test_a_denied_request_gets_the_gateway_response_of_the_api(stock: Client, patched: Client) -> None:
+    status, text = answer_to_stranger(stock)
+    assert (status, "our own text" in text) == (403, False)
+    assert answer_to_stranger(patched) == (403, "our own text")
 
 
 # -- cognito.refuse_to_delete_protected_pools

@@ -48,6 +48,26 @@ def lock_after_wrong_passwords() -> None:
         setattr(cognito, name, _with_lock(getattr(cognito, name), attempts))
 
 
+def refuse_sign_up() -> None:
+    """Refuse the sign-up of a user if only administrators create the users of the pool.
+
+    Stock engine: stores the setting AllowAdminCreateUserOnly, and creates the user.
+    AWS: refuses the sign-up.
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminCreateUserConfigType.html
+    Upstream issue: none known.
+    """
+    stock_sign_up = cognito._sign_up
+
+    def sign_up(data: dict[str, Any]) -> Any:
+        pools = [pool for pool in cognito._user_pools.values() if data.get("ClientId") in pool["_clients"]]
+        if any((pool.get("AdminCreateUserConfig") or {}).get("AllowAdminCreateUserOnly") for pool in pools):
+            message = "SignUp is not permitted for this user pool"
+            return error_response_json("NotAuthorizedException", message, 400)
+        return stock_sign_up(data)
+
+    cognito._sign_up = sign_up
+
+
 @dataclass
 class _Attempts:
     """The wrong passwords of one user since the last sign-in."""
