@@ -1,6 +1,7 @@
 """Shows the API example at work: a client with a key, two people who sign in, and a program that exports all notes."""
 
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +46,7 @@ def _use_version_1(deployment: LocalDeployment, outputs: dict[str, str]) -> None
 def _use_version_2(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
     notes = f"{local_url(outputs['ApiUrl'], deployment.engine.endpoint)}v2/notes"
     cognito = deployment.client("cognito-idp")
-    with person(cognito, outputs, "anna@example.com") as anna, person(cognito, outputs, "ben@example.com") as ben:
+    with person(cognito, outputs, _address("anna")) as anna, person(cognito, outputs, _address("ben")) as ben:
         tokens = sign_in(cognito, outputs, anna)
         as_anna, as_ben = bearer(tokens["IdToken"]), bearer(sign_in(cognito, outputs, ben)["IdToken"])
         created = _call("POST", notes, 201, "Anna signs in, and writes a note", as_anna, {"title": "Anna's note"})
@@ -57,6 +58,10 @@ def _use_version_2(deployment: LocalDeployment, outputs: dict[str, str]) -> None
         _call("GET", notes, 401, "with the access token, which has another purpose", bearer(tokens["AccessToken"]))
         _call("PATCH", note, 200, "Anna changes it", {**as_anna, "If-Match": "*"}, {"tags": ["mine"]})
         _call("DELETE", note, 204, "Anna deletes it", as_anna)
+
+
+def _address(name: str) -> str:
+    return f"{name}-{secrets.token_hex(4)}@example.com"  # a user of a person who tries the lesson may be called anna
 
 
 def _export(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
