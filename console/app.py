@@ -281,7 +281,9 @@ class Console:
                 return "error", self.account.explanation(error)
 
         kind, text = await anyio.to_thread.run_sync(run)
-        return HTMLResponse(self.render("_outcome.html", kind=kind, text=text))
+        # htmx sends the form an event with this name, and console.js empties the form.
+        headers = {"HX-Trigger": "action:done"} if kind == "done" else {}
+        return HTMLResponse(self.render("_outcome.html", kind=kind, text=text), headers=headers)
 
     # -- answers
 
