@@ -48,7 +48,7 @@ class ApiStack(Stack):
         **stack_parameters: Any,
     ) -> None:
         """Add the resources of the example. `watch_closely` adds alarms on latency and throttles, and the dashboard."""
-        description = "API Gateway: a REST API for notes, with keys, sign-in and limits, on Lambda, Cognito and DynamoDB"
+        description = "API Gateway: a REST API for notes, with API keys and sign-in, on Lambda, Cognito and DynamoDB"
         super().__init__(scope, id, description=description, **stack_parameters)
         removal = removal_policy(retain_data=retain_data)
 
