@@ -17,6 +17,8 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 # The CLI would recommend 3.0.0, which was published by accident: https://github.com/aws/aws-cdk/issues/38113
 export CDK_DISABLE_VERSION_CHECK := true
+# Node keeps the compiled code of the CDK CLI, which then starts faster.
+export NODE_COMPILE_CACHE := $(CURDIR)/.build/node
 # Python writes bytecode. Otherwise each of the many processes would compile all its imports.
 export PYTHONDONTWRITEBYTECODE :=
 # With these variables, Python would import packages of another installation, or not find the modules of this folder.
@@ -35,6 +37,8 @@ NPM_OPTIONS := --no-global --ignore-scripts --location=project --include=dev --n
 PARALLEL := --numprocesses 3 --dist loadfile
 # Without PREFIX, the prefix in config.py applies.
 SETTINGS = -c profile=$(PROFILE) $(if $(PREFIX),-c prefix=$(PREFIX)) $(CONTEXT)
+# Only the named stacks are created. With --all, the app creates every stack.
+ONLY = $(if $(filter -%,$(STACK)),,-c stacks="$(STACK)")
 DEPLOYED = --profile $(PROFILE) $(if $(PREFIX),--prefix $(PREFIX))
 
 .DEFAULT_GOAL := help
@@ -76,7 +80,7 @@ doctor: setup ## ask your AWS account whether a deployment would fail or wait (s
 deploy: setup ## deploy into your AWS account (STACK=compute-thumbnail, PROFILE=production, PREFIX=mine, CONTEXT="-c …", DOCTOR=no)
 	@$(BIN)/python -m scripts.check_profile --profile $(PROFILE) --stack="$(STACK)" $(SETTINGS)
 	@[ "$(DOCTOR)" = no ] || $(MAKE) --no-print-directory doctor
-	@$(CDK) deploy $(STACK) $(SETTINGS)
+	@$(CDK) deploy $(STACK) $(SETTINGS) $(ONLY)
 
 smoke: setup ## test the deployed examples in your AWS account
 	@$(BIN)/pytest tests/smoke --live $(DEPLOYED)
