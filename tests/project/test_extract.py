@@ -44,6 +44,7 @@ def test_an_extracted_example_has_the_same_template_and_assets(
         assert text == (assembly(profile) / name).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stem", STACKS)
 def test_an_extracted_example_has_the_common_files_and_only_its_own_stack(stem: str) -> None:
     files = files_of(stem)

@@ -111,6 +111,7 @@ def test_other_updates_are_not_reported(change: str) -> None:
     assert refused_updates({"Resources": {"It": old}}, {"Resources": {"It": new}}, files="") == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("meant", [True, False], ids=["meant", "not-meant"])
 def test_an_update_of_the_snapshots_keeps_the_old_one_unless_the_change_is_meant(*, meant: bool) -> None:
     snapshot: Any = SnapshotRecorder()
