@@ -30,7 +30,7 @@ def new_app(context: Mapping[str, Any], outdir: str | None) -> cdk.App:
 class StackSelection:
     """The stacks that `-c stacks=compute-cron,compute-api` names. `*` stands for any text. Without it, all stacks.
 
-    One stack needs a third of the time of all stacks. Its template is the same, because the stacks are independent.
+    One stack needs half of the time of all stacks. Its template is the same, because the stacks are independent.
     """
 
     def __init__(self, app: cdk.App, prefix: str) -> None:
