@@ -33,6 +33,8 @@ CDK := node_modules/.bin/cdk
 PARALLEL := --numprocesses 3 --dist loadfile
 # Without PREFIX, the prefix in config.py applies.
 SETTINGS = -c profile=$(PROFILE) $(if $(PREFIX),-c prefix=$(PREFIX)) $(CONTEXT)
+# The app creates only the named stacks. With --all, it creates every stack.
+ONLY = $(if $(filter -%,$(STACK)),,-c stacks="$(STACK)")
 DEPLOYED = --profile $(PROFILE) $(if $(PREFIX),--prefix $(PREFIX))
 
 .DEFAULT_GOAL := help
@@ -74,7 +76,7 @@ doctor: setup ## ask your AWS account whether a deployment would fail or wait (s
 deploy: setup ## deploy into your AWS account (STACK=compute-thumbnail, PROFILE=production, PREFIX=mine, CONTEXT="-c …", DOCTOR=no)
 	@$(BIN)/python -m scripts.check_profile --profile $(PROFILE) --stack="$(STACK)" $(SETTINGS)
 	@[ "$(DOCTOR)" = no ] || $(MAKE) --no-print-directory doctor
-	@$(CDK) deploy $(STACK) $(SETTINGS)
+	@$(CDK) deploy $(STACK) $(SETTINGS) $(ONLY)
 
 smoke: setup-tests ## test the deployed examples in your AWS account
 	@$(BIN)/pytest tests/smoke --live $(DEPLOYED)
