@@ -13,6 +13,7 @@ MEANT ?=
 PICTURES ?=
 OPEN ?= yes
 RECORD ?=
+TESTS ?= tests/handlers tests/stacks
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -61,9 +62,8 @@ test: setup-tests ## run all tests that a change can affect, also those of the l
 	@$(BIN)/pytest $(PARALLEL) $(if $(CI)$(FORK_TESTS),,-m "not fork")
 	@$(BIN)/python -m tools.localaws_tests $(if $(CI)$(LOCALAWS_TESTS),--always)
 
-test-fast: setup-tests ## run the fast tests, which need no local deployment and no servers
-	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow" \
-		--ignore tests/containers --ignore tests/smoke
+test-fast: setup-tests ## run the fast tests of the functions and the stacks, after each edit (TESTS=tests/handlers/api: only these)
+	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow" $(TESTS)
 
 synth: setup ## synthesize the CloudFormation templates into cdk.out (no credentials, no Docker, no network)
 	@rm -rf cdk.out # removes templates of another prefix

@@ -43,6 +43,7 @@ def test_an_app_with_some_stacks_writes_the_same_templates(tmp_path: Path) -> No
         assert (tmp_path / name).read_bytes() == (assembly("sandbox") / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_the_cli_selects_the_stacks_if_only_the_cli_knows_the_pattern() -> None:
     app = build_app({"stacks": f"{PREFIX}-{{cron,api}}"})
     assert {stack.node.id for stack in app.node.children if isinstance(stack, cdk.Stack)} == set(
