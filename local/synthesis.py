@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_RUNS = 10
 """After this number of runs a new process starts, because CDK never frees its memory."""
 KEPT_MODULES = ("stacks._validation",)
-"""Modules that are not loaded again. This module holds CDK's validator, which starts slowly and needs much memory."""
+"""Modules that are not loaded again. This module keeps CDK's validator, which starts slowly and needs much memory."""
 MAX_ERROR_LINES = 4
 """The maximum number of lines in the message about an error."""
 
