@@ -108,13 +108,13 @@ def test_every_synthesis_reports_an_error(before: Edit | None, change: Edit) -> 
             _synthesize(change)
 
 
-def test_every_synthesis_reports_a_warning_and_does_not_stop(capfd: pytest.CaptureFixture[str]) -> None:
+def test_every_synthesis_reports_a_warning_and_does_not_stop() -> None:
     for _ in range(2):
         folder = _synthesize(_add_fixed_zone)
         reports = json.loads((folder / "validation-report.json").read_text())["pluginReports"]
         violations = [violation for report in reports for violation in report["violations"]]
+        assert {report["conclusion"] for report in reports} == {"success"}
         assert [(violation["ruleName"], violation["severity"]) for violation in violations] == [("W3010", "warning")]
-        assert "W3010" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("what", ["version", "day", "module"])
