@@ -236,8 +236,15 @@ def test_hostile_pictures_need_little_memory() -> None:
         assert growth < 16, (name, growth)
 
 
-def test_a_jpeg_is_shrunk_while_it_is_decoded() -> None:
+LARGE_PICTURES = {
+    "JPEG": lambda: pictures.jpeg((6000, 4000), quality=80),
+    "WEBP": lambda: pictures.save(Image.new("RGB", (6000, 4000), pictures.RED), "WEBP", method=0),
+}
+
+
+@pytest.mark.parametrize("file_format", LARGE_PICTURES)
+def test_a_picture_is_shrunk_while_it_is_decoded(file_format: str) -> None:
     """If both edges shrink to a quarter, 24 million pixels of 4 bytes need 6 MiB instead of 96 MiB."""
-    ((outcome, growth),) = measure_peaks([pictures.jpeg((6000, 4000), quality=80)])
+    ((outcome, growth),) = measure_peaks([LARGE_PICTURES[file_format]()])
     assert outcome == "256 x 171"
     assert growth < 40
