@@ -169,6 +169,26 @@ def test_a_jpeg_with_more_than_100_scans_is_rejected() -> None:
     assert_rejected(hostile.jpeg_with_many_scans(101) + bytes(1 << 20), "is a kind of JPEG that is not supported")
 
 
+def test_the_scans_of_single_channels_count_even_if_the_jpeg_is_not_progressive() -> None:
+    rejection = assert_rejected(hostile.jpeg_with_many_scans_of_one_channel(101), "is a kind of JPEG that is not supp")
+    assert str(rejection.__cause__) == "more than 100 scans"
+
+
+def test_a_jpeg_with_one_complete_scan_is_read_only_once() -> None:
+    """The decoder ignores everything after the scan, so counting the scans would only cost time."""
+    data, read = pictures.jpeg((2000, 1000), quality=95) + bytes(1 << 20), 0
+
+    class CountingFile(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            nonlocal read
+            block = super().read(size)
+            read += len(block)
+            return block
+
+    make_thumbnail(CountingFile(data), max_edge=MAX_EDGE, max_pixels=MAX_PIXELS)
+    assert read < 1 << 20
+
+
 # --- memory, measured by the operating system ---
 
 CHILD_PROGRAM = """
