@@ -38,8 +38,7 @@ class _Decoder:
     def decode(self, data: bytes, limits: Limits, seconds: int) -> Thumbnail:
         self.file.seek(0)
         self.file.write(data)
-        self.file.truncate()
-        self.file.flush()
+        self.file.truncate()  # also writes what is in Python's buffer
         return self.process.submit(_thumbnail, self.path, limits, seconds).result()
 
     def close(self) -> None:
