@@ -4,8 +4,8 @@
 #     features.version("zlib_ng") is 2.3.3. So PNGs are decoded with zlib-ng. Pillow's release notes of 11.1 say that
 #     the wheels are built against it "for improved speed".
 # Behaviour: the wheel was only compiled with zlib-ng. It contains no zlib, and loads libz.so.1 of the system. So the
-#     speed of PNGs depends on the system: zlib 1.2.13 needs 40 % more time than zlib-ng for the same data. auditwheel leaves libz.so.1 out of all wheels:
-#     https://github.com/python-pillow/Pillow/issues/5986
+#     speed of PNGs depends on the system: zlib 1.2.13 needs 40 % more time than zlib-ng for the same data. auditwheel
+#     leaves libz.so.1 out of all wheels: https://github.com/python-pillow/Pillow/issues/5986
 # Output: (the version and the path depend on the system)
 #     features.check("zlib_ng"): True, version 2.3.3
 #     features.version("zlib"): 1.2.13
