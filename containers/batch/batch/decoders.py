@@ -116,7 +116,7 @@ def _new_file() -> tuple[IO[bytes], str]:
     if sys.platform != "linux":
         file = tempfile.NamedTemporaryFile()  # noqa: SIM115 - the decoder closes it
         return file, file.name
-    # The container has no writable folder. The file has no name, and ends with the process.
+    # The file has no name and ends with the process. It may be larger than the container's folder /tmp.
     # https://man7.org/linux/man-pages/man2/memfd_create.2.html
     descriptor = os.memfd_create("picture")
     return open(descriptor, "w+b"), f"/proc/{os.getpid()}/fd/{descriptor}"  # noqa: PTH123 - a path cannot open it
