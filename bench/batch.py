@@ -6,6 +6,9 @@
 The speed is the number of thumbnails a second. The whole job runs in a process of its own, with lists, threads,
 decoders and manifest (the report). A fake S3 answers at once. For comparison, the same number of processes only decode
 pictures. Each turn measures the job and the comparison, so a busy machine slows both of them.
+
+For one decoder, a second is a second of CPU time of all processes. A job with one vCPU has no other CPU: while its
+decoder works, its requests to S3 wait. For two decoders, a second is a second of the clock.
 """
 
 # ruff: noqa: PLC0415 - a measured process must not import more than it measures
@@ -22,6 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import psutil
 from _measure import LAMBDA_SRC, PRINT_PEAK_MIB, ROOT, Target, check_targets, print_table, run_python, show_progress
 from _painting import painted_picture
 
@@ -137,7 +141,7 @@ class FakeS3:
 
 
 def run_job(s3: FakeS3, *, vcpus: int) -> float:
-    """Return the seconds that the job needs, without the time in which its decoders start."""
+    """Return the seconds that the job needs (`seconds_used`), without the time in which its decoders start."""
     import boto3
 
     from batch.buckets import Buckets
@@ -165,13 +169,22 @@ def run_job(s3: FakeS3, *, vcpus: int) -> float:
         manifest=Manifest(client, repeat, "output", "manifests/bench"),
         stopping=stopping,
     )
-    started = time.perf_counter()
+    started = seconds_used(vcpus)
     if not child.run() or child.manifest.counts["made"] != -(-s3.keys // s3.new_every):
         sys.exit(f"the job did not make every new thumbnail: {child.manifest.counts}")
     child.manifest.close()
-    seconds = time.perf_counter() - started
+    seconds = seconds_used(vcpus) - started
     decoders.close()
     return seconds
+
+
+def seconds_used(vcpus: int) -> float:
+    """Return the CPU time of this process and its children for one decoder, and the time of the clock for more."""
+    if vcpus > 1:
+        return time.perf_counter()
+    this = psutil.Process()
+    times = [process.cpu_times() for process in (this, *this.children(recursive=True))]
+    return sum(process.user + process.system for process in times)
 
 
 def job_alone(vcpus: int, photo: bytes) -> float:
@@ -185,9 +198,9 @@ def decoding_alone(vcpus: int, photo: bytes) -> float:
 
     with get_context("forkserver").Pool(vcpus, _set_photo, [photo]) as pool:
         pool.map(_make_thumbnail, range(vcpus), chunksize=1)  # a process starts with its first picture
-        started = time.perf_counter()
+        started = seconds_used(vcpus)
         pool.map(_make_thumbnail, range(PICTURES), chunksize=1)
-        return time.perf_counter() - started
+        return seconds_used(vcpus) - started
 
 
 _photo = b""
@@ -232,7 +245,8 @@ def print_results(turns: Speeds, peaks: Mapping[int, float]) -> None:
         for vcpus in (1, 2)
     ]
     print_table(table)
-    print(f"Two decoders are {ratio(turns, ('job', 2), ('job', 1)):.2f}x as fast as one. The maximum is 2x.")
+    cpu_ms = {name: 1000 / statistics.median(turns[name, 1]) for name in ("job", "decoding")}
+    print(f"CPU time of a picture: {cpu_ms['job']:.1f} ms in the job, {cpu_ms['decoding']:.1f} ms to decode it.")
     print_table([["keys", "peak MiB"], *([f"{keys:,}", f"{peak:.0f}"] for keys, peak in peaks.items())])
     print(
         "The peak memory is that of the job's own process, without decoders. It includes two copies of up to 5 MiB of "
@@ -246,10 +260,10 @@ def targets(turns: Speeds, peaks: Mapping[int, float]) -> list[Target]:
             (
                 f"speed of the job, divided by the speed of decoding alone, decoders={vcpus}: at least",
                 ratio(turns, ("job", vcpus), ("decoding", vcpus)),
-                0.75,
+                limit,
                 operator.ge,
             )
-            for vcpus in (1, 2)
+            for vcpus, limit in ((1, 0.88), (2, 0.75))  # docs/performance.md says why the first limit is not 0.95
         ),
         (
             f"additional MiB for {MANY_KEYS:,} keys, compared with {FEW_KEYS:,}: at most",
