@@ -23,6 +23,7 @@ from stacks.cron import CronStack
 from stacks.ecr import EcrStack
 from stacks.ecs_ec2 import EcsEc2Stack
 from stacks.fargate import FargateStack
+from stacks.function_image import FunctionImageStack
 from stacks.lightsail import LightsailStack
 from stacks.thumbnail import ThumbnailStack
 
@@ -76,6 +77,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     FargateStack(**stack_parameters("fargate"), **web_settings)
     LightsailStack(**stack_parameters("lightsail", bundle=config.lightsail_bundle_or_default), **alarm_settings)
     BatchStack(**stack_parameters("batch", max_edge=max_edge), **job_settings)
+    FunctionImageStack(**stack_parameters("function_image", max_edge=max_edge), **watch_settings, **processor_settings)
 
     if config.organization_rules:
         follow_organization_rules(app, removal=removal_policy(retain_data=config.retain_data))
