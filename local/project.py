@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from local import runtime_client
 from localaws import BaseImage, Engine, LocalAws, Settings, StandIn, container_tool
 from localaws.environment import ACCOUNT, REGION
 from settings_checks import UTC
@@ -60,7 +61,7 @@ SETTINGS = Settings(
         ),
         StandIn(
             image=f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{FUNCTION_STAND_IN}",
-            command=(sys.executable, "-m", "local.runtime_client", "thumbnail.handler.handler"),
+            command=(sys.executable, "-m", runtime_client.__name__, "thumbnail.handler.handler"),
             environment={"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "lambda_src")])},
         ),
     ),

@@ -31,22 +31,6 @@ def test_the_function_is_an_image_without_runtime_and_handler(template: Template
     assert function["MemorySize"] == MEMORY_MB
 
 
-@pytest.mark.parametrize("profile", ["sandbox", "production"])
-def test_both_thumbnail_functions_have_the_same_resources_and_settings(profile: str) -> None:
-    def comparable(stem: str) -> dict[str, object]:
-        template = templates(profile)[stem]
-        function = dict(properties_of(template, "AWS::Lambda::Function", "Function"))
-        different = {"Code", "PackageType", "Handler", "Runtime", "Tags", "Environment"}
-        environment = {**function["Environment"]["Variables"], "POWERTOOLS_SERVICE_NAME": ""}
-        return {
-            "types": sorted(resource["Type"] for resource in template["Resources"].values()),
-            "function": {name: value for name, value in function.items() if name not in different},
-            "environment": environment,
-        }
-
-    assert comparable("function_image") == comparable("thumbnail")
-
-
 def test_the_image_and_the_function_have_the_configured_architecture(tmp_path: Path) -> None:
     synthesize_example("function_image", tmp_path, architecture="x86_64")
     for folder, architecture, platform in (
@@ -70,6 +54,8 @@ def test_the_image_has_the_packages_of_the_zip_file() -> None:
     image = locked_versions(ROOT / "containers/function_image/requirements.txt")
     bundle = locked_versions(ROOT / "lambda_src/thumbnail/requirements.txt")
     assert {name: image[name] for name in bundle} == bundle, "`make lock` makes them equal"
+    included = (ROOT / "containers/function_image/requirements.in").read_text()
+    assert f"-r ../../{'lambda_src/thumbnail/requirements.in'}\n" in included
     assert {"awslambdaric", "botocore"} <= set(image), "Lambda's Python runtime has both, a slim image has neither"
 
 
