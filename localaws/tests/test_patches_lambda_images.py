@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,8 +146,15 @@ def test_the_process_ends_after_a_killed_engine(aws: LocalAws, tmp_path: Path, m
     killed = LocalAws(tmp_path / "killed", aws.settings)
     engine = killed.start(port=0)
     try:
-        create_image_function(lambda service: killed.client(service, engine), "left")
-        process = invoke(lambda service: killed.client(service, engine), "left")[0]
+
+        def client(service: str) -> Any:
+            return killed.client(service, engine)
+
+        create_image_function(client, "left", Timeout=60)
+        process = invoke(client, "left")[0]
+        payload = json.dumps({"seconds": 60})  # the process is busy, so it does not notice the end of the runtime API
+        client("lambda").invoke(FunctionName="left", InvocationType="Event", Payload=payload)
+        time.sleep(1)  # the event reaches the process
         os.kill(engine.pid, signal.SIGKILL)
         wait_for(lambda: not psutil.pid_exists(process), seconds=5)
     finally:

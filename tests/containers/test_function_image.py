@@ -119,6 +119,9 @@ def world(local_function: tuple[LocalAws, Engine]) -> Iterator[World]:
 
 
 def test_an_error_of_the_handler_is_the_answer_and_the_next_event_is_processed(world: FunctionWorld) -> None:
-    answer = world.invoke({"Records": [{"eventSource": "aws:sqs"}]})
+    event = json.dumps({"Records": [{"eventSource": "aws:sqs"}]})
+    response = world.lambda_.invoke(FunctionName="thumbnail", Payload=event)
+    assert response["FunctionError"] == "Unhandled"
+    answer = json.load(response["Payload"])
     assert (answer["errorType"], answer["errorMessage"][:27]) == ("ValueError", "not a change of an S3 objec")
     assert world.invoke({"Event": "s3:TestEvent"}) is None
