@@ -79,6 +79,9 @@ class Config:
     cron_allow_private: bool = False
     """Whether to check hosts with private and link-local addresses too. The internet cannot reach such hosts."""
 
+    function_image_name: str | None = None
+    """Image of the function: `<repository>:<tag>` in ECR in this account and region. With None, the CLI builds it."""
+
     api_allowed_origin: str = "*"
     """Web site whose pages may call the API (`https://notes.example.com`), or `*` for every site. `*` is safe, because
     the API uses no cookies. Browsers add no credentials to a request, so every page needs an API key."""

@@ -6,10 +6,10 @@ The durations and sizes in this file are estimates. The sizes of functions and m
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from tools.costs.capacity import FARGATE_SPOT, instance_parts, machine_parts
+from tools.costs.capacity import FARGATE_SPOT, Properties, instance_parts, machine_parts
 from tools.costs.functions import CHECK_SECONDS, call_parts, check_result_parts
 from tools.costs.prices import HOURS, Part
-from tools.costs.reading import function_with_handler, logical_id
+from tools.costs.reading import function_with_handler, image_function, logical_id
 from tools.templates import Template, resources
 
 THOUSAND, MILLION = 1_000, 1_000_000
@@ -51,8 +51,16 @@ def units(stem: str, template: Template) -> list[Work]:
 
 
 def _thumbnail(template: Template) -> Iterator[Work]:
+    yield from _thumbnails(function_with_handler(template, "thumbnail.handler.handler"))
+
+
+def _function_image(template: Template) -> Iterator[Work]:
+    yield from _thumbnails(image_function(template))
+
+
+def _thumbnails(function: Properties) -> Iterator[Work]:
     parts = [
-        *call_parts(function_with_handler(template, "thumbnail.handler.handler"), THOUSAND, THUMBNAIL_SECONDS),
+        *call_parts(function, THOUSAND, THUMBNAIL_SECONDS),
         Part("S3, 2 PUT and 1 LIST per thumbnail", 3 * THOUSAND, "s3-put"),
         Part("S3, 1 GET and 1 HEAD per thumbnail", 2 * THOUSAND, "s3-get"),
         Part("DynamoDB, write requests", THOUSAND, "dynamodb-write"),
@@ -155,6 +163,7 @@ def _cost_of_hours(hours: float, month: Iterable[Part]) -> Iterator[Part]:
 
 UNITS: Mapping[str, Callable[[Template], Iterator[Work]]] = {
     "thumbnail": _thumbnail,
+    "function_image": _function_image,
     "cron": _cron,
     "api": _api,
     "ecr": _ecr,
