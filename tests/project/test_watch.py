@@ -8,7 +8,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from local import tasks
+from local import tasks, watch
 from local.function_code import FunctionCode
 from local.saved_files import Part, by_part, part_of, saved_files
 from local.synthesis import ROOT, _place_and_message
@@ -134,3 +134,35 @@ def test_each_service_gets_the_task_definition_in_its_own_template() -> None:
         "arn/First": "arn/FirstTask",
         "arn/Second": "arn/SecondTask",
     }
+
+
+@pytest.mark.parametrize(
+    ("definition", "state", "line"),
+    [
+        (
+            "old",
+            "COMPLETED",
+            "not deployed, the old code continues to run: the new tasks of web failed, so ECS returned",
+        ),
+        (
+            "old",
+            "IN_PROGRESS",
+            "not deployed, the old code continues to run: the new tasks of web failed, so ECS returned",
+        ),
+        ("new", "IN_PROGRESS", "not deployed yet: the new tasks of web are not healthy after 0 s. As soon as they are"),
+        ("new", "COMPLETED", ""),
+    ],
+)
+def test_make_watch_distinguishes_slow_tasks_from_failed_tasks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], definition: str, state: str, line: str
+) -> None:
+    """Slow tasks may become healthy later. After failed tasks, ECS returns to the old task definition."""
+    monkeypatch.setattr(tasks, "PATIENCE_SECONDS", 0)
+    record = {"taskDefinition": definition, "deployments": [{"rolloutState": state}]}
+    ecs = MagicMock()
+    ecs.describe_services.return_value = {"services": [record]}
+    with watch._one_line("web"):
+        tasks._update_services(ecs, {"arn:aws:ecs:us-east-1:0:service/cluster/web": "new"})
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"    web: {line}" if line else "")
+    assert bool(printed) == bool(line)
