@@ -84,6 +84,17 @@ def test_the_shares_contain_every_key_once_and_know_its_thumbnail(world: World, 
     }
 
 
+def test_a_key_that_begins_with_the_end_of_a_range_keeps_its_thumbnail(world: World) -> None:
+    """The thumbnails of the next range begin directly after those of the end."""
+    keys = ["a", "b", "b!", "b.jpg", "b~", "c"]
+    world.put(*keys)
+    etag = world.s3.head_object(Bucket=INPUT, Key="a")["ETag"].strip('"')
+    for key in keys:
+        world.s3.put_object(Bucket=OUTPUT, Key=FOLDER + thumbnail_name(key, etag), Body=b"x")
+    found = [world.listed(world.share(child, 3)) for child in range(3)]
+    assert {key: exists for part in found for key, exists in part.items()} == dict.fromkeys(keys, True)
+
+
 def test_pictures_that_come_and_go_after_the_division_are_in_one_share_or_in_none(world: World) -> None:
     world.put(*(f"{number}0" for number in range(1, 9)))
     shares = [world.share(child, 3) for child in range(3)]

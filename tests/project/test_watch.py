@@ -1,7 +1,9 @@
 """These tests check the parts of `make watch` and `make local` that need no local AWS."""
 
+import contextlib
 import itertools
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from unittest.mock import MagicMock
@@ -139,16 +141,8 @@ def test_each_service_gets_the_task_definition_in_its_own_template() -> None:
 @pytest.mark.parametrize(
     ("definition", "state", "line"),
     [
-        (
-            "old",
-            "COMPLETED",
-            "not deployed, the old code continues to run: the new tasks of web failed, so ECS returned",
-        ),
-        (
-            "old",
-            "IN_PROGRESS",
-            "not deployed, the old code continues to run: the new tasks of web failed, so ECS returned",
-        ),
+        ("old", "COMPLETED", "not deployed, the old code continues to run: the new tasks of web failed, so ECS"),
+        ("old", "IN_PROGRESS", "not deployed, the old code continues to run: the new tasks of web failed, so ECS"),
         ("new", "IN_PROGRESS", "not deployed yet: the new tasks of web are not healthy after 0 s. As soon as they are"),
         ("new", "COMPLETED", ""),
     ],
@@ -166,3 +160,19 @@ def test_make_watch_distinguishes_slow_tasks_from_failed_tasks(
     printed = capsys.readouterr().out
     assert printed.startswith(f"    web: {line}" if line else "")
     assert bool(printed) == bool(line)
+
+
+def test_the_watch_ends_even_if_the_exception_of_ctrl_c_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose_exception() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            watch._stop()
+
+    session = MagicMock()
+    session.deploy_synthesized_stacks.side_effect = lose_exception
+    monkeypatch.setattr(watch, "_is_stopped", threading.Event())
+    monkeypatch.setattr(watch, "saved_files", lambda: iter([set(), set()]))
+    for name in ("Watch", "Synthesizer", "context"):
+        monkeypatch.setattr(watch, name, MagicMock(return_value=session))
+    with pytest.raises(KeyboardInterrupt):
+        watch.watch(MagicMock(is_incomplete=False))
+    session.deploy.assert_called_once()
