@@ -23,7 +23,7 @@ DEPLOYMENT_FOLDERS = ("tests/smoke/", "tests/local/")
 SLOW_FOLDERS = ("tests/containers/",)
 """Folders whose tests start servers, browsers or containers."""
 
-hypothesis.settings.register_profile("fast", max_examples=20)  # `make test-fast` uses this profile; the default is 100
+hypothesis.settings.register_profile("fast", max_examples=10)  # `make test-fast` uses this profile; the default is 100
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,6 +15,8 @@ import pytest
 from tests.support.bundles import BUNDLES
 from tests.support.folders import ROOT
 
+pytestmark = pytest.mark.slow  # every test starts a process
+
 SAMPLED = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 NOT_SAMPLED = SAMPLED.replace("Sampled=1", "Sampled=0")
 NOT_LOADED = ("aws_xray_sdk", "asyncio", "boto3", "s3transfer", "aws_lambda_powertools.event_handler", "pillow_heif")

@@ -3,14 +3,16 @@
 import contextlib
 import itertools
 import json
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import pytest
 
-from local import tasks, watch
+from local import synthesis, tasks, watch
 from local.function_code import FunctionCode
 from local.saved_files import Part, by_part, part_of, saved_files
 from local.synthesis import ROOT, _place_and_message
@@ -113,6 +115,13 @@ def test_an_error_of_the_app_names_the_file_and_the_line() -> None:
         exec(compile("\n\nunknown", str(ROOT / "stacks" / "cron.py"), "exec"))  # noqa: S102 - code of this test
     assert _place_and_message(raised.value) == "stacks/cron.py, line 3: NameError: name 'unknown' is not defined"
     assert _place_and_message(ValueError("1\n2\n3\n4\n5")) == "ValueError: 1\n2\n3\n4"
+
+
+def test_a_new_synthesis_loads_the_stacks_again_but_not_the_validator(monkeypatch: pytest.MonkeyPatch) -> None:
+    modules = {name: sys.modules[name] for name in ("stacks._app", "stacks._validation", "json")}
+    monkeypatch.setattr(synthesis, "sys", SimpleNamespace(modules=modules))
+    synthesis._forget_project()
+    assert list(modules) == ["stacks._validation", "json"]
 
 
 def test_each_service_gets_the_task_definition_in_its_own_template() -> None:

@@ -109,6 +109,7 @@ PICTURES_TO_DAMAGE += [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     name=st.sampled_from(PICTURES_TO_DAMAGE),
@@ -124,6 +125,7 @@ def test_flipped_bits_are_harmless(name: str, flips: list[tuple[float, int]], in
     assert_made_or_rejected(bytes(data))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(first_bytes=st.sampled_from([b"", *hostile.MAGIC_BYTES]), rest=st.binary(max_size=300))
 def test_random_bytes_are_harmless(first_bytes: bytes, rest: bytes) -> None:
