@@ -124,7 +124,8 @@ def _job_role(stack: Stack, pictures: s3.Bucket, thumbnails: s3.Bucket) -> iam.R
     # CDK's grant_read() and grant_put() would allow about twelve more actions, by wildcard. The job needs no permission
     # to delete objects.
     for actions, resources in (
-        (["s3:GetObject"], [pictures.arn_for_objects("*")]),
+        # The children read the division of the keys in the folder of the manifests.
+        (["s3:GetObject"], [pictures.arn_for_objects("*"), thumbnails.arn_for_objects("manifests/*")]),
         (["s3:ListBucket"], [pictures.bucket_arn, thumbnails.bucket_arn]),
         (["s3:PutObject"], [thumbnails.arn_for_objects("thumbnails/*"), thumbnails.arn_for_objects("manifests/*")]),
     ):

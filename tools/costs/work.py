@@ -29,6 +29,8 @@ CHILDREN = 2
 """The number of children of the Batch job. It is the default of `make submit`."""
 KEYS_PER_PAGE = 1_000
 """The number of keys in one answer to a list request."""
+RANGES_PER_CHILD = 8
+"""A child of the Batch job lists at least this number of ranges, as in containers/batch/batch/keys.py."""
 RECORD_GB = 5 / MILLION
 """The size that AWS bills for one line of the access log in Firehose."""
 BATCH_MACHINES = {"default_arm64": "c6g.large", "default_x86_64": "c6i.large"}
@@ -132,13 +134,22 @@ def _batch(template: Template) -> Iterator[Work]:
     requests = [
         Part("S3, 1 PUT per thumbnail", MILLION, "s3-put"),
         Part("S3, 1 GET per picture", MILLION, "s3-get"),
-        Part("S3, LIST requests", CHILDREN * 2 * MILLION / KEYS_PER_PAGE, "s3-put"),
+        Part("S3, LIST requests", list_requests(CHILDREN), "s3-put"),
     ]
     for kind, suffix in (("on Spot", "-spot"), ("on demand", "")):
         month = list(_machine(template, suffix))
         billed = _cost_of_hours(working_hours + CHILDREN * START_AND_END_HOURS, month)
         yield Work(f"1,000,000 thumbnails {kind}", [*billed, *requests])
         yield Work(f"1 instance hour {kind}", list(_cost_of_hours(1, month)))
+
+
+def list_requests(children: int) -> float:
+    """Return the number of LIST requests of a job for a million new pictures.
+
+    One child lists all pictures. Then each child lists its ranges of both buckets, and each range is one page.
+    """
+    ranges = MILLION / KEYS_PER_PAGE
+    return ranges + 2 * max(ranges, children * RANGES_PER_CHILD)
 
 
 def _machine(template: Template, suffix: str) -> Iterator[Part]:
