@@ -25,6 +25,7 @@ from stacks.ecs_ec2 import EcsEc2Stack
 from stacks.fargate import FargateStack
 from stacks.lightsail import LightsailStack
 from stacks.thumbnail import ThumbnailStack
+from stacks.websocket import WebsocketStack
 
 
 def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = None) -> cdk.App:
@@ -76,6 +77,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     FargateStack(**stack_parameters("fargate"), **web_settings)
     LightsailStack(**stack_parameters("lightsail", bundle=config.lightsail_bundle_or_default), **alarm_settings)
     BatchStack(**stack_parameters("batch", max_edge=max_edge), **job_settings)
+    WebsocketStack(**stack_parameters("websocket"), **watch_settings)
 
     if config.organization_rules:
         follow_organization_rules(app, removal=removal_policy(retain_data=config.retain_data))

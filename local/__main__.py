@@ -13,7 +13,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
-from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail
+from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail, websocket
 from local.console_process import ConsoleProcess, can_open_browser
 from local.deployment import Exercise, LocalDeployment
 from local.exercises import run_at_once
@@ -37,6 +37,7 @@ EXERCISES: Mapping[str, Exercise] = {
     "fargate": fargate,
     "lightsail": lightsail,
     "batch": batch,
+    "websocket": websocket,
 }
 """What `make local` tries, in the order of the table in the README."""
 COMPLETE_STATES = {

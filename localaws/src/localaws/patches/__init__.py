@@ -28,6 +28,7 @@ from localaws.patches import (
     lambda_functions,
     s3,
     scheduler,
+    websockets,
 )
 from localaws.patches.ecr import image_digest
 from localaws.task_runner import TaskRunner
@@ -35,7 +36,7 @@ from localaws.task_runner import TaskRunner
 __all__ = ["apply", "image_digest"]
 
 
-def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path) -> None:
+def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path) -> None:  # noqa: PLR0915 - a line for each patch
     """Apply every patch to ministack in this process. Call this function before ministack accepts requests.
 
     `runner` runs ECS tasks. The engine writes the permissions that roles use into `permissions_file`. The patches of
@@ -44,6 +45,11 @@ def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path)
     apigateway.treat_loopback_as_tls()
     apigateway.validate_request_bodies()
     apigateway.pass_api_key_to_functions()
+    websockets.add_route_responses()
+    websockets.invoke_functions_as_usual()
+    websockets.require_permission_to_invoke()
+    websockets.describe_connections()
+    websockets.refuse_unknown_stages()
     s3.store_bucket_tags()
     s3.store_bucket_rules()
     s3.refuse_to_delete_full_buckets()
@@ -57,6 +63,7 @@ def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path)
     lambda_functions.keep_last_log_lines()
     lambda_functions.limit_environments()
     lambda_functions.finish_running_invocations()
+    websockets.replace_management_endpoint()
     lambda_events.queue_asynchronous_events()
     lambda_events.invoke_functions_of_topics_asynchronously()
     cloudwatch_metrics.store_values_by_minute()
