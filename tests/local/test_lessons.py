@@ -58,7 +58,7 @@ OUTPUT_OF_WATCH_IT: Mapping[str, list[str]] = {
     ],
     "batch": ['"key":.*letter.jpg', '"key":.*empty.jpg', r"compute-batch-FailedJobs\S+\tOK"],
     "lightsail": [r"compute-lightsail-\S+\tCREATE_COMPLETE"],
-    "websocket": ['"message":"processed"', r"-DeadLettersVisible\S+\t(OK|INSUFFICIENT_DATA)"],
+    "websocket": ['"message":"sent".*"gone":1', r"compute-websocket-DeadLettersVisible\S+\t(OK|INSUFFICIENT_DATA)"],
 }
 """Regular expressions for lines that the commands of the section `Watch it` must print."""
 

@@ -85,6 +85,23 @@ def _delete_route_response(response_id: str, properties: Properties) -> None:
     apigateway._delete_route_response(*_route(properties), response_id)
 
 
+def keep_default_route_for_messages() -> None:
+    """Do not use the route $default for connections and disconnections.
+
+    Stock engine: uses $default if the API has no route $connect or $disconnect.
+    AWS: uses $default only for messages.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html
+    Upstream issue: none known.
+    """
+    stock_match = apigateway._match_ws_route
+
+    def match(api_id: str, key: str) -> Any:
+        route = stock_match(api_id, key)
+        return route if route and (route["routeKey"] == key or key not in ("$connect", "$disconnect")) else None
+
+    apigateway._match_ws_route = match
+
+
 def invoke_functions_as_usual() -> None:
     """Invoke the function of a route as other functions: with its log, its metrics and several environments.
 
