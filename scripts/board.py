@@ -21,7 +21,7 @@ from scripts.board_client import BoardClient, Message, RefusedError
 
 
 def ticket_url(lambda_client: Any, issuer: str, user: str, room: str) -> str:
-    """Return the URL of a new connection. Exit with an error if the name of the user or room is bad."""
+    """Return the URL of a new connection. Raises RefusedError if the name of the user or room is bad."""
     answer = lambda_client.invoke(FunctionName=issuer, Payload=json.dumps({"user": user, "room": room}))
     result = json.load(answer["Payload"])
     if "FunctionError" in answer:
@@ -37,19 +37,30 @@ def show(message: Message) -> None:
 
 
 async def talk(client: BoardClient, texts: list[str], *, listen: float) -> None:
-    """Send the texts, and then each line of standard input. With `listen`, only listen for so many seconds."""
-    running = asyncio.create_task(client.run())
+    """Send the texts, and then each line of standard input. With `listen`, only listen for so many seconds.
+
+    Raises RefusedError.
+    """
+    tasks = [asyncio.create_task(client.run()), asyncio.create_task(_send(client, texts, listen))]
     try:
-        for text in texts:
-            await client.send(text)
-        if texts or listen:
-            await asyncio.sleep(listen or 1)  # the messages also come back to their sender
-            return
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            if line.strip():
-                await client.send(line.strip())
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()  # raises the error of the task
     finally:
-        running.cancel()
+        for task in tasks:
+            task.cancel()
+
+
+async def _send(client: BoardClient, texts: list[str], listen: float) -> None:
+    for text in texts:
+        await client.send(text)
+    if texts or listen:
+        await asyncio.sleep(listen or 1)  # the messages also come back to their sender
+        return
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        if line.strip():
+            await client.send(line.strip())
 
 
 def main() -> None:

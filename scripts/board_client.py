@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
@@ -31,7 +32,8 @@ class RefusedError(Exception):
 class BoardClient:
     """One user in one room.
 
-    `new_url` returns the URL of a new connection, with a ticket. It may block. `on_message` receives each message.
+    `new_url` returns the URL of a new connection, with a ticket. It may block. After an error of the network or of AWS,
+    the client calls it again. `on_message` receives each message.
     """
 
     def __init__(self, new_url: Callable[[], str], on_message: Callable[[Message], None]) -> None:
@@ -56,7 +58,7 @@ class BoardClient:
                     await self._resume()
                     pause = 0.5
                     await self._receive(self._connection)
-            except (OSError, WebSocketException, TimeoutError):
+            except (OSError, WebSocketException, TimeoutError, BotoCoreError, ClientError):
                 pass
             finally:
                 self._connection = None

@@ -95,7 +95,7 @@ def _websocket(template: Template) -> Iterator[Work]:
         return call_parts(function_with_handler(template, f"websocket.{module}.handler"), count, BOARD_SECONDS)
 
     parts = [
-        Part("API Gateway, 1 message, 1 answer, 1 broadcast per client", (2 + ROOM) * MILLION, "websocket-message"),
+        Part(f"API Gateway, 2 + {ROOM} per text", (2 + ROOM) * MILLION, "websocket-message"),
         *calls("handler", MILLION),
         *calls("broadcast", MILLION),
         # A transaction writes three items, and each costs two units. DynamoDB deletes expired items for free.
@@ -103,7 +103,7 @@ def _websocket(template: Template) -> Iterator[Work]:
         Part("DynamoDB, read requests", 2 * MILLION, "dynamodb-read"),
         Part("CloudWatch Logs", 2 * 400 * MILLION / 1e9, "logs"),
     ]
-    yield Work(f"1,000,000 messages in a room of {ROOM} clients", parts)
+    yield Work(f"1,000,000 texts to {ROOM} clients", parts)
     connecting = [
         Part("API Gateway, minutes", THOUSAND * 60, "websocket-minute"),
         # Each client sends a heartbeat and gets an answer.
@@ -113,8 +113,8 @@ def _websocket(template: Template) -> Iterator[Work]:
         *calls("handler", THOUSAND * (2 + 60 / HEARTBEAT_MINUTES)),
         Part("DynamoDB, write requests", THOUSAND * (4 + 60 / HEARTBEAT_MINUTES), "dynamodb-write"),
     ]
-    yield Work("1,000 clients that are connected for an hour", connecting)
-    yield Work("metrics of 1 hour with messages", [Part("metrics", BOARD_METRICS / HOURS, "metric")])
+    yield Work("1,000 client hours", connecting)
+    yield Work("metrics of 1 hour with texts", [Part("metrics", BOARD_METRICS / HOURS, "metric")])
 
 
 def _ecr(template: Template) -> Iterator[Work]:

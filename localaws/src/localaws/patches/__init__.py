@@ -26,6 +26,7 @@ from localaws.patches import (
     iam,
     lambda_events,
     lambda_functions,
+    lambda_streams,
     s3,
     scheduler,
     websockets,
@@ -67,6 +68,7 @@ def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path)
     websockets.replace_management_endpoint()
     lambda_events.queue_asynchronous_events()
     lambda_events.invoke_functions_of_topics_asynchronously()
+    lambda_streams.retry_failed_records()
     cloudwatch_metrics.store_values_by_minute()
     cloudwatch_metrics.store_metrics_in_logs()
     cloudwatch_metrics.store_metrics_of_functions()
