@@ -73,7 +73,8 @@ def _account(arguments: argparse.Namespace) -> Account:
 
 
 def _prefix_in_config() -> str:
-    from config import from_context  # noqa: PLC0415 - this import starts Node, and the local AWS does not need it
+    import stacks._node  # noqa: F401, PLC0415 - first, because the next import starts Node
+    from config import from_context  # noqa: PLC0415 - the local AWS does not need it
 
     return from_context({}).prefix
 

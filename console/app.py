@@ -140,6 +140,10 @@ class Console:
                 return self.diagrams.name(found[stem]) if stem in found else None
         return self.documents.first_diagram(stem)
 
+    def _sketch(self, stem: str) -> str | None:
+        name = self.diagram(stem)
+        return self.diagrams.sketch(name) if name else None
+
     def close(self) -> None:
         """End everything that the pages have started."""
         for page in self._pages.values():
@@ -175,7 +179,7 @@ class Console:
     def _start_parts(self) -> Mapping[str, str]:
         examples = self.examples()
         missing = [stem for stem in ORDER if stem not in examples and self.documents.lesson(stem)]
-        cards = [(example, facts(example), self.diagram(stem)) for stem, example in examples.items()]
+        cards = [(example, facts(example), self._sketch(stem)) for stem, example in examples.items()]
         return {"examples": self.render("_cards.html", cards=cards, missing=missing)}
 
     def _example(self, request: Request) -> Response:
@@ -283,7 +287,9 @@ class Console:
                 return "error", self.account.explanation(error)
 
         kind, text = await anyio.to_thread.run_sync(run)
-        return HTMLResponse(self.render("_outcome.html", kind=kind, text=text))
+        # htmx sends the form an event with this name, and console.js empties the form.
+        headers = {"HX-Trigger": "action:done"} if kind == "done" else {}
+        return HTMLResponse(self.render("_outcome.html", kind=kind, text=text), headers=headers)
 
     # -- answers
 

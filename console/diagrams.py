@@ -12,6 +12,8 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
+from console.sketches import sketch
+
 DRAWING_PROGRAM = Path(__file__).with_name("draw.mjs")
 SECONDS = 60
 """The maximum time for drawing. A busy machine needs a few seconds."""
@@ -31,6 +33,10 @@ class Diagrams:
         name = hashlib.sha256(DRAWING_PROGRAM.read_bytes() + text.encode()).hexdigest()[:16]
         self._texts[name] = text
         return name
+
+    def sketch(self, name: str) -> str:
+        """Return the name of the sketch of a known diagram."""
+        return self.name(sketch(self._texts[name]))
 
     def picture(self, name: str) -> str | None:
         """Return the picture as SVG, or None for an unknown name, or if this machine has no Node."""

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail, websocket
+from local.console_process import PORT as CONSOLE_PORT
 from local.console_process import ConsoleProcess, can_open_browser
 from local.deployment import Exercise, LocalDeployment
 from local.exercises import run_at_once
@@ -98,6 +99,8 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
         raise LocalError(f"{error}\nEverything is deployed. The page {console.address()} shows the examples") from error
     address = console.address()
     step(f"ready after {time.monotonic() - started:.0f} s. Open this page in a browser: {address}")
+    if not address.endswith(f":{CONSOLE_PORT}/"):
+        print(f"    The usual port {CONSOLE_PORT} was in use, so the page has another port.")
     print("    It shows every example at work, and you can try most of them there. To try next:")
     print("    make watch        # deploys every file that you save, within seconds")
     print("    make local-down   # destroys everything")

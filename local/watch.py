@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -173,6 +174,8 @@ def watch(aws: LocalAws) -> None:
         session.start()
         print("==> watching lambda_src/, stacks/, containers/web and the settings. Ctrl-C ends this", flush=True)
         for files in saved_files():
+            if _is_stopped.is_set():
+                raise KeyboardInterrupt
             if aws.alive_engine() is None:
                 raise LocalError("the local AWS has ended. Type: make local")
             session.deploy(by_part(files))
@@ -181,7 +184,13 @@ def watch(aws: LocalAws) -> None:
         synthesizer.end()
 
 
-def _raise_keyboard_interrupt(*_: object) -> None:
+_is_stopped = threading.Event()
+
+
+def _stop(*_: object) -> None:
+    # Python ignores the exception if the signal arrives while Python frees an object, such as an unused connection.
+    # So the loop also looks at the event.
+    _is_stopped.set()
     raise KeyboardInterrupt
 
 
@@ -191,7 +200,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="the folder of the local AWS")
     aws = local_aws(parser.parse_args().folder.resolve())
     for sign in STOP_SIGNALS:
-        signal.signal(sign, _raise_keyboard_interrupt)
+        signal.signal(sign, _stop)
     try:
         watch(aws)
     except (LocalError, BotoCoreError, ClientError) as error:

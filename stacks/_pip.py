@@ -74,16 +74,23 @@ def last_line(run: subprocess.CompletedProcess[str]) -> str:
     return next((line for line in reversed(run.stdout.splitlines()) if line.strip()), "pip printed no reason")
 
 
-def _pip(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run_module(
+    module: str, arguments: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a module of this Python and return the result, with its output and errors. Does not raise an error."""
     # PYTHONHOME and PYTHONPATH would add packages of another Python, and -I ignores them.
     return subprocess.run(
-        [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", *arguments],
+        [sys.executable, "-I", "-m", module, *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
+
+
+def _pip(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return run_module("pip", ["--disable-pip-version-check", *arguments], environment)
 
 
 if __name__ == "__main__":

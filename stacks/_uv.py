@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stacks._pip import kept_settings, list_settings
+from stacks._pip import kept_settings, list_settings, run_module
 
 KEPT_VARIABLES = (
     *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_INSECURE_HOST", "UV_KEYRING_PROVIDER"),
@@ -97,14 +97,7 @@ def _certificates_of_pip(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _uv(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-I", "-m", "uv", "--quiet", *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    return run_module("uv", ["--quiet", *arguments], environment)
 
 
 if __name__ == "__main__":

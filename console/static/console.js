@@ -1,9 +1,15 @@
-// What htmx does not do: messages about the connection, and the button that pauses a live page.
+// What htmx does not do: messages about the connection, forms that become empty after their action, and the button that
+// pauses a live page.
 "use strict";
 const connection = document.getElementById("connection");
 document.addEventListener("htmx:sse:error", () => { connection.hidden = false; });
 document.addEventListener("htmx:sse:after:connection", () => { connection.hidden = true; });
 document.addEventListener("htmx:error", () => { connection.hidden = false; });
+
+// The text of a form stays until the action has succeeded, so nobody types it twice after an error.
+document.addEventListener("action:done", (event) => {
+  if (event.target.matches("form.fields")) event.target.reset();
+});
 
 // A page that could not show the account loads again when the account answers.
 const retry = document.querySelector("[data-retry]");

@@ -481,6 +481,14 @@ def test_the_set_up_without_the_tests_installs_what_the_code_imports(path: str) 
 LOCALAWS = "aws-compute-examples-localaws"
 
 
+def test_a_program_finds_node_in_a_shell_without_it(tmp_path: Path) -> None:
+    program = "import stacks._node, shutil; print(shutil.which('node'))"
+    environment = {"PATH": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert found.stdout.strip() == str(Path(sys.executable).with_name("node")), found.stderr
+
+
 @pytest.mark.parametrize("lock", sorted(ROOT.glob("requirements*.txt")), ids=lambda lock: lock.name)
 def test_every_package_of_a_lock_has_a_hash(lock: Path) -> None:
     requirements = [line for line in lock.read_text().splitlines() if line[:1].isalpha()]

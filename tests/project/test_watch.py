@@ -1,14 +1,16 @@
 """These tests check the parts of `make watch` and `make local` that need no local AWS."""
 
+import contextlib
 import itertools
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
 
-from local import tasks
+from local import tasks, watch
 from local.function_code import FunctionCode
 from local.saved_files import Part, by_part, part_of, saved_files
 from local.synthesis import ROOT, _place_and_message
@@ -134,3 +136,19 @@ def test_each_service_gets_the_task_definition_in_its_own_template() -> None:
         "arn/First": "arn/FirstTask",
         "arn/Second": "arn/SecondTask",
     }
+
+
+def test_the_watch_ends_even_if_the_exception_of_ctrl_c_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose_exception() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            watch._stop()
+
+    session = MagicMock()
+    session.deploy_synthesized_stacks.side_effect = lose_exception
+    monkeypatch.setattr(watch, "_is_stopped", threading.Event())
+    monkeypatch.setattr(watch, "saved_files", lambda: iter([set(), set()]))
+    for name in ("Watch", "Synthesizer", "context"):
+        monkeypatch.setattr(watch, name, MagicMock(return_value=session))
+    with pytest.raises(KeyboardInterrupt):
+        watch.watch(MagicMock(is_incomplete=False))
+    session.deploy.assert_called_once()

@@ -44,6 +44,7 @@ def test_a_note_with_markup_is_written_shown_as_text_and_deleted(open_page: Open
     page.get_by_label("Tags").fill("<b>bold</b>, second")
     page.get_by_role("button", name="Send POST").click()
     expect(page.locator("#outcome")).to_contain_text("The API answers 201 Created")
+    expect(page.get_by_label("Title")).to_have_value("")  # the form is ready for the next note
     row = page.locator("#live-notes tbody tr").first
     expect(row.locator("td").nth(0)).to_have_text(HOSTILE_TITLE)
     expect(row.locator("td").nth(1)).to_have_text("<b>bold</b>, second")
@@ -78,6 +79,7 @@ def test_the_reason_of_the_api_is_shown(open_page: OpenPage) -> None:
     page.get_by_role("button", name="Send POST").click()
     expect(page.locator("#outcome .error")).to_contain_text("The API answers 422")
     expect(page.locator("#outcome")).to_contain_text("/tags/0")
+    expect(page.get_by_label("Tags")).to_have_value("x" * 51)  # the person can correct it
 
 
 @needs_browser
