@@ -32,7 +32,8 @@ SECONDS_BETWEEN_ROUNDS = 1.0
 """One message a second in a room of 500 clients are 500 deliveries a second. More SENDERS send at the same time."""
 CONNECTING_AT_ONCE = 20
 PATIENCE_SECONDS = 120
-P99_SECONDS = 5.0
+P99_SECONDS = 10.0
+"""The limit allows for other programs on the machine: docs/performance.md."""
 
 
 class Load:
