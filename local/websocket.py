@@ -25,7 +25,10 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
 
 def suggestions(_deployment: LocalDeployment, _outputs: dict[str, str]) -> list[str]:
     """Return shell commands that the person may try next."""
-    return ["python -m scripts.board --user ada   # prints messages, and sends each line that you type"]
+    return [
+        "python -m scripts.board --user ada --send Hello",
+        "# without --send, it prints messages and sends each line that you type. Try it in two terminals",
+    ]
 
 
 class _Exercise:
@@ -47,7 +50,8 @@ class _Exercise:
             tasks.pop("bob").cancel()
             numbers = [await clients["ada"].send(text) for text in ("Are you there?", "Bob?")]
             tasks["bob"] = asyncio.create_task(clients["bob"].run())
-            await self._wait(lambda: texts["bob"][-2:] == ["Are you there?", "Bob?"], "the missed messages")
+            missed = ["Are you there?", "Bob?"]
+            await self._wait(lambda: texts["ada"][-2:] == missed == texts["bob"][-2:], "the missed messages")
             print(f"    bob loses the connection, connects again, and gets the missed messages {numbers}")
         finally:
             for task in tasks.values():

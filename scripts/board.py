@@ -21,13 +21,16 @@ from scripts.board_client import BoardClient, Message, RefusedError
 
 
 def ticket_url(lambda_client: Any, issuer: str, user: str, room: str) -> str:
-    """Return the URL of a new connection. Raises RefusedError if the name of the user or room is bad."""
+    """Return the URL of a new connection.
+
+    Raises RefusedError if the name of the user or room is bad, and ConnectionError if the function fails.
+    """
     answer = lambda_client.invoke(FunctionName=issuer, Payload=json.dumps({"user": user, "room": room}))
     result = json.load(answer["Payload"])
     if "FunctionError" in answer:
-        raise RefusedError(result["errorMessage"])
-    # In a shell with the local AWS, the API is at another address.
-    return local_url(result["url"], os.environ.get("AWS_ENDPOINT_URL", "https://amazonaws.com"))
+        raise (RefusedError if result.get("errorType") == "ValueError" else ConnectionError)(result["errorMessage"])
+    url, endpoint = str(result["url"]), os.environ.get("AWS_ENDPOINT_URL")
+    return local_url(url, endpoint) if endpoint else url  # in a shell with the local AWS, the API has another address
 
 
 def show(message: Message) -> None:
@@ -81,7 +84,7 @@ def main() -> None:
         asyncio.run(talk(client, options.send, listen=options.listen))
     except KeyboardInterrupt:
         sys.exit(130)
-    except RefusedError as error:
+    except (RefusedError, ConnectionError) as error:
         sys.exit(f"error: {error}")
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"error: {explain(error)}")

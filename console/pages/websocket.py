@@ -70,6 +70,8 @@ class Page(ExamplePage):
             url = await anyio.to_thread.run_sync(self._url, form.get("user", ""), form.get("room", ""))
         except RefusedError as error:
             return JSONResponse({"reason": str(error)})
+        except ConnectionError as error:
+            return JSONResponse({"reason": f"The function that issues tickets fails: {error}"})
         except ERRORS as error:
             return JSONResponse({"reason": self.account.explanation(error)}, status_code=503)
         return JSONResponse({"url": url})

@@ -1,16 +1,18 @@
 """These tests connect the client of the board to a server in this process, which makes mistakes on purpose."""
 
 import asyncio
+import io
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from scripts import board_client
-from scripts.board import show
+from scripts.board import show, ticket_url
 from scripts.board_client import BoardClient, RefusedError
 
 SECONDS = 10
@@ -196,6 +198,17 @@ def test_a_silent_client_asks_for_messages_and_connects_again_without_an_answer(
         return True
 
     play(script)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("ValueError", RefusedError), ("ClientError", ConnectionError)], ids=["bad name", "AWS fails"]
+)
+def test_only_a_bad_name_is_refused_for_ever(kind: str, error: type[Exception]) -> None:
+    payload = io.BytesIO(json.dumps({"errorType": kind, "errorMessage": "the reason"}).encode())
+    functions = mock.Mock()
+    functions.invoke.return_value = {"FunctionError": "Unhandled", "Payload": payload}
+    with pytest.raises(error, match="the reason"):
+        ticket_url(functions, "issuer", "ada", "lobby")
 
 
 def test_control_characters_of_a_message_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
