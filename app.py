@@ -26,6 +26,7 @@ from stacks.fargate import FargateStack
 from stacks.function_image import FunctionImageStack
 from stacks.lightsail import LightsailStack
 from stacks.thumbnail import ThumbnailStack
+from stacks.websocket import WebsocketStack
 
 
 def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = None) -> cdk.App:
@@ -90,6 +91,8 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
         BatchStack(**stack_parameters("batch", max_edge=max_edge), **job_settings)
     if selection.includes("function_image"):
         FunctionImageStack(**stack_parameters("function_image", max_edge=max_edge), **image_settings)
+    if selection.includes("websocket"):
+        WebsocketStack(**stack_parameters("websocket"), **watch_settings)
 
     selection.check()
     if config.organization_rules:

@@ -86,6 +86,10 @@ class Config:
     """Web site whose pages may call the API (`https://notes.example.com`), or `*` for every site. `*` is safe, because
     the API uses no cookies. Browsers add no credentials to a request, so every page needs an API key."""
 
+    websocket_access_log: bool = False
+    """Whether API Gateway writes an access log of the board. Before, set a role for its logs in the account's settings:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html. See docs/websocket.md."""
+
     architecture: str = "arm64"
     """Processor type of the containers and of their machines: `x86_64`, or `arm64`, which costs a fifth less."""
     availability_zones: tuple[str, ...] = ()

@@ -50,6 +50,10 @@ class ExamplePage:
         del example
         return {}
 
+    def headers(self) -> Mapping[str, str]:
+        """Return further headers of the page."""
+        return {}
+
     def live(self, example: Example) -> Fragments:
         """Return the HTML of the live parts, by name. It is called again and again while a page is open."""
         del example

@@ -79,6 +79,7 @@ def test_context_values_that_are_not_settings_are_ignored() -> None:
         ("lightsail_disk", "true", True),
         ("lightsail_database", "postgres_16", "postgres_16"),
         ("lightsail_bucket", "true", True),
+        ("websocket_access_log", "true", True),
         ("batch_max_vcpus", "4", 4),
         ("batch_instance_types", "c7g.large,m6gd.xlarge", ("c7g.large", "m6gd.xlarge")),
         ("batch_schedule", "cron(0 3 * * ? *)", "cron(0 3 * * ? *)"),

@@ -138,10 +138,12 @@ def _stage(_template: Template, stage: Properties) -> Iterator[Part]:
 
 def _event_source(template: Template, mapping: Properties) -> Iterator[Part]:
     source = template["Resources"].get(logical_id(mapping["EventSourceArn"]), {})
+    if source.get("Type") == "AWS::DynamoDB::Table":
+        return  # Lambda reads a stream of DynamoDB for free: https://aws.amazon.com/dynamodb/pricing/on-demand/
     if source.get("Type") != "AWS::SQS::Queue" or "ProvisionedPollerConfig" in mapping:
         raise UnpricedError(
-            "an event source that is not a queue, and provisioned pollers, have no price. Add the price to "
-            "tools/costs/idle.py."
+            "an event source that is neither a queue nor a stream of DynamoDB, and provisioned pollers, have no "
+            "price. Add the price to tools/costs/idle.py."
         )
     yield Part("polling the queue", POLLS_OF_EMPTY_QUEUE, "sqs-request")
 

@@ -19,6 +19,14 @@ THUMBNAIL_METRICS = 4
 """The number of metrics that the function writes."""
 REQUEST_SECONDS = 0.020
 """The duration of a request to the API."""
+ROOM = 10
+"""The number of clients in a room of the board, which all get each message."""
+HEARTBEAT_MINUTES = 4
+"""The minutes after which a client without messages asks for new ones: HEARTBEAT in scripts/board.py."""
+BOARD_METRICS = 3
+"""The number of metrics that the broadcasting function writes."""
+BOARD_SECONDS = 0.030
+"""The duration of a call of a function of the board."""
 COPY_SECONDS = 30
 """The time that the function needs to copy an image into the repository."""
 DECODING_SECONDS = 0.050
@@ -90,6 +98,33 @@ def _api(template: Template) -> Iterator[Work]:
     gateway = Part("API Gateway", MILLION, "api-request")
     yield Work("1,000,000 reads", [gateway, *calls, Part("DynamoDB", MILLION, "dynamodb-read"), *logs])
     yield Work("1,000,000 creates", [gateway, *calls, Part("DynamoDB", 2 * MILLION, "dynamodb-write"), *logs])
+
+
+def _websocket(template: Template) -> Iterator[Work]:
+    def calls(module: str, count: float) -> Iterator[Part]:
+        return call_parts(function_with_handler(template, f"websocket.{module}.handler"), count, BOARD_SECONDS)
+
+    parts = [
+        Part(f"API Gateway, 2 + {ROOM} per text", (2 + ROOM) * MILLION, "websocket-message"),
+        *calls("handler", MILLION),
+        *calls("broadcast", MILLION),
+        # A transaction writes three items, and each costs two units. DynamoDB deletes expired items for free.
+        Part("DynamoDB, write requests", 6 * MILLION, "dynamodb-write"),
+        Part("DynamoDB, read requests", 2 * MILLION, "dynamodb-read"),
+        Part("CloudWatch Logs", 2 * 400 * MILLION / 1e9, "logs"),
+    ]
+    yield Work(f"1,000,000 texts to {ROOM} clients", parts)
+    connecting = [
+        Part("API Gateway, minutes", THOUSAND * 60, "websocket-minute"),
+        # Each client sends a heartbeat and gets an answer.
+        Part("API Gateway, messages", THOUSAND * 2 * 60 / HEARTBEAT_MINUTES, "websocket-message"),
+        *calls("tickets", THOUSAND),
+        *calls("authorizer", THOUSAND),
+        *calls("handler", THOUSAND * (2 + 60 / HEARTBEAT_MINUTES)),
+        Part("DynamoDB, write requests", THOUSAND * (4 + 60 / HEARTBEAT_MINUTES), "dynamodb-write"),
+    ]
+    yield Work("1,000 client hours", connecting)
+    yield Work("metrics of 1 hour with texts", [Part("metrics", BOARD_METRICS / HOURS, "metric")])
 
 
 def _ecr(template: Template) -> Iterator[Work]:
@@ -182,5 +217,6 @@ UNITS: Mapping[str, Callable[[Template], Iterator[Work]]] = {
     "fargate": _fargate,
     "batch": _batch,
     "lightsail": _lightsail,
+    "websocket": _websocket,
 }
 """The function that yields the units of work of each example. An example without units of work needs no entry."""

@@ -28,8 +28,10 @@ from localaws.patches import (
     lambda_events,
     lambda_functions,
     lambda_images,
+    lambda_streams,
     s3,
     scheduler,
+    websockets,
 )
 from localaws.patches.ecr import image_digest
 from localaws.task_runner import TaskRunner
@@ -49,6 +51,12 @@ def apply(
     apigateway.treat_loopback_as_tls()
     apigateway.validate_request_bodies()
     apigateway.pass_api_key_to_functions()
+    websockets.keep_default_route_for_messages()
+    websockets.invoke_functions_as_usual()
+    websockets.require_permission_to_invoke()
+    websockets.add_route_responses()  # after the patches with failures, which it turns into messages
+    websockets.describe_connections()
+    websockets.refuse_unknown_stages()
     s3.store_bucket_tags()
     s3.store_bucket_rules()
     s3.refuse_to_delete_full_buckets()
@@ -99,5 +107,7 @@ def _apply_to_functions(images: FunctionImages) -> None:
     lambda_functions.finish_running_invocations()
     lambda_images.run_image_functions(images)
     lambda_images.refuse_missing_images(images, image_digest)
+    websockets.replace_management_endpoint()
     lambda_events.queue_asynchronous_events()
     lambda_events.invoke_functions_of_topics_asynchronously()
+    lambda_streams.retry_failed_records()
