@@ -54,11 +54,12 @@ class ApiStack(Stack):
 
         notes, own_notes = self._shared_notes(retain_data=retain_data), self._own_notes(retain_data=retain_data)
 
-        def function(scope: Construct, table: dynamodb.Table, policy: list[iam.PolicyStatement]) -> lambda_.Function:
+        def function(prefix: str, table: dynamodb.Table, policy: list[iam.PolicyStatement]) -> lambda_.Function:
             return python_function(
-                scope,
-                "Function",
+                self,
+                f"{prefix}Function",
                 "api",
+                prefix=prefix,
                 memory_size=MEMORY_MB,
                 # Enough for two DynamoDB calls with two tries each. API Gateway waits for 29 seconds.
                 timeout=Duration.seconds(20),
@@ -69,9 +70,9 @@ class ApiStack(Stack):
             )
 
         # Each function has a role of its own, so a mistake in one version cannot reach the notes of the other one.
-        version_1 = function(self, notes, _table_access(notes))
-        version_2 = function(Construct(self, "V2"), own_notes, _table_access(own_notes))
-        export = function(Construct(self, "Export"), own_notes, [_scan(own_notes)])
+        version_1 = function("", notes, _table_access(notes))
+        version_2 = function("V2", own_notes, _table_access(own_notes))
+        export = function("Export", own_notes, [_scan(own_notes)])
         access_logs = add_access_logs(self, "AccessLogs", same_retention_as=version_1.log_group, removal=removal)
         api = rest_api(self, "Api", access_logs)
         users = user_pool(self, "Users", retain_data=retain_data, self_sign_up=self_sign_up)

@@ -22,6 +22,7 @@ def stored_text(client: Client, body: str) -> str:
     return read.text.split('"body":', 1)[1].rsplit(',"tags":[]', 1)[0]
 
 
+@pytest.mark.slow
 @ONE_TABLE_FOR_ALL_EXAMPLES
 @given(value=JSON_VALUES)
 def test_any_json_is_returned_unchanged(client: Client, value: Any) -> None:
@@ -198,6 +199,7 @@ def test_put_accepts_json_and_patch_also_accepts_a_merge_patch(client: Client) -
 # -- random bytes: Client.send fails if an answer is not documented or has a 5xx status
 
 
+@pytest.mark.slow
 @ONE_TABLE_FOR_ALL_EXAMPLES
 @given(data=st.binary(max_size=200) | JSON_VALUES.map(lambda value: jsontext.dump(value).encode()))
 def test_any_bytes_get_a_documented_answer(client: Client, data: bytes) -> None:

@@ -146,6 +146,7 @@ HEADER_NAMES = (
 )
 
 
+@pytest.mark.slow
 @ONE_TABLE_FOR_ALL_EXAMPLES
 @given(
     headers=st.dictionaries(
