@@ -13,6 +13,7 @@ MEANT ?=
 PICTURES ?=
 OPEN ?= yes
 RECORD ?=
+LOAD ?=
 TESTS ?= tests/handlers tests/stacks
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
@@ -93,8 +94,9 @@ submit: setup ## run the batch example's job in your AWS account and follow it (
 cost: setup ## print the cost of the stacks and of their work (STACK=compute-fargate prints its parts, CONTEXT="-c …")
 	@$(BIN)/python -m tools.costs $(STACK) $(CONTEXT)
 
-bench: setup-tests .venv/.bench ## measure the functions, the job and `make watch`
-	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done
+bench: setup-tests .venv/.bench ## measure the functions, the job and `make watch` (LOAD=clients, notes or uploads: many minutes)
+	@set -e; for bench in $(if $(LOAD),bench/load/$(LOAD).py,bench/[!_]*.py); do \
+		echo "==> $$bench"; $(BIN)/python $$bench $(if $(LOAD),,--check); done
 
 compare: setup .venv/.bench ## compare thumbnails of a folder of pictures with those of libvips and ImageMagick (PICTURES=folder)
 	@$(BIN)/python -m tools.compare_pictures "$${PICTURES:?name a folder: make compare PICTURES=folder}"

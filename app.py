@@ -23,8 +23,10 @@ from stacks.cron import CronStack
 from stacks.ecr import EcrStack
 from stacks.ecs_ec2 import EcsEc2Stack
 from stacks.fargate import FargateStack
+from stacks.function_image import FunctionImageStack
 from stacks.lightsail import LightsailStack
 from stacks.thumbnail import ThumbnailStack
+from stacks.websocket import WebsocketStack
 
 
 def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = None) -> cdk.App:
@@ -60,6 +62,7 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
     alarm_settings: dict[str, Any] = {"alarm_email": config.alarm_email}
     watch_settings: dict[str, Any] = {**log_settings, **alarm_settings, "watch_closely": config.watch_closely}
     processor_settings: dict[str, Any] = {"architecture": config.architecture}
+    image_settings: dict[str, Any] = {**watch_settings, **processor_settings}
     network_settings: dict[str, Any] = {"availability_zones": config.availability_zones, "existing_vpc": config.vpc}
     job_settings: dict[str, Any] = {**log_settings, **alarm_settings, **processor_settings, **network_settings}
     web_settings: dict[str, Any] = {
@@ -86,6 +89,10 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
         LightsailStack(**stack_parameters("lightsail", bundle=config.lightsail_bundle_or_default), **alarm_settings)
     if selection.includes("batch"):
         BatchStack(**stack_parameters("batch", max_edge=max_edge), **job_settings)
+    if selection.includes("function_image"):
+        FunctionImageStack(**stack_parameters("function_image", max_edge=max_edge), **image_settings)
+    if selection.includes("websocket"):
+        WebsocketStack(**stack_parameters("websocket"), **watch_settings)
 
     selection.check()
     if config.organization_rules:

@@ -56,6 +56,10 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     "prefix": (r"[a-z][a-z0-9-]{0,19}", "1 to 20 characters of a-z, 0-9 and '-'. The first is a letter"),
     "alarm_email": (r"[^@\s]+@[^@\s]+\.[^@\s]+", "an address like name@example.com"),
     "api_allowed_origin": (r"\*|https?://[a-z0-9.-]+(:\d{1,5})?", "'*' or an origin like https://notes.example.com"),
+    "function_image_name": (
+        r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})",
+        "repository:tag or repository@sha256:… of ECR in the same account",
+    ),
     "web_image": (_IMAGE, "repository:tag or repository@sha256:…"),
     "web_certificate_arn": (
         r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+",

@@ -189,7 +189,7 @@ class Console:
             return self._not_found(f"The example {stem} is not deployed.", self.deploy_command(stem))
         page = self.page(stem)
         example.require_outputs()
-        return self._html(
+        answer = self._html(
             page.template,
             example=example,
             facts=facts(example),
@@ -197,6 +197,8 @@ class Console:
             parts=page.live(example),
             **page.values(example),
         )
+        answer.headers.update(page.headers())
+        return answer
 
     def _events(self, request: Request) -> Response:
         lines = LineFilter.from_query(request.query_params)

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
+from console.examples import ORDER
 from local.console_process import ConsoleProcess
 from local.project import SETTINGS
 from localaws.aws import LocalAws
@@ -67,13 +68,13 @@ def running(tmp_path: Path, page: Page) -> Iterator[Running]:
 def test_an_open_page_says_that_the_local_aws_has_ended_and_continues_when_it_is_back(running: Running) -> None:
     page = running.page
     page.goto(running.address)
-    expect(page.locator(".card.missing")).to_have_count(8)
+    expect(page.locator(".card.missing")).to_have_count(len(ORDER))
     engine = running.aws.alive_engine()
     assert engine
     os.killpg(engine.pid, signal.SIGKILL)
     notice = page.locator("#live-notice")
     expect(notice).to_contain_text("The local AWS has ended. To start it again, type: make local", timeout=SECONDS)
-    expect(page.locator(".card.missing")).to_have_count(8)  # the last state stays visible
+    expect(page.locator(".card.missing")).to_have_count(len(ORDER))  # the last state stays visible
     running.aws.start(port=0)  # `make local` starts the local AWS and the console again
     assert start_console(running.aws) == running.address
     expect(notice).to_have_text("", timeout=SECONDS)
@@ -89,7 +90,7 @@ def test_a_page_that_is_opened_without_the_local_aws_loads_when_it_is_back(runni
     expect(running.page.get_by_role("alert")).to_contain_text("The local AWS has ended")
     running.aws.start(port=0)
     start_console(running.aws)
-    expect(running.page.locator(".card.missing")).to_have_count(8, timeout=SECONDS)
+    expect(running.page.locator(".card.missing")).to_have_count(len(ORDER), timeout=SECONDS)
 
 
 @needs_browser

@@ -4,6 +4,7 @@ The local AWS is a program that imitates AWS on this machine. `make permissions`
 there into used_permissions.txt. unused_permissions.py has the reasons for the other permissions.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,6 +13,9 @@ from typing import Any
 from tests.contracts.unused_permissions import REASONS
 from tests.support.permissions import USED_FILE, read_permissions
 from tools.templates import Template, resources
+
+_API_ARN = re.compile(r"^arn:\$\{AWS::Partition\}:execute-api:\$\{AWS::Region\}:\$\{AWS::AccountId\}:(?=\$\{)")
+"""The beginning of the ARN of an API of the stack. A template has no attribute with this ARN."""
 
 
 @dataclass(frozen=True, order=True)
@@ -159,7 +163,7 @@ def _text(value: Any) -> str:
         case {"Fn::GetAtt": [name, attribute]}:
             return f"${{{name}.{attribute}}}"
         case {"Fn::Join": [separator, values]}:
-            return str(separator).join(map(_text, values))
+            return _API_ARN.sub("", str(separator).join(map(_text, values)))
         case {"Fn::Sub": text}:
             return str(text)
     return str(value)

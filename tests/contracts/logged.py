@@ -22,6 +22,7 @@ def faults(template: Template) -> list[str]:
         *_function_faults(template, groups),
         *_task_and_job_faults(template, groups),
         *_stage_faults(template, groups),
+        *_websocket_stage_faults(template, groups),
         *_flow_log_faults(template, groups),
         *_role_faults(template),
         *(
@@ -72,6 +73,18 @@ def _stage_faults(template: Template, groups: set[str]) -> Iterator[str]:
         if name_of(properties.get("AccessLogSetting", {}).get("DestinationArn")) not in destinations:
             yield f"{name} has no access log in the stack"
         if any(one.get("LoggingLevel", "OFF") != "OFF" for one in properties.get("MethodSettings", [])):
+            yield f"{name} writes execution logs to a log group that API Gateway creates"
+
+
+def _websocket_stage_faults(template: Template, groups: set[str]) -> Iterator[str]:
+    # The access log of a WebSocket API needs a role in the settings of the account. So a stage may have none.
+    for name, stage in resources(template, "AWS::ApiGatewayV2::Stage").items():
+        properties = stage["Properties"]
+        access_log = properties.get("AccessLogSettings")
+        if access_log and name_of(access_log["DestinationArn"]) not in groups:
+            yield f"{name} writes its access log outside the stack"
+        routes = [properties.get("DefaultRouteSettings", {}), *properties.get("RouteSettings", {}).values()]
+        if any(one.get("LoggingLevel", "OFF") != "OFF" for one in routes):
             yield f"{name} writes execution logs to a log group that API Gateway creates"
 
 

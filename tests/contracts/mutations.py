@@ -76,6 +76,8 @@ STATIC_IP = "AWS::Lightsail::StaticIp"
 SUBNET = "AWS::EC2::Subnet"
 TABLE = "AWS::DynamoDB::Table"
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+V2_ROUTE = "AWS::ApiGatewayV2::Route"
+V2_STAGE = "AWS::ApiGatewayV2::Stage"
 TO_443 = {"Type": "redirect", "RedirectConfig": {"Port": "443"}}
 PROTECTED = {"Key": "deletion_protection.enabled", "Value": "true"}
 ENHANCED = {"Name": "containerInsights", "Value": "enhanced"}
@@ -210,6 +212,18 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         M("job of several containers", "batch", unset(JOB_DEFINITION, "ContainerProperties"), "no ContainerProperties"),
         M("API Gateway's own logs", "api", put(STAGE, "MethodSettings", [{"LoggingLevel": "INFO"}]), "execution logs"),
         M("no access log", "api", unset(STAGE, "AccessLogSetting"), "no access log"),
+        M(
+            "WebSocket access log in another group",
+            "websocket",
+            put(V2_STAGE, "AccessLogSettings", {"DestinationArn": "arn:aws:logs:us-east-1:1:log-group:x"}),
+            "outside the stack",
+        ),
+        M(
+            "API Gateway's own logs of a WebSocket API",
+            "websocket",
+            put(V2_STAGE, "DefaultRouteSettings.LoggingLevel", "INFO"),
+            "execution logs",
+        ),
         M("the account's role for API Gateway", "api", add("AWS::ApiGateway::Account"), "by itself"),
         M("flow log in another group", NETWORKS, put("AWS::EC2::FlowLog", "LogGroupName", "/vpc"), "does not write to"),
     ),
@@ -401,11 +415,29 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         M("enhanced Container Insights", WEB, put(CLUSTER, "ClusterSettings", [ENHANCED]), "enhanced"),
         M("alarm with a period of ten seconds", "thumbnail", put("AWS::CloudWatch::Alarm", "Period", 10), "minute"),
     ),
+    "authorized": (
+        M("connection without authorization", "websocket", put(V2_ROUTE, "AuthorizationType", "NONE"), "everybody"),
+        M("no $connect route", "websocket", drop(V2_ROUTE), "has no $connect route"),
+        M(
+            "authorization of a message",
+            "websocket",
+            put(V2_ROUTE, "AuthorizationType", "AWS_IAM"),
+            "only for $connect",
+        ),
+        M("no authorizer", "websocket", drop("AWS::ApiGatewayV2::Authorizer"), "has no authorizer of the stack"),
+        M(
+            "HTTP API without authorization",
+            "websocket",
+            put("AWS::ApiGatewayV2::Api", "ProtocolType", "HTTP"),
+            "accepts everybody",
+        ),
+    ),
     "least_privilege": (
         M("unused action", "api", allow("dynamodb:Scan"), "is granted dynamodb:Scan"),
         M("missing action", "thumbnail", forbid("s3:GetObject"), "uses s3:GetObject on ${Up"),
         M("no permission to list a bucket", "thumbnail batch", forbid("s3:ListBucket"), "uses s3:ListBucket"),
         M("function without permission to log", "cron", forbid("logs:PutLogEvents"), "uses logs:PutLogEvents"),
+        M("every WebSocket API", "websocket", allow_on_everything, "execute-api:ManageConnections"),
         M("every table", "api cron", allow_on_everything, "on *, and does not use"),
         M("every action", "api cron", allow_every_action_of("dynamodb"), "is granted dynamodb:* on ${"),
         M("administrator", "fargate ecr", attach_managed_policy("AdministratorAccess"), "AdministratorAccess on *"),

@@ -17,6 +17,7 @@ OPTIONS = {
     "organization_rules": "true",
     "web_certificate_arn": "arn:aws:acm:us-east-1:000000000000:certificate/0f",
     "thumbnail_concurrency": "50",
+    "websocket_access_log": "true",
     "batch_instance_types": "c7g.large",
     "batch_monthly_budget": "5",
     "batch_schedule": "cron(0 3 * * ? *)",

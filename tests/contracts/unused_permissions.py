@@ -96,6 +96,34 @@ REASONS = (
         "https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3",
     ),
     Reason(
+        service="lambda",
+        actions=(
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+        ),
+        stem="websocket",
+        why="Locally, the engine reads the stream itself. On AWS, Lambda reads it with the function's role. "
+        "https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html",
+    ),
+    Reason(
+        service="lambda",
+        actions=("sqs:SendMessage",),
+        resource="${DeadLetters*",
+        stem="websocket",
+        why="Locally, no broadcast fails for five minutes. On AWS, Lambda sends what fails with the function's role. "
+        "https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html",
+    ),
+    Reason(
+        service="lambda",
+        actions=("execute-api:ManageConnections",),
+        resource="${*}/live/DELETE/@connections/*",
+        stem="websocket",
+        why="The function closes the connections of slow clients, and no local client is slow. "
+        "https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-control-access-iam.html",
+    ),
+    Reason(
         service="vpc-flow-logs",
         actions=("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
         why="The local AWS has no network packets. AWS lists these actions, and actions that create and list log "

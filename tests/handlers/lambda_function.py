@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -22,15 +22,20 @@ AWS_ENVIRONMENT = {
 }
 
 
+def imported_handler(package: str, environment: Mapping[str, str]) -> AbstractContextManager[ModuleType]:
+    """Return a context with the module `<package>.handler`, as `imported_module` does."""
+    return imported_module(f"{package}.handler", environment)
+
+
 @contextmanager
-def imported_handler(package: str, environment: Mapping[str, str]) -> Iterator[ModuleType]:
-    """Yield the module `<package>.handler`. It reads these environment variables when it is imported."""
+def imported_module(module: str, environment: Mapping[str, str]) -> Iterator[ModuleType]:
+    """Yield the module with this name. It reads these environment variables when it is imported."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         for name, value in {**AWS_ENVIRONMENT, **environment}.items():
             patch.setenv(name, value)
-        yield import_module(f"{package}.handler")
+        yield import_module(module)
 
 
 def plain_values(attributes: dict[str, dict[str, Any]]) -> dict[str, Any]:

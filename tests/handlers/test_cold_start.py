@@ -138,7 +138,7 @@ def test_the_import_of_a_function_loads_only_what_its_requests_need(package: str
 
 
 def test_the_import_of_the_thumbnail_function_loads_no_modules_of_rare_formats() -> None:
-    names = ("tiff", "bmp", "heif", "avif", "png", "hdr", "rgb_spaces")
+    names = ("tiff", "bmp", "heif", "avif", "png", "webp", "hdr", "rgb_spaces")
     code = f"\nimport sys\nprint([name for name in {names} if 'thumbnail.pictures.' + name in sys.modules])"
     assert run(f"import thumbnail.handler{code}", "thumbnail").splitlines()[-1] == "[]"
 

@@ -34,6 +34,7 @@ CHANGED: Mapping[str, Any] = {
     "vpc": "vpc-0aaaaaaa/eu-west-1a:subnet-0aaaaaaa,eu-west-1b:subnet-0bbbbbbb",
     "publish_web_image": False,
     "web_image": "web:v1",
+    "function_image_name": "mine:v1",
     "web_certificate_arn": "arn:aws:acm:us-east-1:000000000000:certificate/0f",
     "lightsail_blueprint": "wordpress",
     "lightsail_bundle": "small_3_0",

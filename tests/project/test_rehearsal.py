@@ -10,6 +10,7 @@ import io
 import json
 import time
 import zipfile
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -147,8 +148,9 @@ def table_cell(stem: str, place: str, column: str) -> str:
 
 
 def table_words(types: list[str]) -> str:
-    """Return the types of remaining resources as the table names them."""
-    return ", ".join(WORDS[kind] for kind in types if kind != "AWS::S3::BucketPolicy") or "nothing"
+    """Return the types of remaining resources as the table names them. Several tables are `the tables`."""
+    words = Counter(WORDS[kind] for kind in types if kind != "AWS::S3::BucketPolicy")
+    return ", ".join(word if count == 1 else f"{word}s" for word, count in words.items()) or "nothing"
 
 
 @pytest.mark.parametrize("place", PLACES)

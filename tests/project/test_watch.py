@@ -147,6 +147,30 @@ def test_each_service_gets_the_task_definition_in_its_own_template() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("definition", "state", "line"),
+    [
+        ("old", "COMPLETED", "not deployed, the old code continues to run: the new tasks of web failed, so ECS"),
+        ("old", "IN_PROGRESS", "not deployed, the old code continues to run: the new tasks of web failed, so ECS"),
+        ("new", "IN_PROGRESS", "not deployed yet: the new tasks of web are not healthy after 0 s. As soon as they are"),
+        ("new", "COMPLETED", ""),
+    ],
+)
+def test_make_watch_distinguishes_slow_tasks_from_failed_tasks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], definition: str, state: str, line: str
+) -> None:
+    """Slow tasks may become healthy later. After failed tasks, ECS returns to the old task definition."""
+    monkeypatch.setattr(tasks, "PATIENCE_SECONDS", 0)
+    record = {"taskDefinition": definition, "deployments": [{"rolloutState": state}]}
+    ecs = MagicMock()
+    ecs.describe_services.return_value = {"services": [record]}
+    with watch._one_line("web"):
+        tasks._update_services(ecs, {"arn:aws:ecs:us-east-1:0:service/cluster/web": "new"})
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"    web: {line}" if line else "")
+    assert bool(printed) == bool(line)
+
+
 def test_the_watch_ends_even_if_the_exception_of_ctrl_c_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     def lose_exception() -> None:
         with contextlib.suppress(KeyboardInterrupt):

@@ -57,6 +57,11 @@ BUNDLES: Mapping[str, Bundle] = {
             ("THUMBNAILS_BUCKET", "METADATA_TABLE", "MAX_EDGE", "MAX_BYTES", "MAX_PIXELS", "MAX_DECODING_BYTES"), "1"
         ),
     ),
+    "websocket": Bundle(
+        from_wheels=PLAIN_POWERTOOLS,
+        compiled=(),
+        environment={"CONNECTIONS_TABLE": "x", "MESSAGES_TABLE": "x"},
+    ),
 }
 """The bundles by the name of the function's package."""
 

@@ -127,13 +127,13 @@ def _batch(sums: Sums) -> Table:
 
 
 def _batch_limits(sums: Sums) -> Table:
-    list_requests = 4 / work.CHILDREN * sums.work("batch", "1,000,000 thumbnails on Spot", "S3, LIST requests")
+    list_requests = PRICES["s3-put"].usd * work.list_requests(1_000)
     lambda_example = sums.work("thumbnail", "1,000 thumbnails") * 1000
     vcpus = config.sandbox().batch_max_vcpus
     machines = vcpus / batch_job.VCPUS
     return ("", "cost"), [
         ("1,000,000 thumbnails, made by the thumbnail example (Lambda)", f"${lambda_example:.2f}"),
-        ("the LIST requests of four more children", f"${list_requests:.2f}"),
+        ("the LIST requests of 1,000 children for 1,000,000 pictures", f"${list_requests:.2f}"),
         (f"Spot instances with {vcpus} vCPUs for a month", f"${machines * _monthly('c6g.large-spot'):.0f}"),
         (f"on-demand instances with {vcpus} vCPUs for a month", f"${machines * _monthly('c6g.large'):.0f}"),
     ]

@@ -6,10 +6,10 @@ The durations and sizes in this file are estimates. The sizes of functions and m
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from tools.costs.capacity import FARGATE_SPOT, instance_parts, machine_parts
+from tools.costs.capacity import FARGATE_SPOT, Properties, instance_parts, machine_parts
 from tools.costs.functions import CHECK_SECONDS, call_parts, check_result_parts
 from tools.costs.prices import HOURS, Part
-from tools.costs.reading import function_with_handler, logical_id
+from tools.costs.reading import function_with_handler, image_function, logical_id
 from tools.templates import Template, resources
 
 THOUSAND, MILLION = 1_000, 1_000_000
@@ -19,6 +19,14 @@ THUMBNAIL_METRICS = 4
 """The number of metrics that the function writes."""
 REQUEST_SECONDS = 0.020
 """The duration of a request to the API."""
+ROOM = 10
+"""The number of clients in a room of the board, which all get each message."""
+HEARTBEAT_MINUTES = 4
+"""The minutes after which a client without messages asks for new ones: HEARTBEAT in scripts/board.py."""
+BOARD_METRICS = 3
+"""The number of metrics that the broadcasting function writes."""
+BOARD_SECONDS = 0.030
+"""The duration of a call of a function of the board."""
 COPY_SECONDS = 30
 """The time that the function needs to copy an image into the repository."""
 DECODING_SECONDS = 0.050
@@ -29,6 +37,8 @@ CHILDREN = 2
 """The number of children of the Batch job. It is the default of `make submit`."""
 KEYS_PER_PAGE = 1_000
 """The number of keys in one answer to a list request."""
+RANGES_PER_CHILD = 8
+"""A child of the Batch job lists at least this number of ranges, as in containers/batch/batch/keys.py."""
 RECORD_GB = 5 / MILLION
 """The size that AWS bills for one line of the access log in Firehose."""
 BATCH_MACHINES = {"default_arm64": "c6g.large", "default_x86_64": "c6i.large"}
@@ -51,8 +61,16 @@ def units(stem: str, template: Template) -> list[Work]:
 
 
 def _thumbnail(template: Template) -> Iterator[Work]:
+    yield from _thumbnails(function_with_handler(template, "thumbnail.handler.handler"))
+
+
+def _function_image(template: Template) -> Iterator[Work]:
+    yield from _thumbnails(image_function(template))
+
+
+def _thumbnails(function: Properties) -> Iterator[Work]:
     parts = [
-        *call_parts(function_with_handler(template, "thumbnail.handler.handler"), THOUSAND, THUMBNAIL_SECONDS),
+        *call_parts(function, THOUSAND, THUMBNAIL_SECONDS),
         Part("S3, 2 PUT and 1 LIST per thumbnail", 3 * THOUSAND, "s3-put"),
         Part("S3, 1 GET and 1 HEAD per thumbnail", 2 * THOUSAND, "s3-get"),
         Part("DynamoDB, write requests", THOUSAND, "dynamodb-write"),
@@ -80,6 +98,33 @@ def _api(template: Template) -> Iterator[Work]:
     gateway = Part("API Gateway", MILLION, "api-request")
     yield Work("1,000,000 reads", [gateway, *calls, Part("DynamoDB", MILLION, "dynamodb-read"), *logs])
     yield Work("1,000,000 creates", [gateway, *calls, Part("DynamoDB", 2 * MILLION, "dynamodb-write"), *logs])
+
+
+def _websocket(template: Template) -> Iterator[Work]:
+    def calls(module: str, count: float) -> Iterator[Part]:
+        return call_parts(function_with_handler(template, f"websocket.{module}.handler"), count, BOARD_SECONDS)
+
+    parts = [
+        Part(f"API Gateway, 2 + {ROOM} per text", (2 + ROOM) * MILLION, "websocket-message"),
+        *calls("handler", MILLION),
+        *calls("broadcast", MILLION),
+        # A transaction writes three items, and each costs two units. DynamoDB deletes expired items for free.
+        Part("DynamoDB, write requests", 6 * MILLION, "dynamodb-write"),
+        Part("DynamoDB, read requests", 2 * MILLION, "dynamodb-read"),
+        Part("CloudWatch Logs", 2 * 400 * MILLION / 1e9, "logs"),
+    ]
+    yield Work(f"1,000,000 texts to {ROOM} clients", parts)
+    connecting = [
+        Part("API Gateway, minutes", THOUSAND * 60, "websocket-minute"),
+        # Each client sends a heartbeat and gets an answer.
+        Part("API Gateway, messages", THOUSAND * 2 * 60 / HEARTBEAT_MINUTES, "websocket-message"),
+        *calls("tickets", THOUSAND),
+        *calls("authorizer", THOUSAND),
+        *calls("handler", THOUSAND * (2 + 60 / HEARTBEAT_MINUTES)),
+        Part("DynamoDB, write requests", THOUSAND * (4 + 60 / HEARTBEAT_MINUTES), "dynamodb-write"),
+    ]
+    yield Work("1,000 client hours", connecting)
+    yield Work("metrics of 1 hour with texts", [Part("metrics", BOARD_METRICS / HOURS, "metric")])
 
 
 def _ecr(template: Template) -> Iterator[Work]:
@@ -124,13 +169,22 @@ def _batch(template: Template) -> Iterator[Work]:
     requests = [
         Part("S3, 1 PUT per thumbnail", MILLION, "s3-put"),
         Part("S3, 1 GET per picture", MILLION, "s3-get"),
-        Part("S3, LIST requests", CHILDREN * 2 * MILLION / KEYS_PER_PAGE, "s3-put"),
+        Part("S3, LIST requests", list_requests(CHILDREN), "s3-put"),
     ]
     for kind, suffix in (("on Spot", "-spot"), ("on demand", "")):
         month = list(_machine(template, suffix))
         billed = _cost_of_hours(working_hours + CHILDREN * START_AND_END_HOURS, month)
         yield Work(f"1,000,000 thumbnails {kind}", [*billed, *requests])
         yield Work(f"1 instance hour {kind}", list(_cost_of_hours(1, month)))
+
+
+def list_requests(children: int) -> float:
+    """Return the number of LIST requests of a job for a million new pictures.
+
+    One child lists all pictures. Then each child lists its ranges of both buckets, and each range is one page.
+    """
+    ranges = MILLION / KEYS_PER_PAGE
+    return ranges + 2 * max(ranges, children * RANGES_PER_CHILD)
 
 
 def _machine(template: Template, suffix: str) -> Iterator[Part]:
@@ -155,6 +209,7 @@ def _cost_of_hours(hours: float, month: Iterable[Part]) -> Iterator[Part]:
 
 UNITS: Mapping[str, Callable[[Template], Iterator[Work]]] = {
     "thumbnail": _thumbnail,
+    "function_image": _function_image,
     "cron": _cron,
     "api": _api,
     "ecr": _ecr,
@@ -162,5 +217,6 @@ UNITS: Mapping[str, Callable[[Template], Iterator[Work]]] = {
     "fargate": _fargate,
     "batch": _batch,
     "lightsail": _lightsail,
+    "websocket": _websocket,
 }
 """The function that yields the units of work of each example. An example without units of work needs no entry."""

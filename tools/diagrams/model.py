@@ -20,7 +20,8 @@ NETWORK_TYPES = re.compile(r"AWS::EC2::(?!Instance$|Volume$|LaunchTemplate$).*")
 """Types that become a frame around other nodes."""
 LEFT_OUT_TYPES = re.compile(
     r".*(Policy|Permission|Deployment|Validator|GatewayResponse|AutoDeleteObjects|Trigger|::Metadata|ECS::Cluster"
-    r"|ECS::ClusterCapacityProviderAssociations|ApiGateway::(Resource|Model)|ApplicationAutoScaling::.*)"
+    r"|ECS::ClusterCapacityProviderAssociations|ApiGateway::(Resource|Model)|ApiGatewayV2::(Route|RouteResponse|Stage)"
+    r"|ApplicationAutoScaling::.*)"
 )
 """Types that a diagram leaves out."""
 MONITORING_TYPES = re.compile(r".*::(LogGroup|Alarm|Dashboard)")
@@ -30,6 +31,8 @@ JOINING_TYPES: Mapping[str, str | None] = {
     "AWS::ApiGateway::Stage": "RestApiId",
     "AWS::ApiGateway::UsagePlan": None,
     "AWS::ApiGateway::UsagePlanKey": "KeyId",
+    "AWS::ApiGatewayV2::Authorizer": "ApiId",
+    "AWS::ApiGatewayV2::Integration": "ApiId",
     "AWS::EC2::LaunchTemplate": None,
     "AWS::ECS::CapacityProvider": None,
     "AWS::ECS::TaskDefinition": None,
@@ -52,7 +55,7 @@ FAILURE_PROPERTIES = {"OnFailure": "when it fails", "DeadLetterConfig": "undeliv
 RUNS_ON_PROPERTIES = {"AutoScalingGroupArn": "runs on", "ComputeEnvironment": "runs on"}
 """Properties that contain the machines of a service or job, and the label of the arrow to the machines."""
 VERBS = {
-    r"Send|Publish": "sends",
+    r"Send|Publish|ManageConnections": "sends",
     r"Invoke": "invokes",
     r"(Batch)?Get(?!Queue|Bucket)|Query|Scan|List|Receive|Download": "reads",
     r"(Batch)?(Put|Write|Update|Delete|Upload)": "writes",

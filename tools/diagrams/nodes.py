@@ -16,6 +16,7 @@ SHAPES = {
 TYPE_NAMES = {
     "AWS::ApiGateway::RestApi": "API Gateway",
     "AWS::ApiGateway::ApiKey": "API key",
+    "AWS::ApiGatewayV2::Api": "API Gateway",
     "AWS::AutoScaling::AutoScalingGroup": "Auto Scaling group",
     "AWS::Batch::JobDefinition": "Batch job",
     "AWS::Batch::JobQueue": "Batch job queue",

@@ -24,6 +24,7 @@ STORED: Mapping[str, str] = {
 
 RUNNING: Mapping[str, str] = {
     "AWS::ApiGateway::": "the API with its keys, limits and validation",
+    "AWS::ApiGatewayV2::": "the WebSocket API with its authorizer",
     "AWS::ApplicationAutoScaling::ScalableTarget": "minimum and maximum number of tasks",
     "AWS::CloudWatch::Alarm": "alarms",
     "AWS::DynamoDB::": "tables",

@@ -12,6 +12,9 @@ the path at which the engine answers."""
 
 def local_url(url: str, endpoint: str) -> str:
     """Return the engine's URL for the URL of an API or load balancer. Return any other URL unchanged."""
+    if url.startswith("wss://"):  # a WebSocket API
+        local = local_url(url.replace("wss://", "https://", 1), endpoint)
+        return local.replace("http://", "ws://", 1) if local.startswith("http://") else url
     for host, path in HOSTS.items():
         url = re.sub(f"^{host}", f"{endpoint}{path}", url)
     return url
