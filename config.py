@@ -84,7 +84,12 @@ class Config:
 
     api_allowed_origin: str = "*"
     """Web site whose pages may call the API (`https://notes.example.com`), or `*` for every site. `*` is safe, because
-    the API uses no cookies. Browsers add no credentials to a request, so every page needs an API key."""
+    the API uses no cookies. Browsers add no credentials to a request, so every page needs an API key or a token."""
+
+    api_self_sign_up: bool = False
+    """Whether everybody can create a user for themselves. With False, only you create users: docs/api.md."""
+    api_callback_urls: tuple[str, ...] = ("http://localhost:8000/",)
+    """Addresses of your web page to which the sign-in page may return. For `-c`, put commas between them."""
 
     websocket_access_log: bool = False
     """Whether API Gateway writes an access log of the board. Before, set a role for its logs in the account's settings:

@@ -30,6 +30,8 @@ CHANGED: Mapping[str, Any] = {
     "cron_longest_gap": 3780,
     "cron_allow_private": True,
     "api_allowed_origin": "https://notes.example.com",
+    "api_self_sign_up": True,
+    "api_callback_urls": ("https://notes.example.com/signed-in",),
     "architecture": "x86_64",
     "vpc": "vpc-0aaaaaaa/eu-west-1a:subnet-0aaaaaaa,eu-west-1b:subnet-0bbbbbbb",
     "publish_web_image": False,

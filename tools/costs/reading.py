@@ -12,10 +12,10 @@ def logical_id(reference: Any) -> str:
 
 
 def function_with_handler(template: Template, handler: str) -> dict[str, Any]:
-    """Return the properties of the Lambda function that has this handler."""
+    """Return the properties of the first Lambda function that has this handler. Functions of one handler are equal."""
     functions = [function["Properties"] for function in resources(template, "AWS::Lambda::Function").values()]
     found: dict[str, Any]
-    (found,) = [properties for properties in functions if properties.get("Handler") == handler]
+    found, *_ = [properties for properties in functions if properties.get("Handler") == handler]
     return found
 
 

@@ -97,6 +97,8 @@ def _api(template: Template) -> Iterator[Work]:
     ]
     gateway = Part("API Gateway", MILLION, "api-request")
     yield Work("1,000,000 reads", [gateway, *calls, Part("DynamoDB", MILLION, "dynamodb-read"), *logs])
+    users = Part("Cognito, plan Lite", THOUSAND, "cognito-lite")
+    yield Work("1,000 people who sign in", [users])
     yield Work("1,000,000 creates", [gateway, *calls, Part("DynamoDB", 2 * MILLION, "dynamodb-write"), *logs])
 
 

@@ -18,6 +18,7 @@ from localaws.patches import (
     cloudwatch,
     cloudwatch_alarms,
     cloudwatch_metrics,
+    cognito,
     dynamodb,
     ec2,
     ecr,
@@ -39,7 +40,7 @@ from localaws.task_runner import TaskRunner
 __all__ = ["apply", "image_digest"]
 
 
-def apply(
+def apply(  # noqa: PLR0915 - one statement for each patch
     runner: TaskRunner, function_images: FunctionImages, seconds_per_minute: float, permissions_file: Path
 ) -> None:
     """Apply every patch to ministack in this process. Call this function before ministack accepts requests.
@@ -51,6 +52,11 @@ def apply(
     apigateway.treat_loopback_as_tls()
     apigateway.validate_request_bodies()
     apigateway.pass_api_key_to_functions()
+    apigateway.accept_only_id_tokens()
+    apigateway.send_denials_as_gateway_responses()
+    cognito.refuse_to_delete_protected_pools()
+    cognito.lock_after_wrong_passwords()
+    cognito.refuse_sign_up()
     websockets.keep_default_route_for_messages()
     websockets.invoke_functions_as_usual()
     websockets.require_permission_to_invoke()
