@@ -89,10 +89,10 @@ def build_app(context: Mapping[str, Any] | None = None, *, outdir: str | None = 
         LightsailStack(**stack_parameters("lightsail", bundle=config.lightsail_bundle_or_default), **alarm_settings)
     if selection.includes("batch"):
         BatchStack(**stack_parameters("batch", max_edge=max_edge), **job_settings)
-    if selection.includes("function_image"):
-        FunctionImageStack(**stack_parameters("function_image", max_edge=max_edge), **image_settings)
     if selection.includes("websocket"):
         WebsocketStack(**stack_parameters("websocket"), **watch_settings)
+    if selection.includes("function_image"):
+        FunctionImageStack(**stack_parameters("function_image", max_edge=max_edge), **image_settings)
 
     selection.check()
     if config.organization_rules:

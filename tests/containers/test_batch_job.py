@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from PIL import Image
 
-from batch import job
+from batch import job, keys
 from batch.buckets import Buckets
 from batch.decoders import Decoders
 from batch.division import Division
@@ -365,6 +365,29 @@ def test_after_a_stop_the_child_abandons_slow_pictures_and_drops_waiting_picture
     reads_may_end.set()
     wait_for(lambda: all(future.done() for future in world.child._pending), "the end of the abandoned pictures")
     assert len(begun_reads) == job.THREADS
+
+
+def test_stopped_children_with_several_ranges_lose_no_picture_and_make_none_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "KEYS_PER_RANGE", 4)
+    monkeypatch.setattr(keys, "RANGES_PER_CHILD", 2)
+    for number in range(40):
+        world.put(f"{number:02}.jpg", pictures.jpeg())
+    written_keys = world.record_keys("PutObject")
+    read = world.buckets.read
+    for child in range(3):
+        _act_before_each_read(world, world.stopping.set)
+        world.run(child=child, children=3)
+        assert not world.complete
+        world.stopping.clear()
+        world.buckets.read = read  # type: ignore[method-assign]
+    world.put("03-late.jpg", pictures.jpeg())
+    for child in range(3):
+        world.run(child=child, children=3)
+        assert world.complete
+    thumbnails = [key for key in written_keys if key.startswith("thumbnails/")]
+    assert len(thumbnails) == len(set(thumbnails)) == len(world.thumbnails()) == 41
 
 
 # -- the manifest
