@@ -30,6 +30,7 @@ CHANGED: Mapping[str, Any] = {
     "cron_longest_gap": 3780,
     "cron_allow_private": True,
     "api_allowed_origin": "https://notes.example.com",
+    "websocket_access_log": True,
     "api_self_sign_up": True,
     "api_callback_urls": ("https://notes.example.com/signed-in",),
     "architecture": "x86_64",
