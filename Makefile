@@ -13,6 +13,8 @@ MEANT ?=
 PICTURES ?=
 OPEN ?= yes
 RECORD ?=
+LOAD ?=
+TESTS ?= tests/handlers tests/stacks
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -33,6 +35,8 @@ CDK := node_modules/.bin/cdk
 PARALLEL := --numprocesses 3 --dist loadfile
 # Without PREFIX, the prefix in config.py applies.
 SETTINGS = -c profile=$(PROFILE) $(if $(PREFIX),-c prefix=$(PREFIX)) $(CONTEXT)
+# The app creates only the named stacks. With --all, it creates every stack.
+ONLY = $(if $(filter -%,$(STACK)),,-c stacks="$(STACK)")
 DEPLOYED = --profile $(PROFILE) $(if $(PREFIX),--prefix $(PREFIX))
 
 .DEFAULT_GOAL := help
@@ -59,9 +63,8 @@ test: setup-tests ## run all tests that a change can affect, also those of the l
 	@$(BIN)/pytest $(PARALLEL) $(if $(CI)$(FORK_TESTS),,-m "not fork")
 	@$(BIN)/python -m tools.localaws_tests $(if $(CI)$(LOCALAWS_TESTS),--always)
 
-test-fast: setup-tests ## run the fast tests, which need no local deployment and no servers
-	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow" \
-		--ignore tests/containers --ignore tests/smoke
+test-fast: setup-tests ## run the fast tests of the functions and the stacks, after each edit (TESTS=tests/handlers/api: only these)
+	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow" $(TESTS)
 
 synth: setup ## synthesize the CloudFormation templates into cdk.out (no credentials, no Docker, no network)
 	@rm -rf cdk.out # removes templates of another prefix
@@ -74,7 +77,7 @@ doctor: setup ## ask your AWS account whether a deployment would fail or wait (s
 deploy: setup ## deploy into your AWS account (STACK=compute-thumbnail, PROFILE=production, PREFIX=mine, CONTEXT="-c …", DOCTOR=no)
 	@$(BIN)/python -m scripts.check_profile --profile $(PROFILE) --stack="$(STACK)" $(SETTINGS)
 	@[ "$(DOCTOR)" = no ] || $(MAKE) --no-print-directory doctor
-	@$(CDK) deploy $(STACK) $(SETTINGS)
+	@$(CDK) deploy $(STACK) $(SETTINGS) $(ONLY)
 
 smoke: setup-tests ## test the deployed examples in your AWS account
 	@$(BIN)/pytest tests/smoke --live $(DEPLOYED)
@@ -91,8 +94,9 @@ submit: setup ## run the batch example's job in your AWS account and follow it (
 cost: setup ## print the cost of the stacks and of their work (STACK=compute-fargate prints its parts, CONTEXT="-c …")
 	@$(BIN)/python -m tools.costs $(STACK) $(CONTEXT)
 
-bench: setup-tests .venv/.bench ## measure the functions, the job and `make watch`
-	@set -e; for bench in bench/[!_]*.py; do echo "==> $$bench"; $(BIN)/python $$bench --check; done
+bench: setup-tests .venv/.bench ## measure the functions, the job and `make watch` (LOAD=clients, notes or uploads: many minutes)
+	@set -e; for bench in $(if $(LOAD),bench/load/$(LOAD).py,bench/[!_]*.py); do \
+		echo "==> $$bench"; $(BIN)/python $$bench $(if $(LOAD),,--check); done
 
 compare: setup .venv/.bench ## compare thumbnails of a folder of pictures with those of libvips and ImageMagick (PICTURES=folder)
 	@$(BIN)/python -m tools.compare_pictures "$${PICTURES:?name a folder: make compare PICTURES=folder}"

@@ -79,9 +79,17 @@ class Config:
     cron_allow_private: bool = False
     """Whether to check hosts with private and link-local addresses too. The internet cannot reach such hosts."""
 
+    function_image_name: str | None = None
+    """Image of the function: `<repository>:<tag>` in ECR in this account and region. With None, the CLI builds it."""
+
     api_allowed_origin: str = "*"
     """Web site whose pages may call the API (`https://notes.example.com`), or `*` for every site. `*` is safe, because
-    the API uses no cookies. Browsers add no credentials to a request, so every page needs an API key."""
+    the API uses no cookies. Browsers add no credentials to a request, so every page needs an API key or a token."""
+
+    api_self_sign_up: bool = False
+    """Whether everybody can create a user for themselves. With False, only you create users: docs/api.md."""
+    api_callback_urls: tuple[str, ...] = ("http://localhost:8000/",)
+    """Addresses of your web page to which the sign-in page may return. For `-c`, put commas between them."""
 
     websocket_access_log: bool = False
     """Whether API Gateway writes an access log of the board. Before, set a role for its logs in the account's settings:

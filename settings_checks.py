@@ -56,6 +56,10 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     "prefix": (r"[a-z][a-z0-9-]{0,19}", "1 to 20 characters of a-z, 0-9 and '-'. The first is a letter"),
     "alarm_email": (r"[^@\s]+@[^@\s]+\.[^@\s]+", "an address like name@example.com"),
     "api_allowed_origin": (r"\*|https?://[a-z0-9.-]+(:\d{1,5})?", "'*' or an origin like https://notes.example.com"),
+    "function_image_name": (
+        r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})",
+        "repository:tag or repository@sha256:… of ECR in the same account",
+    ),
     "web_image": (_IMAGE, "repository:tag or repository@sha256:…"),
     "web_certificate_arn": (
         r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+",
@@ -73,6 +77,12 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     "vpc": (rf"vpc-{_ID}(/{_SUBNET},{_SUBNET}){{1,2}}", "vpc-<id>/<zone>:subnet-<id>,<zone>:subnet-<id>"),
 }
 """The regular expression of a setting's whole text, and its description for the error message."""
+CALLBACK_URL = (
+    r"https://[A-Za-z0-9.-]+(:\d{1,5})?(/[^\s#]*)?|http://localhost(:\d{1,5})?(/[^\s#]*)?",
+    "https://…, or http://localhost:… for a page on your own machine, without #",
+)
+"""The pattern of an address to which Cognito's sign-in page may return, and its description. Cognito requires HTTPS.
+https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html"""
 ZONES = 2
 """A VPC of this project has this number of zones."""
 ARM_FAMILY_PATTERN = r"[a-z]+\d+g[a-z]*(-flex)?"
@@ -146,6 +156,7 @@ def check_settings(config: "Config") -> None:
     for name, (pattern, description) in PATTERNS.items():
         _check_pattern(name, getattr(config, name), pattern, description)
     _check_urls(config.cron_urls, allow_private=config.cron_allow_private)
+    _check_callback_urls(config.api_callback_urls)
     _check_cron(config)
     _check_zones(config.availability_zones)
     if config.vpc is not None:
@@ -169,6 +180,13 @@ def _check_range(name: str, value: int | None, low: int, high: int | None) -> No
     if value is not None and (value < low or (high is not None and value > high)):
         allowed = f"{low} or more" if high is None else f"{low} to {high}"
         raise ConfigError(f"{name}: {value} is out of range. Use {allowed}.")
+
+
+def _check_callback_urls(urls: Sequence[str]) -> None:
+    if not urls:
+        raise ConfigError("api_callback_urls: name at least one address, such as http://localhost:8000/.")
+    for url in urls:
+        _check_pattern("api_callback_urls", url, *CALLBACK_URL)
 
 
 def _check_pattern(name: str, text: str | None, pattern: str, description: str) -> None:

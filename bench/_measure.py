@@ -58,13 +58,18 @@ def run_python(*arguments: str, settings: Mapping[str, str], description: str) -
 
     If the process fails, print its error output and exit.
     """
+    return float(run_python_line(*arguments, settings=settings, description=description))
+
+
+def run_python_line(*arguments: str, settings: Mapping[str, str], description: str) -> str:
+    """Run Python in a fresh process, and return the line that it prints last."""
     # Without LAMBDA_TASK_ROOT, Powertools would not load X-Ray. Lambda sets this variable.
     environment = {**os.environ, "LAMBDA_TASK_ROOT": "/var/task", **settings, "PYTHONPATH": str(LAMBDA_SRC)}
     run = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
     if run.returncode:
         show_progress("")
         sys.exit(f"the benchmark failed at: {description}\n{run.stderr.strip()}")
-    return float(run.stdout.splitlines()[-1])
+    return run.stdout.splitlines()[-1]
 
 
 def print_imports(milliseconds: Mapping[str, float]) -> None:

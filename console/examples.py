@@ -10,7 +10,9 @@ from console.account import Account, AccountError
 
 PROJECT_TAG = ("project", "aws-compute-examples")
 """app.py tags every stack of this project with this key and value."""
-ORDER = ("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "lightsail", "batch", "websocket")
+ORDER = (
+    *("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "lightsail", "batch", "websocket", "function_image"),
+)
 """The order of the table in the README. Further examples follow in the order of their names."""
 
 Template = Mapping[str, Any]

@@ -13,6 +13,7 @@ from tools.costs.prices import UnpricedError, total
 ROOT = Path(__file__).resolve().parent.parent
 CONTAINERS = {
     "batch": ("containers/batch/batch/__main__.py",),
+    "function_image": ("containers/function_image/Dockerfile", "lambda_src/thumbnail/handler.py"),
     **dict.fromkeys(("ecr", "ecs_ec2", "fargate"), ("containers/web/web/page.py", "containers/web/Dockerfile")),
 }
 """The main source files of the container images that an example runs."""

@@ -17,9 +17,13 @@ from local.api import api_key
 TIMEOUT_SECONDS = 30
 """API Gateway ends every request after 29 seconds."""
 OPENAPI_FILE = Path(__file__).resolve().parent.parent / "lambda_src" / "api" / "openapi.json"
-REQUEST_HEADERS = ("Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Api-Key")
+VERSIONS = ("v1", "v2")
+REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Api-Key")
 """The headers of a request that the API reads. stacks/api_gateway.py allows browsers to send the same headers."""
-ANSWER_HEADERS = ("Content-Type", "ETag", "Location", "Retry-After", "Idempotency-Replayed", "Allow")
+ANSWER_HEADERS = (
+    *("Content-Type", "ETag", "Location", "Retry-After", "Idempotency-Replayed", "Allow"),
+    *("Deprecation", "Sunset", "Link"),
+)
 """The headers of an answer that a person wants to see."""
 
 
@@ -33,8 +37,8 @@ class NotesApi:
     def forward(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> requests.Response:
         """Send a request to a path of the API. Raises ActionError for a path outside the API."""
         parts = path.split("/")
-        if parts[0] != "v1" or any(part in {"", ".", ".."} for part in parts):
-            raise ActionError("This path is not a path of the API. All paths of the API begin with /v1/.")
+        if parts[0] not in VERSIONS or any(part in {"", ".", ".."} for part in parts):
+            raise ActionError("This path is not a path of the API. All paths of the API begin with /v1/ or /v2/.")
         with requests.Session() as session:
             session.trust_env = False  # a proxy that the environment configures cannot reach this machine
             return session.request(

@@ -70,13 +70,17 @@ class ExamplePage:
     def close(self) -> None:
         """End everything that the page has started. The console calls this method when it ends."""
 
+    def stem(self) -> str:
+        """Return the short name of the example. It is the name of the page's module."""
+        return type(self).__module__.rpartition(".")[2]
+
     def outputs(self) -> Mapping[str, str]:
         """Return the outputs of the page's stack, for `routes`.
 
         The page reads them only once, because a browser asks for many pictures at the same time.
         """
         if not self._outputs:
-            stem = type(self).__module__.rpartition(".")[2]
+            stem = self.stem()
             example = self.console.examples().get(stem)
             if example is None:
                 raise AccountError(f"The example {stem} is not deployed.")

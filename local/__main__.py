@@ -13,7 +13,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
-from local import api, batch, cron, ecr, ecs_ec2, fargate, lightsail, thumbnail, websocket
+from local import api, batch, cron, ecr, ecs_ec2, fargate, function_image, lightsail, thumbnail, websocket
 from local.console_process import PORT as CONSOLE_PORT
 from local.console_process import ConsoleProcess, can_open_browser
 from local.deployment import Exercise, LocalDeployment
@@ -39,6 +39,7 @@ EXERCISES: Mapping[str, Exercise] = {
     "lightsail": lightsail,
     "batch": batch,
     "websocket": websocket,
+    "function_image": function_image,
 }
 """What `make local` tries, in the order of the table in the README."""
 COMPLETE_STATES = {

@@ -21,6 +21,7 @@ LISTINGS: Mapping[str, tuple[str, str, str]] = {
     "API": ("apigateway", "get_rest_apis", "items[].name"),
     "API key": ("apigateway", "get_api_keys", "items[].name"),
     "usage plan": ("apigateway", "get_usage_plans", "items[].name"),
+    "user pool": ("cognito-idp", "list_user_pools", "UserPools[].Name"),
     "delivery stream": ("firehose", "list_delivery_streams", "DeliveryStreamNames"),
     "role": ("iam", "list_roles", "Roles[].RoleName"),
     "repository": ("ecr", "describe_repositories", "repositories[].repositoryName"),
@@ -55,6 +56,9 @@ LISTINGS: Mapping[str, tuple[str, str, str]] = {
 }
 """For each kind of resource: the service, the operation that lists the resources, and a JMESPath for their names."""
 
+REQUIRED_PARAMETERS: Mapping[str, Mapping[str, Any]] = {"list_user_pools": {"MaxResults": 60}}
+"""The parameters without which an operation fails. 60 is the maximum for one page."""
+
 
 def inventory(aws: LocalAws, engine: Engine) -> set[str]:
     """Return all resources of the kinds in LISTINGS as strings, such as `bucket uploads`: the kind and the name."""
@@ -68,6 +72,6 @@ def inventory(aws: LocalAws, engine: Engine) -> set[str]:
 
 def _pages(client: Any, operation: str) -> Iterable[Any]:
     if client.can_paginate(operation):
-        yield from client.get_paginator(operation).paginate()
+        yield from client.get_paginator(operation).paginate(**REQUIRED_PARAMETERS.get(operation, {}))
     else:
         yield getattr(client, operation)()

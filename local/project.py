@@ -1,12 +1,15 @@
 """The local AWS of this project: its container images, and the settings of the app on this machine."""
 
 import hashlib
+import os
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from local import runtime_client
 from localaws import BaseImage, Engine, LocalAws, Settings, StandIn, container_tool
+from localaws.environment import ACCOUNT, REGION
 from settings_checks import UTC
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,18 +30,23 @@ def base_image() -> str:
 
 STAND_IN_IMAGE = "stand-in.invalid/web"
 """The name of the web image on a machine without a container tool. This image does not exist."""
+FUNCTION_STAND_IN = "stand-in/function-image"
+"""The name of the function's repository on a machine without a container tool. This repository does not exist."""
+FUNCTION_FOLDERS = (ROOT / "containers" / "function_image", ROOT / "lambda_src" / "thumbnail")
+"""The folders with the files of the function's image."""
 
 
-def stand_in_image(folder: Path = WEB) -> str:
-    """Return STAND_IN_IMAGE with a digest that changes with each file of the web service in `folder`.
+def stand_in_image(*folders: Path, name: str = STAND_IN_IMAGE) -> str:
+    """Return the name with a digest that changes with each file in `folders`. Without folders, with each file of WEB.
 
-    So a deployment replaces the running tasks after a change of a file, as if it had built a new image.
+    So a deployment replaces the running processes after a change of a file, as if it had built a new image.
     """
     digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(folder)} {len(content)}\n".encode() + content)
-    return f"{STAND_IN_IMAGE}@sha256:{digest.hexdigest()}"
+    for folder in folders or (WEB,):
+        for file in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+            content = file.read_bytes()
+            digest.update(f"{file.relative_to(folder)} {len(content)}\n".encode() + content)
+    return f"{name}@sha256:{digest.hexdigest()}"
 
 
 SETTINGS = Settings(
@@ -50,6 +58,11 @@ SETTINGS = Settings(
             image=STAND_IN_IMAGE,
             command=(sys.executable, "-m", "web"),
             environment={"PYTHONPATH": str(WEB)},
+        ),
+        StandIn(
+            image=f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{FUNCTION_STAND_IN}",
+            command=(sys.executable, "-m", runtime_client.__name__, "thumbnail.handler.handler"),
+            environment={"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "lambda_src")])},
         ),
     ),
     base_image=BaseImage(
@@ -81,13 +94,22 @@ def context(engine: Engine) -> Mapping[str, str]:
         "availability_zones": "",
         "web_certificate_arn": "",
         "web_image": "",
+        "function_image_name": "",
         "watch_closely": "true",  # additional alarms cost nothing on this machine
         # The local AWS runs no jobs, so this public image replaces the batch image, and nothing is built.
         # local/batch_job.py runs the program of the job.
         "batch_image": base_image(),
-        # Without a container tool no image can be built. The template then names an image that does not exist, and each
-        # task runs the program in containers/web as a process.
-        **({} if engine.tool else {"web_image": stand_in_image(), "publish_web_image": "false"}),
+        # Without a container tool no image can be built. The templates then name images that do not exist, and each
+        # task and each image function runs as a process.
+        **({} if engine.tool else _stand_in_settings()),
+    }
+
+
+def _stand_in_settings() -> dict[str, str]:
+    return {
+        "web_image": stand_in_image(),
+        "publish_web_image": "false",
+        "function_image_name": stand_in_image(*FUNCTION_FOLDERS, name=FUNCTION_STAND_IN),
     }
 
 

@@ -21,6 +21,8 @@ from localaws.process_groups import delay_signals, end_process_group
 ROOT = Path(__file__).resolve().parent.parent
 MAX_RUNS = 10
 """After this number of runs a new process starts, because CDK never frees its memory."""
+KEPT_MODULES = ("stacks._validation",)
+"""Modules that are not loaded again. This module keeps CDK's validator, which starts slowly and needs much memory."""
 MAX_ERROR_LINES = 4
 """The maximum number of lines in the message about an error."""
 
@@ -114,7 +116,7 @@ def _forget_project() -> None:
     importlib.invalidate_caches()
     for name, module in list(sys.modules.items()):
         file = Path(getattr(module, "__file__", None) or "/")
-        if name != "__main__" and (file.parent == ROOT or ROOT / "stacks" in file.parents):
+        if name not in ("__main__", *KEPT_MODULES) and (file.parent == ROOT or ROOT / "stacks" in file.parents):
             del sys.modules[name]
 
 

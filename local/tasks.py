@@ -8,6 +8,7 @@ from local.waiting import wait_for
 from localaws.aws import LocalError
 
 PATIENCE_SECONDS = 60
+"""The time in which new tasks should be healthy. On a busy machine, they may need longer."""
 COPIED_FIELDS = (
     *("family", "taskRoleArn", "executionRoleArn", "networkMode", "containerDefinitions", "volumes"),
     *("placementConstraints", "requiresCompatibilities", "cpu", "memory", "pidMode", "ipcMode"),
@@ -17,6 +18,10 @@ COPIED_FIELDS = (
 
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
 """
+
+
+class SlowTasksError(LocalError):
+    """New tasks are not healthy after PATIENCE_SECONDS. They may become healthy later."""
 
 
 def replace_tasks(ecs: Any) -> list[str]:
@@ -107,9 +112,13 @@ def _update_services(ecs: Any, definitions: Mapping[str, str]) -> None:
         ecs.update_service(cluster=_cluster(service), service=service, taskDefinition=arn, forceNewDeployment=True)
     for service, arn in definitions.items():
         is_steady = wait_for(partial(_is_steady, ecs, service), seconds=PATIENCE_SECONDS)
-        # After a failure, ECS returns to the old task definition.
-        if not is_steady or _record(ecs, service)["taskDefinition"] != arn:
-            raise LocalError(f"the new tasks of {_name(service)} are not healthy")
+        if _record(ecs, service)["taskDefinition"] != arn:
+            raise LocalError(f"the new tasks of {_name(service)} failed, so ECS returned to the old task definition")
+        if not is_steady:
+            raise SlowTasksError(
+                f"the new tasks of {_name(service)} are not healthy after {PATIENCE_SECONDS} s. "
+                "As soon as they are healthy, they replace the old ones"
+            )
 
 
 def _name(service: str) -> str:

@@ -14,11 +14,22 @@ PATIENCE_SECONDS = 30
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
     """Upload the photo, wait for its item, and download the thumbnail. Raises LocalError if the item is missing."""
-    s3, dynamodb, photo = deployment.client("s3"), deployment.client("dynamodb"), deployment.photo
-    key = f"photos/{photo.name}"
+    photo = deployment.photo
+    item = upload(deployment, outputs, f"photos/{photo.name}", photo.read_bytes())
+    for name, value in item.items():
+        print(f"        {name:18} {value}")
+    if "thumbnail_key" in item:
+        thumbnail = deployment.aws.folder / f"{photo.stem}.webp"
+        deployment.client("s3").download_file(outputs["ThumbnailsBucketName"], item["thumbnail_key"], str(thumbnail))
+        print(f"    open its thumbnail: {shown_path(thumbnail)}")
+
+
+def upload(deployment: LocalDeployment, outputs: dict[str, str], key: str, body: bytes) -> dict[str, str]:
+    """Upload a file, wait for its item, print the time, and return the item. Raises LocalError if it is missing."""
+    s3, dynamodb = deployment.client("s3"), deployment.client("dynamodb")
     before = _item(dynamodb, outputs, key)
     started = time.monotonic()
-    s3.put_object(Bucket=outputs["UploadsBucketName"], Key=key, Body=photo.read_bytes())
+    s3.put_object(Bucket=outputs["UploadsBucketName"], Key=key, Body=body)
 
     def changed_item() -> dict[str, str] | None:
         item = _item(dynamodb, outputs, key)
@@ -27,13 +38,9 @@ def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:
     item = wait_for(changed_item, seconds=PATIENCE_SECONDS)
     if item is None:
         raise LocalError(_missing_item_message(deployment, outputs, key))
-    print(f"    {photo.name} was processed in {time.monotonic() - started:.1f} s. Its item in the table:")
-    for name, value in item.items():
-        print(f"        {name:18} {value}")
-    if "thumbnail_key" in item:
-        thumbnail = deployment.aws.folder / f"{photo.stem}.webp"
-        s3.download_file(outputs["ThumbnailsBucketName"], item["thumbnail_key"], str(thumbnail))
-        print(f"    open its thumbnail: {shown_path(thumbnail)}")
+    name = key.rpartition("/")[2]
+    print(f"    {name} was processed in {time.monotonic() - started:.1f} s. Its item in the table:")
+    return item
 
 
 def suggestions(_deployment: LocalDeployment, outputs: dict[str, str]) -> list[str]:

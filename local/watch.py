@@ -22,7 +22,7 @@ from local.function_code import FunctionCode, deployed_functions
 from local.project import FOLDER, ROOT, context, local_aws
 from local.saved_files import Part, by_part, saved_files
 from local.synthesis import Synthesizer
-from local.tasks import replace_tasks, run_image, use_deployed_definitions
+from local.tasks import SlowTasksError, replace_tasks, run_image, use_deployed_definitions
 from local.templates import changed_stacks, deployed_stacks
 from local.web_image import build_image
 from localaws.aws import Engine, LocalAws, LocalError
@@ -138,6 +138,8 @@ def _one_line(name: str) -> Iterator[None]:
     # Print an error in the block, and continue to watch.
     try:
         yield
+    except SlowTasksError as error:
+        _print(name, f"not deployed yet: {error}")
     except (LocalError, BotoCoreError, ClientError, OSError) as error:
         first, *more = str(error).splitlines() or [type(error).__name__]
         _print(name, f"not deployed, the old code continues to run: {first}")

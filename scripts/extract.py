@@ -67,7 +67,7 @@ def app_with_only(stem: str) -> str:
         raise ExtractionError(f"{stem!r} is not an example. Use one of: {', '.join(sorted(stacks.values()))}.")
     other_imports = [node for node, module in stacks.items() if module != stem]
     classes = {name.name for node in other_imports for name in node.names}
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and _called_name(node.value) in classes]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and _created_stack(node) in classes]
     source = _remove_nodes(source, [*other_imports, *calls])
     while unused := _unused_variables(ast.parse(source)):
         source = _remove_nodes(source, unused)
@@ -131,8 +131,12 @@ def extract(stem: str, target: Path) -> list[Path]:
 # -- app.py
 
 
-def _called_name(value: ast.expr) -> str:
-    return value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
+def _created_stack(node: ast.stmt) -> str:
+    """Return the name of the class that a statement calls, or the single statement in an `if`. Else an empty text."""
+    if isinstance(node, ast.If) and len(node.body) == 1:
+        node = node.body[0]
+    call = node.value if isinstance(node, ast.Expr) else None
+    return call.func.id if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else ""
 
 
 def _unused_variables(tree: ast.Module) -> list[ast.stmt]:

@@ -117,7 +117,18 @@ def _is_log_group_empty(client: Client, name: str) -> bool:
     return not client("logs").describe_log_streams(logGroupName=name, limit=1)["logStreams"]
 
 
+def _is_user_pool_empty(client: Client, pool: str) -> bool:
+    return not client("cognito-idp").list_users(UserPoolId=pool, Limit=1)["Users"]
+
+
+def _delete_user_pool(client: Client, pool: str) -> None:
+    cognito = client("cognito-idp")
+    cognito.update_user_pool(UserPoolId=pool, DeletionProtection="INACTIVE", AutoVerifiedAttributes=["email"])
+    cognito.delete_user_pool(UserPoolId=pool)
+
+
 STORES: Mapping[str, StoreKind] = {
+    "AWS::Cognito::UserPool": StoreKind(_is_user_pool_empty, _delete_user_pool),
     "AWS::DynamoDB::Table": StoreKind(_is_table_empty, _delete_table),
     "AWS::ECR::Repository": StoreKind(
         lambda client, name: not client("ecr").list_images(repositoryName=name, maxResults=1)["imageIds"],

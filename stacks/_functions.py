@@ -38,13 +38,6 @@ def python_function(  # noqa: PLR0913 - keyword arguments
     has its own `prefix` before the names "Logs" and "Role".
     `options` are further parameters of CDK's Function.
     """
-    log_group = logs.LogGroup(stack, f"{prefix}Logs", retention=log_retention, removal_policy=removal)
-    # CDK's default role would also allow the function to create log groups. A function that still runs while
-    # CloudFormation deletes the stack could then create its log group again. The log group would remain for ever.
-    role = iam.Role(stack, f"{prefix}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-    log_group.grant_write(role)
-    if tracing:
-        acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "The actions of X-Ray cannot be limited to a resource.")
     return lambda_.Function(
         stack,
         id_,
@@ -52,12 +45,54 @@ def python_function(  # noqa: PLR0913 - keyword arguments
         handler=f"{package}.{module}.handler",
         runtime=RUNTIME,
         architecture=ARCHITECTURE,
-        tracing=lambda_.Tracing.ACTIVE if tracing else None,
-        role=role,
-        log_group=log_group,
-        environment={"POWERTOOLS_SERVICE_NAME": stack.stack_name, **environment},
+        environment=_environment(stack, environment),
+        **_role_and_logs(stack, prefix, log_retention=log_retention, removal=removal, tracing=tracing),
         **options,
     )
+
+
+def image_function(  # noqa: PLR0913 - keyword arguments
+    stack: Stack,
+    id_: str,
+    image: lambda_.DockerImageCode,
+    *,
+    architecture: str,
+    environment: Mapping[str, str],
+    log_retention: logs.RetentionDays,
+    removal: RemovalPolicy,
+    **options: Any,
+) -> lambda_.DockerImageFunction:
+    """Return a function that runs a container image for `arm64` or `x86_64`. The image contains the runtime.
+
+    Also add its log group "Logs" and its role "Role", as `python_function` does. `options` are further parameters of
+    CDK's DockerImageFunction.
+    """
+    return lambda_.DockerImageFunction(
+        stack,
+        id_,
+        code=image,
+        architecture=lambda_.Architecture.ARM_64 if architecture == "arm64" else lambda_.Architecture.X86_64,
+        environment=_environment(stack, environment),
+        **_role_and_logs(stack, "", log_retention=log_retention, removal=removal, tracing=True),
+        **options,
+    )
+
+
+def _environment(stack: Stack, variables: Mapping[str, str]) -> dict[str, str]:
+    return {"POWERTOOLS_SERVICE_NAME": stack.stack_name, **variables}
+
+
+def _role_and_logs(
+    stack: Stack, prefix: str, *, log_retention: logs.RetentionDays, removal: RemovalPolicy, tracing: bool
+) -> dict[str, Any]:
+    log_group = logs.LogGroup(stack, f"{prefix}Logs", retention=log_retention, removal_policy=removal)
+    # CDK's default role would also allow the function to create log groups. A function that still runs while
+    # CloudFormation deletes the stack could then create its log group again. The log group would remain for ever.
+    role = iam.Role(stack, f"{prefix}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    log_group.grant_write(role)
+    if tracing:
+        acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "The actions of X-Ray cannot be limited to a resource.")
+    return {"role": role, "log_group": log_group, "tracing": lambda_.Tracing.ACTIVE if tracing else None}
 
 
 @jsii.implements(lambda_.IDestination)

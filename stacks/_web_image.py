@@ -9,6 +9,8 @@ from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
+from stacks._image_assets import image_platform, split_tag
+
 IMAGE_DIRECTORY = Path(__file__).resolve().parent.parent / "containers" / "web"
 _IN_ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<name>.+)")
 
@@ -18,9 +20,9 @@ def web_asset(scope: Construct, architecture: str) -> ecr_assets.DockerImageAsse
 
     The CLI builds the image when it deploys the stack. Synthesis needs no Docker.
     """
-    arm = architecture == "arm64"
-    platform = ecr_assets.Platform.LINUX_ARM64 if arm else ecr_assets.Platform.LINUX_AMD64
-    return ecr_assets.DockerImageAsset(scope, "Image", directory=str(IMAGE_DIRECTORY), platform=platform)
+    return ecr_assets.DockerImageAsset(
+        scope, "Image", directory=str(IMAGE_DIRECTORY), platform=image_platform(architecture)
+    )
 
 
 def web_image(scope: Construct, configured: str | None, architecture: str) -> ecs.ContainerImage:
@@ -31,21 +33,12 @@ def web_image(scope: Construct, configured: str | None, architecture: str) -> ec
     """
     if configured is None:
         return ecs.ContainerImage.from_docker_image_asset(web_asset(scope, architecture))
-    name, tag = _split_tag(configured)
+    name, tag = split_tag(configured)
     registry = name.split("/")[0]
     ecr_match = _IN_ECR.fullmatch(name)
     if ecr_match is None and ("." in registry or ":" in registry):
         return ecs.ContainerImage.from_registry(configured)
     return ecs.ContainerImage.from_ecr_repository(_repository(scope, name, ecr_match), tag)
-
-
-def _split_tag(image: str) -> tuple[str, str]:
-    """Split `name:tag` or `name@digest` into the name and the tag or digest."""
-    name, at, digest = image.partition("@")
-    if at:
-        return name, digest
-    name, _, tag = image.rpartition(":")
-    return name, tag
 
 
 def _repository(scope: Construct, name: str, ecr_match: re.Match[str] | None) -> ecr.IRepository:

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_kinesisfirehose as firehose
 from aws_cdk import aws_lambda as lambda_
 
@@ -20,7 +22,7 @@ account can run only ten functions at once. With higher limits, a client could g
 KEY_QUOTA = 10_000
 """Limit of one API key: requests a day. docs/api.md has the cost of a stolen key."""
 STAGE_RATE, STAGE_BURST = 50, 100
-"""Limits of one method, for all API keys together: requests a second on average, and requests at once. They allow five
+"""Limits of one method, for all clients together: requests a second on average, and requests at once. They allow five
 busy clients. A request takes 20 ms, so a single instance of the function can answer 50 requests a second."""
 KEYLESS_RATE, KEYLESS_BURST = 0.2, 20
 """Limits of one method without an API key, for all clients together: requests a second on average, and requests at
@@ -76,34 +78,77 @@ def rest_api(stack: Stack, id_: str, access_logs: firehose.CfnDeliveryStream) ->
     return api
 
 
-def add_routes(api: apigateway.RestApi, function: lambda_.Function, allowed_origin: str) -> None:
-    """Add every path and method of the OpenAPI document. The function answers all other methods with 405."""
-    integration = apigateway.LambdaIntegration(
-        function,
-        scope_permission_to_method=False,  # one permission for the API, not one for each method
-        timeout=Duration.seconds(29),  # the maximum without a quota increase; the function's own timeout is shorter
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How API Gateway checks a caller, and the function that answers the allowed requests."""
+
+    function: lambda_.Function
+    method_options: Mapping[str, Any]
+    """Parameters of CDK's add_method."""
+    acknowledged: Mapping[str, str] = field(default_factory=dict)
+    """Findings of cdk-nag for each method, and the reasons to accept them."""
+
+
+def access_with_key(function: lambda_.Function) -> Access:
+    """Return the access of clients with an API key."""
+    reason = "An API key only identifies a client for its limits. People sign in to version 2 of the API."
+    acknowledged = {"AwsSolutions-APIG4": reason, "AwsSolutions-COG4": reason}
+    return Access(function, {"api_key_required": True}, acknowledged)
+
+
+def access_of_people(function: lambda_.Function, users: cognito.UserPool) -> Access:
+    """Return the access of people who signed in to the user pool. They send their ID token."""
+    # A method without authorization scopes accepts only ID tokens, which say who the person is.
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html
+    authorizer = apigateway.CognitoUserPoolsAuthorizer(
+        Stack.of(function),
+        "SignedIn",
+        cognito_user_pools=[users],
+        results_cache_ttl=Duration.seconds(0),  # a cached result could outlive the token
     )
+    cognito_type = apigateway.AuthorizationType.COGNITO
+    return Access(function, {"authorizer": authorizer, "authorization_type": cognito_type})
+
+
+def access_of_programs(function: lambda_.Function) -> Access:
+    """Return the access of programs that sign their requests with the keys of a role (Signature Version 4)."""
+    reason = "Programs sign their requests, and IAM decides. A user pool is for people."
+    return Access(function, {"authorization_type": apigateway.AuthorizationType.IAM}, {"AwsSolutions-COG4": reason})
+
+
+def add_routes(api: apigateway.RestApi, accesses: Mapping[str, Access], allowed_origin: str) -> None:
+    """Add every path and method of the OpenAPI document. The functions answer all other methods with 405.
+
+    The keys of `accesses` are the names of the security schemes in the document.
+    """
+    integrations = {
+        name: apigateway.LambdaIntegration(
+            access.function,
+            scope_permission_to_method=False,  # one permission for the API, not one for each method
+            timeout=Duration.seconds(29),  # the maximum without a quota increase; the function's timeout is shorter
+        )
+        for name, access in accesses.items()
+    }
     model = _add_model(api, "JsonObject")
     validator = api.add_request_validator("Body", validate_request_body=True)
     for path, item in OPENAPI["paths"].items():
         resource = api.root.resource_for_path(path)
         _add_preflight(resource, [*(method.upper() for method, _ in _operations(item)), "OPTIONS"], allowed_origin)
         for method, operation in _operations(item):
+            scheme = _security_scheme(operation)
             content = operation.get("requestBody", {}).get("content", {})
-            resource.add_method(
+            endpoint = resource.add_method(
                 method.upper(),
-                integration,
+                integrations[scheme or "ApiKey"],
                 operation_name=operation["operationId"],
-                api_key_required=operation.get("security", OPENAPI["security"]) != [],
                 request_models=dict.fromkeys(content, model),
                 request_validator=validator if content else None,
+                **(accesses[scheme].method_options if scheme else {}),
             )
-        resource.add_method("ANY", integration, api_key_required=True)
-    for endpoint in api.methods:
-        reason = "An API key only identifies a client for its limits. Authentication needs an authorizer (docs/api.md)."
-        if endpoint.http_method != "OPTIONS":  # cdk-nag does not check OPTIONS methods
-            acknowledge(endpoint, "AwsSolutions-APIG4", reason)
-            acknowledge(endpoint, "AwsSolutions-COG4", reason)
+            _acknowledge_all(endpoint, accesses[scheme or "ApiKey"])
+        scheme = _scheme_of_path(item)
+        endpoint = resource.add_method("ANY", integrations[scheme], **accesses[scheme].method_options)
+        _acknowledge_all(endpoint, accesses[scheme])
 
 
 def add_key(api: apigateway.RestApi) -> apigateway.ApiKey:
@@ -124,7 +169,7 @@ def _add_preflight(resource: apigateway.IResource, methods: list[str], allowed_o
     preflight = resource.add_cors_preflight(
         allow_origins=[allowed_origin],
         allow_methods=methods,
-        allow_headers=["Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Api-Key"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Api-Key"],
         max_age=Duration.hours(2),  # browsers keep the answer for at most two hours
     )
     # API Gateway itself answers an OPTIONS request, with a "mock integration" that only supports JSON bodies. Browsers
@@ -156,6 +201,21 @@ def _keyless_methods() -> Iterator[tuple[str, bool]]:
         for name, operation in _operations(item):
             if operation.get("security") == []:
                 yield f"{path}/{name.upper()}", True
+
+
+def _security_scheme(operation: Mapping[str, Any]) -> str | None:
+    """Return the name of the operation's security scheme, or None if everybody may call the operation."""
+    return next((name for scheme in operation.get("security", OPENAPI["security"]) for name in scheme), None)
+
+
+def _scheme_of_path(item: Mapping[str, Any]) -> str:
+    """Return the security scheme for the methods that a path does not have."""
+    return next((scheme for _, operation in _operations(item) if (scheme := _security_scheme(operation))), "ApiKey")
+
+
+def _acknowledge_all(endpoint: apigateway.Method, access: Access) -> None:
+    for rule, reason in access.acknowledged.items():
+        acknowledge(endpoint, rule, reason)
 
 
 def _operations(item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

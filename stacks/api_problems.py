@@ -25,11 +25,16 @@ class GatewayError:
 _TYPE = apigateway.ResponseType
 GATEWAY_ERRORS = (
     # By default, API Gateway answers 403 for a path that does not exist. Users would then suspect their API key.
+    # It sends the same error for a request without a signature to a route that needs one. So strangers cannot find out
+    # which of these routes exist.
     GatewayError(_TYPE.MISSING_AUTHENTICATION_TOKEN, 404, "Not Found", "There is no such resource."),
     GatewayError(_TYPE.RESOURCE_NOT_FOUND, 404, "Not Found", "There is no such resource."),
     GatewayError(_TYPE.INVALID_API_KEY, 403, "Forbidden", "Send a valid API key in the header X-Api-Key."),
-    GatewayError(_TYPE.ACCESS_DENIED, 403, "Forbidden", "Send a valid API key in the header X-Api-Key."),
-    # API Gateway sends these two errors for requests with an Authorization header, which this API does not use.
+    GatewayError(
+        _TYPE.UNAUTHORIZED, 401, "Unauthorized", "Sign in, and send the ID token in the header Authorization."
+    ),
+    # The next three errors are the answers to signed requests.
+    GatewayError(_TYPE.ACCESS_DENIED, 403, "Forbidden", "IAM does not allow this request."),
     GatewayError(_TYPE.INVALID_SIGNATURE, 403, "Forbidden", "The signature of the request is not valid."),
     GatewayError(_TYPE.EXPIRED_TOKEN, 403, "Forbidden", "The signature of the request has expired."),
     GatewayError(_TYPE.WAF_FILTERED, 403, "Forbidden", "The firewall refuses this request."),
@@ -56,11 +61,12 @@ def add_problems(api: apigateway.RestApi, allowed_origin: str) -> None:
     }
     for error in GATEWAY_ERRORS:
         retry_header = {"Retry-After": f"'{error.retry_after}'"} if error.retry_after else {}
+        challenge = {"WWW-Authenticate": "'Bearer'"} if error.status == 401 else {}  # noqa: PLR2004 - RFC 9110, 11.6.1
         api.add_gateway_response(
             error.response.response_type.title().replace("_", ""),
             type=error.response,
             status_code=str(error.status) if error.status else None,
-            response_headers={**headers, **retry_header},
+            response_headers={**headers, **retry_header, **challenge},
             templates={"application/json": _template(error)},
         )
 

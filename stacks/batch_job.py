@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from aws_cdk import Duration, IgnoreMode, Size, Stack
+from aws_cdk import Duration, Size, Stack
 from aws_cdk import aws_batch as batch
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
@@ -10,9 +10,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 
+from stacks._image_assets import project_image
 from stacks._nag import acknowledge
 from stacks._pictures import MAX_BYTES, MAX_DECODING_BYTES, MAX_PIXELS
-from stacks._requirements import ROOT
 
 DOCKERFILE = "containers/batch/Dockerfile"
 VCPUS = 2
@@ -106,20 +106,9 @@ def _retry_strategies() -> list[batch.RetryStrategy]:
 def _image(stack: Stack, image: str | None, architecture: str) -> ecs.ContainerImage:
     if image is not None:
         return ecs.ContainerImage.from_registry(image)
-    arm = architecture == "arm64"
-    ignored = (ROOT / f"{DOCKERFILE}.dockerignore").read_text(encoding="utf-8").splitlines()
-    return ecs.ContainerImage.from_docker_image_asset(
-        ecr_assets.DockerImageAsset(
-            stack,
-            "Image",
-            # The image needs imaging.py of the thumbnail function, which is outside of containers/batch.
-            directory=str(ROOT),
-            file=DOCKERFILE,
-            exclude=[line for line in ignored if not line.startswith("#")],
-            ignore_mode=IgnoreMode.DOCKER,
-            platform=ecr_assets.Platform.LINUX_ARM64 if arm else ecr_assets.Platform.LINUX_AMD64,
-        )
-    )
+    # The image needs imaging.py of the thumbnail function, which is outside of containers/batch.
+    asset = ecr_assets.DockerImageAsset(stack, "Image", **project_image(DOCKERFILE, architecture))
+    return ecs.ContainerImage.from_docker_image_asset(asset)
 
 
 def _execution_role(stack: Stack) -> iam.Role:
@@ -135,7 +124,8 @@ def _job_role(stack: Stack, pictures: s3.Bucket, thumbnails: s3.Bucket) -> iam.R
     # CDK's grant_read() and grant_put() would allow about twelve more actions, by wildcard. The job needs no permission
     # to delete objects.
     for actions, resources in (
-        (["s3:GetObject"], [pictures.arn_for_objects("*")]),
+        # The children read the division of the keys in the folder of the manifests.
+        (["s3:GetObject"], [pictures.arn_for_objects("*"), thumbnails.arn_for_objects("manifests/*")]),
         (["s3:ListBucket"], [pictures.bucket_arn, thumbnails.bucket_arn]),
         (["s3:PutObject"], [thumbnails.arn_for_objects("thumbnails/*"), thumbnails.arn_for_objects("manifests/*")]),
     ):

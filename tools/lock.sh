@@ -45,3 +45,5 @@ done
 compile_for_users containers/web/requirements.in --no-emit-package colorama --output-file containers/web/requirements.txt
 [ ! -e containers/batch ] || compile_for_users containers/batch/requirements.in --constraints requirements-dev.txt \
     --output-file containers/batch/requirements.txt
+[ ! -e containers/function_image ] || compile_for_users containers/function_image/requirements.in \
+    --constraints requirements-dev.txt --output-file containers/function_image/requirements.txt

@@ -1,7 +1,7 @@
 """Functions that build the HTTP answers: notes as JSON, and problems as RFC 9457 documents."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from api import jsontext
@@ -9,12 +9,13 @@ from api.notes import Note
 from api.problems import CONTENT_TYPE, Problem
 from api.request import JSON
 
+NDJSON = "application/x-ndjson"
 Answer = dict[str, Any]
 """An HTTP answer, in the format that API Gateway reads.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
 FOR_OTHER_SITES = {
     "Access-Control-Allow-Origin": os.environ["ALLOWED_ORIGIN"],
-    "Access-Control-Expose-Headers": "ETag,Idempotency-Replayed,Location,Retry-After",
+    "Access-Control-Expose-Headers": "Deprecation,ETag,Idempotency-Replayed,Link,Location,Retry-After,Sunset",
 }
 """Headers of every answer. They allow the pages of another site to read the answer (CORS). API Gateway itself answers
 the OPTIONS request that a browser sends before."""
@@ -58,12 +59,27 @@ def deleted() -> Answer:
     return _answer(204, {})
 
 
+def lines_answer(documents: Iterable[Mapping[str, Any]], headers: Mapping[str, str]) -> Answer:
+    """Return 200 with one JSON document in each line (NDJSON)."""
+    body = "".join(f"{jsontext.dump(document)}\n" for document in documents)
+    return _answer(200, {"Content-Type": NDJSON, **NOT_SHARED, **headers}, body)
+
+
 def problem_answer(problem: Problem, request_id: str) -> Answer:
     """Return the problem document with the problem's status. The log lines of the request have this `request_id`."""
     headers = {"Content-Type": CONTENT_TYPE, **problem.headers}
     return _answer(problem.status, headers, jsontext.dump(problem.document(request_id)))
 
 
+def with_headers(answer: Answer, headers: Mapping[str, str]) -> Answer:
+    """Return the answer with additional headers."""
+    return {**answer, "multiValueHeaders": {**answer["multiValueHeaders"], **_lists(headers)}}
+
+
 def _answer(status: int, headers: Mapping[str, str], body: str = "") -> Answer:
-    lists = {name: [value] for name, value in {**FOR_OTHER_SITES, **headers}.items()}
+    lists = _lists({**FOR_OTHER_SITES, **headers})
     return {"statusCode": status, "multiValueHeaders": lists, "body": body, "isBase64Encoded": False}
+
+
+def _lists(headers: Mapping[str, str]) -> dict[str, list[str]]:
+    return {name: [value] for name, value in headers.items()}

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from api.items import Keys
 from api.notes import Content, Note
 from api.problems import Problem
 
@@ -17,7 +18,9 @@ KEY_LIFETIME = timedelta(hours=24)
 """Within this time, a request with the same key creates no second note. Clients stop their retries much earlier."""
 
 
-def put_record(table: str, note: Note, client: str, key: str, now: datetime) -> dict[str, Any]:
+def put_record(  # noqa: PLR0913, PLR0917 - the parts of the record
+    table: str, keys: Keys, note: Note, client: str, key: str, now: datetime
+) -> dict[str, Any]:
     """Return the parameters of a put operation that stores a hash of the client's key, and the id of the new note.
 
     The operation fails if the client has already used the key and the earlier record has not yet expired.
@@ -26,7 +29,7 @@ def put_record(table: str, note: Note, client: str, key: str, now: datetime) -> 
     return {
         "TableName": table,
         "Item": {
-            "id": {"S": f"idempotency#{key_hash}"},
+            **keys.item(f"idempotency#{key_hash}"),
             "note_id": {"S": note.id},
             "created_at": {"S": note.created_at},
             "fingerprint": {"S": note.content.fingerprint},

@@ -7,6 +7,7 @@ CONTENT_TYPE = "application/problem+json"
 
 TITLES: Mapping[int, str] = {
     400: "Bad Request",
+    401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
     409: "Conflict",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from api import jsontext
-from api.pages import Cursor
+from api.pages import Cursor, ExportCursor
 from api.problems import Problem
 
 DEFAULT_LIMIT = 20
@@ -16,6 +16,8 @@ MAX_LIMIT = 100
 DynamoDB returns at most 1 MB for a query."""
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+"""Every 401 answer says how to authenticate. RFC 9110, section 11.6.1; RFC 6750, section 3."""
 
 
 def path_without_base(event: Mapping[str, Any]) -> str:
@@ -62,6 +64,17 @@ class Request:
         """The id of the client's API key. The key itself is never used."""
         return str(self._event["requestContext"]["identity"].get("apiKeyId") or "")
 
+    def person(self) -> str:
+        """Return the id of the person who signed in, from the ID token that API Gateway has verified.
+
+        Raises Problem 401 if the token is missing or has another purpose. On AWS, API Gateway refuses such requests
+        itself. This second check protects the notes if somebody removes the authorizer from a route.
+        """
+        claims = (self._event["requestContext"].get("authorizer") or {}).get("claims") or {}
+        if claims.get("token_use") != "id" or not claims.get("sub"):
+            raise Problem(401, "Sign in, and send the ID token in the header Authorization.", headers=CHALLENGE)
+        return str(claims["sub"])
+
     def header(self, name: str) -> str | None:
         """Return the value of a header, or None if it is missing. Raises Problem 400 if it has two different values."""
         values = set(self._headers.get(name.lower(), []))
@@ -97,6 +110,14 @@ class Request:
         """
         text = self._parameter("cursor")
         return None if text is None else Cursor.parse(text)
+
+    def export_cursor(self) -> ExportCursor | None:
+        """Return the parameter `cursor` of the export. Return None for the first page.
+
+        Raises Problem 400 if it is not a cursor of the export, or if the request has it several times.
+        """
+        text = self._parameter("cursor")
+        return None if text is None else ExportCursor.parse(text)
 
     def _parameter(self, name: str) -> str | None:
         values = (self._event.get("multiValueQueryStringParameters") or {}).get(name)

@@ -12,8 +12,9 @@ from aws_lambda_powertools import Logger
 
 from api import items
 from api.idempotency import earlier_note, put_record
+from api.items import Keys
 from api.notes import Content, Note, current_time, timestamp
-from api.pages import Cursor, Page
+from api.pages import Cursor, ExportCursor, ExportPage, Page
 from api.preconditions import Versions
 from api.problems import Problem, note_not_found, version_changed
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 logger = Logger(child=True)
 
 INDEX_NAME = "newest"
-"""The index of the notes by creation time: partition key `collection`, sort key `created`. The index has no bodies,
-because a page with bodies could be larger than the largest response of a Lambda function."""
+"""The index of the notes by creation time: partition key `collection` or `owner`, sort key `created`. The index has no
+bodies, because a page with bodies could be larger than the largest response of a Lambda function."""
 PATCH_TRIES = 5
 """Maximum number of attempts for a patch with `If-Match: *`. A new attempt begins if another client changes the note
 between the read and the write of the patch."""
@@ -40,17 +41,22 @@ class Creation:
 
 
 class Store:
-    """The DynamoDB table that stores the notes."""
+    """The notes that a request may reach, in a DynamoDB table. `keys` selects these notes."""
 
-    def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
+    def __init__(self, dynamodb: "DynamoDBClient", *, table: str, keys: Keys | None = None) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._keys = keys or Keys()
+
+    def of(self, owner: str) -> "Store":
+        """Return the notes of one person, in the table of version 2."""
+        return Store(self._dynamodb, table=self._table, keys=Keys(owner))
 
     def create(self, content: Content) -> Note:
         """Store a new note and return it."""
         note = Note.new(str(uuid.uuid4()), content, current_time())
         try:
-            self._dynamodb.put_item(**items.put_note(self._table, note))
+            self._dynamodb.put_item(**items.put_note(self._table, self._keys, note))
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             # The id is random, so this call itself stored the note. Its answer was lost, and botocore tried again.
             logger.info("an earlier attempt stored the note; its answer was lost")
@@ -64,10 +70,10 @@ class Store:
         """
         now = current_time()
         note = Note.new(str(uuid.uuid4()), content, now)
-        record: Any = put_record(self._table, note, client, key, now)
+        record: Any = put_record(self._table, self._keys, note, client, key, now)
         try:
             self._dynamodb.transact_write_items(
-                TransactItems=[{"Put": items.put_note(self._table, note)}, {"Put": record}]
+                TransactItems=[{"Put": items.put_note(self._table, self._keys, note)}, {"Put": record}]
             )
         except self._dynamodb.exceptions.TransactionCanceledException as error:
             return Creation(note=earlier_note(error, content), replayed=True)
@@ -75,7 +81,7 @@ class Store:
 
     def read(self, note_id: str) -> Note:
         """Return the current version of the note. Raises Problem 404 if the note does not exist."""
-        response = self._dynamodb.get_item(TableName=self._table, Key=items.note_key(note_id), ConsistentRead=True)
+        response = self._dynamodb.get_item(TableName=self._table, Key=self._keys.item(note_id), ConsistentRead=True)
         if "Item" not in response:
             raise note_not_found()
         return items.note_from(response["Item"])
@@ -90,7 +96,7 @@ class Store:
         try:
             response = self._dynamodb.update_item(
                 TableName=self._table,
-                Key=items.note_key(note_id),
+                Key=self._keys.item(note_id),
                 UpdateExpression="SET title = :title, body = :body, tags = :tags, updated_at = :updated_at, "
                 "version = version + :one",
                 ConditionExpression=condition,
@@ -137,7 +143,7 @@ class Store:
         try:
             self._dynamodb.delete_item(
                 TableName=self._table,
-                Key=items.note_key(note_id),
+                Key=self._keys.item(note_id),
                 ConditionExpression=condition,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 ExpressionAttributeValues=values,
@@ -151,15 +157,18 @@ class Store:
     def page(self, limit: int, after: Cursor | None) -> Page:
         """Return the newest notes, or the newest of the notes that are older than the cursor.
 
-        DynamoDB updates the index a moment after the table, so the page may not yet contain a new note.
+        In version 1, DynamoDB updates the index a moment after the table, so the page may not yet contain a new note.
+        The index of version 2 is a local index, which allows consistent reads.
         """
-        start_parameter: Any = {"ExclusiveStartKey": items.start_key(after)} if after else {}
+        start_parameter: Any = {"ExclusiveStartKey": self._keys.start(after)} if after else {}
+        name, value = self._keys.partition
         response = self._dynamodb.query(
             TableName=self._table,
             IndexName=INDEX_NAME,
-            KeyConditionExpression="#collection = :notes",
-            ExpressionAttributeNames={"#collection": "collection"},  # `collection` is a reserved word of DynamoDB
-            ExpressionAttributeValues={":notes": items.COLLECTION},
+            KeyConditionExpression="#partition = :partition",
+            ExpressionAttributeNames={"#partition": name},  # both names are reserved words of DynamoDB
+            ExpressionAttributeValues={":partition": {"S": value}},
+            ConsistentRead=self._keys.owner is not None,
             ScanIndexForward=False,
             Limit=limit,
             **start_parameter,
@@ -167,6 +176,20 @@ class Store:
         last_key = response.get("LastEvaluatedKey")
         summaries = [items.summary_from(item) for item in response["Items"]]
         return Page(summaries=summaries, next_cursor=items.cursor_from(last_key) if last_key else None)
+
+    def scan(self, after: ExportCursor | None) -> ExportPage:
+        """Return the next notes of all people in the table of version 2. DynamoDB reads at most 1 MB for each page."""
+        start_parameter: Any = {"ExclusiveStartKey": items.export_start(after)} if after else {}
+        response = self._dynamodb.scan(
+            TableName=self._table,
+            FilterExpression="attribute_exists(created)",  # only notes have this attribute
+            **start_parameter,
+        )
+        last_key = response.get("LastEvaluatedKey")
+        return ExportPage(
+            lines=[items.exported_note(item) for item in response["Items"]],
+            next_cursor=items.export_cursor(last_key) if last_key else None,
+        )
 
 
 def _failed_condition(item: items.Item) -> Problem:

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
-from typing import Self
+from typing import BinaryIO, Self
 
 from thumbnail.imaging import Rejected, Thumbnail, make_thumbnail
 from thumbnail.memory import limit_memory
@@ -39,13 +38,13 @@ class Limits:
         if size > self.max_bytes:
             raise Rejected(f"The file has {size:,} bytes; the limit is {self.max_bytes:,}.")
 
-    def make_thumbnail(self, data: bytes) -> Thumbnail:
-        """Return the thumbnail of a picture, or raise Rejected.
+    def make_thumbnail(self, source: BinaryIO) -> Thumbnail:
+        """Return the thumbnail of a picture, or raise Rejected. The whole picture must be in memory or in a local file.
 
         This method limits the memory of the whole process, so only one thread may call it at a time.
         """
         try:
             with limit_memory(self.max_decoding_bytes):
-                return make_thumbnail(BytesIO(data), max_edge=self.max_edge, max_pixels=self.max_pixels)
+                return make_thumbnail(source, max_edge=self.max_edge, max_pixels=self.max_pixels)
         except MemoryError as error:  # a normal picture of `max_pixels` needs less memory than the limit
             raise Rejected("The picture needs more memory than one of its size should.") from error

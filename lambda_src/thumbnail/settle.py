@@ -13,6 +13,7 @@ any order. Two functions may process events of the same upload at the same time.
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Literal
 
 from aws_lambda_powertools import Logger
@@ -118,4 +119,4 @@ def _make_thumbnail(key: str, upload: Upload, limits: Limits) -> Thumbnail:
     limits.check_size(key, upload.size)
     if upload.body is None:
         raise Rejected("The file is in an archive; its thumbnail is made when it is restored.")
-    return limits.make_thumbnail(upload.body.read())
+    return limits.make_thumbnail(BytesIO(upload.body.read()))

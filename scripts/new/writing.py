@@ -134,7 +134,10 @@ def _register_stack(text: str, stem: str) -> str:
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and _is_stack(node.value)]
     last_line = max(node.end_lineno or node.lineno for node in calls)
     lines = text.splitlines()
-    lines.insert(last_line, f'    {_class_prefix(stem)}Stack(**stack_parameters("{stem}"), **watch_settings)')
+    lines[last_line:last_line] = [
+        f'    if selection.includes("{stem}"):',
+        f'        {_class_prefix(stem)}Stack(**stack_parameters("{stem}"), **watch_settings)',
+    ]
     new_import = f"from stacks.{stem} import {_class_prefix(stem)}Stack"
     imports = [
         node for node in tree.body if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stacks.")

@@ -35,9 +35,9 @@ class FakeAccount(RealAccount):
 
 
 def _stack(stem: str) -> dict[str, Any]:
-    names = NAMES if stem == "thumbnail" else BATCH_NAMES
+    names = BATCH_NAMES if stem == "batch" else NAMES
     return {
-        "StackName": f"compute-{stem}",
+        "StackName": f"compute-{stem.replace('_', '-')}",
         "StackId": stem,
         "StackStatus": "CREATE_COMPLETE",
         "CreationTime": datetime(2026, 1, 1, tzinfo=UTC),
@@ -52,7 +52,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> FakeAccount:
     monkeypatch.setattr("console.app.facts", lambda _example: no_facts)  # the costs need a real template
     account = FakeAccount()
     calls = account.calls
-    stacks = {"Stacks": [_stack("thumbnail"), _stack("batch")]}
+    stacks = {"Stacks": [_stack("thumbnail"), _stack("batch"), _stack("function_image")]}
     calls.cloudformation.get_paginator.return_value.paginate.return_value = [stacks]
     calls.cloudformation.get_template.return_value = {"TemplateBody": {"Resources": {}}}
     calls.s3.list_objects_v2.return_value = {"IsTruncated": False}
@@ -87,6 +87,29 @@ def test_the_page_of_thumbnails_only_counts_dead_letters(url: str, account: Fake
     assert not account.calls.sqs.receive_message.called, "it would hide the messages, or raise their receive count"
 
 
+def test_the_page_of_the_image_compares_it_with_the_zip_file(url: str, account: FakeAccount) -> None:
+    calls = account.calls
+    calls.cloudformation.get_template.return_value = {
+        "TemplateBody": {"Resources": {"Function1": {"Type": "AWS::Lambda::Function"}}}
+    }
+    calls.cloudformation.describe_stack_resource.side_effect = lambda StackName, **_: {  # noqa: N803 - a name of boto3
+        "StackResourceDetail": {"PhysicalResourceId": StackName}
+    }
+    image = {"Configuration": {"PackageType": "Image", "Architectures": ["arm64"]}, "Code": {"ImageUri": "x/a/<b>:1"}}
+    bundle = {"Configuration": {"CodeSize": 14_300_000, "Handler": "h", "Architectures": ["arm64"]}, "Code": {}}
+    calls.lambda_ = getattr(calls, "lambda")
+    calls.lambda_.get_function.side_effect = lambda FunctionName: (  # noqa: N803 - a name of boto3
+        image if "image" in FunctionName else bundle
+    )
+    calls.ecr.describe_images.return_value = {"imageDetails": [{"imageSizeInBytes": 80_100_000}]}
+    text = requests.get(f"{url}/examples/function_image", timeout=10).text
+    assert "80.1 MB" in text
+    assert "14.3 MB" in text
+    assert "a/&lt;b&gt;:1" in text
+    calls.ecr.describe_images.assert_called_with(repositoryName="a/<b>", imageIds=[{"imageTag": "1"}])
+    assert calls.lambda_.get_function.call_count == 2, "each package is read only once"
+
+
 def test_the_page_of_batch_shows_the_newest_jobs_of_the_queue(url: str, account: FakeAccount) -> None:
     text = requests.get(f"{url}/examples/batch", timeout=10).text
     assert "<td>2023-11-14 22:13:20</td><td>&lt;b&gt;name</td><td><code>&lt;i&gt;id</code></td>" in text
@@ -103,6 +126,7 @@ def test_the_page_of_batch_shows_the_newest_jobs_of_the_queue(url: str, account:
     [
         ("PUT", "thumbnail/pictures?key=a"),
         ("POST", "thumbnail/actions/remove"),
+        ("PUT", "function_image/pictures?key=a"),
         ("POST", "batch/actions/submit"),
         ("POST", "batch/actions/kill"),
     ],

@@ -5,7 +5,9 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from PIL import Image
@@ -27,15 +29,24 @@ class FailingLimits(Limits):
 
     __slots__ = ()
 
-    def make_thumbnail(self, data: bytes) -> Thumbnail:
-        action, _, file = data.partition(b" ")
+    def make_thumbnail(self, source: BinaryIO) -> Thumbnail:
+        action, _, file = source.read().partition(b" ")
         if action == b"crash" or (action == b"once" and not Path(file.decode()).exists()):
             if file:
                 Path(file.decode()).touch()
             os.kill(os.getpid(), signal.SIGSEGV)
         while action == b"hang":
             pass
-        return super().make_thumbnail(pictures.jpeg())
+        return super().make_thumbnail(io.BytesIO(pictures.jpeg()))
+
+
+class EchoingLimits(Limits):
+    """Limits that return the file itself as its thumbnail."""
+
+    __slots__ = ()
+
+    def make_thumbnail(self, source: BinaryIO) -> Thumbnail:
+        return replace(super().make_thumbnail(io.BytesIO(pictures.jpeg())), data=source.read())
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +57,14 @@ def decoders() -> Iterator[Decoders]:
 
 
 def test_decoders_make_the_same_thumbnail_as_the_limits(decoders: Decoders) -> None:
-    assert decoders.thumbnail(b"good") == Limits(**LIMITS).make_thumbnail(pictures.jpeg())
+    assert decoders.thumbnail(b"good") == Limits(**LIMITS).make_thumbnail(io.BytesIO(pictures.jpeg()))
+
+
+def test_a_decoder_reads_exactly_the_bytes_of_its_picture() -> None:
+    decoders = Decoders(1, EchoingLimits(**LIMITS))
+    for data in (b"long" * 10**6, b"short", os.urandom(70_000), b""):
+        assert decoders.thumbnail(data).data == data
+    decoders.close()
 
 
 @pytest.mark.parametrize("bad_picture", [b"crash", b"hang"])

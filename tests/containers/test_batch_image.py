@@ -1,18 +1,16 @@
 """This test builds and runs the image of the Batch job. It is skipped if the machine has no container tool."""
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from local.project import PHOTO, SETTINGS
-from localaws import base_image, container_tool
+from local.project import PHOTO
+from localaws import container_tool
 from localaws.aws import Engine, LocalAws
 from localaws.container_tool import Tool
 from stacks.batch_job import DOCKERFILE
-from tests.support.folders import ROOT
+from tests.containers.images import build_image, checked_output
 
 BUCKETS = ("batch-image-in", "batch-image-out")
 
@@ -29,37 +27,8 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
 
 @pytest.fixture(scope="module")
 def image(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Build the image and return its name.
-
-    If the registry of the base image cannot be reached, the base image is made from the Python of this machine.
-    """
-    build_arguments: tuple[str, ...] = ()
-    assert SETTINGS.base_image is not None
-    if not container_tool.is_reachable(SETTINGS.base_image.image):
-        base_image.import_into(tool, SETTINGS.base_image, "localhost/batch-test-base:1")
-        build_arguments = ("--build-arg", "BASE_IMAGE=localhost/batch-test-base:1")
-    # CDK copies the files of the image into a folder, the build context. This fixture copies the same files.
-    context = tmp_path_factory.mktemp("context")
-    for folder in ("containers/batch", "lambda_src/thumbnail"):
-        shutil.copytree(ROOT / folder, context / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    _checked_output(
-        tool(
-            "build",
-            *tool.build,
-            *build_arguments,
-            "--file",
-            str(context / DOCKERFILE),
-            "--tag",
-            "batch-test:1",
-            str(context),
-        )
-    )
-    return "batch-test:1"
-
-
-def _checked_output(run: subprocess.CompletedProcess[str]) -> str:
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout
+    folders = ("containers/batch", "lambda_src/thumbnail")
+    return build_image(tool, DOCKERFILE, folders, "batch-test:1", tmp_path_factory.mktemp("context"))
 
 
 @pytest.mark.timeout(300)
@@ -84,13 +53,13 @@ def test_the_image_makes_a_thumbnail_without_root_and_with_a_read_only_disk(
     }
     variables = [part for name, value in environment.items() for part in ("--env", f"{name}={value}")]
     restrictions = ("--read-only", "--tmpfs", "/tmp:size=64m", "--cap-drop", "all", "--network", "host")  # noqa: S108 - this is /tmp in the container
-    output = _checked_output(
+    output = checked_output(
         tool("run", "--rm", *tool.run, *restrictions, *variables, image, "--keys", "*", "--children", "1")
     )
     assert '"made": 1' in output
     (thumbnail,) = s3.list_objects_v2(Bucket=BUCKETS[1], Prefix="thumbnails/")["Contents"]
     assert thumbnail["Key"].startswith("thumbnails/256/coffee'20cup.jpg!")
-    user = _checked_output(tool("image", "inspect", "--format", "{{.Config.User}}", image)).strip()
+    user = checked_output(tool("image", "inspect", "--format", "{{.Config.User}}", image)).strip()
     assert user == "65532:65532"
     for bucket in BUCKETS:
         for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]:

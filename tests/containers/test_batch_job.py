@@ -14,9 +14,10 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from PIL import Image
 
-from batch import job
+from batch import job, keys
 from batch.buckets import Buckets
 from batch.decoders import Decoders
+from batch.division import Division
 from batch.failures import repetition
 from batch.job import Child
 from batch.keys import thumbnail_name
@@ -61,18 +62,25 @@ class World:
         """Put a picture into the input bucket."""
         self.s3.put_object(Bucket=INPUT, Key=key, Body=body, **options)
 
-    def run(self, *, prefix: str = "", child: int = 0, children: int = 1) -> dict[str, dict[str, Any]]:
+    def run(
+        self, *, prefix: str = "", child: int = 0, children: int = 1, job: str = "job"
+    ) -> dict[str, dict[str, Any]]:
         """Run a child. Return the lines of its manifest by the keys of the pictures."""
         self.runs += 1
+        repeat = repetition(self.stopping)
+        division = Division(
+            self.s3, repeat, self.buckets, bucket=OUTPUT, key=f"manifests/{job}/ranges.jsonl", stopping=self.stopping
+        )
         self.child = Child(
             prefix=prefix,
             index=child,
             children=children,
             vcpus=1,
             buckets=self.buckets,
+            division=division,
             limits=LIMITS,
             decoders=self.decoders,
-            manifest=Manifest(self.s3, repetition(self.stopping), OUTPUT, f"manifests/{self.runs}"),
+            manifest=Manifest(self.s3, repeat, OUTPUT, f"manifests/{self.runs}"),
             stopping=self.stopping,
         )
         self.complete = self.child.run()
@@ -186,7 +194,8 @@ def test_children_divide_the_keys_and_a_later_job_with_fewer_children_skips_all_
     assert all(shares)
     assert sum(map(len, shares)) == len(keys)
     assert set().union(*shares) == keys
-    assert {line["outcome"] for child in (0, 1) for line in world.run(child=child, children=2).values()} == {"skipped"}
+    later = [world.run(child=child, children=2, job="later") for child in (0, 1)]
+    assert {line["outcome"] for lines in later for line in lines.values()} == {"skipped"}
 
 
 # -- bad pictures
@@ -274,8 +283,8 @@ def test_a_child_is_not_complete_if_its_list_of_pictures_fails(world: World, mon
     world.put("a.jpg", pictures.jpeg())
     list_pictures = world.buckets.pictures
 
-    def list_and_fail(prefix: str) -> Iterator[Any]:
-        yield from list_pictures(prefix)
+    def list_and_fail(*arguments: Any) -> Iterator[Any]:
+        yield from list_pictures(*arguments)
         raise ACCESS_DENIED
 
     monkeypatch.setattr(world.buckets, "pictures", list_and_fail)
@@ -308,8 +317,8 @@ def test_a_bug_in_the_lists_ends_the_child_and_its_manifest_has_the_finished_pic
     world.put("a.jpg", pictures.jpeg())
     list_pictures = world.buckets.pictures
 
-    def list_and_raise(prefix: str) -> Iterator[Any]:
-        yield from list_pictures(prefix)
+    def list_and_raise(*arguments: Any) -> Iterator[Any]:
+        yield from list_pictures(*arguments)
         raise KeyError("ETag")
 
     monkeypatch.setattr(world.buckets, "pictures", list_and_raise)
@@ -356,6 +365,29 @@ def test_after_a_stop_the_child_abandons_slow_pictures_and_drops_waiting_picture
     reads_may_end.set()
     wait_for(lambda: all(future.done() for future in world.child._pending), "the end of the abandoned pictures")
     assert len(begun_reads) == job.THREADS
+
+
+def test_stopped_children_with_several_ranges_lose_no_picture_and_make_none_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "KEYS_PER_RANGE", 4)
+    monkeypatch.setattr(keys, "RANGES_PER_CHILD", 2)
+    for number in range(40):
+        world.put(f"{number:02}.jpg", pictures.jpeg())
+    written_keys = world.record_keys("PutObject")
+    read = world.buckets.read
+    for child in range(3):
+        _act_before_each_read(world, world.stopping.set)
+        world.run(child=child, children=3)
+        assert not world.complete
+        world.stopping.clear()
+        world.buckets.read = read  # type: ignore[method-assign]
+    world.put("03-late.jpg", pictures.jpeg())
+    for child in range(3):
+        world.run(child=child, children=3)
+        assert world.complete
+    thumbnails = [key for key in written_keys if key.startswith("thumbnails/")]
+    assert len(thumbnails) == len(set(thumbnails)) == len(world.thumbnails()) == 41
 
 
 # -- the manifest

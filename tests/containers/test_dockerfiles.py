@@ -34,9 +34,10 @@ def test_the_locked_packages_have_wheels_for_the_processor(dockerfile: Path, pro
     """requirements.txt locks the packages: it contains exact versions and hashes."""
     python_version = re.search(r"python:(3\.\d+)\.\d+-slim", base_image())
     assert python_version
+    platforms = re.findall(r'--platform "(\w+)_\$\{processor\}"', dockerfile.read_text())
+    assert "manylinux_2_28" in platforms
     target = (
-        "--platform",
-        f"manylinux_2_28_{processor}",
+        *(f"--platform={platform}_{processor}" for platform in platforms),
         "--implementation",
         "cp",
         "--python-version",

@@ -19,7 +19,7 @@ ONLY_WHEN_EMPTY = (
 does not know how a stack empties them."""
 PROTECTION = re.compile(r".*Protect(ion|ed).*|DisableApi(Termination|Stop)")
 """Names of properties that protect a resource from deletion."""
-UNPROTECTED = {"disabled", "false", "none", "off"}
+UNPROTECTED = {"disabled", "false", "inactive", "none", "off"}
 
 
 def faults(template: Template) -> list[str]:

@@ -46,7 +46,9 @@ NETWORKS = "ecs_ec2 fargate batch"
 PRODUCTION = ("production",)
 AL2 = {"ImageType": "ECS_AL2"}
 BASIC_EXECUTION_ROLE = "service-role/AWSLambdaBasicExecutionRole"
+APP_CLIENT = "AWS::Cognito::UserPoolClient"
 ASSOCIATION = "AWS::ECS::ClusterCapacityProviderAssociations"
+AUTHORIZER = "AWS::ApiGateway::Authorizer"
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 BUCKET = "AWS::S3::Bucket"
 CAPACITY_PROVIDER = "AWS::ECS::CapacityProvider"
@@ -59,9 +61,11 @@ SECURITY_GROUP = "AWS::EC2::SecurityGroup"
 JOB_DEFINITION = "AWS::Batch::JobDefinition"
 LAUNCH_TEMPLATE = "AWS::EC2::LaunchTemplate"
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
+METHOD = "AWS::ApiGateway::Method"
 NAT_GATEWAY = "AWS::EC2::NatGateway"
 LOG_GROUP = "AWS::Logs::LogGroup"
 OTHER_TAGS = [{"Key": key, "Value": "x"} for key in ("project", "example", "profile")]
+PASSWORDS = "ALLOW_USER_PASSWORD_AUTH"
 POLICY = "AWS::IAM::Policy"
 PROVISIONED = {"ProvisionedConcurrentExecutions": 1}
 QUEUE = "AWS::SQS::Queue"
@@ -79,6 +83,7 @@ TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 V2_ROUTE = "AWS::ApiGatewayV2::Route"
 V2_STAGE = "AWS::ApiGatewayV2::Stage"
 TO_443 = {"Type": "redirect", "RedirectConfig": {"Port": "443"}}
+USERS = "AWS::Cognito::UserPool"
 PROTECTED = {"Key": "deletion_protection.enabled", "Value": "true"}
 ENHANCED = {"Name": "containerInsights", "Value": "enhanced"}
 NO_ROUTE = "there is neither a gateway nor an endpoint"
@@ -170,6 +175,7 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         M("hosted zone with DNS records", "api", add("AWS::Route53::HostedZone"), "only when it is empty"),
         M("protected load balancer", WEB, put(BALANCER, "LoadBalancerAttributes", [PROTECTED]), "is protected"),
         M("protected table", "cron", put(TABLE, "DeletionProtectionEnabled", value=True), "is protected"),
+        M("protected user pool", "api", put(USERS, "DeletionProtection", "ACTIVE"), "is protected"),
         M(
             "protected instances (aws-cdk #18179)",
             "ecs_ec2",
@@ -242,6 +248,7 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
             set_policy(LOG_GROUP, "DeletionPolicy", "Delete"),
             "may be lost",
         ),
+        M("user pool without protection", "api", put(USERS, "DeletionProtection", "INACTIVE"), "not protected"),
         M("logs without their key", "api", add("AWS::KMS::Key"), "may be lost: its DeletionPolicy"),
         M("server without its address", "lightsail", set_policy(STATIC_IP, "DeletionPolicy", "Delete"), "may be lost"),
         M("table without recovery", "api cron thumbnail", unset(TABLE, RECOVERY), "no point-in-time recovery"),
@@ -354,6 +361,13 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
             PRODUCTION,
         ),
         M(
+            "protected user pool that the rollback deletes",
+            "api",
+            set_policy(USERS, "DeletionPolicy", "RetainExceptOnCreate"),
+            "cannot be deleted",
+            PRODUCTION,
+        ),
+        M(
             "log bucket that the rollback deletes",
             WEB,
             set_policy(BUCKET, "DeletionPolicy", "RetainExceptOnCreate"),
@@ -443,6 +457,23 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         M("administrator", "fargate ecr", attach_managed_policy("AdministratorAccess"), "AdministratorAccess on *"),
         M("everything but one service", "fargate", allow_all_but("iam:*"), "is granted * on *"),
         M("wide bucket policy", "thumbnail", allow_all_in_bucket_policy, "is granted s3:* on ${", ("sandbox",)),
+    ),
+    "signed_in": (
+        M(
+            "route of version 2 without authorizer",
+            "api",
+            put(METHOD, "AuthorizationType", "NONE"),
+            "has no authorizer",
+        ),
+        M("route without a key", "api", put(METHOD, "ApiKeyRequired", value=False), "everybody can call"),
+        M("authorizer outside the stack", "api", drop(AUTHORIZER), "is missing"),
+        M("authorizer with a cache", "api", unset(AUTHORIZER, "AuthorizerResultTtlInSeconds"), "keeps its result"),
+        M("pool outside the stack", "api", put(AUTHORIZER, "ProviderARNs", ["arn"]), "a pool outside the stack"),
+        M("unknown authorizer", "api", put(AUTHORIZER, "Type", "TOKEN"), "does not know it"),
+        M("unknown users differ", "api", unset(APP_CLIENT, "PreventUserExistenceErrors"), "which users exist"),
+        M("session for ever", "api", unset(APP_CLIENT, "EnableTokenRevocation"), "cannot revoke"),
+        M("passwords from everybody", "api", put(APP_CLIENT, "ExplicitAuthFlows", [PASSWORDS]), "send passwords"),
+        M("tokens in URLs", "api", put(APP_CLIENT, "AllowedOAuthFlows", ["implicit"]), "without PKCE"),
     ),
     "supported": (
         M("old Python", "thumbnail cron api ecr", put(FUNCTION, "Runtime", "python3.9"), "python3.9 is not in"),

@@ -15,7 +15,7 @@ BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 
 def faults(template: Template) -> list[str]:
     """Return the resources that make a rollback fail, and those that it leaves behind although it can delete them."""
-    undeletable = {*_protected_tables(template), *_log_buckets_of_balancers(template)}
+    undeletable = {*_protected_tables(template), *_protected_user_pools(template), *_log_buckets_of_balancers(template)}
     return [*_protected_balancers(template), *_wrong_policies(template, undeletable)]
 
 
@@ -39,6 +39,12 @@ def _wrong_policies(template: Template, undeletable: set[str]) -> Iterator[str]:
 def _protected_tables(template: Template) -> Iterator[str]:
     for name, table in resources(template, "AWS::DynamoDB::Table").items():
         if table["Properties"].get("DeletionProtectionEnabled"):
+            yield name
+
+
+def _protected_user_pools(template: Template) -> Iterator[str]:
+    for name, pool in resources(template, "AWS::Cognito::UserPool").items():
+        if pool["Properties"].get("DeletionProtection") == "ACTIVE":
             yield name
 
 

@@ -116,6 +116,11 @@ def _table_faults(template: Template, name: str) -> Iterator[str]:
         yield f"{name} is not protected from deletion"
 
 
+def _user_pool_faults(template: Template, name: str) -> Iterator[str]:
+    if properties(template, name).get("DeletionProtection") != "ACTIVE":  # AWS offers no backup of users
+        yield f"{name} is not protected from deletion"
+
+
 def _bucket_faults(template: Template, name: str) -> Iterator[str]:
     lifecycle = properties(template, name).get("LifecycleConfiguration", {}).get("Rules", [])
     expires = any("ExpirationInDays" in rule and "Prefix" not in rule for rule in lifecycle)
@@ -165,6 +170,7 @@ def _without_backup(_template: Template, _name: str) -> Iterator[str]:
 
 
 BACKED_UP: Mapping[str, Callable[[Template, str], Iterator[str]]] = {
+    "AWS::Cognito::UserPool": _user_pool_faults,
     "AWS::DynamoDB::Table": _table_faults,
     "AWS::ECR::Repository": _repository_faults,
     "AWS::Lightsail::Bucket": _lightsail_bucket_faults,

@@ -58,9 +58,9 @@ def test_every_reason_belongs_to_a_grant(granted: list[tuple[str, str, str, str]
 
 
 def test_a_reason_without_a_grant_is_reported(granted: list[tuple[str, str, str, str]]) -> None:
-    reason = Reason(service="lambda", actions=("dynamodb:Scan",), why="reports")
+    reason = Reason(service="lambda", actions=("dynamodb:BatchGetItem",), why="reports")
     assert list(stale_reasons([reason], granted)) == [
-        "no role of lambda is granted dynamodb:Scan: remove it from unused_permissions.py"
+        "no role of lambda is granted dynamodb:BatchGetItem: remove it from unused_permissions.py"
     ]
 
 

@@ -14,7 +14,7 @@ from cron.check import MAX_BODY_BYTES
 from local.__main__ import EXERCISES
 from local.project import SETTINGS
 from settings_checks import MAX_URLS
-from stacks import _network, _pictures, api_gateway, cron, ecr, ecs_ec2, ecs_ec2_capacity, thumbnail
+from stacks import _network, _pictures, _thumbnails, api_gateway, cron, ecr, ecs_ec2, ecs_ec2_capacity
 from stacks import _web_service as web
 from tests.support.apps import documented_templates, properties_of, templates
 from tests.support.documents import (
@@ -81,7 +81,7 @@ NUMBERS: Mapping[str, list[str]] = {
     "thumbnail": [
         f"{_pictures.MAX_BYTES // 1024**2} MiB",
         f"{_pictures.MAX_PIXELS // 1_000_000} megapixels",
-        f"{thumbnail.MEMORY_MB:,} MB",
+        f"{_thumbnails.MEMORY_MB:,} MB",
     ],
 }
 """Numbers of the stack that the lesson must contain. Costs are missing here, because cog writes them into lessons."""
@@ -171,6 +171,7 @@ def _settings_of(stem: str) -> set[str]:
 @pytest.mark.parametrize(
     ("stem", "settings"),
     [
+        ("function_image", {"architecture", "function_image_name", "thumbnail_max_edge"}),
         ("batch", {*_settings_of("batch"), "architecture", "availability_zones", "vpc", "thumbnail_max_edge"}),
         ("cron", _settings_of("cron")),
         ("lightsail", _settings_of("lightsail")),

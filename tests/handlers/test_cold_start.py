@@ -15,6 +15,8 @@ import pytest
 from tests.support.bundles import BUNDLES
 from tests.support.folders import ROOT
 
+pytestmark = pytest.mark.slow  # every test starts a process
+
 SAMPLED = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 NOT_SAMPLED = SAMPLED.replace("Sampled=1", "Sampled=0")
 NOT_LOADED = ("aws_xray_sdk", "asyncio", "boto3", "s3transfer", "aws_lambda_powertools.event_handler", "pillow_heif")
@@ -136,7 +138,7 @@ def test_the_import_of_a_function_loads_only_what_its_requests_need(package: str
 
 
 def test_the_import_of_the_thumbnail_function_loads_no_modules_of_rare_formats() -> None:
-    names = ("tiff", "bmp", "heif", "avif", "png", "hdr", "rgb_spaces")
+    names = ("tiff", "bmp", "heif", "avif", "png", "webp", "hdr", "rgb_spaces")
     code = f"\nimport sys\nprint([name for name in {names} if 'thumbnail.pictures.' + name in sys.modules])"
     assert run(f"import thumbnail.handler{code}", "thumbnail").splitlines()[-1] == "[]"
 

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 
+from local.api_callers import bearer, person, sign_in
 from tests.smoke.test_api import OPENAPI, ApiClient
 from tests.support.apps import stack_name
 from tests.support.deployment import Deployment
@@ -74,15 +75,23 @@ CASES = [
     (path, method, mode)
     for path, item in OPENAPI["paths"].items()
     for method in item
-    if method != "parameters"
+    if method != "parameters" and path != "/v2/export"  # each request would need a signature of its own
     for mode in GenerationMode
     if (path, mode) != ("/v1/health", GenerationMode.NEGATIVE)  # this operation has no parameter that could be invalid
 ]
 
 
+@pytest.fixture(scope="module")
+def credentials(api_client: ApiClient, deployment: Deployment) -> Iterator[dict[str, str]]:
+    """Yield the headers with an API key for version 1, and with the ID token of a person for version 2."""
+    cognito, outputs = deployment.client("cognito-idp"), deployment.outputs("api")
+    with person(cognito, outputs, f"{uuid.uuid4()}@example.com") as someone:
+        yield {**api_client.key, **bearer(sign_in(cognito, outputs, someone)["IdToken"])}
+
+
 @pytest.mark.parametrize(("path", "method", "mode"), CASES)
 def test_generated_requests_get_documented_answers(
-    api_client: ApiClient, path: str, method: str, mode: GenerationMode
+    api_client: ApiClient, credentials: dict[str, str], path: str, method: str, mode: GenerationMode
 ) -> None:
     schema = schemathesis.openapi.from_dict(OPENAPI)
     schema.config.update(base_url=api_client.url)
@@ -94,7 +103,7 @@ def test_generated_requests_get_documented_answers(
     @given(case=schema[path][method.upper()].as_strategy(generation_mode=mode))
     @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     def answer_is_documented(case: schemathesis.Case[Any]) -> None:
-        case.call_and_validate(headers=api_client.key, checks=checks)
+        case.call_and_validate(headers=credentials, checks=checks)
 
     answer_is_documented()
 

@@ -59,6 +59,7 @@ OUTPUT_OF_WATCH_IT: Mapping[str, list[str]] = {
     "batch": ['"key":.*letter.jpg', '"key":.*empty.jpg', r"compute-batch-FailedJobs\S+\tOK"],
     "lightsail": [r"compute-lightsail-\S+\tCREATE_COMPLETE"],
     "websocket": ['"message":"sent".*"gone":1', r"compute-websocket-DeadLettersVisible\S+\t(OK|INSUFFICIENT_DATA)"],
+    "function_image": ['"image_key":"coffee.jpg"', r"-DeadLettersVisible\S+\t(OK|INSUFFICIENT_DATA)"],
 }
 """Regular expressions for lines that the commands of the section `Watch it` must print."""
 

@@ -61,9 +61,9 @@ def fork(tmp_path: Path) -> Path:
 def aws(tmp_path: Path, fork: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
     """Return a local AWS for the copy. Its ECS tasks are processes."""
     monkeypatch.setenv("LOCAL_CONTAINERS", "none")
-    (stand_in,) = SETTINGS.stand_ins
-    stand_in = dataclasses.replace(stand_in, environment={"PYTHONPATH": str(fork / "containers" / "web")})
-    aws = LocalAws(tmp_path / "aws", dataclasses.replace(SETTINGS, project=str(fork), stand_ins=(stand_in,)))
+    web, *others = SETTINGS.stand_ins
+    web = dataclasses.replace(web, environment={"PYTHONPATH": str(fork / "containers" / "web")})
+    aws = LocalAws(tmp_path / "aws", dataclasses.replace(SETTINGS, project=str(fork), stand_ins=(web, *others)))
     yield aws
     aws.stop()
 

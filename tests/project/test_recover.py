@@ -32,6 +32,11 @@ STORES: dict[str, Any] = {
     "Letters": {"Type": "AWS::SQS::Queue", "DeletionPolicy": "Retain"},
     "Logs": {"Type": "AWS::Logs::LogGroup", "DeletionPolicy": "Retain"},
     "Images": {"Type": "AWS::ECR::Repository", "DeletionPolicy": "Retain"},
+    "Users": {
+        "Type": "AWS::Cognito::UserPool",
+        "DeletionPolicy": "Retain",
+        "Properties": {"UserPoolName": "people", "DeletionProtection": "ACTIVE"},
+    },
 }
 BALANCER = {
     "Type": "AWS::ElasticLoadBalancingV2::LoadBalancer",
@@ -79,6 +84,7 @@ def existing_ids(client: ClientFactory) -> set[str]:
         *client("sqs").list_queues().get("QueueUrls", []),
         *(group["logGroupName"] for group in client("logs").describe_log_groups()["logGroups"]),
         *(repository["repositoryName"] for repository in client("ecr").describe_repositories()["repositories"]),
+        *(pool["Id"] for pool in client("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]),
         *(balancer["LoadBalancerArn"] for balancer in client("elbv2").describe_load_balancers()["LoadBalancers"]),
     }
 
@@ -113,9 +119,12 @@ def test_stores_with_data_are_kept(empty_aws: ClientFactory, capsys: pytest.Capt
     empty_aws("sqs").send_message(QueueUrl=ids["Letters"], MessageBody="x")
     empty_aws("logs").create_log_stream(logGroupName=ids["Logs"], logStreamName="x")
     empty_aws("ecr").put_image(repositoryName=ids["Images"], imageTag="1", imageManifest="{}")
+    empty_aws("cognito-idp").admin_create_user(UserPoolId=ids["Users"], Username="anna", MessageAction="SUPPRESS")
     recover(empty_aws, name, confirm_all([]))
     assert existing_ids(empty_aws) >= set(ids.values())
     assert status(empty_aws, name) == ""
+    pool = empty_aws("cognito-idp").describe_user_pool(UserPoolId=ids["Users"])["UserPool"]
+    assert pool["DeletionProtection"] == "ACTIVE"
     table = empty_aws("dynamodb").describe_table(TableName=ids["Notes"])["Table"]
     assert table["DeletionProtectionEnabled"] is True
     printed = capsys.readouterr().out

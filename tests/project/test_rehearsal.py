@@ -31,9 +31,15 @@ from tools.templates import Template, resources
 pytestmark = pytest.mark.local
 FAILING = "Failing"
 """The logical id of the resource that fails."""
+ASSETS = "cdk-hnb659fds-assets-000000000000-us-east-1"
+"""The bucket of CDK's bootstrap, for the code of functions and for templates."""
 PLACES = ("in the middle", "at the end")
 RESULTS = ROOT / "docs" / "failures.md"
-WORDS = {"AWS::DynamoDB::Table": "the table", "AWS::S3::Bucket": "the bucket of the access log"}
+WORDS = {
+    "AWS::Cognito::UserPool": "the user pool",
+    "AWS::DynamoDB::Table": "the table",
+    "AWS::S3::Bucket": "the bucket of the access log",
+}
 """The words in the table of results for the resources that remain."""
 
 
@@ -41,15 +47,14 @@ WORDS = {"AWS::DynamoDB::Table": "the table", "AWS::S3::Bucket": "the bucket of 
 def account(empty_aws: ClientFactory) -> ClientFactory:
     """Return clients of the local AWS after `cdk bootstrap` and the upload of the functions' code."""
     empty_aws("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
-    bucket = "cdk-hnb659fds-assets-000000000000-us-east-1"
-    empty_aws("s3").create_bucket(Bucket=bucket)
+    empty_aws("s3").create_bucket(Bucket=ASSETS)
     for profile in PROFILES:
         for manifest in assembly(profile).glob("*.assets.json"):
             for asset in json.loads(manifest.read_text(encoding="utf-8"))["files"].values():
                 if asset["source"]["packaging"] == "zip":
                     (destination,) = asset["destinations"].values()
                     body = zip_of(manifest.parent / asset["source"]["path"])
-                    empty_aws("s3").put_object(Bucket=bucket, Key=destination["objectKey"], Body=body)
+                    empty_aws("s3").put_object(Bucket=ASSETS, Key=destination["objectKey"], Body=body)
     return empty_aws
 
 
@@ -94,9 +99,11 @@ def add_failing_resource(template: Template, place: str) -> None:
 def deploy(account: ClientFactory, name: str, profile: str, template: Template) -> tuple[str, str]:
     """Create a stack as the CDK CLI does. Return its id and its status."""
     cloudformation = account("cloudformation")
+    # A request has at most 51,200 bytes of template, so the CDK CLI uploads each template.
+    account("s3").put_object(Bucket=ASSETS, Key="template.json", Body=json.dumps(template))
     stack = cloudformation.create_stack(
         StackName=name,
-        TemplateBody=json.dumps(template),
+        TemplateURL=f"https://s3.us-east-1.amazonaws.com/{ASSETS}/template.json",
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
         EnableTerminationProtection=PROFILES[profile]().retain_data,
     )

@@ -3,14 +3,16 @@
 import contextlib
 import itertools
 import json
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import pytest
 
-from local import tasks, watch
+from local import synthesis, tasks, watch
 from local.function_code import FunctionCode
 from local.saved_files import Part, by_part, part_of, saved_files
 from local.synthesis import ROOT, _place_and_message
@@ -115,6 +117,13 @@ def test_an_error_of_the_app_names_the_file_and_the_line() -> None:
     assert _place_and_message(ValueError("1\n2\n3\n4\n5")) == "ValueError: 1\n2\n3\n4"
 
 
+def test_a_new_synthesis_loads_the_stacks_again_but_not_the_validator(monkeypatch: pytest.MonkeyPatch) -> None:
+    modules = {name: sys.modules[name] for name in ("stacks._app", "stacks._validation", "json")}
+    monkeypatch.setattr(synthesis, "sys", SimpleNamespace(modules=modules))
+    synthesis._forget_project()
+    assert list(modules) == ["stacks._validation", "json"]
+
+
 def test_each_service_gets_the_task_definition_in_its_own_template() -> None:
     """A stack may have two services. The template of CDK's own stack is YAML text."""
     service = {"Type": "AWS::ECS::Service"}
@@ -136,6 +145,30 @@ def test_each_service_gets_the_task_definition_in_its_own_template() -> None:
         "arn/First": "arn/FirstTask",
         "arn/Second": "arn/SecondTask",
     }
+
+
+@pytest.mark.parametrize(
+    ("definition", "state", "line"),
+    [
+        ("old", "COMPLETED", "not deployed, the old code continues to run: the new tasks of web failed, so ECS"),
+        ("old", "IN_PROGRESS", "not deployed, the old code continues to run: the new tasks of web failed, so ECS"),
+        ("new", "IN_PROGRESS", "not deployed yet: the new tasks of web are not healthy after 0 s. As soon as they are"),
+        ("new", "COMPLETED", ""),
+    ],
+)
+def test_make_watch_distinguishes_slow_tasks_from_failed_tasks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], definition: str, state: str, line: str
+) -> None:
+    """Slow tasks may become healthy later. After failed tasks, ECS returns to the old task definition."""
+    monkeypatch.setattr(tasks, "PATIENCE_SECONDS", 0)
+    record = {"taskDefinition": definition, "deployments": [{"rolloutState": state}]}
+    ecs = MagicMock()
+    ecs.describe_services.return_value = {"services": [record]}
+    with watch._one_line("web"):
+        tasks._update_services(ecs, {"arn:aws:ecs:us-east-1:0:service/cluster/web": "new"})
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"    web: {line}" if line else "")
+    assert bool(printed) == bool(line)
 
 
 def test_the_watch_ends_even_if_the_exception_of_ctrl_c_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,16 +37,19 @@ class ThumbnailExample:
     prefix: str = field(default_factory=lambda: f"smoke-{uuid.uuid4()}/")
 
     @classmethod
-    def of(cls, deployment: Deployment) -> Self:
+    def of(cls, deployment: Deployment, stem: str = "thumbnail") -> Self:
         client = deployment.client
-        return cls(client("s3"), client("dynamodb"), client("lambda"), deployment.outputs("thumbnail"))
+        return cls(client("s3"), client("dynamodb"), client("lambda"), deployment.outputs(stem))
+
+    def function(self) -> str:
+        """Return the ARN of the function that the bucket invokes."""
+        bucket = self.outputs["UploadsBucketName"]
+        notification = self.s3.get_bucket_notification_configuration(Bucket=bucket)
+        return str(notification["LambdaFunctionConfigurations"][0]["LambdaFunctionArn"])
 
     def max_edge(self) -> int:
         """Return the longest edge of a thumbnail in pixels, as the environment of the function says."""
-        bucket = self.outputs["UploadsBucketName"]
-        notification = self.s3.get_bucket_notification_configuration(Bucket=bucket)
-        function = notification["LambdaFunctionConfigurations"][0]["LambdaFunctionArn"]
-        configuration = self.lambda_.get_function_configuration(FunctionName=function)
+        configuration = self.lambda_.get_function_configuration(FunctionName=self.function())
         return int(configuration["Environment"]["Variables"]["MAX_EDGE"])
 
     def wait_for_notifications(self) -> None:
@@ -68,6 +71,14 @@ class ThumbnailExample:
 
     def remove(self, key: str) -> None:
         self.s3.delete_object(Bucket=self.outputs["UploadsBucketName"], Key=key)
+
+    def remove_all(self) -> None:
+        """Remove all uploads of this test run, and wait until their items are deleted."""
+        bucket = self.outputs["UploadsBucketName"]
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=self.prefix):
+            for uploaded in page.get("Contents", []):
+                self.remove(uploaded["Key"])
+                self.wait_until_deleted(uploaded["Key"])
 
     def item(self, key: str) -> dict[str, str] | None:
         item = self.dynamodb.get_item(
@@ -96,11 +107,7 @@ def example(deployment: Deployment) -> Iterator[ThumbnailExample]:
     example = ThumbnailExample.of(deployment)
     example.wait_for_notifications()
     yield example
-    bucket = example.outputs["UploadsBucketName"]
-    for page in example.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=example.prefix):
-        for uploaded in page.get("Contents", []):
-            example.remove(uploaded["Key"])
-            example.wait_until_deleted(uploaded["Key"])
+    example.remove_all()
 
 
 def test_a_real_photo_becomes_a_thumbnail_and_an_item(example: ThumbnailExample) -> None:

@@ -11,7 +11,8 @@ from aws_cdk.aws_logs import RetentionDays
 
 from config import from_context
 from stacks.api import ApiStack
-from tests.support.apps import properties_of, stack_name, templates
+from tests.contracts.reading import referenced_ids
+from tests.support.apps import properties_of, stack_name, template_with, templates
 from tests.support.folders import ROOT
 from tools.templates import NO_BUNDLING, Template, resources
 
@@ -34,6 +35,39 @@ def methods(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
 
     all_methods = [method["Properties"] for method in resources(template, "AWS::ApiGateway::Method").values()]
     return {(path(method["ResourceId"]), method["HttpMethod"]): method for method in all_methods}
+
+
+EXPECTED_ACCESS = {
+    ("v1", False): (True, "NONE", False),
+    ("v2", False): (False, "COGNITO_USER_POOLS", True),
+    ("v2", True): (False, "AWS_IAM", False),
+}
+"""Whether a route needs an API key, its authorization type, and whether it has an authorizer. The keys are the version,
+and whether the route is the export."""
+
+
+def access_of(method: dict[str, Any]) -> tuple[bool, str, bool]:
+    """Return whether a method needs an API key, its authorization type, and whether it has an authorizer."""
+    return bool(method.get("ApiKeyRequired")), method["AuthorizationType"], "AuthorizerId" in method
+
+
+def called_function(method: dict[str, Any]) -> str:
+    """Return the logical id of the function that a method invokes."""
+    parts = method["Integration"]["Uri"]["Fn::Join"][1]
+    return str(next(part["Fn::GetAtt"][0] for part in parts if "Fn::GetAtt" in part))
+
+
+def dynamodb_actions(template: Template, role: str) -> dict[str, set[str]]:
+    """Return the DynamoDB actions that a role has on each table. `role` is its logical id without the hash."""
+    actions: dict[str, set[str]] = {}
+    for policy in resources(template, "AWS::IAM::Policy").values():
+        names = [re.sub("[0-9A-F]{8}$", "", one["Ref"]) for one in policy["Properties"]["Roles"]]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"] if role in names else []:
+            found = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            if found[0].startswith("dynamodb:"):
+                for table in referenced_ids(statement["Resource"]):
+                    actions.setdefault(re.sub("(?<=OwnNotes).*", "", table), set()).update(found)
+    return actions
 
 
 OPERATIONS = {
@@ -59,7 +93,9 @@ def test_the_deployed_methods_are_the_operations_of_the_openapi_document(templat
 def test_every_path_answers_preflights_and_unsupported_methods(template: Template) -> None:
     for path in OPENAPI["paths"]:
         # For an unsupported method, the function answers with 405 and an Allow header.
-        assert methods(template)[path, "ANY"]["ApiKeyRequired"] is True
+        assert (
+            access_of(methods(template)[path, "ANY"]) == EXPECTED_ACCESS[path.split("/")[1], path.endswith("/export")]
+        )
         preflight = methods(template)[path, "OPTIONS"]
         assert preflight["Integration"]["PassthroughBehavior"] == "NEVER", "a body that is not JSON would cause a 500"
         assert not preflight["ApiKeyRequired"], "a browser sends no key with a preflight"
@@ -69,16 +105,43 @@ def test_every_path_answers_preflights_and_unsupported_methods(template: Templat
         expected = {"OPTIONS", *(method for operation_path, method in OPERATIONS if operation_path == path)}
         assert {*methods_header.strip("'").split(",")} == expected
         assert headers["method.response.header.Access-Control-Allow-Origin"] == ALLOWED_ORIGIN
-    assert "PATCH" in methods_header, "the last path of the loop is the path of one note"
+        if path.endswith("{note_id}"):
+            assert "PATCH" in methods_header
 
 
 @in_both_profiles
-def test_only_the_health_check_needs_no_key(template: Template) -> None:
-    keyless = {
-        key for key, method in methods(template).items() if not method.get("ApiKeyRequired") and key[1] != "OPTIONS"
+def test_only_the_health_check_is_open(template: Template) -> None:
+    checked = {key: method for key, method in methods(template).items() if key[1] != "OPTIONS"}
+    open_routes = {key for key, method in checked.items() if access_of(method) == (False, "NONE", False)}
+    assert open_routes == {("/v1/health", "GET")}
+    assert open_routes == {key for key, operation in OPERATIONS.items() if operation.get("security") == []}
+
+
+@in_both_profiles
+def test_people_sign_in_to_version_2_and_programs_sign_the_export(template: Template) -> None:
+    schemes = {"ApiKey": ("v1", False), "SignedIn": ("v2", False), "Signature": ("v2", True)}
+    for key, operation in OPERATIONS.items():
+        for scheme in operation.get("security", OPENAPI["security"]):
+            assert access_of(methods(template)[key]) == EXPECTED_ACCESS[schemes[next(iter(scheme))]]
+    authorizer = properties_of(template, "AWS::ApiGateway::Authorizer")
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 0, "a cached result could outlive the token"
+    for method in methods(template).values():
+        assert "AuthorizationScopes" not in method, "with scopes, API Gateway would ask for another kind of token"
+
+
+@in_both_profiles
+def test_each_version_has_a_function_with_rights_to_its_own_table_only(template: Template) -> None:
+    functions = {key: called_function(method) for key, method in methods(template).items() if key[1] != "OPTIONS"}
+    expected = {"v1": "Function76856677", "v2": "V2Function", "export": "ExportFunction"}
+    for (path, _), function in functions.items():
+        assert function.startswith(expected["export" if path == "/v2/export" else path.split("/")[1]])
+    allowed = {role: dynamodb_actions(template, role) for role in ("Role", "V2Role", "ExportRole")}
+    changes = {f"dynamodb:{action}Item" for action in ("Get", "Put", "Update", "Delete")} | {"dynamodb:Query"}
+    assert allowed == {
+        "Role": {"Notes5BB3582F": changes},
+        "V2Role": {"OwnNotes": changes},
+        "ExportRole": {"OwnNotes": {"dynamodb:Scan"}},
     }
-    assert keyless == {("/v1/health", "GET")}
-    assert keyless == {key for key, operation in OPERATIONS.items() if operation.get("security") == []}
 
 
 @in_both_profiles
@@ -114,12 +177,16 @@ def test_api_gateway_sends_its_errors_as_problems(template: Template) -> None:
         assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
         assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == ALLOWED_ORIGIN
         statuses[properties["ResponseType"]] = properties.get("StatusCode")
+        if properties.get("StatusCode") == "401":
+            assert headers["gatewayresponse.header.WWW-Authenticate"] == "'Bearer'"
         if properties.get("StatusCode") == "429":
             assert re.fullmatch("'[0-9]+'", headers["gatewayresponse.header.Retry-After"])
     assert (
         statuses.items()
         >= {
             "MISSING_AUTHENTICATION_TOKEN": "404",
+            "UNAUTHORIZED": "401",
+            "ACCESS_DENIED": "403",
             "INVALID_API_KEY": "403",
             "THROTTLED": "429",
             "QUOTA_EXCEEDED": "429",
@@ -148,7 +215,7 @@ def test_keys_and_methods_have_rate_limits(template: Template) -> None:
     every = settings.pop(("/*", "*"))
     assert (every["ThrottlingRateLimit"], every["ThrottlingBurstLimit"]) == (50, 100)
     for (path, name), method in methods(template).items():
-        if not method["ApiKeyRequired"]:
+        if access_of(method) == (False, "NONE", False):
             setting = settings.pop((f"/{path.replace('/', '~1')}", name))
             limits = setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]
             assert limits == (0.2, 20), f"anybody can call {name} {path} without a key, and AWS bills each call"
@@ -168,11 +235,13 @@ def test_the_timeout_of_the_function_is_shorter_than_the_timeout_of_api_gateway(
 
 @in_both_profiles
 def test_only_this_api_can_invoke_the_function(template: Template) -> None:
-    permission = properties_of(template, "AWS::Lambda::Permission")
-    assert permission["Principal"] == "apigateway.amazonaws.com"
-    parts = permission["SourceArn"]["Fn::Join"][1]
-    assert {"Ref": "ApiF70053CD"} in parts
-    assert parts[-1] == "/*/*/*"
+    permissions = [one["Properties"] for one in resources(template, "AWS::Lambda::Permission").values()]
+    assert len(permissions) == 3, "one permission for each function"
+    for permission in permissions:
+        assert permission["Principal"] == "apigateway.amazonaws.com"
+        parts = permission["SourceArn"]["Fn::Join"][1]
+        assert {"Ref": "ApiF70053CD"} in parts
+        assert parts[-1] == "/*/*/*"
 
 
 # -- logs, metrics and alarms
@@ -287,12 +356,85 @@ def test_the_logical_ids_of_the_api_and_of_its_key_never_change() -> None:
     assert set(resources(PRODUCTION, "AWS::ApiGateway::ApiKey")) == {"Key961B73FD"}
 
 
+def test_the_logical_ids_of_the_stores_never_change() -> None:
+    """With another logical id, CloudFormation creates a new and empty store."""
+    assert set(resources(PRODUCTION, "AWS::DynamoDB::Table")) == {"Notes5BB3582F", "OwnNotes25EBAEFD"}
+    assert set(resources(PRODUCTION, "AWS::Cognito::UserPool")) == {"Users0A0EEA89"}
+
+
+# -- people and programs
+
+
+@in_both_profiles
+def test_strangers_cannot_create_users(template: Template) -> None:
+    users = properties_of(template, "AWS::Cognito::UserPool")
+    assert users["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
+    assert users["UserPoolTier"] == "LITE"
+    assert users["MfaConfiguration"] == "OPTIONAL"
+    assert users["EnabledMfas"] == ["SOFTWARE_TOKEN_MFA"]
+    policy = users["Policies"]["PasswordPolicy"]
+    assert policy["MinimumLength"] == 12
+    assert all(policy[f"Require{kind}"] for kind in ("Lowercase", "Uppercase", "Numbers", "Symbols"))
+
+
+def test_a_setting_lets_everybody_sign_up() -> None:
+    users = properties_of(template_with("api", api_self_sign_up="true"), "AWS::Cognito::UserPool")
+    assert users["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is False
+
+
+@pytest.mark.parametrize(("template", "protection"), [(SANDBOX, "INACTIVE"), (PRODUCTION, "ACTIVE")])
+def test_only_production_protects_the_users(template: Template, protection: str) -> None:
+    assert properties_of(template, "AWS::Cognito::UserPool")["DeletionProtection"] == protection
+
+
+@in_both_profiles
+def test_the_public_client_has_no_secret_and_sends_no_password(template: Template) -> None:
+    app = properties_of(template, "AWS::Cognito::UserPoolClient", "UsersApp")
+    assert not app.get("GenerateSecret")
+    assert {*app["ExplicitAuthFlows"]} == {"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}
+    assert app["AllowedOAuthFlows"] == ["code"]
+    assert app["CallbackURLs"] == ["http://localhost:8000/"]
+    script = properties_of(template, "AWS::Cognito::UserPoolClient", "UsersScript")
+    assert {*script["ExplicitAuthFlows"]} == {"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}
+    assert script["AllowedOAuthFlowsUserPoolClient"] is False
+    for client in (app, script):
+        assert client["IdTokenValidity"] == 15, "API Gateway accepts the token of a deleted user until it expires"
+        assert client["TokenValidityUnits"]["IdToken"] == "minutes"
+        assert client["RefreshTokenValidity"] == 24 * 60
+        assert client["PreventUserExistenceErrors"] == "ENABLED"
+        assert client["EnableTokenRevocation"] is True
+
+
+@in_both_profiles
+def test_the_role_for_exports_can_only_export(template: Template) -> None:
+    (policy,) = [one for name, one in resources(template, "AWS::IAM::Policy").items() if name.startswith("Exporter")]
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "execute-api:Invoke"
+    assert statement["Resource"]["Fn::Join"][1][-1] == "/live/GET/v2/export"
+
+
 # -- the table
 
 
 @in_both_profiles
+def test_the_table_of_a_person_has_partitions_by_owner(template: Template) -> None:
+    table = properties_of(template, "AWS::DynamoDB::Table", "OwnNotes")
+    assert table["KeySchema"] == [
+        {"AttributeName": "owner", "KeyType": "HASH"},
+        {"AttributeName": "id", "KeyType": "RANGE"},
+    ]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    (index,) = table["LocalSecondaryIndexes"]
+    assert index["KeySchema"] == [
+        {"AttributeName": "owner", "KeyType": "HASH"},
+        {"AttributeName": "created", "KeyType": "RANGE"},
+    ]
+    assert "body" not in index["Projection"]["NonKeyAttributes"]
+
+
+@in_both_profiles
 def test_the_table_and_its_index_have_the_keys_that_queries_need(template: Template) -> None:
-    table = properties_of(template, "AWS::DynamoDB::Table")
+    table = properties_of(template, "AWS::DynamoDB::Table", "Notes")
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}

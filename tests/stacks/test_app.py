@@ -12,9 +12,10 @@ from constructs import Construct, IConstruct
 
 from app import build_app
 from config import PROFILES
-from tests.support.apps import EVERY_STACK, STACKS, assembly, stack_name, template_with, templates
+from settings_checks import ConfigError
+from tests.support.apps import EVERY_STACK, PREFIX, STACKS, assembly, stack_name, template_with, templates
 from tests.support.folders import ROOT
-from tools.templates import NO_BUNDLING, Template
+from tools.templates import NO_BUNDLING, Template, synthesize
 
 
 def test_cdk_json_has_no_key_for_which_the_cli_shows_a_warning() -> None:
@@ -31,6 +32,30 @@ def test_the_app_contains_every_stack(profile: str) -> None:
 @pytest.mark.parametrize("stem", STACKS)
 def test_a_template_is_the_same_if_the_app_has_only_this_stack(stem: str) -> None:
     assert template_with(stem) == templates("sandbox")[stem]
+
+
+@pytest.mark.slow
+def test_an_app_with_some_stacks_writes_the_same_templates(tmp_path: Path) -> None:
+    synthesize(tmp_path, stacks=f"{stack_name('cron')},*-ecs-*")
+    names = [f"{stack_name(stem)}.template.json" for stem in ("cron", "ecs_ec2")]
+    assert sorted(file.name for file in tmp_path.glob("*.template.json")) == names
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (assembly("sandbox") / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_the_cli_selects_the_stacks_if_only_the_cli_knows_the_pattern() -> None:
+    app = build_app({"stacks": f"{PREFIX}-{{cron,api}}"})
+    assert {stack.node.id for stack in app.node.children if isinstance(stack, cdk.Stack)} == set(
+        map(stack_name, STACKS)
+    )
+
+
+def test_a_name_that_no_stack_has_is_an_error() -> None:
+    with pytest.raises(
+        ConfigError, match=rf"stacks: no stack is called 'crom'\. The stacks are: .*{stack_name('cron')}"
+    ):
+        build_app({"stacks": f"{stack_name('cron')},crom"})
 
 
 @pytest.mark.slow  # `make test-fast` synthesizes without validation

@@ -72,6 +72,7 @@ def production_snapshot(stem: str) -> dict[str, Any]:
     return dict(json.loads((folder / f"test_template[{stem}.production].json").read_text()))
 
 
+@pytest.mark.slow  # starts `cdk diff`
 def test_every_lost_store_is_reported_with_the_cause_and_the_consequence() -> None:
     changes = {**{name: change[:2] for name, change in LOSSES.items()}, **HARMLESS_CHANGES}
     old, new = (
@@ -90,6 +91,7 @@ def test_store_types_include_every_type_that_production_retains() -> None:
     assert not {kind for kind in stores if kind.endswith("Policy")}
 
 
+@pytest.mark.slow  # starts `cdk diff`
 def test_the_message_names_the_next_steps() -> None:
     changed = copy.deepcopy(production_snapshot("api"))
     table = next(name for name, resource in changed["Resources"].items() if resource["Type"] == TABLE)
@@ -113,6 +115,7 @@ class SnapshotRecorder:
     __hash__ = object.__hash__
 
 
+@pytest.mark.slow  # starts `cdk diff`
 @pytest.mark.parametrize("meant", [True, False], ids=["meant", "not-meant"])
 def test_an_update_keeps_the_snapshot_of_a_lost_store_unless_the_loss_is_meant(*, meant: bool) -> None:
     snapshot: Any = SnapshotRecorder()

@@ -111,6 +111,7 @@ def test_other_updates_are_not_reported(change: str) -> None:
     assert refused_updates({"Resources": {"It": old}}, {"Resources": {"It": new}}, files="") == {}
 
 
+@pytest.mark.slow  # starts `cdk diff`
 @pytest.mark.parametrize("meant", [True, False], ids=["meant", "not-meant"])
 def test_an_update_of_the_snapshots_keeps_the_old_one_unless_the_change_is_meant(*, meant: bool) -> None:
     snapshot: Any = SnapshotRecorder()
@@ -123,6 +124,7 @@ def test_an_update_of_the_snapshots_keeps_the_old_one_unless_the_change_is_meant
     assert snapshot.compared == (new if meant else old)
 
 
+@pytest.mark.slow  # starts `cdk diff`
 def test_the_message_names_the_files_of_the_example() -> None:
     """The server of the lightsail example has a name, so its size cannot change alone."""
     old = production_snapshot("lightsail")

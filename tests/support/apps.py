@@ -11,12 +11,11 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import aws_cdk as cdk
 from filelock import FileLock
 
 import app
@@ -86,7 +85,7 @@ def synthesize_example(stem: str, folder: Path, **settings: str) -> None:
 
 def without_validation() -> Any:
     """Return a context manager that turns off CDK's validation, because it is slow and other tests validate the app."""
-    return mock.patch.object(cdk, "App", partial(cdk.App, builtin_cloud_formation_validation=False))
+    return mock.patch.dict(os.environ, CDK_VALIDATION="false")
 
 
 @cache

@@ -115,7 +115,7 @@ def _setting_faults(settings: list[str]) -> Iterator[str]:
         from_context({name: value for name, value in context.items() if COMPUTED not in value})
     except ConfigError as error:
         yield str(error)
-    known = {"profile", *CONTEXT_SETTINGS}
+    known = {"profile", "stacks", *CONTEXT_SETTINGS}
     yield from (f"the app has no setting {name}" for name in context if name not in known)
 
 

@@ -61,7 +61,7 @@ def installed_readers(magick: str | None, folder: Path) -> tuple[Mapping[str, Re
 def read_ours(data: bytes) -> Image.Image:
     """Return our thumbnail."""
     _LIMITS.check_size("", len(data))
-    return Image.open(io.BytesIO(_LIMITS.make_thumbnail(data).data)).convert("RGBA")
+    return Image.open(io.BytesIO(_LIMITS.make_thumbnail(io.BytesIO(data)).data)).convert("RGBA")
 
 
 def read_vips(data: bytes) -> Image.Image:

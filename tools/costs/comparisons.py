@@ -6,12 +6,16 @@ import config
 from stacks import _web_service, api_gateway, batch_job, ecr, ecs_ec2, fargate, lightsail, lightsail_watch
 from tools.costs import idle, work
 from tools.costs.capacity import DETAILED_METRICS
-from tools.costs.prices import HOURS, PRICES
+from tools.costs.functions import call_parts
+from tools.costs.prices import HOURS, PRICES, total
+from tools.costs.reading import function_with_handler
 from tools.costs.sums import Sums
 from tools.templates import resources
 
 MILLION = 1_000_000
 CENT = 0.01
+AUTHORIZER_SECONDS = 0.005
+"""The estimated duration of a Lambda authorizer that verifies a token."""
 BASELINE_VCPU = 0.2
 """The CPU that a t4g.micro may use all the time, without credits."""
 TASKS_PER_INSTANCE = work.INSTANCE_MIB["t4g.micro"] // ecs_ec2.MEMORY_MIB
@@ -43,7 +47,9 @@ def _api(sums: Sums) -> Table:
     template = sums.sandbox["api"]
     methods = [method["Properties"] for method in resources(template, "AWS::ApiGateway::Method").values()]
     methods_with_metrics = [method for method in methods if method["HttpMethod"] != "OPTIONS"]
-    keyless_count = sum(not method.get("ApiKeyRequired") for method in methods)
+    keyless_count = sum(
+        not method.get("ApiKeyRequired") and method["AuthorizationType"] == "NONE" for method in methods
+    )
     calls_a_minute = 60 * api_gateway.KEYLESS_RATE
     metrics = 5 * PRICES["metric"].usd
     objects = sums.work("api", "1,000,000 reads", "access log, objects")
@@ -68,6 +74,34 @@ def _api(sums: Sums) -> Table:
         ("20,000,000 requests, without the cost of traces", f"${without_traces:.0f}"),
         ("a month of a load balancer with two small servers", f"${servers:.0f}"),
     ]
+
+
+def _api_access(sums: Sums) -> Table:
+    """Return the price of each way to check callers, for a million requests of 1,000 and of 20,000 people."""
+    template = sums.sandbox["api"]
+    function = function_with_handler(template, "api.handler.handler")
+    parts = call_parts(function, MILLION, AUTHORIZER_SECONDS)
+    check = total(part for part in parts if not part.label.startswith("X-Ray"))
+
+    def row(name: str, gateway: str, users: str | None = None, additional: float = 0) -> tuple[str, ...]:
+        requests = MILLION * PRICES[gateway].usd + additional
+        costs = [requests + (_users(users, people) if users else 0) for people in (1_000, 20_000)]
+        return name, *(f"${cost:.2f}" for cost in costs)
+
+    return ("", "1,000 people", "20,000 people"), [
+        row("API key (version 1)", "api-request"),
+        row("IAM signature (the export)", "api-request"),
+        row("Cognito authorizer, plan Lite (version 2)", "api-request", "cognito-lite"),
+        row("Cognito authorizer, plan Essentials", "api-request", "cognito-essentials"),
+        row("Cognito authorizer, plan Plus", "api-request", "cognito-plus"),
+        row("Lambda authorizer without a cache, without the price of users", "api-request", additional=check),
+        row("JWT authorizer of an HTTP API, Cognito's plan Lite", "http-api-request", "cognito-lite"),
+    ]
+
+
+def _users(price: str, people: int) -> float:
+    """Return the cost of a month in which this number of people sign in."""
+    return max(0, people - PRICES[price].free) * PRICES[price].usd
 
 
 def _ecr(_: Sums) -> Table:
@@ -127,13 +161,13 @@ def _batch(sums: Sums) -> Table:
 
 
 def _batch_limits(sums: Sums) -> Table:
-    list_requests = 4 / work.CHILDREN * sums.work("batch", "1,000,000 thumbnails on Spot", "S3, LIST requests")
+    list_requests = PRICES["s3-put"].usd * work.list_requests(1_000)
     lambda_example = sums.work("thumbnail", "1,000 thumbnails") * 1000
     vcpus = config.sandbox().batch_max_vcpus
     machines = vcpus / batch_job.VCPUS
     return ("", "cost"), [
         ("1,000,000 thumbnails, made by the thumbnail example (Lambda)", f"${lambda_example:.2f}"),
-        ("the LIST requests of four more children", f"${list_requests:.2f}"),
+        ("the LIST requests of 1,000 children for 1,000,000 pictures", f"${list_requests:.2f}"),
         (f"Spot instances with {vcpus} vCPUs for a month", f"${machines * _monthly('c6g.large-spot'):.0f}"),
         (f"on-demand instances with {vcpus} vCPUs for a month", f"${machines * _monthly('c6g.large'):.0f}"),
     ]
@@ -225,6 +259,7 @@ def _organization_rules(sums: Sums) -> Table:
 
 TABLES: Mapping[str, Callable[[Sums], Table]] = {
     "api": _api,
+    "api_access": _api_access,
     "batch": _batch,
     "batch_limits": _batch_limits,
     "decisions": _decisions,

@@ -19,6 +19,8 @@ SNAPSHOTS_GB = 3
 stores the whole disk, and each later snapshot stores only the changes."""
 IMAGE_GB = 0.05
 """The size of the image that a deployment puts into the registry."""
+FUNCTION_IMAGE_GB = 0.08
+"""The size of the function's image in the registry, compressed."""
 POLLS_OF_EMPTY_QUEUE = 5 * 3 * 60 * HOURS
 """The estimated number of requests in a month with which Lambda polls an empty queue. Lambda begins with five requests
 at once, and a request waits for 20 seconds at most.
@@ -146,6 +148,12 @@ def _event_source(template: Template, mapping: Properties) -> Iterator[Part]:
     yield Part("polling the queue", POLLS_OF_EMPTY_QUEUE, "sqs-request")
 
 
+def _function(_template: Template, function: Properties) -> Iterator[Part]:
+    # Invocations are billed. AWS stores a zip file for free, and an image in ECR.
+    if function.get("PackageType") == "Image":
+        yield Part("image in ECR", FUNCTION_IMAGE_GB, "ecr-storage")
+
+
 def _version(_template: Template, version: Properties) -> Iterator[Part]:
     if "ProvisionedConcurrencyConfig" in version:
         raise UnpricedError("provisioned concurrency has no price. Add the price to tools/costs/idle.py.")
@@ -190,6 +198,7 @@ BILLED: Mapping[str, Callable[[Template, Properties], Iterator[Part]]] = {
     "AWS::ElasticLoadBalancingV2::LoadBalancer": _load_balancer,
     "AWS::KMS::Key": lambda _template, _key: iter([Part("key of the logs", 1, "kms-key")]),
     "AWS::Lambda::EventSourceMapping": _event_source,
+    "AWS::Lambda::Function": _function,
     "AWS::Lambda::Version": _version,
     "AWS::Lightsail::Alarm": lambda _template, _alarm: iter([]),
     "AWS::Lightsail::Bucket": lambda _template, bucket: iter([_lightsail_part("bucket", bucket["BundleId"])]),

@@ -12,8 +12,16 @@ def logical_id(reference: Any) -> str:
 
 
 def function_with_handler(template: Template, handler: str) -> dict[str, Any]:
-    """Return the properties of the Lambda function that has this handler."""
+    """Return the properties of the first Lambda function that has this handler. Functions of one handler are equal."""
     functions = [function["Properties"] for function in resources(template, "AWS::Lambda::Function").values()]
     found: dict[str, Any]
-    (found,) = [properties for properties in functions if properties["Handler"] == handler]
+    found, *_ = [properties for properties in functions if properties.get("Handler") == handler]
+    return found
+
+
+def image_function(template: Template) -> dict[str, Any]:
+    """Return the properties of the only Lambda function whose code is an image."""
+    functions = [function["Properties"] for function in resources(template, "AWS::Lambda::Function").values()]
+    found: dict[str, Any]
+    (found,) = [properties for properties in functions if properties.get("PackageType") == "Image"]
     return found

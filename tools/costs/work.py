@@ -6,10 +6,10 @@ The durations and sizes in this file are estimates. The sizes of functions and m
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from tools.costs.capacity import FARGATE_SPOT, instance_parts, machine_parts
+from tools.costs.capacity import FARGATE_SPOT, Properties, instance_parts, machine_parts
 from tools.costs.functions import CHECK_SECONDS, call_parts, check_result_parts
 from tools.costs.prices import HOURS, Part
-from tools.costs.reading import function_with_handler, logical_id
+from tools.costs.reading import function_with_handler, image_function, logical_id
 from tools.templates import Template, resources
 
 THOUSAND, MILLION = 1_000, 1_000_000
@@ -37,6 +37,8 @@ CHILDREN = 2
 """The number of children of the Batch job. It is the default of `make submit`."""
 KEYS_PER_PAGE = 1_000
 """The number of keys in one answer to a list request."""
+RANGES_PER_CHILD = 8
+"""A child of the Batch job lists at least this number of ranges, as in containers/batch/batch/keys.py."""
 RECORD_GB = 5 / MILLION
 """The size that AWS bills for one line of the access log in Firehose."""
 BATCH_MACHINES = {"default_arm64": "c6g.large", "default_x86_64": "c6i.large"}
@@ -59,8 +61,16 @@ def units(stem: str, template: Template) -> list[Work]:
 
 
 def _thumbnail(template: Template) -> Iterator[Work]:
+    yield from _thumbnails(function_with_handler(template, "thumbnail.handler.handler"))
+
+
+def _function_image(template: Template) -> Iterator[Work]:
+    yield from _thumbnails(image_function(template))
+
+
+def _thumbnails(function: Properties) -> Iterator[Work]:
     parts = [
-        *call_parts(function_with_handler(template, "thumbnail.handler.handler"), THOUSAND, THUMBNAIL_SECONDS),
+        *call_parts(function, THOUSAND, THUMBNAIL_SECONDS),
         Part("S3, 2 PUT and 1 LIST per thumbnail", 3 * THOUSAND, "s3-put"),
         Part("S3, 1 GET and 1 HEAD per thumbnail", 2 * THOUSAND, "s3-get"),
         Part("DynamoDB, write requests", THOUSAND, "dynamodb-write"),
@@ -87,6 +97,8 @@ def _api(template: Template) -> Iterator[Work]:
     ]
     gateway = Part("API Gateway", MILLION, "api-request")
     yield Work("1,000,000 reads", [gateway, *calls, Part("DynamoDB", MILLION, "dynamodb-read"), *logs])
+    users = Part("Cognito, plan Lite", THOUSAND, "cognito-lite")
+    yield Work("1,000 people who sign in", [users])
     yield Work("1,000,000 creates", [gateway, *calls, Part("DynamoDB", 2 * MILLION, "dynamodb-write"), *logs])
 
 
@@ -159,13 +171,22 @@ def _batch(template: Template) -> Iterator[Work]:
     requests = [
         Part("S3, 1 PUT per thumbnail", MILLION, "s3-put"),
         Part("S3, 1 GET per picture", MILLION, "s3-get"),
-        Part("S3, LIST requests", CHILDREN * 2 * MILLION / KEYS_PER_PAGE, "s3-put"),
+        Part("S3, LIST requests", list_requests(CHILDREN), "s3-put"),
     ]
     for kind, suffix in (("on Spot", "-spot"), ("on demand", "")):
         month = list(_machine(template, suffix))
         billed = _cost_of_hours(working_hours + CHILDREN * START_AND_END_HOURS, month)
         yield Work(f"1,000,000 thumbnails {kind}", [*billed, *requests])
         yield Work(f"1 instance hour {kind}", list(_cost_of_hours(1, month)))
+
+
+def list_requests(children: int) -> float:
+    """Return the number of LIST requests of a job for a million new pictures.
+
+    One child lists all pictures. Then each child lists its ranges of both buckets, and each range is one page.
+    """
+    ranges = MILLION / KEYS_PER_PAGE
+    return ranges + 2 * max(ranges, children * RANGES_PER_CHILD)
 
 
 def _machine(template: Template, suffix: str) -> Iterator[Part]:
@@ -190,6 +211,7 @@ def _cost_of_hours(hours: float, month: Iterable[Part]) -> Iterator[Part]:
 
 UNITS: Mapping[str, Callable[[Template], Iterator[Work]]] = {
     "thumbnail": _thumbnail,
+    "function_image": _function_image,
     "cron": _cron,
     "api": _api,
     "ecr": _ecr,

@@ -20,6 +20,7 @@ TYPE_NAMES = {
     "AWS::AutoScaling::AutoScalingGroup": "Auto Scaling group",
     "AWS::Batch::JobDefinition": "Batch job",
     "AWS::Batch::JobQueue": "Batch job queue",
+    "AWS::Cognito::UserPool": "Cognito user pool",
     "AWS::ECS::Service": "ECS service",
     "AWS::ElasticLoadBalancingV2::LoadBalancer": "Application Load Balancer",
     "AWS::Events::Rule": "EventBridge rule",

@@ -31,10 +31,10 @@ class Shot:
 
 
 SHOTS = (
-    Shot("start", "/", ".card:nth-child(8)"),
+    Shot("start", "/", ".card:nth-child(9)"),
     *(
         Shot(stem, f"/examples/{stem}", "h1")
-        for stem in ("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "batch", "lightsail")
+        for stem in ("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "batch", "lightsail", "function_image")
     ),
     Shot("events", "/events", "h1"),
 )

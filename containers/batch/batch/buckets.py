@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 from tenacity import Retrying
 
-from batch.keys import Picture, encoded_key
+from batch.keys import ALL_KEYS, KeyRange, Picture, encoded_key
 from thumbnail.imaging import Rejected, Thumbnail
 from thumbnail.limits import Limits
 
@@ -30,25 +30,31 @@ class Buckets:
         self._thumbnails = thumbnails
         self._folder = folder
 
-    def pictures(self, prefix: str) -> Iterator[Picture]:
-        """Yield every picture whose key begins with `prefix`, in the order of keys.
+    def pictures(self, prefix: str, keys: KeyRange = ALL_KEYS) -> Iterator[Picture]:
+        """Yield every picture whose key begins with `prefix` and is in the range, in the order of keys.
 
         Only one page of 1,000 pictures is in memory.
         """
-        for found in self._list(self._pictures, prefix):
-            yield Picture(found["Key"], found["ETag"].strip('"'), found["Size"])
+        for found in self._list(self._pictures, prefix, keys.after):
+            key = found["Key"]
+            if keys.end is None or key <= keys.end:
+                yield Picture(key, found["ETag"].strip('"'), found["Size"])
+            if keys.end is not None and key >= keys.end:
+                return  # without a request for the next page
 
-    def thumbnail_names(self, prefix: str) -> Iterator[str]:
+    def thumbnail_names(self, prefix: str, after: str | None = None) -> Iterator[str]:
         """Yield the names of the existing thumbnails of the pictures whose key begins with `prefix`.
 
-        The names are in the order of the pictures' keys.
+        The names are in the order of the pictures' keys. With `after`, only pictures after this key count.
         """
-        for found in self._list(self._thumbnails, self._folder + encoded_key(prefix)):
+        # No ETag contains a tilde. So the list begins after all thumbnails of the picture `after`.
+        position = None if after is None else f"{self._folder}{encoded_key(after)}!~"
+        for found in self._list(self._thumbnails, self._folder + encoded_key(prefix), position):
             yield found["Key"].removeprefix(self._folder)
 
-    def _list(self, bucket: str, prefix: str) -> Iterator[Any]:
+    def _list(self, bucket: str, prefix: str, after: str | None) -> Iterator[Any]:
         # boto3's paginator cannot continue after an error, and the list must not begin again.
-        position: dict[str, Any] = {}
+        position: dict[str, Any] = {} if after is None else {"StartAfter": after}
         while True:
             page = self._repeat(self._list_page, Bucket=bucket, Prefix=prefix, **position)
             yield from page.get("Contents", [])

@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from batch.buckets import Buckets
 from batch.decoders import Decoders
+from batch.division import Division
 from batch.failures import AWS_ERRORS, describe, repetition
 from batch.job import THREADS, Child, say
 from batch.keys import prefix_of
@@ -58,17 +59,21 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str], stopping
     # Batch sets AWS_BATCH_JOB_ID to <id of the array job>:<index of the child>.
     job_id, attempt = environment["AWS_BATCH_JOB_ID"].partition(":")[0], int(environment["AWS_BATCH_JOB_ATTEMPT"])
     manifest = Manifest(s3, repeat, output, f"manifests/{job_id}/{arguments.child:05}.{attempt}")
+    buckets = Buckets(
+        s3,
+        repeat,
+        pictures=environment["INPUT_BUCKET"],
+        thumbnails=output,
+        folder=f"thumbnails/{limits.max_edge}/",
+    )
     child = Child(
         prefix=arguments.prefix,
         index=arguments.child,
         children=arguments.children,
         vcpus=vcpus,
-        buckets=Buckets(
-            s3,
-            repeat,
-            pictures=environment["INPUT_BUCKET"],
-            thumbnails=output,
-            folder=f"thumbnails/{limits.max_edge}/",
+        buckets=buckets,
+        division=Division(
+            s3, repeat, buckets, bucket=output, key=f"manifests/{job_id}/ranges.jsonl", stopping=stopping
         ),
         limits=limits,
         decoders=decoders,

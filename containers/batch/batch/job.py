@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from batch.buckets import Buckets, PictureRemovedError
 from batch.decoders import Decoders
+from batch.division import Division, StoppedError
 from batch.failures import describe
-from batch.keys import MAX_KEY_BYTES, Picture, is_in_share, thumbnail_name, with_existing_thumbnails
+from batch.keys import MAX_KEY_BYTES, Picture, thumbnail_name, with_existing_thumbnails
 from batch.manifest import Manifest, Outcome
 from thumbnail.imaging import Rejected
 from thumbnail.limits import Limits
@@ -47,6 +47,7 @@ class Child:
     children: int
     vcpus: int
     buckets: Buckets
+    division: Division
     limits: Limits
     decoders: Decoders
     manifest: Manifest
@@ -67,6 +68,8 @@ class Child:
         threads = ThreadPoolExecutor(THREADS * self.vcpus)
         try:
             began_all = self._begin_all(threads)
+        except StoppedError:
+            began_all = False
         except Exception as error:  # noqa: BLE001 - after a bug, the manifest is needed, too
             say("the child begins no more pictures", child=self.index, **describe(error))
             began_all = False
@@ -88,9 +91,11 @@ class Child:
         return True
 
     def _share(self) -> Iterator[tuple[Picture, bool]]:
-        in_share = partial(is_in_share, child=self.index, children=self.children)
-        pictures = (picture for picture in self.buckets.pictures(self.prefix) if in_share(picture.key))
-        return with_existing_thumbnails(pictures, self.buckets.thumbnail_names(self.prefix))
+        share = self.division.share(self.prefix, child=self.index, children=self.children)
+        for keys in share.ranges:
+            listed = self.buckets.pictures(self.prefix, keys)
+            pictures = (picture for picture in listed if share.contains(picture.key))
+            yield from with_existing_thumbnails(pictures, self.buckets.thumbnail_names(self.prefix, keys.after))
 
     def _wait_until_pending(self, *, at_most: int) -> None:
         while len(self._pending) > at_most and not self.stopping.is_set():

@@ -2,12 +2,18 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 MAX_KEY_BYTES = 1024
 """Maximum length of a key in S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
+KEYS_PER_RANGE = 1_000
+"""Number of keys in a range. S3 lists as many keys in one request."""
+MAX_RANGES = 100_000
+"""Maximum number of ranges. If there are more keys, ranges are joined. So the list of ranges fits into the memory."""
+RANGES_PER_CHILD = 8
+"""Each child lists at least this number of ranges, if they exist. So the shares have similar sizes."""
 _UP_TO_APOSTROPHE = re.compile("[\x00-']")
 
 
@@ -32,9 +38,61 @@ def prefix_of(keys: str) -> str:
     return prefix
 
 
-def is_in_share(key: str, *, child: int, children: int) -> bool:
-    """Whether the key belongs to this child's share. Each key belongs to one share, which is the same in every run."""
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()) % children == child
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """The keys after `after` up to `end`, in the order in which S3 lists them. None means that there is no limit."""
+
+    after: str | None = None
+    end: str | None = None
+
+
+ALL_KEYS = KeyRange()
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The keys of one child: its part of the keys in some ranges.
+
+    A *group* is a number of children that list the same ranges. They divide the keys by hash.
+    """
+
+    ranges: Sequence[KeyRange]
+    member: int
+    """The number of the child in its group, from 0."""
+    members: int
+    """The number of children in the group."""
+
+    @classmethod
+    def of_child(cls, ends: Sequence[str], *, child: int, children: int) -> "Share":
+        """Return the share of a child. `ends` are the last keys of all ranges except the last one, in order.
+
+        Each key belongs to exactly one child, also a key that did not exist when the ends were found.
+        """
+        limits = [None, *ends, None]
+        groups = max(1, min(children, (len(ends) + 1) // RANGES_PER_CHILD))
+        group = child % groups
+        return cls(
+            ranges=[KeyRange(limits[number], limits[number + 1]) for number in range(group, len(ends) + 1, groups)],
+            member=child // groups,
+            members=len(range(group, children, groups)),
+        )
+
+    def contains(self, key: str) -> bool:
+        """Whether a key of the share's ranges belongs to this child, and not to another child of the group."""
+        return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()) % self.members == self.member
+
+
+def range_ends(keys: Iterable[str]) -> list[str]:
+    """Return every 1,000th key, if another key follows. The keys must be in the order in which S3 lists them."""
+    ends: list[str] = []
+    previous, size = "", KEYS_PER_RANGE
+    for number, key in enumerate(keys):
+        if number and number % size == 0:
+            ends.append(previous)
+            if len(ends) == MAX_RANGES:
+                ends, size = ends[1::2], 2 * size
+        previous = key
+    return ends
 
 
 def encoded_key(key: str) -> str:

@@ -33,6 +33,7 @@ _NEEDED_APPLICATION_SEGMENTS = {
 _APPLICATION_SEGMENTS = frozenset(range(0xE0, 0xF0))
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xDE}
 _LOSSLESS = 0xC3
+_PROGRESSIVE = frozenset({0xC2, 0xCA})
 _SUPPORTED_FRAMES = frozenset({0xC0, 0xC1, 0xC2, _LOSSLESS, 0xC9, 0xCA})
 """Baseline, extended, progressive and lossless, and the second and third also with arithmetic coding."""
 _MARKERS_WITHOUT_LENGTH = frozenset({0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
@@ -58,7 +59,8 @@ def open_jpeg(source: BinaryIO) -> Image.Image:
             _check_frame(marker, content)
     if sum(len(content) for marker, content in segments if marker == _EXIF) > MAX_EXIF_BYTES:
         raise UnsupportedError(f"more than {MAX_EXIF_BYTES:,} bytes of EXIF")
-    _check_scans(source)
+    if _may_have_more_scans(segments, source):
+        _check_scans(source)
     # The profile must come before the frame, because Pillow ignores it afterwards.
     segments.sort(key=lambda segment: segment[0] not in _NEEDED_APPLICATION_SEGMENTS)
     head = b"\xff\xd8" + b"".join(
@@ -110,6 +112,19 @@ def _check_frame(marker: int, segment: bytes) -> None:
         raise UnsupportedError(f"{depth.hex()} bits in {channels.hex()} channels")
     if height == bytes(2):
         raise UnsupportedError("a height that follows the first scan (marker DNL)")
+
+
+def _may_have_more_scans(segments: list[tuple[int, bytes]], source: BinaryIO) -> bool:
+    """Whether the decoder reads more scans than the first one, which begins at the position of `source`.
+
+    Most cameras write one scan with all channels. Then the decoder stops after it, and nobody needs to count the scans.
+    """
+    start = source.tell()
+    scan_channels = source.read(3)[2:]
+    source.seek(start)
+    return any(
+        marker in _PROGRESSIVE or scan_channels != content[5:6] for marker, content in segments if marker in _FRAMES
+    )
 
 
 def _check_scans(source: BinaryIO) -> None:

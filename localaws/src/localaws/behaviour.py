@@ -27,6 +27,7 @@ RUNNING: Mapping[str, str] = {
     "AWS::ApiGatewayV2::": "the WebSocket API with its authorizer",
     "AWS::ApplicationAutoScaling::ScalableTarget": "minimum and maximum number of tasks",
     "AWS::CloudWatch::Alarm": "alarms",
+    "AWS::Cognito::": "users and their sign-in",
     "AWS::DynamoDB::": "tables",
     "AWS::ECR::": "the registry",
     "AWS::ECS::": "containers and their replacement",

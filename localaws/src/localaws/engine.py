@@ -12,6 +12,7 @@ import ministack.app
 from localaws import patches, site
 from localaws.container_tool import Tool
 from localaws.docker_for_cdk import engine_image_name
+from localaws.function_images import FunctionImages
 from localaws.settings import Settings
 from localaws.task_runner import TaskRunner
 
@@ -34,14 +35,12 @@ def main() -> None:
     parser.add_argument("--settings", type=Settings.from_json, required=True, help="settings of the project, as JSON")
     arguments = parser.parse_args()
     if not arguments.stock:
-        runner = TaskRunner(
-            Tool.from_json(json.loads(arguments.tool)),
-            arguments.folder,
-            arguments.settings,
-            name_for_tool=functools.partial(engine_image_name, port=int(os.environ["GATEWAY_PORT"])),
-            digest_of_image=patches.image_digest,
-        )
-        patches.apply(runner, arguments.settings.seconds_per_minute, arguments.permissions)
+        tool, folder, settings = Tool.from_json(json.loads(arguments.tool)), arguments.folder, arguments.settings
+        name_for_tool = functools.partial(engine_image_name, port=int(os.environ["GATEWAY_PORT"]))
+        runner = TaskRunner(tool, folder, settings, name_for_tool=name_for_tool, digest_of_image=patches.image_digest)
+        stand_ins = {stand_in.image: stand_in for stand_in in settings.stand_ins}
+        function_images = FunctionImages(tool, folder, stand_ins, runner.images, name_for_tool)
+        patches.apply(runner, function_images, settings.seconds_per_minute, arguments.permissions)
     site.serve(arguments.site_port, arguments.site_down)
     sys.argv = ["ministack"]  # ministack.app.main also parses the command line
     ministack.app.main()

@@ -49,4 +49,6 @@ def require_documented(method: str, path: str, status: int, headers: Mapping[str
         assert "content-type" not in headers
         return
     assert headers["content-type"] in content
-    _validator(json.dumps(content[headers["content-type"]]["schema"]))(json.loads(text))
+    validate = _validator(json.dumps(content[headers["content-type"]]["schema"]))
+    for document in text.splitlines() if headers["content-type"] == "application/x-ndjson" else [text]:
+        validate(json.loads(document))

@@ -58,9 +58,16 @@ def aws() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(params=[None, "anna"], ids=["v1", "v2"])
+def client(function: ModuleType, aws: None, request: pytest.FixtureRequest) -> Iterator[Client]:  # noqa: ARG001 - moto must run
+    """A client of version 1, and a person who signed in to version 2. Both begin with an empty table."""
+    with new_client(function, person=request.param) as client:
+        yield client
+
+
 @pytest.fixture
-def client(function: ModuleType, aws: None) -> Iterator[Client]:  # noqa: ARG001 - moto must run
-    """A client of the API with an empty table."""
+def v1_client(function: ModuleType, aws: None) -> Iterator[Client]:  # noqa: ARG001 - moto must run
+    """A client of version 1 with an empty table."""
     with new_client(function) as client:
         yield client
 

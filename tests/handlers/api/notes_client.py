@@ -20,8 +20,8 @@ TABLE = "notes"
 CONTEXT = SimpleNamespace(
     function_name="test", memory_limit_in_mb=512, invoked_function_arn="arn:test", aws_request_id="request"
 )
-HEALTH, NOTES = "/v1/health", "/v1/notes"
-"""The paths of the health check and of the notes."""
+HEALTH, NOTES, OWN_NOTES, EXPORT = "/v1/health", "/v1/notes", "/v2/notes", "/v2/export"
+"""The paths of the health check, of the notes in both versions, and of the export."""
 Headers = Mapping[str, str | Sequence[str]]
 
 
@@ -62,13 +62,14 @@ def event(
     headers: Headers | None = None,
     query: Headers | None = None,
     api_key: str | None = "key-1",
+    claims: Mapping[str, str] | None = None,
     base64: bool = False,
     base_path: str | None = None,
 ) -> dict[str, Any]:
     """Return the event (payload version 1.0) that API Gateway sends to the function for a request.
 
     `base_path` is the base path of a custom domain, such as "/shop", or "" for an empty base path. By default, the
-    request is for the address that AWS gave to the stage.
+    request is for the address that AWS gave to the stage. `claims` are the claims of a verified ID token.
     """
     resource = documented_path(path)
     header_lists, query_lists = _as_lists(headers), _as_lists(query)
@@ -85,7 +86,8 @@ def event(
             "resourcePath": resource,
             "stage": "live",
             "path": f"{'/live' if base_path is None else base_path}{path}",
-            "identity": {"apiKeyId": api_key, "sourceIp": "192.0.2.1"},
+            "identity": {"apiKeyId": None if claims else api_key, "sourceIp": "192.0.2.1"},
+            **({"authorizer": {"claims": claims}} if claims else {}),
         },
         "body": body,
         "isBase64Encoded": base64,
@@ -97,27 +99,28 @@ def _dynamodb() -> Any:
     return boto3.client("dynamodb")
 
 
-def _create_table() -> None:
-    # This table is the same as in stacks/api.py. The tests of the deployed API would fail if they were different.
+def _create_table(*, own_notes: bool) -> None:
+    # The tables are the same as in stacks/api.py. The tests of the deployed API would fail if they were different.
+    partition = "owner" if own_notes else "collection"
+    index = {
+        "IndexName": "newest",
+        "KeySchema": _key_schema(partition, "created"),
+        "Projection": {
+            "ProjectionType": "INCLUDE",
+            "NonKeyAttributes": ["title", "tags", "created_at", "updated_at", "version"],
+        },
+    }
     _dynamodb().create_table(
         TableName=TABLE,
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("id", "collection", "created")],
+        KeySchema=_key_schema("owner", "id") if own_notes else _key_schema("id"),
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("id", partition, "created")],
         BillingMode="PAY_PER_REQUEST",
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "newest",
-                "KeySchema": [
-                    {"AttributeName": "collection", "KeyType": "HASH"},
-                    {"AttributeName": "created", "KeyType": "RANGE"},
-                ],
-                "Projection": {
-                    "ProjectionType": "INCLUDE",
-                    "NonKeyAttributes": ["title", "tags", "created_at", "updated_at", "version"],
-                },
-            }
-        ],
+        **{"LocalSecondaryIndexes" if own_notes else "GlobalSecondaryIndexes": [index]},
     )
+
+
+def _key_schema(*names: str) -> list[dict[str, str]]:
+    return [{"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"), strict=False)]
 
 
 class Client:
@@ -126,9 +129,13 @@ class Client:
     Headers are keyword arguments: If_Match="*" sends `If-Match: *`.
     """
 
-    def __init__(self, function: ModuleType) -> None:
+    def __init__(self, function: ModuleType, *, person: str | None = None) -> None:
+        """`person` is the person who signed in to version 2. With None, the client uses version 1."""
         self.function = function
-        self.store = function.routes.store
+        self.person = person
+        self.notes_path = OWN_NOTES if person else NOTES
+        self.claims = {"sub": person, "token_use": "id"} if person else None
+        self.store = function.routes.store.of(person) if person else function.routes.store
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
         """Operation and parameters of each call to DynamoDB."""
         self.expects_failure = False
@@ -140,7 +147,8 @@ class Client:
         Fails if the answer is not documented, or if its status is an unexpected 5xx.
         """
         text = body if body is None or isinstance(body, str) else json.dumps(body)
-        request_event = event(method, path, text, **request)
+        claims = self.claims if path.startswith("/v2/") else None
+        request_event = event(method, path, text, **{"claims": claims, **request})
         response = self.function.handler(request_event, CONTEXT)
         json.dumps(response).encode()  # Lambda does the same
         assert response["isBase64Encoded"] is False
@@ -159,7 +167,7 @@ class Client:
     def create(self, note: Any = None, *, key: str | None = None, **request: Any) -> Answer:
         """Send a request that creates a note. `key` is the Idempotency-Key. By default, the note has only a title."""
         headers = {"Content-Type": "application/json", **({} if key is None else {"Idempotency-Key": key})}
-        return self.send("POST", NOTES, {"title": "A"} if note is None else note, headers=headers, **request)
+        return self.send("POST", self.notes_path, {"title": "A"} if note is None else note, headers=headers, **request)
 
     def new_note(self, note: Any = None, **request: Any) -> Any:
         """Create a note and return its JSON."""
@@ -172,21 +180,21 @@ class Client:
         return str(self.new_note()["id"])
 
     def read(self, note_id: str, **headers: str) -> Answer:
-        return self.send("GET", f"{NOTES}/{note_id}", headers=_with_hyphens(headers))
+        return self.send("GET", f"{self.notes_path}/{note_id}", headers=_with_hyphens(headers))
 
     def replace(self, note_id: str, note: Any, **headers: str | Sequence[str]) -> Answer:
-        return self.send("PUT", f"{NOTES}/{note_id}", note, headers=_with_hyphens(headers))
+        return self.send("PUT", f"{self.notes_path}/{note_id}", note, headers=_with_hyphens(headers))
 
     def patch(self, note_id: str, patch: Any, **headers: str | Sequence[str]) -> Answer:
         content = {"Content-Type": "application/merge-patch+json"}
-        return self.send("PATCH", f"{NOTES}/{note_id}", patch, headers={**content, **_with_hyphens(headers)})
+        return self.send("PATCH", f"{self.notes_path}/{note_id}", patch, headers={**content, **_with_hyphens(headers)})
 
     def delete(self, note_id: str, **headers: str | Sequence[str]) -> Answer:
-        return self.send("DELETE", f"{NOTES}/{note_id}", headers=_with_hyphens(headers))
+        return self.send("DELETE", f"{self.notes_path}/{note_id}", headers=_with_hyphens(headers))
 
     def page(self, **query: str | Sequence[str]) -> Answer:
         """Request a page of the list of notes. The keyword arguments are the parameters, such as `limit`."""
-        return self.send("GET", NOTES, query=query)
+        return self.send("GET", self.notes_path, query=query)
 
     def pages(self, limit: int) -> Iterator[list[str]]:
         """Yield the ids of each page. The client requests the next page only when the test needs it."""
@@ -198,18 +206,22 @@ class Client:
                 return
             cursor = {"cursor": page["next_cursor"]}
 
+    def as_person(self, person: str) -> "Client":
+        """Return a client of another person, with the same table."""
+        return Client(self.function, person=person)
+
     def items(self) -> list[Any]:
         """Return all items of the table, sorted by id."""
         items: list[Any] = _dynamodb().scan(TableName=TABLE)["Items"]
         return sorted(items, key=lambda item: item["id"]["S"])
 
     def idempotency_records(self) -> list[Any]:
-        """Return the items that store Idempotency-Keys. Such an item has no attribute `collection`."""
-        return [item for item in self.items() if "collection" not in item]
+        """Return the items that store Idempotency-Keys. Such an item has no attribute `created`."""
+        return [item for item in self.items() if "created" not in item]
 
     def note_ids(self) -> set[str]:
         """Return the ids of the notes in the table."""
-        return {item["id"]["S"] for item in self.items() if "collection" in item}
+        return {item["id"]["S"] for item in self.items() if "created" in item}
 
     @contextmanager
     def dynamodb_answers(self, operation: str, respond: Callable[[Callable[[], Any]], Any]) -> Iterator[None]:
@@ -248,10 +260,13 @@ def aws_response(status: int, document: Mapping[str, Any]) -> AWSResponse:
 
 
 @contextmanager
-def new_client(function: ModuleType) -> Iterator[Client]:
-    """Yield a client with a new table. Some hypothesis tests need a new table for each example."""
-    client = Client(function)
-    _create_table()
+def new_client(function: ModuleType, *, person: str | None = None) -> Iterator[Client]:
+    """Yield a client with a new table. Some hypothesis tests need a new table for each example.
+
+    `person` is the person who signed in to version 2. With None, the client uses version 1.
+    """
+    client = Client(function, person=person)
+    _create_table(own_notes=person is not None)
 
     def record(params: Mapping[str, Any], model: Any, **_: Any) -> None:
         client.calls.append((model.name, dict(params)))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from api import jsontext
 from tests.handlers.api.conftest import JSON_VALUES, ONE_TABLE_FOR_ALL_EXAMPLES
-from tests.handlers.api.notes_client import NOTES, Client
+from tests.handlers.api.notes_client import Client
 
 
 def stored_text(client: Client, body: str) -> str:
@@ -22,6 +22,7 @@ def stored_text(client: Client, body: str) -> str:
     return read.text.split('"body":', 1)[1].rsplit(',"tags":[]', 1)[0]
 
 
+@pytest.mark.slow
 @ONE_TABLE_FOR_ALL_EXAMPLES
 @given(value=JSON_VALUES)
 def test_any_json_is_returned_unchanged(client: Client, value: Any) -> None:
@@ -105,7 +106,7 @@ def test_a_body_that_is_not_json_is_refused(client: Client, text: str) -> None:
 
 
 def test_a_missing_body_is_refused(client: Client) -> None:
-    assert client.send("POST", NOTES).status == 422
+    assert client.send("POST", client.notes_path).status == 422
 
 
 def test_a_byte_order_mark_is_ignored(client: Client) -> None:
@@ -153,7 +154,7 @@ def test_a_body_that_is_not_base64_or_not_utf_8_is_refused(client: Client, body:
 )
 def test_json_or_no_media_type_is_accepted(client: Client, content_type: str | list[str] | None) -> None:
     headers = {} if content_type is None else {"content-TYPE": content_type}
-    assert client.send("POST", NOTES, {"title": "é"}, headers=headers).status == 201
+    assert client.send("POST", client.notes_path, {"title": "é"}, headers=headers).status == 201
 
 
 OTHER_TYPES = (
@@ -175,13 +176,13 @@ OTHER_CHARSETS = (
     ids=lambda text: ascii(text)[:60],
 )
 def test_a_media_type_that_is_not_json_in_utf_8_gets_415(client: Client, content_type: str) -> None:
-    answer = client.send("POST", NOTES, {"title": "A"}, headers={"Content-Type": content_type})
+    answer = client.send("POST", client.notes_path, {"title": "A"}, headers={"Content-Type": content_type})
     assert (answer.status, answer.headers["accept"]) == (415, "application/json")
     assert client.items() == []
 
 
 def test_put_accepts_json_and_patch_also_accepts_a_merge_patch(client: Client) -> None:
-    path = f"{NOTES}/{client.new_id()}"
+    path = f"{client.notes_path}/{client.new_id()}"
     text_headers, merge_patch_headers, json_headers = (
         {"Content-Type": name, "If-Match": "*"}
         for name in ("text/plain", "application/merge-patch+json", "application/json")
@@ -198,11 +199,16 @@ def test_put_accepts_json_and_patch_also_accepts_a_merge_patch(client: Client) -
 # -- random bytes: Client.send fails if an answer is not documented or has a 5xx status
 
 
+@pytest.mark.slow
 @ONE_TABLE_FOR_ALL_EXAMPLES
 @given(data=st.binary(max_size=200) | JSON_VALUES.map(lambda value: jsontext.dump(value).encode()))
 def test_any_bytes_get_a_documented_answer(client: Client, data: bytes) -> None:
     note_id = client.new_id()
     headers = {"If-Match": "*"}
-    for method, path in (("POST", NOTES), ("PUT", f"{NOTES}/{note_id}"), ("PATCH", f"{NOTES}/{note_id}")):
+    for method, path in (
+        ("POST", client.notes_path),
+        ("PUT", f"{client.notes_path}/{note_id}"),
+        ("PATCH", f"{client.notes_path}/{note_id}"),
+    ):
         client.send(method, path, in_base64(data), headers=headers, base64=True)
         client.send(method, path, data.decode("utf-8", "surrogateescape"), headers=headers)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.store import PATCH_TRIES
-from tests.handlers.api.notes_client import NOTES, Answer, Client
+from tests.handlers.api.notes_client import Answer, Client
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 NOT_IDS = (
@@ -54,7 +54,7 @@ def test_if_none_match_gets_304_without_the_note_only_if_it_has_the_current_etag
 @pytest.mark.parametrize("note_id", [UNKNOWN_ID, *NOT_IDS], ids=ascii)
 def test_an_id_that_does_not_exist_gets_404(client: Client, note_id: str) -> None:
     for method, body in (("GET", None), ("PUT", {"title": "x"}), ("PATCH", {"title": "x"}), ("DELETE", None)):
-        answer = client.send(method, f"{NOTES}/{note_id}", body, headers={"If-Match": "*"})
+        answer = client.send(method, f"{client.notes_path}/{note_id}", body, headers={"If-Match": "*"})
         assert answer.status == 404, method
     assert client.items() == []
 
@@ -269,14 +269,14 @@ def let_others_change(client: Client, monkeypatch: pytest.MonkeyPatch) -> LetOth
         replace = client.store.replace
         changes: list[int] = []
 
-        def replace_after_another(*arguments: Any) -> Any:
+        def replace_after_another(_store: Any, *arguments: Any) -> Any:
             if len(changes) < times:
                 changes.append(len(changes))
                 content = client.store.read(note_id).content
                 replace(note_id, content.patched({"body": {f"other{changes[-1]}": 1}}), None)
             return replace(*arguments)
 
-        monkeypatch.setattr(client.store, "replace", replace_after_another)
+        monkeypatch.setattr(type(client.store), "replace", replace_after_another)
         return changes
 
     return let_others_change
@@ -323,11 +323,11 @@ def test_a_patch_does_not_create_a_deleted_note_again(
     note_id = client.new_id()
     replace = client.store.replace
 
-    def replace_after_deletion(*arguments: Any) -> Any:
+    def replace_after_deletion(_store: Any, *arguments: Any) -> Any:
         client.store.delete(note_id, None)
         monkeypatch.undo()
         return replace(*arguments)
 
-    monkeypatch.setattr(client.store, "replace", replace_after_deletion)
+    monkeypatch.setattr(type(client.store), "replace", replace_after_deletion)
     assert client.patch(note_id, {"title": "x"}, If_Match=etags).status == 404
     assert client.items() == []

@@ -79,6 +79,7 @@ def test_a_page_has_twenty_notes_by_default(client: Client) -> None:
     assert len(client.page(limit="21").json["notes"]) == 21
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("aws")
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())

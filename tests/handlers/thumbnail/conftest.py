@@ -62,6 +62,9 @@ class World:
         self.function = function
         self.s3, self.dynamodb = _client("s3"), _client("dynamodb")
         self.function.metrics.clear_metrics()
+        self.create_stores()
+
+    def create_stores(self) -> None:
         for bucket in (UPLOADS, THUMBNAILS):
             self.s3.create_bucket(Bucket=bucket)
         self.dynamodb.create_table(

@@ -156,6 +156,13 @@ def jpeg_with_many_scans(scans: int) -> bytes:
     return whole[:last_start] + scan * (scans - whole[:last_start].count(b"\xff\xda")) + whole[-2:]
 
 
+def jpeg_with_many_scans_of_one_channel(scans: int) -> bytes:
+    """Return a JPEG that is not progressive. Each scan says that it has one of the three channels."""
+    whole = jpeg()
+    start = whole.rindex(b"\xff\xda")
+    return whole[:start] + bytes.fromhex("ffda 0008 01 01 00 00 3f 00") * scans + whole[-2:]
+
+
 def avif_larger_than_its_header_says(edge: int = 7000) -> bytes:
     """Return an AVIF of `edge` x `edge` pixels. Its header says 100 x 75 (ISO/IEC 23008-12, 6.5.3)."""
     whole = save(Image.new("RGB", (edge, edge), RED), "AVIF", speed=10)

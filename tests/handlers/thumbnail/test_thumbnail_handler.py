@@ -68,6 +68,7 @@ def test_a_picture_gets_a_thumbnail_and_an_item(world: World, monkeypatch: pytes
     assert world.s3.head_object(Bucket=THUMBNAILS, Key=key)["ContentType"] == "image/webp"
 
 
+@pytest.mark.slow
 def test_every_key_gets_its_own_thumbnail(world: World) -> None:
     keys = [*ODD_KEYS, "x" * 1024, "😀" * 256, "a.jpg", "a.png", "x/a.jpg", "y/a.jpg", "A.jpg", "a.jpg ", "a"]
     world.deliver(*(world.put(key, plain_picture()) for key in keys))

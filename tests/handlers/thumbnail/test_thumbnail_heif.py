@@ -376,6 +376,7 @@ def test_a_heic_that_is_larger_than_its_header_says_is_rejected() -> None:
 
 # The process is new, because a process that has used memory before can use it again, in spite of the limit.
 PROGRAM_WITH_LITTLE_MEMORY = """
+import io
 import sys
 import pillow_heif
 from thumbnail.limits import Limits
@@ -385,7 +386,7 @@ data = sys.stdin.buffer.read()
 for mib in (5, 20, 35, 300):
     limits = Limits(max_edge=80, max_bytes=len(data), max_pixels=50_000_000, max_decoding_bytes=mib << 20)
     try:
-        print(limits.make_thumbnail(data).width)
+        print(limits.make_thumbnail(io.BytesIO(data)).width)
     except Rejected as rejected:
         print(rejected)
 """

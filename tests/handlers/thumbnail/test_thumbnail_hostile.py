@@ -109,6 +109,7 @@ PICTURES_TO_DAMAGE += [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     name=st.sampled_from(PICTURES_TO_DAMAGE),
@@ -124,6 +125,7 @@ def test_flipped_bits_are_harmless(name: str, flips: list[tuple[float, int]], in
     assert_made_or_rejected(bytes(data))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(first_bytes=st.sampled_from([b"", *hostile.MAGIC_BYTES]), rest=st.binary(max_size=300))
 def test_random_bytes_are_harmless(first_bytes: bytes, rest: bytes) -> None:
@@ -167,6 +169,26 @@ def test_a_jpeg_with_more_than_100_scans_is_rejected() -> None:
     rejection = assert_rejected(hostile.jpeg_with_many_scans(101), "is a kind of JPEG that is not supported")
     assert str(rejection.__cause__) == "more than 100 scans"
     assert_rejected(hostile.jpeg_with_many_scans(101) + bytes(1 << 20), "is a kind of JPEG that is not supported")
+
+
+def test_the_scans_of_single_channels_count_even_if_the_jpeg_is_not_progressive() -> None:
+    rejection = assert_rejected(hostile.jpeg_with_many_scans_of_one_channel(101), "is a kind of JPEG that is not supp")
+    assert str(rejection.__cause__) == "more than 100 scans"
+
+
+def test_a_jpeg_with_one_complete_scan_is_read_only_once() -> None:
+    """The decoder ignores everything after the scan, so counting the scans would only cost time."""
+    data, read = pictures.jpeg((2000, 1000), quality=95) + bytes(1 << 20), 0
+
+    class CountingFile(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            nonlocal read
+            block = super().read(size)
+            read += len(block)
+            return block
+
+    make_thumbnail(CountingFile(data), max_edge=MAX_EDGE, max_pixels=MAX_PIXELS)
+    assert read < 1 << 20
 
 
 # --- memory, measured by the operating system ---
@@ -236,8 +258,15 @@ def test_hostile_pictures_need_little_memory() -> None:
         assert growth < 16, (name, growth)
 
 
-def test_a_jpeg_is_shrunk_while_it_is_decoded() -> None:
+LARGE_PICTURES = {
+    "JPEG": lambda: pictures.jpeg((6000, 4000), quality=80),
+    "WEBP": lambda: pictures.save(Image.new("RGB", (6000, 4000), pictures.RED), "WEBP", method=0),
+}
+
+
+@pytest.mark.parametrize("file_format", LARGE_PICTURES)
+def test_a_picture_is_shrunk_while_it_is_decoded(file_format: str) -> None:
     """If both edges shrink to a quarter, 24 million pixels of 4 bytes need 6 MiB instead of 96 MiB."""
-    ((outcome, growth),) = measure_peaks([pictures.jpeg((6000, 4000), quality=80)])
+    ((outcome, growth),) = measure_peaks([LARGE_PICTURES[file_format]()])
     assert outcome == "256 x 171"
     assert growth < 40

@@ -188,6 +188,7 @@ def test_a_broken_profile_is_ignored(profile: bytes) -> None:
 # --- sizes ---
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 500), st.integers(1, 500)),

@@ -50,6 +50,7 @@ def test_a_tiff_that_is_read_in_small_parts_keeps_its_colours(name: str, monkeyp
     assert_shows_scene(thumbnail_of(tiffs.COLOUR_TIFFS[name]()))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     name=st.sampled_from([*tiffs.COLOUR_TIFFS]),

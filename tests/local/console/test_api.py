@@ -126,7 +126,7 @@ def test_the_proxy_refuses_a_change_by_another_page(console_url: str, origin: st
     assert requests.post(url, headers=headers, json={"title": "x"}, timeout=30).text.startswith("Only the pages")
 
 
-@pytest.mark.parametrize("path", ["", "v1/", "v2/notes", "v1/../../2015-03-31/functions", "v1/./notes", "v1//notes"])
+@pytest.mark.parametrize("path", ["", "v1/", "v3/notes", "v1/../../2015-03-31/functions", "v1/./notes", "v1//notes"])
 def test_the_proxy_refuses_a_path_outside_the_api(path: str) -> None:
     example = Example(
         stem="api", stack="", status="", changed_at="", description="", template={},

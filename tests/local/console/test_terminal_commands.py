@@ -13,7 +13,9 @@ from tests.support.deployment import Deployment
 from tests.support.folders import ROOT
 from tests.support.make_local import MakeLocalRun
 
-STEMS = ("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "batch", "lightsail", "websocket")
+STEMS = (
+    *("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "batch", "lightsail", "websocket", "function_image"),
+)
 
 pytestmark = pytest.mark.timeout(300)  # `make local` may run before the first of these tests
 

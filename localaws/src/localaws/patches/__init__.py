@@ -10,6 +10,7 @@ the behaviour of AWS, and "Upstream issue" links the issue or pull request of mi
 
 from pathlib import Path
 
+from localaws.function_images import FunctionImages
 from localaws.patches import (
     apigateway,
     batch,
@@ -17,6 +18,7 @@ from localaws.patches import (
     cloudwatch,
     cloudwatch_alarms,
     cloudwatch_metrics,
+    cognito,
     dynamodb,
     ec2,
     ecr,
@@ -26,6 +28,7 @@ from localaws.patches import (
     iam,
     lambda_events,
     lambda_functions,
+    lambda_images,
     lambda_streams,
     s3,
     scheduler,
@@ -37,15 +40,23 @@ from localaws.task_runner import TaskRunner
 __all__ = ["apply", "image_digest"]
 
 
-def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path) -> None:  # noqa: PLR0915 - a line for each patch
+def apply(  # noqa: PLR0915 - one statement for each patch
+    runner: TaskRunner, function_images: FunctionImages, seconds_per_minute: float, permissions_file: Path
+) -> None:
     """Apply every patch to ministack in this process. Call this function before ministack accepts requests.
 
-    `runner` runs ECS tasks. The engine writes the permissions that roles use into `permissions_file`. The patches of
-    iam must follow the patches of Lambda and Scheduler, because they replace the same functions a second time.
+    `runner` runs ECS tasks, and `function_images` runs image functions. The engine writes the permissions that roles
+    use into `permissions_file`. The patches of iam must follow the patches of Lambda and Scheduler, because they
+    replace the same functions a second time.
     """
     apigateway.treat_loopback_as_tls()
     apigateway.validate_request_bodies()
     apigateway.pass_api_key_to_functions()
+    apigateway.accept_only_id_tokens()
+    apigateway.send_denials_as_gateway_responses()
+    cognito.refuse_to_delete_protected_pools()
+    cognito.lock_after_wrong_passwords()
+    cognito.refuse_sign_up()
     websockets.keep_default_route_for_messages()
     websockets.invoke_functions_as_usual()
     websockets.require_permission_to_invoke()
@@ -60,15 +71,7 @@ def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path)
     dynamodb.keep_replaced_tables()
     dynamodb.refuse_index_changes()
     cloudwatch.accept_metric_math_alarms()
-    lambda_functions.run_bundles_for_other_processors()
-    lambda_functions.never_recreate_log_groups()
-    lambda_functions.keep_last_log_lines()
-    lambda_functions.limit_environments()
-    lambda_functions.finish_running_invocations()
-    websockets.replace_management_endpoint()
-    lambda_events.queue_asynchronous_events()
-    lambda_events.invoke_functions_of_topics_asynchronously()
-    lambda_streams.retry_failed_records()
+    _apply_to_functions(function_images)
     cloudwatch_metrics.store_values_by_minute()
     cloudwatch_metrics.store_metrics_in_logs()
     cloudwatch_metrics.store_metrics_of_functions()
@@ -100,3 +103,17 @@ def apply(runner: TaskRunner, seconds_per_minute: float, permissions_file: Path)
     iam.require_permission_to_delete_versions()
     iam.record_permissions(permissions_file)
     ecs_tasks.run_tasks(runner)
+
+
+def _apply_to_functions(images: FunctionImages) -> None:
+    lambda_functions.run_bundles_for_other_processors()
+    lambda_functions.never_recreate_log_groups()
+    lambda_functions.keep_last_log_lines()
+    lambda_functions.limit_environments()
+    lambda_functions.finish_running_invocations()
+    lambda_images.run_image_functions(images)
+    lambda_images.refuse_missing_images(images, image_digest)
+    websockets.replace_management_endpoint()
+    lambda_events.queue_asynchronous_events()
+    lambda_events.invoke_functions_of_topics_asynchronously()
+    lambda_streams.retry_failed_records()

@@ -1,11 +1,16 @@
 """Patches of API Gateway, and of the engine's HTTP server."""
 
+import json
+from http import HTTPStatus
 from typing import Any
 
 import ministack.app
+from ministack.core.iam_evaluator import AuthError
 from ministack.services import apigateway_v1
 
 from localaws.patches.cloudformation import call_after_provisioning
+
+DENIED = "AccessDeniedException"
 
 
 def treat_loopback_as_tls() -> None:
@@ -78,3 +83,48 @@ def pass_api_key_to_functions() -> None:
         return event
 
     apigateway_v1._build_lambda_event_v1 = build_event_with_key
+
+
+def accept_only_id_tokens() -> None:
+    """Let a Cognito authorizer accept only ID tokens if the method has no authorization scopes.
+
+    Stock engine: the authorizer of such a method accepts every token of the pool, also access tokens.
+    AWS: treats the token as an ID token. If the method has scopes, AWS treats it as an access token.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html
+    Upstream issue: none known.
+    """
+    stock_validate = apigateway_v1._validate_cognito_authorizer
+
+    async def validate(authorizer: Any, method: Any, *request: Any) -> Any:
+        claims, error = await stock_validate(authorizer, method, *request)
+        expected = "access" if method.get("authorizationScopes") else "id"
+        if error is None and claims.get("token_use") != expected:
+            return None, apigateway_v1._gw_error("UNAUTHORIZED", "Unauthorized")
+        return claims, error
+
+    apigateway_v1._validate_cognito_authorizer = validate
+
+
+def send_denials_as_gateway_responses() -> None:
+    """Send the gateway response ACCESS_DENIED of the API if IAM does not allow a signed request.
+
+    Stock engine: sends an error of its own, so the API cannot choose the body and the headers.
+    AWS: sends the gateway response ACCESS_DENIED.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+    Upstream issue: none known.
+    """
+    apigateway_v1._AUTHENTICATION_GATEWAY_ERRORS[DENIED] = ("ACCESS_DENIED", DENIED)
+    stock_enforce = ministack.app._enforce_execute_api
+
+    def enforce(api_id: str, stage: str, *request: Any, **options: Any) -> Any:
+        answer = stock_enforce(api_id, stage, *request, **options)
+        if answer is None or answer[0] != HTTPStatus.FORBIDDEN:
+            return answer
+        error = json.loads(answer[2])
+        if error.get("__type") != DENIED:
+            return answer
+        *_, headers, query = request
+        denial = AuthError(DENIED, error["message"])
+        return apigateway_v1.authentication_error_response(api_id, stage, denial, headers, query) or answer
+
+    ministack.app._enforce_execute_api = enforce

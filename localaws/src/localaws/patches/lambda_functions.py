@@ -168,9 +168,9 @@ def keep_last_log_lines() -> None:
     lambda_runtime._PYTHON_WORKER_SCRIPT = stock_script.replace(_CALL, _CALL_AND_END_LOG)
     assert stock_script != lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: S101 - if equal, no function prints the mark
 
-    def drain_to_the_end(worker: Any) -> str:
+    def drain_to_the_end(worker: Any, **pauses: float) -> str:
         if not worker.config.get("Runtime", "").startswith("python"):
-            return str(stock_drain(worker))
+            return str(stock_drain(worker, **pauses))
         lines: list[str] = []
         deadline = time.monotonic() + _LOG_SECONDS
         while time.monotonic() < deadline:
