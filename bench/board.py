@@ -24,8 +24,7 @@ from _measure import ROOT, Target, check_targets, print_table, show_progress
 sys.path.insert(0, str(ROOT))
 from local.project import FOLDER, local_aws
 from localaws.urls import local_url
-from scripts.board import ticket_url
-from scripts.board_client import BoardClient
+from scripts.board_client import BoardClient, ticket_url
 
 CLIENTS, SENDERS, ROUNDS = 500, 1, 40
 SECONDS_BETWEEN_ROUNDS = 1.0

@@ -10,8 +10,7 @@ from local.deployment import LocalDeployment
 from local.waiting import wait_for
 from localaws.aws import LocalError
 from localaws.urls import local_url
-from scripts.board import ticket_url
-from scripts.board_client import BoardClient
+from scripts.board_client import BoardClient, ticket_url
 
 TITLE = "two clients talk in a room, and one of them connects again"
 PATIENCE_SECONDS = 30

@@ -6,31 +6,14 @@ permission to invoke the function that issues tickets.
 
 import argparse
 import asyncio
-import json
-import os
 import sys
-from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from config import from_context
-from localaws.urls import local_url
 from scripts.aws_errors import explain
-from scripts.board_client import BoardClient, Message, RefusedError
-
-
-def ticket_url(lambda_client: Any, issuer: str, user: str, room: str) -> str:
-    """Return the URL of a new connection.
-
-    Raises RefusedError if the name of the user or room is bad, and ConnectionError if the function fails.
-    """
-    answer = lambda_client.invoke(FunctionName=issuer, Payload=json.dumps({"user": user, "room": room}))
-    result = json.load(answer["Payload"])
-    if "FunctionError" in answer:
-        raise (RefusedError if result.get("errorType") == "ValueError" else ConnectionError)(result["errorMessage"])
-    url, endpoint = str(result["url"]), os.environ.get("AWS_ENDPOINT_URL")
-    return local_url(url, endpoint) if endpoint else url  # in a shell with the local AWS, the API has another address
+from scripts.board_client import BoardClient, Message, RefusedError, ticket_url
 
 
 def show(message: Message) -> None:

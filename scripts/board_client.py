@@ -7,6 +7,7 @@ ticket, connects again, and asks for the messages after the last one that it has
 import asyncio
 import contextlib
 import json
+import os
 import random
 import uuid
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
+
+from localaws.urls import local_url
 
 HEARTBEAT_SECONDS = 240
 """Seconds without a message after which the client asks for new ones. API Gateway closes the connection after 600."""
@@ -27,6 +30,19 @@ Message = dict[str, Any]
 
 class RefusedError(Exception):
     """The board refuses a message. The text of the error is the reason."""
+
+
+def ticket_url(lambda_client: Any, issuer: str, user: str, room: str) -> str:
+    """Return the URL of a new connection.
+
+    Raises RefusedError if the name of the user or room is bad, and ConnectionError if the function fails.
+    """
+    answer = lambda_client.invoke(FunctionName=issuer, Payload=json.dumps({"user": user, "room": room}))
+    result = json.load(answer["Payload"])
+    if "FunctionError" in answer:
+        raise (RefusedError if result.get("errorType") == "ValueError" else ConnectionError)(result["errorMessage"])
+    url, endpoint = str(result["url"]), os.environ.get("AWS_ENDPOINT_URL")
+    return local_url(url, endpoint) if endpoint else url  # in a shell with the local AWS, the API has another address
 
 
 class BoardClient:

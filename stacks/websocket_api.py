@@ -53,6 +53,10 @@ def board_api(
         ),
         disconnect_route_options=apigateway.WebSocketRouteOptions(integration=integration("Disconnect")),
     )
+    for permission in api.node.children:
+        # CDK puts the stack's name into the id of the authorizer's permission. So another prefix would mean another id.
+        if permission.node.id.endswith("-Permission"):
+            cast("lambda_.CfnPermission", permission).override_logical_id("TicketsPermission")
     for key in MESSAGE_ROUTES:
         api.add_route(key, integration=integration(f"Route{key}"), return_response=True)
     stage = apigateway.WebSocketStage(

@@ -13,8 +13,7 @@ from console.account import ERRORS, LocalAccount
 from console.examples import Example
 from console.page import ExamplePage
 from console.security import PAGE_POLICY
-from scripts.board import ticket_url
-from scripts.board_client import RefusedError
+from scripts.board_client import RefusedError, ticket_url
 
 MAX_CONNECTIONS = 50
 """The page shows this number of connections."""

@@ -12,8 +12,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from scripts import board_client
-from scripts.board import show, ticket_url
-from scripts.board_client import BoardClient, RefusedError
+from scripts.board import show
+from scripts.board_client import BoardClient, RefusedError, ticket_url
 
 SECONDS = 10
 

@@ -10,8 +10,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
-from scripts.board import ticket_url
-from scripts.board_client import BoardClient
+from scripts.board_client import BoardClient, ticket_url
 from tests.support.deployment import Deployment
 from tests.support.waiting import wait_for
 

@@ -4,6 +4,7 @@ import time
 
 from playwright.sync_api import Browser, Route, expect
 
+from console.examples import ORDER
 from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
 
@@ -11,8 +12,8 @@ from tests.support.browser import needs_browser
 @needs_browser
 def test_the_first_page_shows_every_deployed_example(open_page: OpenPage) -> None:
     page = open_page("/")
-    expect(page.locator(".card")).to_have_count(8)
-    expect(page.locator(".card .state.good")).to_have_count(8)
+    expect(page.locator(".card")).to_have_count(len(ORDER))
+    expect(page.locator(".card .state.good")).to_have_count(len(ORDER))
 
 
 @needs_browser
