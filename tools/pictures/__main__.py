@@ -31,10 +31,13 @@ class Shot:
 
 
 SHOTS = (
-    Shot("start", "/", ".card:nth-child(9)"),
+    Shot("start", "/", ".card:nth-child(10)"),
     *(
         Shot(stem, f"/examples/{stem}", "h1")
-        for stem in ("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "batch", "lightsail", "function_image")
+        for stem in (
+            *("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "batch", "lightsail"),
+            *("websocket", "function_image"),
+        )
     ),
     Shot("events", "/events", "h1"),
 )
