@@ -45,7 +45,6 @@ CHANGED: Mapping[str, Any] = {
     "lightsail_disk": True,
     "lightsail_database": "postgres_16",
     "lightsail_bucket": True,
-    "websocket_access_log": True,
     "batch_max_vcpus": 16,
     "batch_instance_types": ("c6i.large",),
     "batch_schedule": "cron(0 3 * * ? *)",
