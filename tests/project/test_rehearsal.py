@@ -33,6 +33,10 @@ FAILING = "Failing"
 """The logical id of the resource that fails."""
 ASSETS = "cdk-hnb659fds-assets-000000000000-us-east-1"
 """The bucket of CDK's bootstrap, for the code of functions and for templates."""
+IMAGE_ASSETS = "cdk-hnb659fds-container-assets-000000000000-us-east-1"
+"""The repository of CDK's bootstrap, for container images."""
+IMAGE_MANIFEST = json.dumps({"schemaVersion": 2, "layers": []})
+"""The manifest of an image without layers. A function can be created with this image, but it cannot run."""
 PLACES = ("in the middle", "at the end")
 RESULTS = ROOT / "docs" / "failures.md"
 WORDS = {
@@ -45,9 +49,13 @@ WORDS = {
 
 @pytest.fixture(scope="module")
 def account(empty_aws: ClientFactory) -> ClientFactory:
-    """Return clients of the local AWS after `cdk bootstrap` and the upload of the functions' code."""
+    """Return clients of the local AWS after `cdk bootstrap` and the upload of the functions' code and the images."""
     empty_aws("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
     empty_aws("s3").create_bucket(Bucket=ASSETS)
+    # CloudFormation cannot create a function if its image does not exist.
+    empty_aws("ecr").create_repository(repositoryName=IMAGE_ASSETS)
+    for tag in image_tags():
+        empty_aws("ecr").put_image(repositoryName=IMAGE_ASSETS, imageTag=tag, imageManifest=IMAGE_MANIFEST)
     for profile in PROFILES:
         for manifest in assembly(profile).glob("*.assets.json"):
             for asset in json.loads(manifest.read_text(encoding="utf-8"))["files"].values():
@@ -56,6 +64,17 @@ def account(empty_aws: ClientFactory) -> ClientFactory:
                     body = zip_of(manifest.parent / asset["source"]["path"])
                     empty_aws("s3").put_object(Bucket=ASSETS, Key=destination["objectKey"], Body=body)
     return empty_aws
+
+
+def image_tags() -> set[str]:
+    """Return the tags of the images that the CDK CLI builds for the examples. Both profiles may have the same image."""
+    return {
+        destination["imageTag"]
+        for profile in PROFILES
+        for manifest in assembly(profile).glob("*.assets.json")
+        for image in json.loads(manifest.read_text(encoding="utf-8"))["dockerImages"].values()
+        for destination in image["destinations"].values()
+    }
 
 
 def zip_of(folder: Path) -> bytes:
@@ -67,7 +86,7 @@ def zip_of(folder: Path) -> bytes:
 
 
 def deployable(profile: str, stem: str) -> Template:
-    """Return the template without resources that need a container image, because these tests build no image."""
+    """Return the template without resources that need a complete image, because these tests build no image."""
     template = copy.deepcopy(templates(profile)[stem])
     for service in resources(template, "AWS::ECS::Service").values():
         service["Properties"]["DesiredCount"] = 0
