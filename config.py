@@ -90,6 +90,12 @@ class Config:
     """Whether everybody can create a user for themselves. With False, only you create users: docs/api.md."""
     api_callback_urls: tuple[str, ...] = ("http://localhost:8000/",)
     """Addresses of your web page to which the sign-in page may return. For `-c`, put commas between them."""
+    api_domain_name: str | None = None
+    """Your own domain name for the API, such as `api.example.com`. It needs api_certificate_arn. See docs/api.md."""
+    api_certificate_arn: str | None = None
+    """ACM certificate for api_domain_name, in the same region."""
+    api_base_path: str | None = None
+    """First part of the path at api_domain_name: with `shop`, the URL is https://api.example.com/shop/v1/notes."""
 
     websocket_access_log: bool = False
     """Whether API Gateway writes an access log of the board. Before, set a role for its logs in the account's settings:

@@ -50,21 +50,32 @@ _IMAGE = (
 )
 ZONE_PATTERN = r"[a-z]{2}(-[a-z]+)+-\d(-[a-z0-9-]+)?[a-z]"
 """The pattern of an Availability Zone's name, such as eu-west-1a. The zones of a region differ in the last letter."""
+_CERTIFICATE = (
+    r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+",
+    "arn:aws:acm:<region>:<account>:certificate/<id>",
+)
 _ID = "([0-9a-f]{8}|[0-9a-f]{17})"
 _SUBNET = rf"{ZONE_PATTERN}:subnet-{_ID}"
 PATTERNS: Mapping[str, tuple[str, str]] = {
     "prefix": (r"[a-z][a-z0-9-]{0,19}", "1 to 20 characters of a-z, 0-9 and '-'. The first is a letter"),
     "alarm_email": (r"[^@\s]+@[^@\s]+\.[^@\s]+", "an address like name@example.com"),
     "api_allowed_origin": (r"\*|https?://[a-z0-9.-]+(:\d{1,5})?", "'*' or an origin like https://notes.example.com"),
+    "api_domain_name": (
+        r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])",
+        "a name in small letters, like api.example.com",
+    ),
+    "api_certificate_arn": _CERTIFICATE,
+    # API Gateway also allows other first characters. But it reads (none) as no base path, and clients remove /../.
+    "api_base_path": (
+        r"[A-Za-z0-9][A-Za-z0-9$_.+!*'()-]*",
+        "a name like shop: letters, digits and $-_.+!*'(), without '/'. The first is a letter or a digit",
+    ),
     "function_image_name": (
         r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})",
         "repository:tag or repository@sha256:… of ECR in the same account",
     ),
     "web_image": (_IMAGE, "repository:tag or repository@sha256:…"),
-    "web_certificate_arn": (
-        r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+",
-        "arn:aws:acm:<region>:<account>:certificate/<id>",
-    ),
+    "web_certificate_arn": _CERTIFICATE,
     "lightsail_bundle": (
         rf"({'|'.join(LIGHTSAIL_SIZES)})_3_[0-9]",
         f"{', '.join(f'{size}_3_0' for size in LIGHTSAIL_SIZES)}, or with your region's digit at the end",
@@ -157,6 +168,7 @@ def check_settings(config: "Config") -> None:
         _check_pattern(name, getattr(config, name), pattern, description)
     _check_urls(config.cron_urls, allow_private=config.cron_allow_private)
     _check_callback_urls(config.api_callback_urls)
+    _check_domain(config)
     _check_cron(config)
     _check_zones(config.availability_zones)
     if config.vpc is not None:
@@ -187,6 +199,14 @@ def _check_callback_urls(urls: Sequence[str]) -> None:
         raise ConfigError("api_callback_urls: name at least one address, such as http://localhost:8000/.")
     for url in urls:
         _check_pattern("api_callback_urls", url, *CALLBACK_URL)
+
+
+def _check_domain(config: "Config") -> None:
+    if config.api_domain_name is not None and config.api_certificate_arn is None:
+        raise ConfigError("api_domain_name: also set api_certificate_arn, because API Gateway uses only HTTPS.")
+    for name in ("api_certificate_arn", "api_base_path"):
+        if getattr(config, name) is not None and config.api_domain_name is None:
+            raise ConfigError(f"{name}: also set api_domain_name, because only a domain of your own uses it.")
 
 
 def _check_pattern(name: str, text: str | None, pattern: str, description: str) -> None:

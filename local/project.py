@@ -93,6 +93,9 @@ def context(engine: Engine) -> Mapping[str, str]:
         "vpc": "",
         "availability_zones": "",
         "web_certificate_arn": "",
+        "api_domain_name": "",
+        "api_certificate_arn": "",
+        "api_base_path": "",
         "web_image": "",
         "function_image_name": "",
         "watch_closely": "true",  # additional alarms cost nothing on this machine

@@ -19,6 +19,7 @@ from stacks._cdk_helpers import add_helper_log_groups
 from stacks._functions import python_function
 from stacks._stores import on_demand_table, removal_policy
 from stacks.api_access_logs import add_access_logs
+from stacks.api_domain import add_domain
 from stacks.api_gateway import access_of_people, access_of_programs, access_with_key, add_key, add_routes, rest_api
 from stacks.api_problems import add_problems
 from stacks.api_sign_in import DEFAULT_CALLBACK_URLS, add_clients, add_sign_in_page, export_role, user_pool
@@ -43,6 +44,9 @@ class ApiStack(Stack):
         allowed_origin: str,
         self_sign_up: bool = False,
         callback_urls: Sequence[str] = DEFAULT_CALLBACK_URLS,
+        domain_name: str | None = None,
+        certificate_arn: str | None = None,
+        base_path: str | None = None,
         watch_closely: bool = False,
         alarm_email: str | None = None,
         **stack_parameters: Any,
@@ -90,6 +94,8 @@ class ApiStack(Stack):
         exporter = export_role(self, "Exporter", api)
         clients = add_clients(users, callback_urls)
         sign_in_page = add_sign_in_page(users)
+        if domain_name is not None and certificate_arn is not None:
+            add_domain(api, domain_name=domain_name, certificate_arn=certificate_arn, base_path=base_path)
 
         alarms = add_alarms(self, api, version_1, early_warnings=watch_closely)
         notify(alarms, alarm_topic(self, alarm_email))

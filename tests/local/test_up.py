@@ -20,8 +20,8 @@ def test_make_local_shows_every_example_at_work(
     cron, api = make_local_run.section("cron"), make_local_run.section("api")
     assert re.search(r": .* up after \d+ ms\n", cron)
     assert re.search(r": .* down, it answers 503 Service Unavailable, after \d+ ms\n", cron)
-    assert re.search(r"PATCH /v1/notes/{id} -> 412 Precondition Failed", api)
-    assert re.search(r"GET   /v1/notes      -> 403 Forbidden", api)
+    assert re.search(r"PATCH +/v1/notes/{id} +-> 412 Precondition Failed", api)
+    assert re.search(r"GET +/v1/notes +-> 403 Forbidden", api)
 
 
 @pytest.mark.parametrize("stem", ["ecs_ec2", "fargate"])

@@ -37,7 +37,7 @@ def test_a_saved_handler_is_live_and_a_syntax_error_keeps_the_old_code(
 ) -> None:
     name = "lambda_src/api/handler.py"
     lambda_ = deployment.client("lambda")
-    (function,) = deployed_functions(lambda_)["api"]
+    function, *_ = deployed_functions(lambda_)["api"]
     source = watching.read(name)
 
     def answer() -> Any:
@@ -59,7 +59,7 @@ def test_a_saved_handler_is_live_and_a_syntax_error_keeps_the_old_code(
 def test_a_saved_stack_is_deployed(watching: Watching, deployment: Deployment) -> None:
     name, setting = "stacks/api.py", "timeout=Duration.seconds(20)"
     lambda_ = deployment.client("lambda")
-    (function,) = deployed_functions(lambda_)["api"]
+    function, *_ = deployed_functions(lambda_)["api"]
     source = watching.read(name)
     assert source.count(setting) == 1
 

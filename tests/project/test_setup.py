@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -306,9 +307,9 @@ def test_a_terminal_shows_the_running_parts_and_their_seconds(project: Path, env
     os.close(terminal)
     assert "    installing the CDK CLI into node_modules (0 s)" in shown
     assert "    installing the CDK CLI into node_modules (1 s)" in shown
-    assert [line for line in shown if line.endswith("\r\n")] == [
-        "    installed the CDK CLI into node_modules (1 s)\r\n"
-    ]
+    (end,) = [line for line in shown if line.endswith("\r\n")]
+    # A busy machine starts the program late.
+    assert re.fullmatch(r"    installed the CDK CLI into node_modules \([1-9] s\)\r\n", end)
 
 
 @pytest.mark.slow

@@ -198,6 +198,54 @@ def test_api_gateway_sends_its_errors_as_problems(template: Template) -> None:
     )
 
 
+# -- the custom domain
+
+DOMAIN = {
+    "api_domain_name": "api.example.com",
+    "api_certificate_arn": "arn:aws:acm:us-east-1:000000000000:certificate/0f",
+}
+
+
+def test_a_domain_is_regional_and_has_its_certificate_and_tls_1_2() -> None:
+    assert properties_of(template_with("api", **DOMAIN), "AWS::ApiGateway::DomainName") == {
+        "DomainName": "api.example.com",
+        "EndpointConfiguration": {"Types": ["REGIONAL"]},
+        "RegionalCertificateArn": DOMAIN["api_certificate_arn"],
+        "SecurityPolicy": "TLS_1_2",
+        "Tags": properties_of(SANDBOX, "AWS::ApiGateway::RestApi")["Tags"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "base_path", "url"),
+    [
+        ({}, {}, "https://api.example.com/"),
+        ({"api_base_path": "shop"}, {"BasePath": "shop"}, "https://api.example.com/shop/"),
+    ],
+    ids=["no base path", "shop"],
+)
+def test_a_domain_leads_to_the_stage(setting: dict[str, str], base_path: dict[str, str], url: str) -> None:
+    template = template_with("api", **DOMAIN, **setting)
+    (domain,) = resources(template, "AWS::ApiGateway::DomainName")
+    (api,) = resources(template, "AWS::ApiGateway::RestApi")
+    (stage,) = resources(template, "AWS::ApiGateway::Stage")
+    assert properties_of(template, "AWS::ApiGateway::BasePathMapping") == {
+        "DomainName": {"Ref": domain},
+        "RestApiId": {"Ref": api},
+        "Stage": {"Ref": stage},  # without a stage, the URL would also contain the stage
+        **base_path,
+    }
+    assert template["Outputs"]["DomainUrl"]["Value"] == url
+    assert template["Outputs"]["DomainTarget"]["Value"] == {"Fn::GetAtt": [domain, "RegionalDomainName"]}
+
+
+def test_the_default_address_still_works_with_a_domain() -> None:
+    # The output ApiUrl, the smoke tests and the console use this address.
+    template = template_with("api", **DOMAIN)
+    assert not properties_of(template, "AWS::ApiGateway::RestApi").get("DisableExecuteApiEndpoint", False)
+    assert template["Outputs"]["ApiUrl"] == SANDBOX["Outputs"]["ApiUrl"]
+
+
 # -- limits
 
 

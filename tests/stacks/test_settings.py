@@ -22,7 +22,11 @@ CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/0f"
 VPC = "vpc-0aaaaaaa/eu-west-1a:subnet-0aaaaaaa,eu-west-1b:subnet-0bbbbbbb"
 PRIVATE_SUBNETS = "eu-west-1a:subnet-0ccccccc,eu-west-1b:subnet-0ddddddd"
 CRON_SCHEDULE = {"cron_schedule": "cron(0 8 * * ? *)", "cron_longest_gap": "1500"}
+API_DOMAIN = {"api_domain_name": "api.example.com", "api_certificate_arn": CERTIFICATE}
 NEEDED_SETTINGS = {
+    "api_domain_name": API_DOMAIN,
+    "api_certificate_arn": API_DOMAIN,
+    "api_base_path": API_DOMAIN,
     "cron_time_zone": CRON_SCHEDULE,
     "cron_longest_gap": CRON_SCHEDULE,
     "batch_monthly_budget": {"alarm_email": "me@example.com"},
@@ -55,6 +59,11 @@ def test_context_values_that_are_not_settings_are_ignored() -> None:
             "https://notes.example.com/signed-in,http://localhost:3000/",
             ("https://notes.example.com/signed-in", "http://localhost:3000/"),
         ),
+        ("api_domain_name", "xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("api_certificate_arn", CERTIFICATE, CERTIFICATE),
+        ("api_base_path", "shop", "shop"),
+        ("api_base_path", "Shop-1_$.+!*'()", "Shop-1_$.+!*'()"),
+        ("api_base_path", "", None),
         ("thumbnail_max_edge", "128", 128),
         ("thumbnail_concurrency", "50", 50),
         ("cron_urls", "https://a.example/,https://b.example/", ("https://a.example/", "https://b.example/")),
@@ -119,6 +128,18 @@ def test_the_cases_of_the_test_above_include_every_setting() -> None:
         ({"api_callback_urls": "https://notes.example.com/#x"}, "is not valid. Use https://…"),
         ({"api_callback_urls": ""}, "name at least one address"),
         ({"api_allowed_origin": "notes.example.com"}, "is not valid. Use '*' or an origin like https://"),
+        ({"api_domain_name": "api.example.com"}, "also set api_certificate_arn, because API Gateway uses only HTTPS."),
+        ({"api_certificate_arn": CERTIFICATE}, "also set api_domain_name, because only a domain of your own uses it."),
+        ({"api_base_path": "shop"}, "also set api_domain_name, because only a domain of your own uses it."),
+        ({"api_certificate_arn": "mine"}, "'mine' is not valid. Use arn:aws:acm:<region>:<account>:certificate/<id>."),
+        *(
+            ({"api_domain_name": name}, f"{name!r} is not valid. Use a name in small letters, like api.example.com.")
+            for name in ("localhost", "API.example.com", "https://api.example.com", "api.example.com/shop", "192.0.2.1")
+        ),
+        *(
+            ({"api_base_path": path, **API_DOMAIN}, "is not valid. Use a name like shop: letters, digits and")
+            for path in ("/shop", "shop/", "a/b", "..", "(none)", "a b", "café")
+        ),
         ({"thumbnail_max_edge": "15"}, "15 is out of range. Use 16 to 2048."),
         ({"thumbnail_max_edge": "2049"}, "2049 is out of range. Use 16 to 2048."),
         ({"thumbnail_max_edge": "big"}, "'big' is not a whole number."),

@@ -20,13 +20,14 @@ NETWORK_TYPES = re.compile(r"AWS::EC2::(?!Instance$|Volume$|LaunchTemplate$).*")
 """Types that become a frame around other nodes."""
 LEFT_OUT_TYPES = re.compile(
     r".*(Policy|Permission|Deployment|Validator|GatewayResponse|AutoDeleteObjects|Trigger|::Metadata|ECS::Cluster"
-    r"|ECS::ClusterCapacityProviderAssociations|ApiGateway::(Resource|Model)|ApiGatewayV2::(Route|RouteResponse|Stage)"
-    r"|ApplicationAutoScaling::.*)"
+    r"|ECS::ClusterCapacityProviderAssociations|ApiGateway::(Resource|Model|DomainName|BasePathMapping)|ApiGatewayV2::(Route|RouteResponse|Stage)"
+    r"|Cognito::UserPool(Client|Domain)|ApplicationAutoScaling::.*)"
 )
 """Types that a diagram leaves out."""
 MONITORING_TYPES = re.compile(r".*::(LogGroup|Alarm|Dashboard)")
 """Types for monitoring. All their resources together become one node."""
 JOINING_TYPES: Mapping[str, str | None] = {
+    "AWS::ApiGateway::Authorizer": "RestApiId",
     "AWS::ApiGateway::Method": "RestApiId",
     "AWS::ApiGateway::Stage": "RestApiId",
     "AWS::ApiGateway::UsagePlan": None,
