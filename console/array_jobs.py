@@ -7,9 +7,9 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from console.account import ERRORS
 from local.batch_job import ArrayJob
@@ -31,7 +31,10 @@ def _load_keys_of_batch() -> Any:
     return module
 
 
-keys_of_batch = _load_keys_of_batch()
+if TYPE_CHECKING:
+    from batch import keys as keys_of_batch  # so mypy knows the names in the module
+else:
+    keys_of_batch = _load_keys_of_batch()
 
 
 @dataclass
@@ -71,10 +74,11 @@ class RunningJob:
         self.totals: Mapping[int, Mapping[str, Any]] = {}
         """The totals in the manifest of each child's last attempt."""
         self._s3 = job.client("s3")
-        self.prefix: str = keys_of_batch.prefix_of(job.keys)
+        self.prefix = keys_of_batch.prefix_of(job.keys)
         listed, self.has_more = list_objects(self._s3, job.outputs["InputBucketName"], self.prefix)
         self.pictures = len(listed)
-        self.children = [Child(index, self._share(listed, index)) for index in range(job.children)]
+        ends = keys_of_batch.range_ends(self._keys())  # as the children divide the keys
+        self.children = [Child(index, self._thumbnails(listed, ends, index)) for index in range(job.children)]
         self._thread: threading.Thread | None = None
 
     @property
@@ -117,12 +121,19 @@ class RunningJob:
         if self._thread:
             self._thread.join()
 
-    def _share(self, listed: list[Any], index: int) -> frozenset[str]:
+    def _keys(self) -> Iterator[str]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.job.outputs["InputBucketName"], Prefix=self.prefix
+        )
+        return (item["Key"] for page in pages for item in page.get("Contents", []))
+
+    def _thumbnails(self, listed: list[Any], ends: list[str], index: int) -> frozenset[str]:
+        share = keys_of_batch.Share.of_child(ends, child=index, children=self.job.children)
         folder = self.job.outputs["ThumbnailsFolder"]
         return frozenset(
             folder + keys_of_batch.thumbnail_name(found["Key"], found["ETag"].strip('"'))
             for found in listed
-            if keys_of_batch.is_in_share(found["Key"], child=index, children=self.job.children)
+            if share.contains(found["Key"]) and any(_is_in_range(found["Key"], keys) for keys in share.ranges)
         )
 
     def _wait(self, attempt: contextlib.ExitStack) -> None:
@@ -147,6 +158,10 @@ def list_objects(s3: Any, bucket: str, prefix: str) -> tuple[list[Any], bool]:
     )
     found = [item for page in pages for item in page.get("Contents", [])]
     return found, pages.resume_token is not None
+
+
+def _is_in_range(key: str, keys: "keys_of_batch.KeyRange") -> bool:
+    return (keys.after is None or key > keys.after) and (keys.end is None or key <= keys.end)
 
 
 def _read_log(child: Child) -> None:

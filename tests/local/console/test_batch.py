@@ -123,7 +123,8 @@ def test_the_processes_of_a_job_end_with_the_console(
     before = _keys(deployment.client("s3"), pictures["OutputBucketName"])
     state = tmp_path / "state.json"
     command = [sys.executable, "-m", "console", "--local", str(local_aws.folder), "--state", str(state)]
-    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}) as console:
+    console = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)})
+    try:
         assert wait_for(lambda: _answers(state), seconds=30)
         url = f"http://127.0.0.1:{json.loads(state.read_text())['port']}"
         form = {"keys": f"{PREFIX}*", "children": "2", "again": "on"}
@@ -133,6 +134,9 @@ def test_the_processes_of_a_job_end_with_the_console(
         assert len(started) >= 2
         console.send_signal(stop_signal)
         console.wait(20)
+    finally:  # a failed test must not wait for a console that never ends
+        console.kill()
+        console.wait()
     assert psutil.wait_procs(started, timeout=30)[1] == []
     made = _keys(deployment.client("s3"), pictures["OutputBucketName"]) - before
     assert len(made) < PICTURES, "the job continued after the end of the console"
