@@ -18,9 +18,10 @@ from stacks._alarms import alarm_topic, notify
 from stacks._cdk_helpers import add_helper_log_groups
 from stacks._functions import python_function
 from stacks._stores import on_demand_table, removal_policy
+from stacks.api_access import access_of_people, access_of_programs, access_with_key
 from stacks.api_access_logs import add_access_logs
 from stacks.api_domain import add_domain
-from stacks.api_gateway import access_of_people, access_of_programs, access_with_key, add_key, add_routes, rest_api
+from stacks.api_gateway import add_key, add_routes, rest_api
 from stacks.api_problems import add_problems
 from stacks.api_sign_in import DEFAULT_CALLBACK_URLS, add_clients, add_sign_in_page, export_role, user_pool
 from stacks.api_watch import add_alarms, add_dashboard

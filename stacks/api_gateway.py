@@ -2,17 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_kinesisfirehose as firehose
-from aws_cdk import aws_lambda as lambda_
 
 from stacks._bundling import LAMBDA_SRC
 from stacks._nag import acknowledge
+from stacks.api_access import Access
 from stacks.api_access_logs import access_log_format
 
 STAGE = "live"
@@ -76,44 +74,6 @@ def rest_api(stack: Stack, id_: str, access_logs: firehose.CfnDeliveryStream) ->
         "Execution logs need a role in the account's settings. Traces contain the same facts.",
     )
     return api
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How API Gateway checks a caller, and the function that answers the allowed requests."""
-
-    function: lambda_.Function
-    method_options: Mapping[str, Any]
-    """Parameters of CDK's add_method."""
-    acknowledged: Mapping[str, str] = field(default_factory=dict)
-    """Findings of cdk-nag for each method, and the reasons to accept them."""
-
-
-def access_with_key(function: lambda_.Function) -> Access:
-    """Return the access of clients with an API key."""
-    reason = "An API key only identifies a client for its limits. People sign in to version 2 of the API."
-    acknowledged = {"AwsSolutions-APIG4": reason, "AwsSolutions-COG4": reason}
-    return Access(function, {"api_key_required": True}, acknowledged)
-
-
-def access_of_people(function: lambda_.Function, users: cognito.UserPool) -> Access:
-    """Return the access of people who signed in to the user pool. They send their ID token."""
-    # A method without authorization scopes accepts only ID tokens, which say who the person is.
-    # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html
-    authorizer = apigateway.CognitoUserPoolsAuthorizer(
-        Stack.of(function),
-        "SignedIn",
-        cognito_user_pools=[users],
-        results_cache_ttl=Duration.seconds(0),  # a cached result could outlive the token
-    )
-    cognito_type = apigateway.AuthorizationType.COGNITO
-    return Access(function, {"authorizer": authorizer, "authorization_type": cognito_type})
-
-
-def access_of_programs(function: lambda_.Function) -> Access:
-    """Return the access of programs that sign their requests with the keys of a role (Signature Version 4)."""
-    reason = "Programs sign their requests, and IAM decides. A user pool is for people."
-    return Access(function, {"authorization_type": apigateway.AuthorizationType.IAM}, {"AwsSolutions-COG4": reason})
 
 
 def add_routes(api: apigateway.RestApi, accesses: Mapping[str, Access], allowed_origin: str) -> None:
