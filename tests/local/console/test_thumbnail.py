@@ -131,6 +131,9 @@ def test_the_page_shows_the_newest_of_two_hundred_pictures(open_page: OpenPage, 
     with ThreadPoolExecutor(4) as threads:
         keys = [f"{PREFIX}{number:03}.png" for number in range(200)]
         list(threads.map(lambda key: s3.put_object(Bucket=bucket, Key=key, Body=content.getvalue()), keys))
+    # When the page shows this picture, it has read a list with all pictures. An older list has other cards.
+    s3.put_object(Bucket=bucket, Key=f"{PREFIX}last.png", Body=content.getvalue())
+    expect(_card(page, f"{PREFIX}last.png")).to_be_visible(timeout=30_000)
     expect(page.locator("#live-pictures .card")).to_have_count(50)
     expect(page.get_by_text("This page shows the newest 50.")).to_be_visible()
     expect(page.locator("#live-pictures .state.good")).to_have_count(50, timeout=30_000)
