@@ -67,6 +67,13 @@ REASONS = (
         "object has no bucket policy.",
     ),
     Reason(
+        service="lambda",
+        actions=("dynamodb:GetItem", "sqs:SendMessage"),
+        stem="function_image",
+        why="The function reads an item only if two events of a picture overlap. Lambda sends only failed events to "
+        "the queue. The tests of thumbnail cause both, and this function has the same code.",
+    ),
+    Reason(
         service="scheduler",
         actions=("sqs:SendMessage",),
         why="The schedules of the local AWS have no dead-letter queue. "
