@@ -435,6 +435,8 @@ def test_each_kind_of_failure_has_a_next_step(output: str, remedy: str) -> None:
     assert remedy_of(output) == remedy
 
 
+SYNTHESIS = ("app.py", "config.py", "settings_checks.py", "stacks")
+"""The code of a synthesis. In CI, `pip install -r requirements.txt` is sufficient for it."""
 USER_CODE = ("app.py", "config.py", "console", "containers", "lambda_src", "local", "localaws/src", "scripts", "stacks")
 """The code that runs without the packages of the tests. The modules of tools/ in use are below."""
 USER_TOOLS = ("tools/checkov.py", "tools/costs", "tools/guard.py", "tools/setup", "tools/compare_pictures")
@@ -463,9 +465,15 @@ def imported_packages(module: Path) -> set[str]:
     return {name.partition(".")[0] for name in names} - sys.stdlib_module_names
 
 
-@pytest.mark.parametrize("path", [*USER_CODE, *USER_TOOLS])
-def test_the_set_up_without_the_tests_installs_what_the_code_imports(path: str) -> None:
-    installed = locked_versions(ROOT / "requirements-local.txt")
+@pytest.mark.parametrize(
+    ("lock", "group", "path"),
+    [
+        *(("requirements.txt", "project.dependencies", path) for path in SYNTHESIS),
+        *(("requirements-local.txt", "the group `local`", path) for path in (*USER_CODE, *USER_TOOLS)),
+    ],
+)
+def test_each_lock_has_the_packages_that_its_users_import(lock: str, group: str, path: str) -> None:
+    installed = locked_versions(ROOT / lock)
     distributions = importlib.metadata.packages_distributions()
     missing = {
         name
@@ -474,9 +482,7 @@ def test_the_set_up_without_the_tests_installs_what_the_code_imports(path: str) 
         if name in distributions
         and not {found.lower().replace("_", "-") for found in distributions[name]} & {*installed, LOCALAWS}
     }
-    assert missing == set(), (
-        "move these packages from the group `dev` in pyproject.toml to `local`, and run `make lock`"
-    )
+    assert missing == set(), f"in pyproject.toml, add these packages to {group}, and run `make lock`"
 
 
 LOCALAWS = "aws-compute-examples-localaws"
