@@ -17,6 +17,7 @@ from localaws.patches import (
     cloudformation,
     cloudwatch,
     cloudwatch_alarms,
+    cloudwatch_logs,
     cloudwatch_metrics,
     cognito,
     dynamodb,
@@ -77,6 +78,7 @@ def apply(  # noqa: PLR0915 - one statement for each patch
     cloudwatch_metrics.store_metrics_of_functions()
     cloudwatch_metrics.store_metrics_of_apis()
     cloudwatch_alarms.evaluate_alarms()
+    cloudwatch_logs.delete_old_events()
     scheduler.shorten_minutes(seconds_per_minute)
     scheduler.replace_context_attributes()
     scheduler.retry_scheduled_invocations()
