@@ -37,6 +37,6 @@ def test_npm_and_npx_print_no_notice_about_new_versions(tmp_path: Path) -> None:
     """A person who runs `npx cdk deploy` would look for a reason in the notice, or install another npm."""
     npm = Path(sys.executable).with_name("npm")
     environment = {"PATH": f"{npm.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
-    command = [npm, "config", "get", "update-notifier"]
+    command = [str(npm), "config", "get", "update-notifier"]
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert run.stdout == "false\n", "the file .npmrc must contain the line update-notifier=false"
