@@ -71,6 +71,7 @@ def apply(  # noqa: PLR0915 - one statement for each patch
     dynamodb.store_table_settings()
     dynamodb.keep_replaced_tables()
     dynamodb.refuse_index_changes()
+    dynamodb.delete_old_stream_records()
     cloudwatch.accept_metric_math_alarms()
     _apply_to_functions(function_images)
     cloudwatch_metrics.store_values_by_minute()
