@@ -95,8 +95,8 @@ cost: setup ## print the cost of the stacks and of their work (STACK=compute-far
 	@$(BIN)/python -m tools.costs $(STACK) $(CONTEXT)
 
 bench: setup-tests .venv/.bench ## measure the functions, the job and `make watch` (LOAD=clients, notes or uploads: many minutes)
-	@set -e; for bench in $(if $(LOAD),bench/load/$(LOAD).py,bench/[!_]*.py); do \
-		echo "==> $$bench"; $(BIN)/python $$bench $(if $(LOAD),,--check); done
+	@set -e; for bench in $(if $(LOAD),bench.load.$(LOAD),$(subst /,.,$(basename $(wildcard bench/[!_]*.py)))); do \
+		echo "==> $$bench"; $(BIN)/python -m $$bench $(if $(LOAD),,--check); done
 
 compare: setup .venv/.bench ## compare thumbnails of a folder of pictures with those of libvips and ImageMagick (PICTURES=folder)
 	@$(BIN)/python -m tools.compare_pictures "$${PICTURES:?name a folder: make compare PICTURES=folder}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _measure import ROOT, show_progress
+from bench._measure import ROOT, show_progress
 
 if TYPE_CHECKING:
     from PIL import Image

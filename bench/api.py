@@ -1,7 +1,7 @@
 """Measure the time that the API's function needs for a request, without DynamoDB.
 
-    python bench/api.py          print a table
-    python bench/api.py --check  also exit with 1 if a target is missed
+    python -m bench.api          print a table
+    python -m bench.api --check  also exit with 1 if a target is missed
 
 This process itself answers instead of DynamoDB, at once and without the network. The times include botocore, which
 writes the requests, signs them and reads the answers, because botocore needs most of the time. For comparison, the
@@ -24,7 +24,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-from _measure import (
+from bench._measure import (
     LAMBDA_SRC,
     START_OF_FIRST_REQUEST,
     Target,
@@ -91,9 +91,9 @@ def main() -> int:
 def measure_requests() -> Mapping[str, list[float]]:
     """Return the milliseconds of every turn, by the name of the request. The warm-up turns are left out."""
     os.environ.update(SETTINGS, POWERTOOLS_TRACE_DISABLED="true", POWERTOOLS_LOG_LEVEL="WARNING")
-    from api import handler
+    from api import handler, routes
 
-    dynamodb = handler.routes.store._dynamodb  # noqa: SLF001 - its answers come from `respond`
+    dynamodb = routes.store._dynamodb  # noqa: SLF001 - its answers come from `respond`
     dynamodb.meta.events.register("before-send.dynamodb", respond)
     requests = {**api_requests(handler), **dynamodb_calls(dynamodb)}
     turns: dict[str, list[float]] = {name: [] for name in requests}

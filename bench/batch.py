@@ -1,7 +1,7 @@
 """Measure the speed of the Batch job, and check that its memory does not grow with the number of keys.
 
-    python bench/batch.py          print three tables
-    python bench/batch.py --check  also exit with 1 if a target is missed
+    python -m bench.batch          print three tables
+    python -m bench.batch --check  also exit with 1 if a target is missed
 
 The third table shows how a child finds its pictures among a million: the requests, the CPU time and the memory. All
 pictures have a thumbnail, so no time is spent on pictures. The fake S3 writes real XML.
@@ -31,7 +31,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psutil
-from _measure import (
+
+from bench._measure import (
     LAMBDA_SRC,
     PRINT_PEAK_MIB,
     ROOT,
@@ -42,7 +43,7 @@ from _measure import (
     run_python_line,
     show_progress,
 )
-from _painting import painted_picture
+from bench._painting import painted_picture
 
 sys.path[:0] = [str(ROOT / "containers" / "batch"), str(LAMBDA_SRC)]
 
@@ -110,14 +111,14 @@ def measure_speeds() -> Speeds:
 def run_this_program(description: str, *arguments: str) -> float:
     """Run this program in a fresh process, and return the number that it prints."""
     show_progress(description)
-    return run_python(__file__, *arguments, settings=SETTINGS, description=description)
+    return run_python("-m", "bench.batch", *arguments, settings=SETTINGS, description=description)
 
 
 def measure_listing(keys: int, children: int, child: int) -> Mapping[str, float]:
     """Return the result of `list_share` in a fresh process."""
     description = f"list of {keys:,} keys, child {child} of {children:,}"
     show_progress(description)
-    arguments = [__file__, "--listing", str(keys), str(children), str(child)]
+    arguments = ["-m", "bench.batch", "--listing", str(keys), str(children), str(child)]
     result: Mapping[str, float] = json.loads(run_python_line(*arguments, settings=SETTINGS, description=description))
     return result
 

@@ -1,7 +1,7 @@
 """Connect 500 clients to the board, and measure how long a message needs to reach all of them.
 
-    python bench/board.py          print a table
-    python bench/board.py --check  also exit with 1 if a target is missed
+    python -m bench.board          print a table
+    python -m bench.board --check  also exit with 1 if a target is missed
 
 `make local` must have run before. All clients are in one room and in one process. The time of a message begins when its
 sender calls `send`, and ends when a client has it. During the run, a tenth of the clients lose their connection and
@@ -19,9 +19,7 @@ import time
 import uuid
 from typing import Any
 
-from _measure import ROOT, Target, check_targets, print_table, show_progress
-
-sys.path.insert(0, str(ROOT))
+from bench._measure import Target, check_targets, print_table, show_progress
 from local.project import FOLDER, local_aws
 from localaws.urls import local_url
 from scripts.board_client import BoardClient, ticket_url
@@ -66,7 +64,7 @@ class Load:
         for number in range(0, CLIENTS, CONNECTING_AT_ONCE):
             group = self.clients[number : number + CONNECTING_AT_ONCE]
             tasks += [asyncio.create_task(client.run()) for client in group]
-            await self._until(lambda group=group: all(one.seen is not None for one in group))  # type: ignore[misc]
+            await self._until(lambda group=group: all(one.seen is not None for one in group))
             show_progress(f"{number + len(group)} of {CLIENTS} clients are connected")
         connected = time.monotonic() - started
         for turn in range(ROUNDS):

@@ -1,7 +1,7 @@
 """Measure the time and the memory of a thumbnail, and compare them with two other ways to make the same thumbnail.
 
-    python bench/thumbnail.py          print a table
-    python bench/thumbnail.py --check  also exit with 1 if a target is missed
+    python -m bench.thumbnail          print a table
+    python -m bench.thumbnail --check  also exit with 1 if a target is missed
 
 The three ways are called contenders. All make a WebP of the same size, with the same settings, from the same bytes.
 Times are CPU times, which other programs on a busy machine change little. Each turn runs all contenders, so a busy
@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from _measure import (
+from bench._measure import (
     LAMBDA_SRC,
     PRINT_PEAK_MIB,
     START_OF_FIRST_REQUEST,
@@ -36,7 +36,7 @@ from _measure import (
     run_python,
     show_progress,
 )
-from _painting import HEIGHT, WIDTH, painted_picture
+from bench._painting import HEIGHT, WIDTH, painted_picture
 
 sys.path.insert(0, str(LAMBDA_SRC))
 os.environ["VIPS_CONCURRENCY"] = (
@@ -169,7 +169,8 @@ def measure(file_format: str) -> Row:
     show_progress(f"12 MP {file_format}: memory")
     bare_python = run_python("-c", PRINT_PEAK_MIB, settings=SETTINGS, description="memory of Python")
     peaks = {
-        name: run_python(__file__, "--peak", name, str(file), settings=SETTINGS, description=name) - bare_python
+        name: run_python("-m", "bench.thumbnail", "--peak", name, str(file), settings=SETTINGS, description=name)
+        - bare_python
         for name in installed
     }
     return Row(file_format=file_format, picture_bytes=len(data), turns=turns, peaks=peaks)

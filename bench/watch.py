@@ -1,7 +1,7 @@
 """Measure the time from saving a file until `make watch` has deployed it. `make local` must have run before.
 
-    python bench/watch.py          print a table
-    python bench/watch.py --check  also exit with 1 if a target is missed
+    python -m bench.watch          print a table
+    python -m bench.watch --check  also exit with 1 if a target is missed
 
 The program edits a copy of this project. A function's time includes the first invocation of the new code, which starts
 a new process. All times are elapsed times, so other programs on a busy machine count.
@@ -19,9 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _measure import ROOT, Target, check_targets, print_table, show_progress
-
-sys.path.insert(0, str(ROOT))
+from bench._measure import Target, check_targets, print_table, show_progress
 from local.function_code import deployed_functions
 from local.project import FOLDER, local_aws
 from tests.support.watching import DEPLOYED_SECONDS, Watching, watching_copy

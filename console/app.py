@@ -120,7 +120,8 @@ class Console:
             aws=aws, engine=self.account.engine, photo=PHOTO, stack_names={example.stem: example.stack}
         )
         suggestions = importlib.import_module(f"local.{example.stem}").suggestions(deployment, dict(example.outputs))
-        return [f". {shlex.quote(str(aws.env_file))}", *suggestions]
+        folder = f"cd {shlex.quote(str(ROOT))}"  # some commands are modules of this project
+        return [folder, f". {shlex.quote(str(aws.env_file))}", *suggestions]
 
     def page(self, stem: str) -> ExamplePage:
         """Return the page of an example. An example without a module in console/pages has a simple page."""

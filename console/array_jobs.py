@@ -75,9 +75,10 @@ class RunningJob:
         """The totals in the manifest of each child's last attempt."""
         self._s3 = job.client("s3")
         self.prefix = keys_of_batch.prefix_of(job.keys)
-        listed, self.has_more = list_objects(self._s3, job.outputs["InputBucketName"], self.prefix)
+        listed: list[Any] = []
+        self.has_more = False
+        ends = keys_of_batch.range_ends(self._keys(listed))  # as the children divide the keys
         self.pictures = len(listed)
-        ends = keys_of_batch.range_ends(self._keys())  # as the children divide the keys
         self.children = [Child(index, self._thumbnails(listed, ends, index)) for index in range(job.children)]
         self._thread: threading.Thread | None = None
 
@@ -121,11 +122,18 @@ class RunningJob:
         if self._thread:
             self._thread.join()
 
-    def _keys(self) -> Iterator[str]:
+    def _keys(self, listed: list[Any]) -> Iterator[str]:
+        """Yield all keys, and append the first MAX_PICTURES objects to `listed`. The list of a bucket can be long."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.job.outputs["InputBucketName"], Prefix=self.prefix
         )
-        return (item["Key"] for page in pages for item in page.get("Contents", []))
+        for page in pages:
+            for item in page.get("Contents", []):
+                if len(listed) < MAX_PICTURES:
+                    listed.append(item)
+                else:
+                    self.has_more = True
+                yield item["Key"]
 
     def _thumbnails(self, listed: list[Any], ends: list[str], index: int) -> frozenset[str]:
         share = keys_of_batch.Share.of_child(ends, child=index, children=self.job.children)

@@ -118,8 +118,8 @@ class _LessonRenderer(RendererHTML):
         return self.renderToken(tokens, index, options, env)
 
     def html_block(self, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType) -> str:
-        # The lessons contain HTML comments, which are marks for `make docs`, and screenshots of the console, which are
-        # not necessary here. Any other HTML is shown as text.
+        # The lessons contain HTML comments, which are marks for a program, and screenshots of the console. Both are not
+        # necessary here. Any other HTML is shown as text.
         text = tokens[index].content.strip()
         is_hidden = (text.startswith("<!--") and text.endswith("-->")) or text.startswith("<picture>")
         return "" if is_hidden else escapeHtml(text)

@@ -1,9 +1,8 @@
 """The results of the checks of one site: how often it was up, its response times, and the shapes of a chart."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from statistics import median
@@ -114,33 +113,3 @@ class Uptime:
     def _left(self, result: Result) -> float:
         age = self.last.scheduled_at - result.scheduled_at
         return WIDTH - self._slot_width - (WIDTH - self._slot_width) * (age / (self._span - self._gap))
-
-
-def gap_of_rate(expression: str, seconds_per_minute: float) -> timedelta | None:
-    """Return the time between two runs, or None if the schedule is not a rate(...) schedule."""
-    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
-    if found is None:
-        return None
-    return timedelta(seconds=int(found[1]) * {"minute": 1, "hour": 60, "day": 1440}[found[2]] * seconds_per_minute)
-
-
-def next_run(last: datetime, gap: timedelta, window: timedelta, now: datetime) -> str:
-    """Return when a rate(...) schedule runs next. It may start up to `window` later than planned."""
-    planned = last + gap
-    clock = planned.astimezone(UTC).strftime("%H:%M:%S UTC" if gap < timedelta(hours=12) else "%Y-%m-%d %H:%M UTC")
-    left = planned - now
-    if left > timedelta():
-        return f"{clock}, in {duration(left)}"
-    # The result of a run appears a few seconds after its planned time, because the checks need some time.
-    if -left < window + gap:
-        return f"{clock}, so about now"
-    return f"{clock} was planned, but no result arrived since then"
-
-
-def duration(time: timedelta) -> str:
-    """Return a duration in words, such as `2 s`, `5 min` or `3 h`."""
-    seconds = max(round(time.total_seconds()), 1)
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{round(seconds / length)} {unit}"
-    return f"{seconds} s"

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import signal
 import sys
+import textwrap
 import time
 import webbrowser
 from collections.abc import Iterable, Iterator, Mapping
@@ -99,7 +100,7 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
             raise
         raise LocalError(f"{error}\nEverything is deployed. The page {console.address()} shows the examples") from error
     address = console.address()
-    step(f"ready after {time.monotonic() - started:.0f} s. Open this page in a browser: {address}")
+    step(f"ready {time.monotonic() - started:.0f} s after the set-up. Open this page in a browser: {address}")
     if not address.endswith(f":{CONSOLE_PORT}/"):
         print(f"    The usual port {CONSOLE_PORT} was in use, so the page has another port.")
     print("    It shows every example at work, and you can try most of them there. To try next:")
@@ -157,7 +158,8 @@ def destroy(aws: LocalAws, engine: Engine) -> None:
             f"these resources were not destroyed: {', '.join(not_destroyed)}. "
             f"They disappeared when the engine stopped. Look for the reason in {aws.log_file}"
         )
-    step(f"no resource of the stacks is left: no {', '.join(LISTINGS)}")
+    none = f"no resource of the stacks is left: no {', '.join(LISTINGS)}"
+    step(textwrap.fill(none, width=100, subsequent_indent="    "))
     if remaining:
         print("    you made these resources yourself, and they end with the engine: " + ", ".join(sorted(remaining)))
 

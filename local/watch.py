@@ -98,7 +98,7 @@ class Watch:
 
     def _replace_tasks(self, image: str) -> None:
         if image != "web":
-            _print(image, "no task runs this image here. `python -m local.batch_job` runs the saved code")
+            _print(image, "no task has this image. In this folder, `python -m local.batch_job` runs the saved code")
             return
         started, tool = time.monotonic(), self._engine.tool
         with self._lock():

@@ -1,1 +1,1 @@
-"""Programs for users: the check before `make deploy`, `make submit`, and a program that copies one example."""
+"""Programs for users: checks before a deployment, the submission of a Batch job, and copies of one example."""

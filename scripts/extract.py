@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMON_FILES = (".gitignore", "LICENSE", "cdk.json", "package-lock.json", "package.json", "requirements.txt")
+COMMON_FILES = (
+    *(".gitignore", ".npmrc", "LICENSE", "cdk.json", "package-lock.json", "package.json", "requirements.txt"),
+)
 """Files that every extracted project contains, because `npx cdk synth` or a git repository needs them."""
 CODE_FOLDERS = ("containers", "lambda_src")
 """Folders with the deployed code. They have one subfolder for each image or function."""
@@ -160,7 +162,7 @@ def _remove_nodes(source: str, nodes: list[ast.stmt]) -> str:
 
 # -- the tests, the lesson and the local AWS
 
-EDITED_FILES = ("local/__main__.py", "tests/conftest.py")
+EDITED_FILES = ("local/__main__.py", "pyproject.toml", "tests/conftest.py")
 """The extracted project has these files, but without the parts for the other examples."""
 
 
@@ -176,6 +178,8 @@ def _text_for(stem: str, file: Path) -> str:
         return re.sub(
             r"(EXERCISES: .*? = \{\n).*?\n\}", rf'\1    "{stem}": {stem},\n}}', text, count=1, flags=re.DOTALL
         )
+    if file == Path("pyproject.toml"):  # the groups of packages for commands that the new Makefile does not have
+        return re.sub(r"^# `make .*\n\w+ = \[\n(?:    .*\n)*\]\n", "", text, flags=re.MULTILINE)
     if file == Path("tests/conftest.py"):  # the extracted tests need no deployment
         return re.sub(r"^pytest_plugins = .*\n\n", "", text, flags=re.MULTILINE)
     return text

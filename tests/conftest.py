@@ -23,7 +23,7 @@ DEPLOYMENT_FOLDERS = ("tests/smoke/", "tests/local/")
 SLOW_FOLDERS = ("tests/containers/",)
 """Folders whose tests start servers, browsers or containers."""
 
-# `make test-fast` uses this profile; the default is 100 examples. A busy machine may generate them slowly.
+# The fast tests use this profile; the default is 100 examples. A busy machine may generate them slowly.
 hypothesis.settings.register_profile(
     "fast", max_examples=10, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )

@@ -1,7 +1,6 @@
 #!/bin/sh
 # Compiles every lock: a requirements file with the exact versions of all packages, and with the hashes of their wheels.
-# `make lock` keeps the versions in the locks if possible. `make upgrade` calls this script with --upgrade, which writes
-# the newest versions into the locks. An extracted example has only some of these locks.
+# This script keeps the versions in the locks if possible. With --upgrade, it writes the newest versions into the locks. An extracted example has only some of these locks.
 set -eu
 upgrade_option=${1-}
 
@@ -19,7 +18,7 @@ compile_for_users pyproject.toml --group dev --output-file requirements-dev.txt
 compile_for_users pyproject.toml --constraints requirements-dev.txt --group local --output-file requirements-local.txt
 compile_for_users pyproject.toml --constraints requirements-dev.txt --output-file requirements.txt
 
-# pyvips has no wheel. Only `make bench` and `make compare` need it.
+# pyvips has no wheel. Only comparisons of thumbnails need it.
 [ ! -e requirements-bench.txt ] || compile pyproject.toml --constraints requirements-dev.txt --group bench --universal \
     --python-version 3.11 --output-file requirements-bench.txt
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import psutil
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+from local.project import FOLDER, local_aws
 
-from local.project import FOLDER, local_aws  # noqa: E402 - the path above is necessary
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Deployment:

@@ -1,6 +1,6 @@
 """Measure the API with 200 clients at the same time. `make local` must have run before. It takes three minutes.
 
-    python bench/load/clients.py
+    python -m bench.load.clients
 
 Each client sends GET /v1/notes again and again. After a 429, it waits for the seconds in Retry-After, as the lesson
 says. There are three turns, of a minute each:
@@ -24,9 +24,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from _local import Deployment, print_machine
-from _measure import print_table
-
+from bench._measure import print_table
+from bench.load._local import Deployment, print_machine
 from local.api import api_key
 from localaws.urls import local_url
 

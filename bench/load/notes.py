@@ -1,7 +1,7 @@
 """Measure one page of the API's list with 1,000 notes and with 1,000,000 notes. It needs 5 GB of memory.
 
-    python bench/load/notes.py                 1,000 and 1,000,000 notes
-    python bench/load/notes.py --notes 100000  1,000 and 100,000 notes
+    python -m bench.load.notes                 1,000 and 1,000,000 notes
+    python -m bench.load.notes --notes 100000  1,000 and 100,000 notes
 
 The API's function and the table of the local AWS run in one process, without HTTP. So the program measures two times
 separately: the time of the table, and the time of the function. DynamoDB reads an index in the order of its keys, and
@@ -26,8 +26,9 @@ from typing import Any
 from uuid import UUID
 
 import psutil
-from _local import ROOT, print_machine
-from _measure import print_table, show_progress
+
+from bench._measure import print_table, show_progress
+from bench.load._local import ROOT, print_machine
 
 sys.path.insert(0, str(ROOT / "lambda_src"))
 PAGE = 100
@@ -134,10 +135,11 @@ def main() -> int:
         NOTES_TABLE="notes",
         ALLOWED_ORIGIN="*",
     )
-    from api import handler
+    from api import handler, routes
 
-    table, rows, stored = Table(), [], 0
-    dynamodb = handler.routes.store._dynamodb  # noqa: SLF001 - its answers come from the table
+    table, stored = Table(), 0
+    rows: list[list[str]] = []
+    dynamodb = routes.store._dynamodb  # noqa: SLF001 - its answers come from the table
     dynamodb.meta.events.register("before-send.dynamodb", table.respond)
     for notes in (1_000, arguments.notes):
         table.add_notes(stored, notes)

@@ -1,6 +1,6 @@
 """Measure 10,000 uploads at once: `aws s3 sync` of a folder. `make local` must have run before. It takes some minutes.
 
-    python bench/load/uploads.py --uploads 10000 --rounds 2
+    python -m bench.load.uploads --uploads 10000 --rounds 2
 
 Each round uploads small pictures, waits until each one has an item and a thumbnail, and removes all of them again. The
 program prints the speed, and the memory of the engine. It exits with 1 if a picture has no thumbnail, if a picture has
@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _local import ROOT, Deployment, print_machine
-from _measure import print_table, show_progress
 from PIL import Image
 
+from bench._measure import print_table, show_progress
+from bench.load._local import ROOT, Deployment, print_machine
 from localaws.environment import client_variables
 
 PREFIX = "bench/"

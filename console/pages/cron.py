@@ -8,7 +8,8 @@ from typing import Any
 from console.account import LocalAccount
 from console.examples import Example
 from console.page import Action, ActionError, ExamplePage, Form
-from console.uptime import Result, Uptime, gap_of_rate, next_run
+from console.schedules import gap_of_rate, next_run_of_cron, next_run_of_rate
+from console.uptime import Result, Uptime
 from local.project import SETTINGS
 
 RESULTS = 200
@@ -65,23 +66,29 @@ class Page(ExamplePage):
         )
         return {
             "expression": schedule["ScheduleExpression"],
-            "minute": f"{SETTINGS.seconds_per_minute:g}" if self.account.is_local else "",
+            "note": self._note(schedule),
             "next_run": self._next_run(schedule, sites),
             "dead_letters": int(queue["Attributes"]["ApproximateNumberOfMessages"]),
         }
 
+    def _note(self, schedule: Mapping[str, Any]) -> str:
+        if gap_of_rate(schedule["ScheduleExpression"], 60):
+            return f"a minute lasts {SETTINGS.seconds_per_minute:g} s in the local AWS" if self.account.is_local else ""
+        zone = f"in the time zone {schedule.get('ScheduleExpressionTimezone', 'UTC')}"
+        return f"{zone}, but the local AWS always uses UTC" if self.account.is_local else zone
+
     def _next_run(self, schedule: Mapping[str, Any], sites: Sequence[Uptime]) -> str:
         if schedule["State"] != "ENABLED":
             return "never, because the schedule is disabled"
-        gap = gap_of_rate(schedule["ScheduleExpression"], SETTINGS.seconds_per_minute if self.account.is_local else 60)
+        expression = schedule["ScheduleExpression"]
+        window = timedelta(minutes=schedule["FlexibleTimeWindow"].get("MaximumWindowInMinutes", 0))
+        gap = gap_of_rate(expression, SETTINGS.seconds_per_minute if self.account.is_local else 60)
         if gap is None:
-            return (
-                f"at the times of the expression, in the time zone {schedule.get('ScheduleExpressionTimezone', 'UTC')}"
-            )
+            zone = "UTC" if self.account.is_local else schedule.get("ScheduleExpressionTimezone", "UTC")
+            return next_run_of_cron(expression, zone, window, datetime.now(UTC))
         if not sites:
             return "the first run has no result yet"
-        window = timedelta(minutes=schedule["FlexibleTimeWindow"].get("MaximumWindowInMinutes", 0))
-        return next_run(max(site.last.scheduled_at for site in sites), gap, window, datetime.now(UTC))
+        return next_run_of_rate(max(site.last.scheduled_at for site in sites), gap, window, datetime.now(UTC))
 
     def _switch(self, _example: Example, form: Form) -> str:
         state = form.get("state")

@@ -4,20 +4,19 @@ import os
 from typing import Any
 
 import botocore.session
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from thumbnail.events import parse_changes
 from thumbnail.limits import Limits
-from thumbnail.settle import Result, settle
+from thumbnail.metrics import metrics, write_metrics, write_zeros
+from thumbnail.settle import settle
 from thumbnail.store import Store
 from thumbnail.tracing import trace_handler
 from thumbnail.uploads import Uploads
 
 logger = Logger()
-metrics = Metrics()
 
 # Three tries (7 s each) take less time than the timeout of the function (30 s). So the log shows an error of AWS.
 _aws = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
@@ -38,24 +37,16 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> None:
     If AWS fails, this function raises the error after it has tried all changes. Lambda then retries the event, and
     finally sends it to the dead-letter queue. Settling a change twice gives the same result as settling it once.
     """
-    for outcome in ("Made", "Rejected"):
-        metrics.add_metric(outcome, MetricUnit.Count, 0)  # then a graph shows zero instead of a gap
+    write_zeros()
     failures: list[Exception] = []
     for change in parse_changes(event):
         logger.append_keys(image_key=change.key, kind=change.kind, sequencer=change.sequencer)
         try:
-            report(settle(change, uploads, store, limits))
+            result = settle(change, uploads, store, limits)
+            logger.info(result.outcome, item=result.item)
+            write_metrics(result)
         except Exception as error:  # a failure of one change must not stop the other changes
             logger.exception("failed; Lambda will retry")
             failures.append(error)
     if failures:
         raise failures[0] if len(failures) == 1 else ExceptionGroup("not all changes were settled", failures)
-
-
-def report(result: Result) -> None:
-    """Log the outcome of one change, and write its metrics if a picture was made or rejected."""
-    logger.info(result.outcome, item=result.item)
-    if result.item:
-        metrics.add_metric(result.outcome.capitalize(), MetricUnit.Count, 1)
-        metrics.add_metric("Milliseconds", MetricUnit.Milliseconds, result.milliseconds)
-        metrics.add_metric("Bytes", MetricUnit.Bytes, result.item["size_bytes"])

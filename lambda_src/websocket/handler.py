@@ -25,9 +25,12 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return the answer to one message. Its status is 200 even if the message is bad, because the service works."""
     context = event["requestContext"]
     route, connection = context["routeKey"], context["connectionId"]
-    user, room = context["authorizer"]["user"], context["authorizer"]["room"]
+    # AWS does not say that the authorizer's values are in the event of $disconnect. If the room is missing,
+    # the function in broadcast.py deletes the connection at the next message.
+    authorizer = context.get("authorizer", {}) if route == "$disconnect" else context["authorizer"]
+    user, room = authorizer.get("user"), authorizer.get("room")
     logger.append_keys(route=route, connection_id=connection, room=room)
-    if route == "$disconnect":
+    if route == "$disconnect" and room:
         connections.delete(room, connection)
     answer: dict[str, Any] | None = None
     if context["eventType"] == "MESSAGE":

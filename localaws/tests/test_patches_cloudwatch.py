@@ -43,6 +43,22 @@ def sum_of(client: Client, namespace: str, name: str, dimensions: Mapping[str, s
     return sum(point["Sum"] for point in points) if points else None
 
 
+# -- store_values_by_minute
+
+
+def test_a_metric_keeps_its_newest_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the memory grows, because nearly every invocation of a function has another duration."""
+    monkeypatch.setattr(cloudwatch, "_metrics", type(cloudwatch._metrics)())
+    monkeypatch.setattr(cloudwatch_metrics, "MAX_POINTS", 10)
+    monkeypatch.setattr(cloudwatch_metrics, "_EXTRA_POINTS", 2)
+    for value in range(30):
+        store(Metric("Test", "Milliseconds", {}), value)
+    ((_, points),) = cloudwatch._metrics.items()
+    values = [point["Value"] for point in points]
+    assert values == list(range(30 - len(values), 30))
+    assert 10 <= len(values) <= 12
+
+
 # -- store_metrics_of_functions and store_metrics_in_logs
 
 

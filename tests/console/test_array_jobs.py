@@ -75,3 +75,10 @@ def test_if_there_are_too_many_pictures_the_page_counts_the_first_ones(
     first = sorted(set.union(*_thumbnails_of_each_child(s3, 4)))[:5]
     made = [thumbnails & set(first) for thumbnails in _thumbnails_of_each_child(s3, 4)]
     assert [child.thumbnails for child in job.children] == made
+
+
+def test_the_pictures_are_listed_once(s3: Any) -> None:
+    requests: list[str] = []
+    s3.meta.events.register("before-call.s3.*", lambda model, **_: requests.append(model.name))
+    _job(s3, 2)
+    assert requests == ["ListObjectsV2"], "a bucket can have many pages, so RunningJob must read its list only once"

@@ -29,6 +29,25 @@ def test_an_image_for_arm_can_be_built_on_x86(dockerfile: Path) -> None:
 
 
 @for_each_dockerfile
+def test_a_change_of_the_code_repeats_no_step_of_the_packages(dockerfile: Path) -> None:
+    """A build repeats each step that follows a changed file, and each stage that copies from a changed stage."""
+    packages, code, final_stage = dockerfile.read_text().split("\nFROM ")[1:]
+    assert re.findall(r"^COPY (.+)", packages, re.MULTILINE) == [
+        f"{dockerfile.parent.relative_to(ROOT)}/requirements.txt /build/".removeprefix(_context(dockerfile))
+    ], "copy only requirements.txt into the stage of the packages, and all code into the stage of the code"
+    assert "compileall" in packages
+    assert "compileall" in code
+    *_, last = final_stage.strip().splitlines()
+    assert last == "COPY --from=code /code /app", "the copy of the code must be the last step"
+
+
+def _context(dockerfile: Path) -> str:
+    """Return the prefix of the paths outside the build context."""
+    is_project = dockerfile.with_name("Dockerfile.dockerignore").exists()
+    return "" if is_project else f"{dockerfile.parent.relative_to(ROOT)}/"
+
+
+@for_each_dockerfile
 @pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
 def test_the_locked_packages_have_wheels_for_the_processor(dockerfile: Path, processor: str, tmp_path: Path) -> None:
     """requirements.txt locks the packages: it contains exact versions and hashes."""

@@ -1,7 +1,9 @@
-"""This test checks which region the commands of the Makefile use."""
+"""These tests check which region the commands of the Makefile use, and what npm prints."""
 
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +31,12 @@ def test_python_programs_use_the_region_of_the_cdk_cli(variables: dict[str, str]
         check=True,
     )
     assert run.stdout == f"{region}\n"
+
+
+def test_npm_and_npx_print_no_notice_about_new_versions(tmp_path: Path) -> None:
+    """A person who runs `npx cdk deploy` would look for a reason in the notice, or install another npm."""
+    npm = Path(sys.executable).with_name("npm")
+    environment = {"PATH": f"{npm.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    command = [str(npm), "config", "get", "update-notifier"]
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout == "false\n", "the file .npmrc must contain the line update-notifier=false"

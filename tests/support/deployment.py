@@ -116,6 +116,7 @@ def _destroy(aws: LocalAws, engine: Engine) -> None:
     down = make_local("down", aws.folder)
     assert down.returncode == 0, down.stdout + down.stderr
     assert "no resource of the stacks is left: no stack, bucket, table, function" in down.stdout
+    assert max(map(len, down.stdout.splitlines())) <= 110, "a terminal would break the line in the middle of a word"
     assert "bucket mine\n" in down.stdout
     assert not psutil.pid_exists(engine.pid)
     second_down = make_local("down", aws.folder)

@@ -34,7 +34,7 @@ DECODING_SECONDS = 0.050
 START_AND_END_HOURS = 5 / 60
 """The time in which the instance of a child starts and ends. AWS bills this time, although the child does no work."""
 CHILDREN = 2
-"""The number of children of the Batch job. It is the default of `make submit`."""
+"""The number of children of the Batch job. It is the default of scripts.submit."""
 KEYS_PER_PAGE = 1_000
 """The number of keys in one answer to a list request."""
 RANGES_PER_CHILD = 8

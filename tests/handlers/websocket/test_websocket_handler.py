@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.handlers.lambda_function import CONTEXT
 from tests.handlers.websocket.conftest import CONNECT_ARN, Board
 from websocket import store
 from websocket.protocol import MAX_BYTES
@@ -161,6 +162,21 @@ def test_the_sender_of_a_bad_message_gets_the_reason(board: Board, message: str,
 
 
 # -- connections
+
+
+def test_a_disconnection_without_the_values_of_the_authorizer_succeeds(board: Board) -> None:
+    """AWS does not say that these values are in the event. The next broadcast deletes the connection."""
+    board.resume(connection="c1")
+    context = {"routeKey": "$disconnect", "eventType": "DISCONNECT", "connectionId": "c1"}
+    answer = board.modules.handler.handler({"requestContext": context}, CONTEXT)
+    assert answer == {"statusCode": 200, "body": ""}
+    assert board.connections() == {("lobby", "c1")}
+
+
+def test_a_message_without_the_values_of_the_authorizer_is_an_error(board: Board) -> None:
+    context = {"routeKey": "$default", "eventType": "MESSAGE", "connectionId": "c1"}
+    with pytest.raises(KeyError, match="authorizer"):
+        board.modules.handler.handler({"requestContext": context, "body": "{}"}, CONTEXT)
 
 
 def test_a_client_is_in_its_room_from_its_first_resume_until_it_disconnects(board: Board) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
-from console.uptime import Result, Uptime, gap_of_rate, next_run
+from console.uptime import Result, Uptime
 from localaws.aws import LocalAws
 from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
@@ -101,30 +101,3 @@ def test_a_failure_is_in_the_lower_half_of_the_strip() -> None:
     assert site.strip(up=True).startswith("M760.0 50v-50.0")
     assert site.strip(up=False).startswith("M780.0 100v-50.0")
     assert lefts(site.bars) == [760], "the chart of response times has a bar for a failed check"
-
-
-@pytest.mark.parametrize(
-    ("expression", "seconds"),
-    [("rate(1 minute)", 3), ("rate(15 minutes)", 45), ("rate(1 hour)", 180), ("rate(2 days)", 8640)],
-)
-def test_a_minute_of_a_rate_has_the_given_length(expression: str, seconds: int) -> None:
-    assert gap_of_rate(expression, seconds_per_minute=3) == timedelta(seconds=seconds)
-
-
-def test_a_cron_expression_has_no_rate() -> None:
-    assert gap_of_rate("cron(0 8-18 ? * MON-FRI *)", 60) is None
-
-
-@pytest.mark.parametrize(
-    ("minutes_later", "expected"),
-    [
-        (45, "13:00:00 UTC, in 15 min"),
-        (59.5, "13:00:00 UTC, in 30 s"),
-        (62, "13:00:00 UTC, so about now"),
-        (124, "13:00:00 UTC, so about now"),
-        (126, "13:00:00 UTC was planned, but no result arrived since then"),
-    ],
-)
-def test_the_next_run_follows_from_the_last_result(minutes_later: float, expected: str) -> None:
-    now = NOON + timedelta(minutes=minutes_later)
-    assert next_run(NOON, timedelta(hours=1), timedelta(minutes=5), now) == expected

@@ -4,13 +4,13 @@ import html
 import re
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 import requests
 
 from tests.local.console.conftest import session_without_proxy
 from tests.support.deployment import Deployment
-from tests.support.folders import ROOT
 from tests.support.make_local import MakeLocalRun
 
 STEMS = (
@@ -43,7 +43,9 @@ def restore_services(deployment: Deployment) -> str:
     )
 
 
-def test_the_commands_work(commands: list[str], make_local_run: MakeLocalRun, deployment: Deployment) -> None:
+def test_the_commands_work(
+    commands: list[str], make_local_run: MakeLocalRun, deployment: Deployment, tmp_path: Path
+) -> None:
     photo = shlex.quote(str(make_local_run.photo))
     (note,) = re.findall(r"https?://\S+/v1/notes/[\w-]+", make_local_run.section("api"))
     script = "\n".join(
@@ -52,7 +54,7 @@ def test_the_commands_work(commands: list[str], make_local_run: MakeLocalRun, de
             *(
                 line.replace("cp your-photo.jpg", f"cp {photo}")
                 for line in commands
-                if line.startswith((". ", "aws ", "KEY=", "curl ", "python "))
+                if line.startswith(("cd ", ". ", "aws ", "KEY=", "curl ", "python "))
             ),
             # This command reads the note by its URL, because the first page of the list contains notes of other tests.
             f'curl --fail -H "X-Api-Key: $KEY" {note}',
@@ -62,7 +64,7 @@ def test_the_commands_work(commands: list[str], make_local_run: MakeLocalRun, de
     )
     run = subprocess.run(
         ["bash", "-c", f"{script}\n{restore_services(deployment)}"],
-        cwd=ROOT,
+        cwd=tmp_path,  # the commands must not depend on the folder of the shell
         capture_output=True,
         text=True,
         check=False,

@@ -17,6 +17,7 @@ from localaws.patches import (
     cloudformation,
     cloudwatch,
     cloudwatch_alarms,
+    cloudwatch_logs,
     cloudwatch_metrics,
     cognito,
     dynamodb,
@@ -70,6 +71,7 @@ def apply(  # noqa: PLR0915 - one statement for each patch
     dynamodb.store_table_settings()
     dynamodb.keep_replaced_tables()
     dynamodb.refuse_index_changes()
+    dynamodb.delete_old_stream_records()
     cloudwatch.accept_metric_math_alarms()
     _apply_to_functions(function_images)
     cloudwatch_metrics.store_values_by_minute()
@@ -77,6 +79,7 @@ def apply(  # noqa: PLR0915 - one statement for each patch
     cloudwatch_metrics.store_metrics_of_functions()
     cloudwatch_metrics.store_metrics_of_apis()
     cloudwatch_alarms.evaluate_alarms()
+    cloudwatch_logs.delete_old_events()
     scheduler.shorten_minutes(seconds_per_minute)
     scheduler.replace_context_attributes()
     scheduler.retry_scheduled_invocations()

@@ -15,6 +15,10 @@ from ministack.core import lambda_runtime
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import apigateway_v1, cloudwatch, cloudwatch_logs, lambda_svc, sqs
 
+MAX_POINTS = 5_000
+"""A metric keeps this number of points. A busy function has hundreds of different durations in each minute."""
+_EXTRA_POINTS = 500
+"""A metric may have this number of additional points. So the list is not copied for each point."""
 _lock = threading.Lock()
 """Protects the stored values, because many threads store them."""
 _newest_minutes: dict[tuple[Any, ...], tuple[int, dict[float, dict[str, Any]]]] = {}
@@ -39,11 +43,12 @@ _times = _Times()
 
 
 def store_values_by_minute() -> None:
-    """Store equal values of a minute once, together with their number.
+    """Store equal values of a minute once, together with their number. Delete all but the newest 5,000 to 5,500 points.
 
     Stock engine: stores each value of a service as a point of its own. With each invocation of a function, the memory
     grows and each request to CloudWatch becomes slower. A value is lost if a request removes old values meanwhile.
-    AWS: stores the values of each minute together. The time of these values is the beginning of the minute.
+    AWS: stores the values of each minute together. The time of these values is the beginning of the minute. AWS keeps
+    them for 15 days.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/publishingMetrics.html
     Upstream issue: none known.
     """
@@ -99,7 +104,10 @@ def _add_point(metric: Metric, value: float, minute: int) -> dict[str, Any]:
         "Dimensions": metric.dimensions,
     }
     key = (metric.namespace, metric.name, cloudwatch._dims_key(metric.dimensions))
-    cloudwatch._metric_bucket(key).append(point)
+    points = cloudwatch._metric_bucket(key)
+    points.append(point)
+    if len(points) > MAX_POINTS + _EXTRA_POINTS:
+        cloudwatch._metrics[key] = points[-MAX_POINTS:]  # a new list, because a request may read the old one
     return point
 
 

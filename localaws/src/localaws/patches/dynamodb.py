@@ -1,4 +1,4 @@
-"""The patches of DynamoDB tables in CloudFormation."""
+"""The patches of DynamoDB: its tables in CloudFormation, and its streams."""
 
 from typing import Any
 
@@ -12,6 +12,11 @@ from localaws.patches.cloudformation import (
     check_before_update,
     require_success,
 )
+
+MAX_STREAM_RECORDS = 10_000
+"""The stream of a table keeps this number of records."""
+_EXTRA_STREAM_RECORDS = 1_000
+"""A stream may have this number of additional records. So the list is not copied for each record."""
 
 
 def refuse_to_delete_protected_tables() -> None:
@@ -102,6 +107,29 @@ def _reason_to_refuse_update(old: Properties, new: Properties) -> str | None:
             "You can create a new GSI with a different name."
         )
     return None
+
+
+def delete_old_stream_records() -> None:
+    """Delete all records of a stream but the newest 10,000 to 11,000.
+
+    Stock engine: deletes the records of a stream after 24 hours. So its memory grows.
+    AWS: deletes the records after 24 hours, too. The number of records has no limit. So a function that is slower than
+    the writers loses records in the local AWS, if 10,000 wait.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+    Upstream issue: none.
+    """
+    stock_emit = dynamodb._emit_stream_event
+
+    def emit_and_delete(table: str, *arguments: Any, **options: Any) -> None:
+        stock_emit(table, *arguments, **options)
+        records = dynamodb._stream_records.get(table) or []
+        if len(records) > MAX_STREAM_RECORDS + _EXTRA_STREAM_RECORDS:
+            deleted = len(records) - MAX_STREAM_RECORDS
+            del records[:deleted]
+            # Readers count the records from the beginning of the stream.
+            dynamodb._stream_trimmed[table] = dynamodb._stream_trimmed.get(table, 0) + deleted
+
+    dynamodb._emit_stream_event = emit_and_delete
 
 
 def _indexes(properties: Properties) -> dict[str, Any]:
