@@ -19,12 +19,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from filelock import FileLock
 
 from local.function_code import FunctionCode, deployed_functions
+from local.images import build_image
 from local.project import FOLDER, ROOT, context, local_aws
 from local.saved_files import Part, by_part, saved_files
 from local.synthesis import Synthesizer
 from local.tasks import SlowTasksError, replace_tasks, run_image, use_deployed_definitions
 from local.templates import changed_stacks, deployed_stacks
-from local.web_image import build_image
 from localaws.aws import Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from localaws.process_groups import STOP_SIGNALS

@@ -15,6 +15,7 @@ from localaws.patches import (
     apigateway,
     batch,
     cloudformation,
+    cloudformation_waits,
     cloudwatch,
     cloudwatch_alarms,
     cloudwatch_metrics,
@@ -96,6 +97,7 @@ def apply(  # noqa: PLR0915 - one statement for each patch
     cloudformation.refuse_missing_references()
     cloudformation.refuse_names_in_use()
     cloudformation.keep_undeleted_resources()
+    cloudformation_waits.answer_after_operations()
     iam.require_permission_to_log()
     iam.require_permission_to_send_failures()
     iam.require_permission_to_invoke_scheduled_functions()
