@@ -115,6 +115,7 @@ def _apply_to_functions(images: FunctionImages) -> None:
     lambda_functions.finish_running_invocations()
     lambda_images.run_image_functions(images)
     lambda_images.refuse_missing_images(images, image_digest)
+    lambda_images.pull_images_early(images)
     websockets.replace_management_endpoint()
     lambda_events.queue_asynchronous_events()
     lambda_events.invoke_functions_of_topics_asynchronously()
