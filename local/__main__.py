@@ -20,6 +20,8 @@ from local.console_process import ConsoleProcess, can_open_browser
 from local.deployment import Exercise, LocalDeployment
 from local.exercises import run_at_once
 from local.function_code import deployed_functions
+from local.function_images import use_deployed_images
+from local.images import early_builds
 from local.inventory import LISTINGS, inventory
 from local.project import FOLDER, PHOTO, context, local_aws, shown_path
 from local.shell import export_context
@@ -70,16 +72,7 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
     export_context(aws.env_file, context(engine))
     cdk = Cdk(aws, engine, context(engine))
     step("synthesize and deploy with the CDK CLI")
-    cdk.synth()
-    names = selected_stacks(cdk.assembly, stacks.split() or ["--all"])
-    stack_names = _stack_names(cdk)
-    exercises = {stem: exercise for stem, exercise in EXERCISES.items() if stack_names.get(stem) in names}
-    with aws.deploying():
-        if BOOTSTRAP_STACK not in _outputs(aws, engine):
-            cdk.bootstrap()
-        cdk.deploy(names)
-        _update_outdated_functions(aws, engine, exercises)
-        use_deployed_definitions(aws.client("cloudformation", engine), aws.client("ecs", engine), names)
+    exercises, stack_names = _deploy(aws, engine, cdk, stacks)
     all_outputs = _outputs(aws, engine)
     outputs = {stem: all_outputs[stack_names[stem]] for stem in exercises}
     deployment = LocalDeployment(aws=aws, engine=engine, photo=photo, stack_names=stack_names)
@@ -110,6 +103,24 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
         webbrowser.open(address)
 
 
+def _deploy(aws: LocalAws, engine: Engine, cdk: Cdk, stacks: str) -> tuple[Mapping[str, Exercise], Mapping[str, str]]:
+    """Deploy the stacks. Return the exercises of their examples, and the names of all stacks by example."""
+    is_new = BOOTSTRAP_STACK not in _outputs(aws, engine)
+    with early_builds(aws, engine) if is_new and stacks == "--all" else contextlib.nullcontext():
+        with cdk.bootstrapping() if is_new else contextlib.nullcontext():
+            cdk.synth()
+        names = selected_stacks(cdk.assembly, stacks.split() or ["--all"])
+        stack_names = _stack_names(cdk)
+        exercises = {stem: exercise for stem, exercise in EXERCISES.items() if stack_names.get(stem) in names}
+        with aws.deploying():
+            cdk.deploy(names)
+            _update_outdated_functions(aws, engine, exercises)
+            cloudformation = aws.client("cloudformation", engine)
+            use_deployed_definitions(cloudformation, aws.client("ecs", engine), names)
+            use_deployed_images(cloudformation, aws.client("lambda", engine), names)
+    return exercises, stack_names
+
+
 def down(aws: LocalAws) -> None:
     """Destroy every stack with the CDK CLI, and check that nothing is left. Always stop the engine at the end."""
     engine = aws.running_engine()
@@ -130,7 +141,7 @@ def _stop(aws: LocalAws) -> None:
     try:
         ConsoleProcess(aws).stop()
     finally:
-        aws.stop()
+        aws.stop(keep_images=True)
 
 
 def destroy(aws: LocalAws, engine: Engine) -> None:

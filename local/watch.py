@@ -1,7 +1,7 @@
 """The program of `make watch`. It deploys every saved file into the local AWS, within seconds.
 
 A function gets its new code directly. Changed stacks are synthesized, and deployed with the CDK CLI. The tasks of the
-web services are replaced. If there is a container tool, it builds their image first.
+web services are replaced, and image functions get a new image. If there is a container tool, it builds the image first.
 """
 
 import argparse
@@ -19,16 +19,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 from filelock import FileLock
 
 from local.function_code import FunctionCode, deployed_functions
-from local.project import FOLDER, ROOT, context, local_aws
+from local.function_images import run_images, use_deployed_images
+from local.images import FUNCTION_IMAGE, WEB_IMAGE, build_image
+from local.project import FOLDER, FUNCTION_FOLDERS, ROOT, context, local_aws, stand_in_image
 from local.saved_files import Part, by_part, saved_files
 from local.synthesis import Synthesizer
 from local.tasks import SlowTasksError, replace_tasks, run_image, use_deployed_definitions
 from local.templates import changed_stacks, deployed_stacks
-from local.web_image import build_image
 from localaws.aws import Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from localaws.process_groups import STOP_SIGNALS
 
+FUNCTION_IMAGE_PACKAGES = frozenset(folder.name for folder in FUNCTION_FOLDERS if folder.parent.name == "lambda_src")
+"""The packages in lambda_src/ whose code the image of a function contains."""
 LAST_ERROR_LINES = 5
 """The terminal shows the first line of an error, and at most this number of its last lines."""
 
@@ -57,10 +60,12 @@ class Watch:
                 _check_syntax(files)
                 if part.kind == "function":
                     self._update_function(part.name)
+                    if part.name in FUNCTION_IMAGE_PACKAGES:
+                        self._replace_function_images()
                     if any(file.suffix == ".json" for file in files):  # a stack can read it, too: openapi.json
                         self._synthesize()
                 elif part.kind == "image":
-                    self._replace_tasks(part.name)
+                    self._replace_images(part.name)
                 else:
                     self._synthesize()
 
@@ -76,7 +81,7 @@ class Watch:
             with self._lock():
                 if changed:
                     self._cdk.deploy(changed, change_set=False)
-                self._update_outdated_services()
+                self._use_deployed_images()
             text = f"{', '.join(changed)} deployed" if changed else "all templates are deployed"
             _print("stacks", text, self._stacks_saved_at)
             if changed:
@@ -96,28 +101,56 @@ class Watch:
         if not functions:
             _print(package, "no deployed function runs this code")
 
-    def _replace_tasks(self, image: str) -> None:
-        if image != "web":
+    def _replace_images(self, image: str) -> None:
+        if image == "web":
+            self._replace_tasks()
+        elif image == "function_image":
+            self._replace_function_images()
+        else:
             _print(image, "no task has this image. In this folder, `python -m local.batch_job` runs the saved code")
-            return
+
+    def _replace_tasks(self) -> None:
         started, tool = time.monotonic(), self._engine.tool
         with self._lock():
             if tool:
-                how = f"in a new image. {tool.name} has built it, and the next deployment of the stacks builds it again"
-                names = ", ".join(run_image(self._client("ecs"), partial(build_image, self._aws, self._engine)))
+                new_image = partial(build_image, self._aws, self._engine, WEB_IMAGE)
+                names = ", ".join(run_image(self._client("ecs"), new_image))
             else:
-                how = "as processes, so no image is built"
                 names = ", ".join(replace_tasks(self._client("ecs")))
-        text = f"new tasks of {names} run the code ({how})"
-        _print(image, text if names else "no deployed service runs this code", started if names else None)
+        text = f"new tasks of {names} run the code ({self._how_images_run()})"
+        _print("web", text if names else "no deployed service runs this code", started if names else None)
+        self._synthesize_again()
+
+    def _replace_function_images(self) -> None:
+        started, tool = time.monotonic(), self._engine.tool
+        with self._lock():
+            new_image = (
+                partial(build_image, self._aws, self._engine, FUNCTION_IMAGE)
+                if tool
+                else lambda repository: stand_in_image(*FUNCTION_FOLDERS, name=repository)
+            )
+            names = ", ".join(run_images(self._client("lambda"), new_image))
+        text = f"{names} runs the code ({self._how_images_run()})"
+        _print("function_image", text if names else "no deployed function runs this image", started if names else None)
+        self._synthesize_again()
+
+    def _how_images_run(self) -> str:
+        if tool := self._engine.tool:
+            return f"in a new image. {tool.name} has built it, and the next deployment of the stacks builds it again"
+        return "as processes, so no image is built"
+
+    def _synthesize_again(self) -> None:
         if self._synthesizer.is_busy:
             self._synthesize()  # the running synthesis may have read the old code
 
-    def _update_outdated_services(self) -> None:
+    def _use_deployed_images(self) -> None:
         cloudformation = self._client("cloudformation")
-        names = use_deployed_definitions(cloudformation, self._client("ecs"), deployed_stacks(cloudformation))
-        if names:
-            _print("web", f"{', '.join(names)} returned to the image of the stack")
+        stacks = deployed_stacks(cloudformation)
+        services = use_deployed_definitions(cloudformation, self._client("ecs"), stacks)
+        functions = use_deployed_images(cloudformation, self._client("lambda"), stacks)
+        for name, found in (("web", services), ("function_image", functions)):
+            if found:
+                _print(name, f"{', '.join(found)} returned to the image of the stack")
 
     def _lock(self) -> FileLock:
         return FileLock(self._aws.folder / "lock")  # `make local` does not deploy at the same time
@@ -174,7 +207,7 @@ def watch(aws: LocalAws) -> None:
     try:
         session = Watch(aws, engine, synthesizer)
         session.start()
-        print("==> watching lambda_src/, stacks/, containers/web and the settings. Ctrl-C ends this", flush=True)
+        print("==> watching lambda_src/, stacks/, containers/ and the settings. Ctrl-C ends this", flush=True)
         for files in saved_files():
             if _is_stopped.is_set():
                 raise KeyboardInterrupt

@@ -123,7 +123,7 @@ class LocalAws:
 
     def start(self, port: int = PORT) -> Engine:
         """Start an engine. If the port is 0 or in use, use a free port. Raises LocalError if no engine starts."""
-        self.stop()
+        self.stop(keep_images=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "tmp").mkdir()
         # With this lock, two engines that start at the same time cannot choose the same port.
@@ -176,8 +176,10 @@ class LocalAws:
         """Return the last 15 lines of the engine's log."""
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-15:])
 
-    def stop(self) -> None:
+    def stop(self, *, keep_images: bool = False) -> None:
         """End the engine and all processes and containers that it started, and delete its temporary files.
+
+        With `keep_images`, podman's images and layers stay in the folder, and the next engine uses them.
 
         Raises LocalError if a process does not end.
         """
@@ -188,13 +190,21 @@ class LocalAws:
             self._end(self._process.pid)
             self._process.wait()
             self._process = None
-        if last_engine:
-            container_tool.remove_all(last_engine.tool, self.folder)
+        self._remove_containers(last_engine, keep_images=keep_images)
         self._state_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         self.env_file.unlink(missing_ok=True)
         self.site_down_file.unlink(missing_ok=True)
         self._incomplete_mark.unlink(missing_ok=True)
+
+    def _remove_containers(self, last_engine: Engine | None, *, keep_images: bool) -> None:
+        if keep_images:
+            if last_engine:
+                container_tool.remove_containers(last_engine.tool, self.folder)
+        elif last_engine:
+            container_tool.remove_all(last_engine.tool, self.folder)
+        elif (self.folder / "containers").exists():  # an earlier stop has kept images
+            container_tool.remove_all(container_tool.find(self.folder), self.folder)
 
     def _end(self, process_group: int) -> None:
         # The engine and the functions that it runs are in one process group. The id of the group is the process id of

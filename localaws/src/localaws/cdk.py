@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from localaws.aws import Engine, LocalAws, LocalError
@@ -39,12 +39,34 @@ class Cdk:
 
     def bootstrap(self) -> None:
         """Create the bucket and the roles that `cdk deploy` needs. In a real account, a person also does this once."""
-        self._run("bootstrap", f"aws://{ACCOUNT}/{REGION}", "--app", str(self.assembly), activity="bootstrapping")
+        with self.bootstrapping():
+            pass
+
+    @contextlib.contextmanager
+    def bootstrapping(self) -> Iterator[None]:
+        """Run `bootstrap` at the same time as the block, which may synthesize the app. Print nothing."""
+        log_file = self._aws.folder / "bootstrap.log"
+        with log_file.open("w") as log, contextlib.ExitStack() as stack:
+            with delay_signals():
+                process = subprocess.Popen(
+                    [str(self._command), "bootstrap", f"aws://{ACCOUNT}/{REGION}"],
+                    cwd=self._aws.folder,  # this folder has no cdk.json, so the CLI does not synthesize an app
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # so end_process_group also ends the child processes
+                )
+                stack.callback(end_process_group, process.pid, process)
+            engine_ended = self._end_with_the_engine(process)
+            yield
+            self._check(process.wait(), "bootstrap", engine_ended, log_file, activity="bootstrapping")
 
     def deploy(self, stacks: Sequence[str] = ("--all",), *, change_set: bool = True) -> None:
         """Deploy these stacks of the assembly. Without a change set, CloudFormation begins half a second sooner."""
         method = () if change_set else ("--method", "direct")
-        options = ("--require-approval", "never", *method, *self._common_options())
+        builds = ("--asset-build-concurrency", "4")  # by default, the CLI builds one image after the other
+        options = ("--require-approval", "never", *method, *builds, *self._common_options())
         self._run("deploy", *stacks, *options, activity="deploying")
 
     def destroy(self) -> None:
@@ -81,14 +103,17 @@ class Cdk:
                 log.write(line)
                 step.line(line)
             process.wait()
-        if engine_ended.is_set():
-            raise LocalError(f"the local AWS ended while {activity}. Its log: {self._aws.log_file}")
-        if process.returncode:
-            raise LocalError(f"{activity} failed: cdk {' '.join(arguments)}\n{_tail(self._log)}")
+        self._check(process.returncode, " ".join(arguments), engine_ended, self._log, activity=activity)
         if not self._quiet:
             print(f"    {activity}: {time.monotonic() - started:.1f} s", flush=True)
 
-    def _end_with_the_engine(self, process: subprocess.Popen[str]) -> threading.Event:
+    def _check(self, status: int, arguments: str, engine_ended: threading.Event, log: Path, *, activity: str) -> None:
+        if engine_ended.is_set():
+            raise LocalError(f"the local AWS ended while {activity}. Its log: {self._aws.log_file}")
+        if status:
+            raise LocalError(f"{activity} failed: cdk {arguments}\n{_tail(log)}")
+
+    def _end_with_the_engine(self, process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> threading.Event:
         # If the engine ends, end the CLI as well, and set the returned event. Without the engine, the CLI would repeat
         # its requests for two minutes.
         ended = threading.Event()

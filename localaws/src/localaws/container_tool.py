@@ -11,6 +11,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ ANSWER_SECONDS = 10
 """The maximum time to wait for the tool's answer."""
 LABEL = "local-aws"
 """The label of all containers and images of a local AWS. Its value is the folder of the local AWS."""
+KEPT_DAYS = 7
+"""podman's images and layers are kept for this number of days. Then they are built again, with a new base image."""
 # Limits for open files and processes. On a machine that is itself a container, podman's default limits may be higher
 # than the machine allows.
 _LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
@@ -130,6 +133,10 @@ def _find_podman(folder: Path) -> Tool:
         command = (*command, "--cgroup-manager=cgroupfs", *((f"--runtime={runc}",) if runc else ()))
         isolation = ("--isolation", "chroot")
     info = _info(*command, "info", "--format", "json")
+    if isinstance(info, str) and Path(storage[0]).exists():
+        # podman refuses kept images if the folder has moved, or after a crash. Without them, it starts from nothing.
+        remove_all(Tool(name="podman", why="", command=command, storage=storage), folder)
+        info = _info(*command, "info", "--format", "json")
     if isinstance(info, str):
         return Tool(name="none", why=info)
     controllers = info["host"].get("cgroupControllers") or []
@@ -189,13 +196,38 @@ def is_reachable(image: str) -> bool:
         return False
 
 
+def remove_containers(tool: Tool, folder: Path) -> None:
+    """Remove all containers of the local AWS whose folder is `folder`. Keep podman's images and layers in `folder`.
+
+    So the next start builds only what has changed. After KEPT_DAYS, or if an interrupted build has left something, the
+    images are removed, too. docker's images are always removed: docker keeps their layers itself, for all projects.
+    """
+    first_use = folder / "containers" / "first-use"
+    if not tool.storage or not Path(tool.storage[0]).exists():
+        remove_all(tool, folder)
+        return
+    _remove_containers(tool, f"label={LABEL}={folder}")
+    others = tool("ps", "--all", "--external", "--quiet")  # also the containers of interrupted builds
+    if not first_use.exists():
+        first_use.touch()
+    is_old = time.time() - first_use.stat().st_mtime > KEPT_DAYS * 24 * 60 * 60
+    if is_old or others.returncode or others.stdout.strip():
+        remove_all(tool, folder)
+    else:
+        shutil.rmtree(tool.storage[1], ignore_errors=True)  # this folder is outside of `folder`, and contains no image
+
+
+def _remove_containers(tool: Tool, label: str) -> None:
+    containers = tool("ps", "--all", "--quiet", "--filter", label).stdout.split()
+    if containers:
+        tool("rm", "--force", *containers)
+
+
 def remove_all(tool: Tool, folder: Path) -> None:
     """Remove all containers and images of the local AWS whose folder is `folder`."""
     label = f"label={LABEL}={folder}"
     if tool:
-        containers = tool("ps", "--all", "--quiet", "--filter", label).stdout.split()
-        if containers:
-            tool("rm", "--force", *containers)
+        _remove_containers(tool, label)
         images = tool("images", "--quiet", "--filter", label).stdout.split()
         if images:
             tool("rmi", "--force", *dict.fromkeys(images))

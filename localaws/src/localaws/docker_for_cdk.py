@@ -4,6 +4,8 @@ An image name begins with the address of a registry. The CLI uses the address of
 module replaces that address by the address of the engine's registry on this machine.
 """
 
+import contextlib
+import hashlib
 import json
 import os
 import re
@@ -11,6 +13,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from filelock import FileLock
 
 from localaws import base_image, container_tool
 from localaws.container_tool import Tool
@@ -58,17 +62,32 @@ def is_base_made_here(folder: Path) -> bool:
 
 
 def _base_mark(folder: Path) -> Path:
+    # The file contains the name of the archive with the base image.
     return folder / "containers" / "base-made-here"
 
 
 def _base_arguments(tool: Tool, folder: Path, base: BaseImage | None) -> list[str]:
-    if base is None or container_tool.is_reachable(base.image):
+    if base is None:
         return []
-    if not is_base_made_here(folder):
-        base_image.import_into(tool, base, BASE_IMAGE_NAME, f"LABEL {container_tool.LABEL}={folder}")
-        _base_mark(folder).parent.mkdir(parents=True, exist_ok=True)
-        _base_mark(folder).touch()
+    mark = _base_mark(folder)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(mark.with_suffix(".lock")):  # several builds may run at the same time
+        if tool("image", "inspect", base.image).returncode == 0 or container_tool.is_reachable(base.image):
+            mark.unlink(missing_ok=True)
+            return []
+        archive = base_image.archive(base).name
+        if not mark.exists() or mark.read_text(encoding="utf-8") != archive:
+            base_image.import_into(tool, base, BASE_IMAGE_NAME, f"LABEL {container_tool.LABEL}={folder}")
+            mark.write_text(archive, encoding="utf-8")
     return ["--build-arg", f"{base.build_argument}={BASE_IMAGE_NAME}"]
+
+
+def _build_lock(folder: Path, docker_arguments: list[str]) -> FileLock:
+    # Builds of the same Dockerfile run one after the other. The second one finds the layers of the first one.
+    file = docker_arguments[docker_arguments.index("--file") + 1] if "--file" in docker_arguments else "Dockerfile"
+    digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
+    (folder / "containers").mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / "containers" / f"build-{digest}.lock")
 
 
 def main(docker_arguments: list[str], variables: Mapping[str, str]) -> int:
@@ -81,8 +100,9 @@ def main(docker_arguments: list[str], variables: Mapping[str, str]) -> int:
         return 1
     folder, port = Path(variables["LOCAL_AWS_FOLDER"]), int(variables["LOCAL_AWS_PORT"])
     base = Settings.from_json(variables["LOCAL_AWS_SETTINGS"]).base_image
-    command = arguments(tool, folder, port, base, docker_arguments)
-    status = subprocess.run([*tool.command, *command], stdin=subprocess.DEVNULL, check=False).returncode
+    with _build_lock(folder, docker_arguments) if docker_arguments[0] == "build" else contextlib.nullcontext():
+        command = arguments(tool, folder, port, base, docker_arguments)
+        status = subprocess.run([*tool.command, *command], stdin=subprocess.DEVNULL, check=False).returncode
     # For `inspect`, exit status 1 means that the image does not exist. The CLI treats any higher status as a failure.
     return min(status, 1) if docker_arguments[0] == "inspect" else status
 

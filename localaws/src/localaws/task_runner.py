@@ -5,6 +5,7 @@ a TaskRunner instead. Each task is a child process of the engine. The task uses 
 own port.
 """
 
+import contextlib
 import os
 import queue
 import re
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,20 +137,37 @@ class Images:
         self._stand_ins = stand_ins
         self._name_for_tool = name_for_tool
         self._digest_of_image = digest_of_image
+        self._pulled: dict[str, str] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def get_registry_data(self, image: str, **_: Any) -> _RegistryData:
         """Return the digest of an image. Raises LookupError if the engine's registry does not contain the image."""
         return _RegistryData(self._digest_of_image(image))
 
     def pull(self, image: str, **_: Any) -> "Images":
-        """Pull the image. Raises ImageError if it cannot be run, and then the task fails."""
+        """Pull the image if this object has not pulled it yet, or if the registry has another one with this name now.
+
+        Raises ImageError if the image cannot be run, and then the task fails.
+        """
         if not self._tool:
             find_stand_in(self._stand_ins, image)
             return self
+        with self._locks[image]:  # several tasks start at the same time
+            digest = self._digest(image)
+            if digest is None or self._pulled.get(image) != digest:
+                self._pull(image)
+                self._pulled[image] = digest or ""
+        return self
+
+    def _digest(self, image: str) -> str | None:
+        with contextlib.suppress(LookupError):  # an image of another registry
+            return self._digest_of_image(image)
+        return None
+
+    def _pull(self, image: str) -> None:
         answer = self._tool("pull", *self._tool.plain_http, self._name_for_tool(image))
         if answer.returncode:
             raise ImageError(answer.stderr.strip().splitlines()[-1] if answer.stderr.strip() else image)
-        return self
 
     def get(self, image: str) -> "Images":
         """Return normally if the image is already on this machine. Raises ImageError if it is not."""

@@ -15,6 +15,7 @@ from localaws.patches import (
     apigateway,
     batch,
     cloudformation,
+    cloudformation_waits,
     cloudwatch,
     cloudwatch_alarms,
     cloudwatch_logs,
@@ -99,6 +100,7 @@ def apply(  # noqa: PLR0915 - one statement for each patch
     cloudformation.refuse_missing_references()
     cloudformation.refuse_names_in_use()
     cloudformation.keep_undeleted_resources()
+    cloudformation_waits.answer_after_operations()
     iam.require_permission_to_log()
     iam.require_permission_to_send_failures()
     iam.require_permission_to_invoke_scheduled_functions()
@@ -116,6 +118,7 @@ def _apply_to_functions(images: FunctionImages) -> None:
     lambda_functions.finish_running_invocations()
     lambda_images.run_image_functions(images)
     lambda_images.refuse_missing_images(images, image_digest)
+    lambda_images.pull_images_early(images)
     websockets.replace_management_endpoint()
     lambda_events.queue_asynchronous_events()
     lambda_events.invoke_functions_of_topics_asynchronously()

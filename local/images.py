@@ -1,0 +1,104 @@
+"""Build the images of containers/ with the container tool: early, while other steps run, or after a file was saved."""
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.project import FUNCTION_FOLDERS, ROOT, SETTINGS, WEB, stand_in_image
+from localaws import container_tool, docker_for_cdk
+from localaws.aws import Engine, LocalAws, LocalError
+from localaws.container_tool import Tool
+from localaws.process_groups import delay_signals, end_process_group
+
+PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
+"""The platform of an image, by the processor architecture of this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that the CDK CLI builds, too."""
+
+    context: Path
+    """The folder of the build."""
+    sources: tuple[Path, ...]
+    """The folders with the files of the image."""
+    dockerfile: str | None = None
+    """The Dockerfile, relative to `context`, if it is not in `context` itself."""
+
+    def build_arguments(self, tool: Tool) -> list[str]:
+        """Return docker's arguments. They are the same as those of the CDK CLI, so the layers are the same."""
+        file = ["--file", self.dockerfile] if self.dockerfile else []
+        # docker finds this file itself. Older versions of podman do not.
+        ignored = ["--ignorefile", f"{self.dockerfile}.dockerignore"] if file and tool.name == "podman" else []
+        return ["--platform", PLATFORMS[container_tool.architecture()], *file, *ignored, "."]
+
+
+WEB_IMAGE = Image(WEB, (WEB,))
+FUNCTION_IMAGE = Image(ROOT, FUNCTION_FOLDERS, "containers/function_image/Dockerfile")
+
+
+@contextlib.contextmanager
+def early_builds(aws: LocalAws, engine: Engine) -> Iterator[None]:
+    """Build all images while the block runs. The CDK CLI then waits for a build, and finds all its layers.
+
+    An image whose layers were kept is not built. A failed build is no error here, because the CLI repeats it and
+    reports the error. Builds that still run at the end of the block are ended.
+    """
+    builds: dict[Path, subprocess.Popen[bytes]] = {}
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context((aws.folder / "images.log").open("wb"))
+        for image in (WEB_IMAGE, FUNCTION_IMAGE) if engine.tool else ():
+            mark = aws.folder / "containers" / f"built-{stand_in_image(*image.sources).rpartition(':')[2]}"
+            if mark.exists():
+                continue
+            with delay_signals():
+                process = subprocess.Popen(
+                    [docker_for_cdk.COMMAND, "build", *image.build_arguments(engine.tool)],
+                    cwd=image.context,
+                    env=aws.environment(engine),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # so end_process_group also ends the programs of the build
+                )
+                stack.callback(end_process_group, process.pid, process)
+            builds[mark] = process
+        yield
+        for mark, process in builds.items():
+            if process.poll() == 0 and engine.tool.storage:  # only podman's layers are in the folder
+                mark.touch()
+
+
+def build_image(aws: LocalAws, engine: Engine, image: Image, repository: str) -> str:
+    """Build the image and push it into `repository`, the URI of an ECR repository. Return the URI of the image.
+
+    Raises LocalError with the last lines of the container tool if the build fails.
+    """
+    uri = f"{repository}:saved-{time.time_ns()}"  # the tags of the repository are immutable
+    build = ["build", "--tag", docker_for_cdk.engine_image_name(uri, engine.port), *image.build_arguments(engine.tool)]
+    for arguments in (build, ["push", uri]):
+        translated = docker_for_cdk.arguments(engine.tool, aws.folder, engine.port, SETTINGS.base_image, arguments)
+        _run(translated, image, engine)
+    return uri
+
+
+def _run(arguments: list[str], image: Image, engine: Engine) -> None:
+    with contextlib.ExitStack() as stack:
+        with delay_signals():
+            process = subprocess.Popen(
+                [*engine.tool.command, *arguments],
+                cwd=image.context,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # so end_process_group also ends the programs of the build
+            )
+            stack.callback(end_process_group, process.pid, process)
+        output, _ = process.communicate()
+    if process.returncode:
+        raise LocalError(f"{engine.tool.name} {arguments[0]} failed\n{output.strip()}")
