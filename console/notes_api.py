@@ -34,44 +34,80 @@ class NotesApi:
         """`example` is the deployed stack of the API."""
         self._url = account.url(example.outputs["ApiUrl"])
 
-    def forward(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> requests.Response:
-        """Send a request to a path of the API. Raises ActionError for a path outside the API."""
+    def url(self, path: str) -> str:
+        """Return the URL of a path of the API. Raises ActionError for a path outside the API."""
         parts = path.split("/")
         if parts[0] not in VERSIONS or any(part in {"", ".", ".."} for part in parts):
             raise ActionError("This path is not a path of the API. All paths of the API begin with /v1/ or /v2/.")
-        with requests.Session() as session:
-            session.trust_env = False  # a proxy that the environment configures cannot reach this machine
-            return session.request(
-                method,
-                self._url + "/".join(quote(part, safe="") for part in parts),
-                params=query,
-                headers={name: headers[name] for name in REQUEST_HEADERS if name in headers},
-                data=body,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
-            )
+        return self._url + "/".join(quote(part, safe="") for part in parts)
 
-    def call(self, method: str, path: str, key: str, body: str = "") -> requests.Response:
-        """Send JSON text with an API key. Raises ActionError with the reason if the API refuses, or does not answer."""
-        headers = {"X-Api-Key": key, "Content-Type": "application/json"}
+    def forward(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> requests.Response:
+        """Send a request of a browser to a path of the API. Raises ActionError for a path outside the API."""
+        allowed = {name: headers[name] for name in REQUEST_HEADERS if name in headers}
+        return _send(method, self.url(path), query, allowed, body)
+
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: str = "") -> requests.Response:
+        """Send JSON text, and return the answer, even if the API refuses. Raises ActionError if it does not answer."""
+        headers = {"Content-Type": "application/json", **headers}
         try:
-            answer = self.forward(method, path, "", headers, body.encode())
+            return _send(method, self.url(path), "", headers, body.encode())
         except requests.RequestException as error:
             raise ActionError(f"The API does not answer: {error}") from error
+
+    def call(self, method: str, path: str, headers: Mapping[str, str], body: str = "") -> requests.Response:
+        """Send JSON text. Raises ActionError with the reason if the API refuses, or does not answer."""
+        answer = self.answer(method, path, headers, body)
         if not answer.ok:
-            raise ActionError(f"The API answers {answer.status_code}: {_reason(answer)}")
+            raise ActionError(f"The API answers {summary(answer)}")
         return answer
 
 
-def _reason(answer: requests.Response) -> str:
-    """Return the reason in a problem document (RFC 9457)."""
+def _send(method: str, url: str, query: str, headers: Mapping[str, str], body: bytes) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy that the environment configures cannot reach this machine
+        return session.request(
+            method,
+            url,
+            params=query,
+            headers=dict(headers),
+            data=body,
+            timeout=TIMEOUT_SECONDS,
+            allow_redirects=False,
+        )
+
+
+def summary(answer: requests.Response) -> str:
+    """Return the status and the reason in a problem document (RFC 9457), such as `404 Not Found: no such note`."""
     try:
         problem = answer.json()
         details = [problem.get("detail") or problem.get("title") or ""]
         details += [f"{error['pointer'] or 'the note'}: {error['detail']}" for error in problem.get("errors", ())]
     except (ValueError, AttributeError, KeyError, TypeError):
-        return answer.text[:200]
-    return " ".join(details)
+        details = [answer.text[:200]]
+    return f"{answer.status_code} {answer.reason}: {' '.join(details)}"
+
+
+def note_document(title: str, body: str, tags: str = "") -> str:
+    """Return the JSON text of a note from the fields of a form. `tags` have commas between them."""
+    parts = {
+        "title": json.dumps(title),
+        "body": body_document(body),
+        "tags": json.dumps([tag.strip() for tag in tags.split(",") if tag.strip()]),
+    }
+    return "{" + ", ".join(f'"{name}": {text}' for name, text in parts.items()) + "}"
+
+
+def body_document(text: str) -> str:
+    """Return the JSON text of a body that a person wrote as text or as JSON. JSON stays as it is, with every digit."""
+    return text if _is_json(text) else json.dumps(text)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def key_of(account: Account, example: Example) -> str:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,18 +21,33 @@ class Person:
 
 @contextmanager
 def person(cognito: Any, outputs: Mapping[str, str], email: str) -> Iterator[Person]:
-    """Yield a user with a random password. The user exists until the end of the `with` block."""
-    pool = {"UserPoolId": outputs["UserPoolId"]}
-    # An administrator creates the user. Cognito sends no invitation, and the address counts as verified.
-    attributes = [{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": "true"}]
-    user = {**pool, "Username": email}
-    cognito.admin_create_user(**user, UserAttributes=attributes, MessageAction="SUPPRESS")
+    """Yield a new user with a random password. The user exists until the end of the `with` block."""
+    user = {"UserPoolId": outputs["UserPoolId"], "Username": email}
+    _create(cognito, user)
     try:
-        password = f"Aa1-{secrets.token_urlsafe(18)}"
-        cognito.admin_set_user_password(**user, Password=password, Permanent=True)
-        yield Person(email, password)
+        yield _set_new_password(cognito, user)
     finally:
         cognito.admin_delete_user(**user)
+
+
+def person_with_new_password(cognito: Any, outputs: Mapping[str, str], email: str) -> Person:
+    """Return a user with a new random password. Create the user if the pool has none with this address."""
+    user = {"UserPoolId": outputs["UserPoolId"], "Username": email}
+    with suppress(cognito.exceptions.UsernameExistsException):
+        _create(cognito, user)
+    return _set_new_password(cognito, user)
+
+
+def _create(cognito: Any, user: Mapping[str, str]) -> None:
+    # An administrator creates the user. Cognito sends no invitation, and the address counts as verified.
+    attributes = [{"Name": "email", "Value": user["Username"]}, {"Name": "email_verified", "Value": "true"}]
+    cognito.admin_create_user(**user, UserAttributes=attributes, MessageAction="SUPPRESS")
+
+
+def _set_new_password(cognito: Any, user: Mapping[str, str]) -> Person:
+    password = f"Aa1-{secrets.token_urlsafe(18)}"
+    cognito.admin_set_user_password(**user, Password=password, Permanent=True)
+    return Person(user["Username"], password)
 
 
 def sign_in(cognito: Any, outputs: Mapping[str, str], who: Person) -> Mapping[str, str]:

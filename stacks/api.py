@@ -101,7 +101,13 @@ class ApiStack(Stack):
         alarms = add_alarms(self, api, version_1, early_warnings=watch_closely)
         notify(alarms, alarm_topic(self, alarm_email))
         if watch_closely:
-            add_dashboard(self, "Dashboard", api, version_1, notes, alarms)
+            functions = {
+                "Function of version 1": version_1,
+                "Function of version 2": version_2,
+                "Function of the export": export,
+            }
+            tables = {"Table of version 1": notes, "Table of version 2": own_notes}
+            add_dashboard(self, "Dashboard", api, functions, tables, alarms)
         add_helper_log_groups(self, retention=log_retention)
 
         CfnOutput(self, "ApiUrl", value=api.url)

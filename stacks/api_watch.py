@@ -1,6 +1,6 @@
 """Alarms and a dashboard for the API."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
@@ -11,12 +11,18 @@ from aws_cdk import aws_lambda as lambda_
 from stacks._alarms import metric_alarm
 
 FIVE_MINUTES = Duration.minutes(5)
+FULL_WIDTH = 24
+"""A row of a dashboard has 24 columns."""
 
 
 def add_alarms(
     stack: Stack, api: apigateway.RestApi, function: lambda_.Function, *, early_warnings: bool
 ) -> list[cloudwatch.Alarm]:
-    """Return an alarm on server errors. `early_warnings` adds alarms on high latency and on throttles."""
+    """Return an alarm on server errors. `early_warnings` adds alarms on high latency and on throttles.
+
+    The first two alarms watch the stage, so they watch all functions. docs/decisions.md says why only `function`, that
+    of version 1, has an alarm on throttles.
+    """
     stage = api.deployment_stage
     server_errors = stage.metric_server_error(period=FIVE_MINUTES, statistic="Sum")
     alarms = [metric_alarm(stack, "ServerErrors", server_errors, stem="api")]
@@ -43,13 +49,16 @@ def add_dashboard(  # noqa: PLR0913, PLR0917 - the resources that the dashboard 
     stack: Stack,
     id_: str,
     api: apigateway.RestApi,
-    function: lambda_.Function,
-    notes: dynamodb.Table,
+    functions: Mapping[str, lambda_.Function],
+    tables: Mapping[str, dynamodb.Table],
     alarms: Sequence[cloudwatch.Alarm],
 ) -> None:
-    """Add a dashboard. It shows the alarms first, then requests and latency, then the function and the table."""
+    """Add a dashboard. It shows the alarms first, then requests and latency, then the functions and the tables.
+
+    The keys of `functions` and `tables` are the titles of their graphs.
+    """
     stage = api.deployment_stage
-    alarm_states = cloudwatch.AlarmStatusWidget(alarms=list(alarms), title="Alarms", width=24, height=3)
+    alarm_states = cloudwatch.AlarmStatusWidget(alarms=list(alarms), title="Alarms", width=FULL_WIDTH, height=3)
     requests = _graph(
         "Requests",
         stage.metric_count(statistic="Sum", label="all"),
@@ -60,26 +69,33 @@ def add_dashboard(  # noqa: PLR0913, PLR0917 - the resources that the dashboard 
         "Milliseconds",
         stage.metric_latency(statistic="p50", label="p50"),
         stage.metric_latency(statistic="p99", label="p99"),
-        stage.metric_integration_latency(statistic="p99", label="p99 of the function"),
+        stage.metric_integration_latency(statistic="p99", label="p99 of the functions"),
     )
-    invocations = _graph(
-        "Function",
-        function.metric_errors(statistic="Sum", label="errors"),
-        function.metric_throttles(statistic="Sum", label="throttles"),
-        function.metric("ConcurrentExecutions", statistic="Maximum", label="at once"),
-    )
-    capacity = _graph(
-        "Table",
-        notes.metric_consumed_read_capacity_units(label="read units"),
-        notes.metric_consumed_write_capacity_units(label="write units"),
-    )
+    invocations = [
+        _graph(
+            title,
+            function.metric_errors(statistic="Sum", label="errors"),
+            function.metric_throttles(statistic="Sum", label="throttles"),
+            function.metric("ConcurrentExecutions", statistic="Maximum", label="at once"),
+            width=FULL_WIDTH // len(functions),
+        )
+        for title, function in functions.items()
+    ]
+    capacities = [
+        _graph(
+            title,
+            table.metric_consumed_read_capacity_units(label="read units"),
+            table.metric_consumed_write_capacity_units(label="write units"),
+        )
+        for title, table in tables.items()
+    ]
     cloudwatch.Dashboard(
         stack,
         id_,
         default_interval=Duration.hours(3),
-        widgets=[[alarm_states], [requests, latency], [invocations, capacity]],
+        widgets=[[alarm_states], [requests, latency], invocations, capacities],
     )
 
 
-def _graph(title: str, *metrics: cloudwatch.IMetric) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(title=title, left=list(metrics), width=12, period=FIVE_MINUTES)
+def _graph(title: str, *metrics: cloudwatch.IMetric, width: int = FULL_WIDTH // 2) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(title=title, left=list(metrics), width=width, period=FIVE_MINUTES)

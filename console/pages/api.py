@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -14,7 +15,8 @@ from starlette.routing import BaseRoute, Route
 from console.account import AccountError
 from console.burst import REQUESTS, Burst, counts
 from console.examples import Example
-from console.notes_api import ANSWER_HEADERS, NotesApi, key_of, openapi
+from console.notes_api import ANSWER_HEADERS, NotesApi, key_of, note_document, openapi, summary
+from console.own_notes import NAMES, OwnNotes
 from console.page import Action, ActionError, ExamplePage, Form
 
 NOTES = 50
@@ -36,6 +38,7 @@ class Page(ExamplePage):
         """`console` gives access to the account and to the templates."""
         super().__init__(console)
         self._burst = Burst()
+        self._own_notes = OwnNotes(self.account)
 
     def values(self, example: Example) -> Mapping[str, Any]:
         """Return the limits of one API key, from the template."""
@@ -67,11 +70,37 @@ class Page(ExamplePage):
                 is_running=self._burst.is_running,
                 requests=REQUESTS,
             ),
+            **self._own_parts(example),
+        }
+
+    def _own_parts(self, example: Example) -> Mapping[str, str]:
+        """Return who is signed in to version 2 and this person's notes; in a real account, only the number of notes."""
+        if not self.account.is_local:
+            owners, has_more = self._own_notes.owners(example)
+            return {"owners": self.render("_api_owners.html", owners=owners, has_more=has_more)}
+        session, now = self._own_notes.session(example), datetime.now(UTC)
+        notes, has_more = self._own_notes.notes(example)
+        return {
+            "person": self.render(
+                "_api_person.html",
+                example=example,
+                names=NAMES,
+                session=session,
+                is_expired=session is not None and session.expires <= now,
+            ),
+            "own-notes": self.render(
+                "_api_own_notes.html", example=example, session=session, notes=notes, has_more=has_more
+            ),
         }
 
     def actions(self) -> Mapping[str, Action]:
-        """Return the actions of the buttons: write a note, delete a note, send a burst."""
-        return {"create": Action(self._create), "delete": Action(self._delete), "burst": Action(self._start_burst)}
+        """Return the actions of the buttons: write a note, delete a note, send a burst, and those of version 2."""
+        return {
+            "create": Action(self._create),
+            "delete": Action(self._delete),
+            "burst": Action(self._start_burst),
+            **self._own_notes.actions(),
+        }
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return Swagger UI, its document, the proxy to the API, and the content of one note."""
@@ -79,33 +108,24 @@ class Page(ExamplePage):
             Route("/examples/api/try", self._endpoint(self._try)),
             Route("/examples/api/openapi.json", self._endpoint(self._openapi)),
             Route("/examples/api/note", self._endpoint(self._note)),
+            Route("/examples/api/own-note", self._endpoint(self._own_note)),
             Route(f"{PROXY}/{{path:path}}", self._forward, methods=list(PROXY_METHODS)),
         ]
 
     # -- actions
 
     def _create(self, example: Example, form: Form) -> str:
-        body = form.get("body", "")
-        tags = [tag.strip() for tag in form.get("tags", "").split(",") if tag.strip()]
-        # The API keeps every digit of a number. So the JSON of the body is sent as the person wrote it.
-        parts = {
-            "title": json.dumps(form.get("title", "")),
-            "body": body if _is_json(body) else json.dumps(body),
-            "tags": json.dumps(tags),
-        }
-        document = ", ".join(f'"{name}": {text}' for name, text in parts.items())
-        answer = NotesApi(self.account, example).call(
-            "POST", "v1/notes", key_of(self.account, example), f"{{{document}}}"
-        )
+        document = note_document(form.get("title", ""), form.get("body", ""), form.get("tags", ""))
+        answer = NotesApi(self.account, example).call("POST", "v1/notes", self._key(example), document)
         return f"The API answers 201 Created. The note has the id {answer.json()['id']}."
 
     def _delete(self, example: Example, form: Form) -> str:
         path = f"v1/notes/{form.get('id', '')}"
-        NotesApi(self.account, example).call("DELETE", path, key_of(self.account, example))
+        NotesApi(self.account, example).call("DELETE", path, self._key(example))
         return "The API answers 204 No Content. The note is deleted."
 
     def _start_burst(self, example: Example, _form: Form) -> str:
-        api, headers = NotesApi(self.account, example), {"X-Api-Key": key_of(self.account, example)}
+        api, headers = NotesApi(self.account, example), self._key(example)
 
         def send() -> tuple[int, str]:
             answer = api.forward("GET", "v1/notes", "limit=1", headers, b"")
@@ -114,6 +134,10 @@ class Page(ExamplePage):
         if not self._burst.start(send):
             raise ActionError("A burst still runs. Wait for its last answer.")
         return f"The console sends {REQUESTS} requests. The chart shows each answer."
+
+    def _key(self, example: Example) -> Mapping[str, str]:
+        """Return the header with the API key."""
+        return {"X-Api-Key": key_of(self.account, example)}
 
     # -- routes
 
@@ -138,6 +162,17 @@ class Page(ExamplePage):
         if item is None or "title" not in item:
             return HTMLResponse(self.render("_outcome.html", kind="error", text="This note does not exist any more."))
         return HTMLResponse(self.render("_api_note.html", note=item, body=_readable(item["body"]["S"])))
+
+    def _own_note(self, request: Request) -> Response:
+        if not self.account.is_local:
+            return PlainTextResponse("The console signs nobody in to a real account.\n", status_code=403)
+        answer = self._own_notes.read(self._example(), request.query_params.get("id", ""))
+        if not answer.ok:
+            return HTMLResponse(self.render("_outcome.html", kind="error", text=f"The API answers {summary(answer)}"))
+        # The page shows the JSON text of the answer, because a parser would change long numbers.
+        return HTMLResponse(
+            self.render("_api_own_note.html", note=answer.json(), etag=answer.headers["ETag"], text=answer.text)
+        )
 
     async def _forward(self, request: Request) -> Response:
         if not self.account.is_local:
@@ -173,14 +208,6 @@ class Page(ExamplePage):
                 return PlainTextResponse(f"{self.account.explanation(error)}\n", status_code=503)
 
         return endpoint
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _readable(body: str) -> str:

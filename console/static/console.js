@@ -1,5 +1,5 @@
-// What htmx does not do: messages about the connection, forms that become empty after their action, and the button that
-// pauses a live page.
+// What htmx does not do: messages about the connection, forms that become empty after their action, the focus, and the
+// button that pauses a live page.
 "use strict";
 const connection = document.getElementById("connection");
 document.addEventListener("htmx:sse:error", () => { connection.hidden = false; });
@@ -9,6 +9,19 @@ document.addEventListener("htmx:error", () => { connection.hidden = false; });
 // The text of a form stays until the action has succeeded, so nobody types it twice after an error.
 document.addEventListener("action:done", (event) => {
   if (event.target.matches("form.fields")) event.target.reset();
+  // What a person has opened may be out of date now, and after a sign-out nobody may see it.
+  for (const opened of document.querySelectorAll("[data-until-done]")) {
+    const hadFocus = opened.contains(document.activeElement);
+    opened.remove();
+    if (hadFocus) document.getElementById(opened.dataset.untilDone)?.focus();
+  }
+});
+
+// Something that a person opens gets the focus, so the next Tab key reaches its first control.
+document.addEventListener("htmx:after:swap", () => {
+  const opened = document.querySelector("[data-focus]");
+  opened?.removeAttribute("data-focus");
+  opened?.focus();
 });
 
 // A page that could not show the account loads again when the account answers.

@@ -86,6 +86,7 @@ def test_settings_are_equal_after_conversion_to_json_and_back() -> None:
     settings = Settings(
         project="/app",
         seconds_per_minute=60,
+        sign_ins_per_second=2,
         task_environment={"A": "1"},
         stand_ins=(StandIn(image="web:1", command=("python", "-m", "web"), environment={"B": "2"}),),
         base_image=BaseImage(image="python:3", requirements=("requirements.txt",), cache="/cache"),

@@ -1,16 +1,21 @@
 """Tests of the patches of Cognito and of API Gateway's Cognito authorizers, with and without the patches."""
 
 import time
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import requests
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from conftest import Client
 from helpers import deploy_stack, wait_for
+
+from localaws import LocalAws, Settings
 
 NAME, PASSWORD = "anna", "Correct-horse-1"
 FLOWS = ["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
@@ -141,6 +146,48 @@ def test_a_locked_user_can_sign_in_after_the_lock(patched: Client) -> None:
     assert sign_in(patched, pool, app)["IdToken"]
     answers = answers_to_wrong_passwords(patched, pool, app, NAME, 5)
     assert "Password attempts exceeded" not in answers, "a sign-in sets the number of attempts to zero"
+
+
+# -- cognito.limit_sign_ins
+
+
+def errors_of_sign_ins(endpoint: str, pool: str, app: str, config: Config) -> list[str]:
+    """Sign in four times as fast as possible. Return the error code of each sign-in, or an empty text for none."""
+
+    def sign_in_with(client: Any) -> str:
+        try:
+            sign_in(lambda _service: client, pool, app)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return ""
+
+    client = boto3.client(
+        "cognito-idp",
+        "us-east-1",
+        endpoint_url=endpoint,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=config,
+    )
+    return [sign_in_with(client) for _ in range(4)]
+
+
+def test_sign_ins_over_the_quota_are_refused_and_only_some_clients_repeat_them(stock: Client, tmp_path: Path) -> None:
+    once = Config(retries={"mode": "standard", "total_max_attempts": 1})
+    assert errors_of_sign_ins(stock("s3").meta.endpoint_url, *new_pool(stock), once) == [""] * 4
+    aws = LocalAws(tmp_path, Settings(sign_ins_per_second=2))
+    engine = aws.start()
+    try:
+        pool = new_pool(lambda service: aws.client(service, engine))
+        refused = ["", "", *["TooManyRequestsException"] * 2]
+        assert errors_of_sign_ins(engine.endpoint, *pool, once) == refused
+        time.sleep(1)
+        # Boto3 and the AWS CLI use the mode `legacy` by default. In this mode, botocore does not repeat the request.
+        assert errors_of_sign_ins(engine.endpoint, *pool, Config(retries={"mode": "legacy"})) == refused
+        patient = Config(retries={"mode": "standard", "total_max_attempts": 8})
+        assert errors_of_sign_ins(engine.endpoint, *pool, patient) == [""] * 4
+    finally:
+        aws.stop()
 
 
 # -- cognito.refuse_sign_up

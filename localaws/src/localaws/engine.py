@@ -40,7 +40,7 @@ def main() -> None:
         runner = TaskRunner(tool, folder, settings, name_for_tool=name_for_tool, digest_of_image=patches.image_digest)
         stand_ins = {stand_in.image: stand_in for stand_in in settings.stand_ins}
         function_images = FunctionImages(tool, folder, stand_ins, runner.images, name_for_tool)
-        patches.apply(runner, function_images, settings.seconds_per_minute, arguments.permissions)
+        patches.apply(runner, function_images, settings, arguments.permissions)
     site.serve(arguments.site_port, arguments.site_down)
     sys.argv = ["ministack"]  # ministack.app.main also parses the command line
     ministack.app.main()

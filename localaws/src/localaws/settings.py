@@ -40,6 +40,8 @@ class Settings:
     """The folder of the CDK app. The CDK CLI is in its `node_modules`, and runs in this folder."""
     seconds_per_minute: float = 3
     """Real seconds for each minute of a `rate(...)` schedule or a health check. A small number shows results sooner."""
+    sign_ins_per_second: int = 120
+    """Sign-in requests that Cognito answers in a second. The default is the default quota of AWS."""
     task_environment: Mapping[str, str] = field(default_factory=dict)
     """Variables for every ECS task. They replace variables with the same name in its task definition."""
     stand_ins: tuple[StandIn, ...] = ()

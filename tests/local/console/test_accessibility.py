@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from console.examples import ORDER
 from tests.local.console.conftest import OpenPage
@@ -54,6 +54,28 @@ def open_bypassing_policy(browser: Browser, console_url: str) -> Iterator[Any]:
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_axe_finds_nothing_serious(open_bypassing_policy: Any, path: str, width: int, scheme: str) -> None:
     page = open_bypassing_policy(path, width, scheme)
+    check_with_axe(page, width)
+
+
+@needs_browser
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_axe_finds_nothing_serious_in_an_opened_note(open_bypassing_policy: Any, width: int, scheme: str) -> None:
+    page = open_bypassing_policy("/examples/api", width, scheme)
+    page.get_by_role("button", name="Sign in as Anna").click()
+    form = page.get_by_role("region", name="Write your note")
+    form.get_by_label("Title").fill("accessible")
+    form.get_by_role("button").click()
+    page.get_by_role("button", name="Open Anna's note accessible").first.click()
+    page.get_by_label("New title").wait_for()
+    check_with_axe(page, width)
+    page.get_by_role("button", name="Delete Anna's note accessible").first.click()
+    expect(page.locator("#own-outcome")).to_contain_text("204")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.locator("#live-person")).to_contain_text("Nobody is signed in")
+
+
+def check_with_axe(page: Page, width: int) -> None:
+    """Fail if the page is wider than the screen, or if axe finds something serious."""
     assert page.evaluate("document.documentElement.scrollWidth") == width, "the page scrolls sideways"
     page.add_script_tag(path=str(AXE))
     result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")

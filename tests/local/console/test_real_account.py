@@ -102,6 +102,20 @@ def test_each_page_needs_only_the_permissions_of_the_document(reader_console: st
     assert (notices, "AccessDenied" in body, "not authorized" in body) == ([], False, False)
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/examples/api/note?id=x", 200, "This note does not exist any more."),
+        ("/examples/thumbnail/pictures?key=x", 404, "S3 has no such object"),
+    ],
+)
+def test_what_a_person_opens_on_a_page_needs_only_these_permissions(
+    reader_console: str, path: str, status: int, text: str
+) -> None:
+    found, body = read(f"{reader_console}{path}")
+    assert (found, text in body) == (status, True), f"{body} Does docs/console.md list each permission?"
+
+
 def test_the_pages_of_a_real_account_have_no_buttons(reader_console: str) -> None:
     found = {
         stem: re.findall(r"hx-(?:post|put|patch|delete)=", read(f"{reader_console}/examples/{stem}")[1])

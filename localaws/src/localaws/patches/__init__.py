@@ -37,13 +37,14 @@ from localaws.patches import (
     websockets,
 )
 from localaws.patches.ecr import image_digest
+from localaws.settings import Settings
 from localaws.task_runner import TaskRunner
 
 __all__ = ["apply", "image_digest"]
 
 
 def apply(  # noqa: PLR0915 - one statement for each patch
-    runner: TaskRunner, function_images: FunctionImages, seconds_per_minute: float, permissions_file: Path
+    runner: TaskRunner, function_images: FunctionImages, settings: Settings, permissions_file: Path
 ) -> None:
     """Apply every patch to ministack in this process. Call this function before ministack accepts requests.
 
@@ -56,8 +57,10 @@ def apply(  # noqa: PLR0915 - one statement for each patch
     apigateway.pass_api_key_to_functions()
     apigateway.accept_only_id_tokens()
     apigateway.send_denials_as_gateway_responses()
+    apigateway.refuse_unmapped_paths()
     cognito.refuse_to_delete_protected_pools()
     cognito.lock_after_wrong_passwords()
+    cognito.limit_sign_ins(settings.sign_ins_per_second)
     cognito.refuse_sign_up()
     websockets.keep_default_route_for_messages()
     websockets.invoke_functions_as_usual()
@@ -81,7 +84,7 @@ def apply(  # noqa: PLR0915 - one statement for each patch
     cloudwatch_metrics.store_metrics_of_apis()
     cloudwatch_alarms.evaluate_alarms()
     cloudwatch_logs.delete_old_events()
-    scheduler.shorten_minutes(seconds_per_minute)
+    scheduler.shorten_minutes(settings.seconds_per_minute)
     scheduler.replace_context_attributes()
     scheduler.retry_scheduled_invocations()
     ec2.add_network_types()
@@ -91,7 +94,7 @@ def apply(  # noqa: PLR0915 - one statement for each patch
     ecs.keep_task_definition_properties()
     ecs.add_cluster_types()
     ecs.add_group_instances()
-    elb.check_target_health(seconds_per_minute)
+    elb.check_target_health(settings.seconds_per_minute)
     elb.refuse_to_delete_protected_balancers()
     elb.write_test_file()
     batch.add_batch_types()

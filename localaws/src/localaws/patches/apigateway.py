@@ -128,3 +128,23 @@ def send_denials_as_gateway_responses() -> None:
         return apigateway_v1.authentication_error_response(api_id, stage, denial, headers, query) or answer
 
     ministack.app._enforce_execute_api = enforce
+
+
+def refuse_unmapped_paths() -> None:
+    """Answer 403 for a path of a custom domain that no base path mapping contains.
+
+    Stock engine: passes the request to S3. S3 answers as if the first part of the path was the name of a bucket.
+    AWS: answers 403 with the message Forbidden.
+    https://repost.aws/knowledge-center/api-gateway-troubleshoot-403-forbidden
+    Upstream issue: none known.
+    """
+    stock_handle = ministack.app._handle_execute_api_request
+
+    async def handle(host: str, *request: Any, **options: Any) -> Any:
+        answer = await stock_handle(host, *request, **options)
+        if answer is None and apigateway_v1.find_domain_scope(host.partition(":")[0]):
+            headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "ForbiddenException"}
+            return HTTPStatus.FORBIDDEN, headers, b'{"message":"Forbidden"}'
+        return answer
+
+    ministack.app._handle_execute_api_request = handle

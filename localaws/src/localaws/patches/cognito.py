@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,38 @@ def lock_after_wrong_passwords() -> None:
     attempts: dict[tuple[str, str], _Attempts] = {}
     for name in ("_admin_initiate_auth", "_initiate_auth", "_respond_to_auth_challenge"):
         setattr(cognito, name, _with_lock(getattr(cognito, name), attempts))
+
+
+def limit_sign_ins(per_second: int) -> None:
+    """Answer at most this number of sign-in requests in a second, for all user pools together.
+
+    Call this function after `lock_after_wrong_passwords`, because a refused request is no attempt of a user.
+
+    Stock engine: answers any number of requests.
+    AWS: answers further requests of an account with TooManyRequestsException. The default quota of the category
+    UserAuthentication is 120 requests a second.
+    https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html
+    Upstream issue: none known.
+    """
+    answered: deque[float] = deque(maxlen=per_second)
+    for name in (
+        "_admin_initiate_auth",
+        "_admin_respond_to_auth_challenge",
+        "_initiate_auth",
+        "_respond_to_auth_challenge",
+    ):
+        setattr(cognito, name, _with_limit(getattr(cognito, name), answered))
+
+
+def _with_limit(stock_call: Call, answered: deque[float]) -> Call:
+    def call(data: dict[str, Any]) -> Any:
+        now = time.monotonic()
+        if len(answered) == answered.maxlen and now - answered[0] < 1:
+            return error_response_json("TooManyRequestsException", "Rate exceeded", 400)
+        answered.append(now)
+        return stock_call(data)
+
+    return call
 
 
 def refuse_sign_up() -> None:
