@@ -1,5 +1,6 @@
 """Options of pytest, and the rules that distribute tests to processes. tests/support/deployment.py has the fixtures."""
 
+import argparse
 import contextlib
 import gc
 import os
@@ -11,7 +12,6 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from config import PROFILES
 from tests.support.folders import share_assemblies
 from tests.support.prices import missing_prices
 from tools.costs.prices import UnpricedError
@@ -31,9 +31,7 @@ hypothesis.settings.register_profile(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--live", action="store_true", help="run the smoke tests against the stacks in your AWS account")
-    parser.addoption(
-        "--profile", default="sandbox", choices=[*PROFILES], help="profile of the deployed stacks (with --live)"
-    )
+    parser.addoption("--profile", type=_profile, help="profile of the deployed stacks, default: sandbox (with --live)")
     parser.addoption("--prefix", help="prefix of the deployed stacks, if config.py has another one (with --live)")
     parser.addoption(
         "--meant", default="", help="stores that --snapshot-update may lose, such as compute-api/Notes5BB3582F"
@@ -43,6 +41,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the permissions that roles use into tests/contracts/used_permissions.txt",
     )
+
+
+def _profile(name: str) -> str:
+    from config import PROFILES  # noqa: PLC0415 - most tests do not need CDK, which starts slowly
+
+    if name not in PROFILES:
+        raise argparse.ArgumentTypeError(f"{name!r} is not a profile. Use one of: {', '.join(PROFILES)}")
+    return name
 
 
 def pytest_configure(config: pytest.Config) -> None:
