@@ -13,8 +13,7 @@ from typing import Any
 import boto3
 from botocore.awsrequest import AWSResponse
 from moto.backends import get_backend
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.core.models import botocore_stubber
+from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 
 from tests.handlers.api.answer_checks import documented_path, require_documented
 
