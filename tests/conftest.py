@@ -91,6 +91,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.timeout(300))  # `make local` may run before the first of these tests
         if item.nodeid.startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
+    if hasattr(config, "workerinput"):
+        slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: (not item.nodeid.startswith(DEPLOYMENT_FOLDERS), item.path not in slow_files))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -108,6 +111,7 @@ def pytest_runtest_call() -> Generator[None]:
 class OneDeployment(LoadFileScheduling):  # type: ignore[misc] # pytest-xdist has no types
     """Gives all tests of a file to the same process, and all tests of the local deployment to one process.
 
+    The tests of the deployment take the longest time, so they are the first. Files with slow tests are the next.
     xdist's own marker for this, `xdist_group`, has no effect with pytest 9.2 (findings/xdist-groups.sh).
     """
 
@@ -116,4 +120,5 @@ class OneDeployment(LoadFileScheduling):  # type: ignore[misc] # pytest-xdist ha
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneDeployment | None:
+    config.option.loadscopereorder = False  # the order of pytest_collection_modifyitems stays
     return OneDeployment(config, log) if config.getoption("dist") == "loadfile" else None

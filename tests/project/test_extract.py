@@ -4,7 +4,8 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -133,12 +134,12 @@ def test_the_makefile_of_an_extracted_example_has_every_target_that_a_text_names
     folder = extracted_folders[stem]
     targets = _targets(folder)
     texts = {name: (folder / name).read_text() for name in ("README.md", f"docs/{stem}.md")}
-    texts |= {file.relative_to(folder).as_posix(): "\n".join(_messages(file)) for file in folder.rglob("*.py")}
+    texts |= {file.relative_to(folder).as_posix(): _messages(file.read_text()) for file in folder.rglob("*.py")}
     named = {
         (name, target)
         for name, text in texts.items()
-        for target in _targets(ROOT)
-        if re.search(rf"\bmake {target}(?![\w-])", text)
+        for target in re.findall(r"\bmake ([\w-]+)", text)
+        if target in _targets(ROOT)
     }
     assert {target for _, target in named} >= {"local", "local-down", "test", "synth", "deploy", "destroy"}
     assert sorted((name, target) for name, target in named if target not in targets) == []
@@ -186,16 +187,17 @@ def test_the_example_of_a_fork_without_lessons_is_extracted_without_a_lesson(
     assert "one example.\n\nYou need Python" in readme
 
 
+@cache
 def _targets(folder: Path) -> set[str]:
     return set(re.findall(r"^([a-z-]+):.*## ", (folder / "Makefile").read_text(), re.MULTILINE))
 
 
-def _messages(file: Path) -> Iterator[str]:
-    """Yield the strings of a module, without its docstrings."""
-    tree = ast.parse(file.read_text())
+@cache  # most modules are the same in all examples
+def _messages(code: str) -> str:
+    """Return the strings of a module, one on each line, without its docstrings."""
+    tree = ast.parse(code)
     docstrings = {
         node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
-            yield node.value
+    strings = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return "\n".join(str(node.value) for node in strings if node not in docstrings)

@@ -10,6 +10,7 @@ import io
 import os
 import runpy
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,11 +43,15 @@ def synthesize(folder: Path) -> None:
 def run(folder: Path, output: str, program: Callable[[], object]) -> None:
     """Run a program in the folder. Write its output and its exit status into a file beside the folder."""
     text = io.StringIO()
-    with modules_of(folder), contextlib.chdir(folder), contextlib.redirect_stdout(text):
+    redirections = contextlib.redirect_stdout(text), contextlib.redirect_stderr(text)
+    with modules_of(folder), contextlib.chdir(folder), redirections[0], redirections[1]:
         try:
             status = program()
         except SystemExit as end:
             status = end.code
+        except Exception:  # noqa: BLE001 - the test of this folder fails, and the others go on
+            traceback.print_exc(file=text)
+            status = 1
     (folder.parent / output).write_text(f"{text.getvalue()}\nexit status {status or 0}\n", encoding="utf-8")
 
 
