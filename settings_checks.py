@@ -4,6 +4,7 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -314,9 +315,15 @@ def _check_settings_for_rate(config: "Config") -> None:
         raise ConfigError(f"cron_time_zone: remove it, because only cron(...) has a time zone: {config.cron_schedule}.")
 
 
+@cache
+def _known_time_zones() -> set[str]:
+    """Return the time zones of this machine. Reading them takes long, so a process reads them once."""
+    return available_timezones()
+
+
 def _check_time_zone(name: str) -> None:
     # Some machines have no list of time zones. In this case only AWS checks the name, when it deploys the schedule.
-    known = available_timezones()
+    known = _known_time_zones()
     if known and name not in known:
         raise ConfigError(f"cron_time_zone: {name!r} does not exist. Use a name like Europe/Vienna.")
 

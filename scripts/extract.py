@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -271,7 +272,7 @@ def _with_imports(stem: str, module: Path, files: set[Path]) -> Iterator[ast.Mod
     """Yield the code of a module, and of all modules that it imports directly or indirectly. Add them to `files`."""
     unread_modules = [module]
     while unread_modules:
-        tree = ast.parse(_text_for(stem, unread_modules.pop()))
+        tree = _parsed(_text_for(stem, unread_modules.pop()))
         for imported in _imported_modules(tree):
             if imported not in files:
                 files.add(imported)
@@ -279,19 +280,31 @@ def _with_imports(stem: str, module: Path, files: set[Path]) -> Iterator[ast.Mod
         yield tree
 
 
+@cache
+def _parsed(text: str) -> ast.Module:
+    """Return the code of a module. Many modules import the same ones, so the result is kept."""
+    return ast.parse(text)
+
+
 def _imported_modules(tree: ast.Module) -> Iterator[Path]:
     """Yield the files of the modules that a module imports from this project, and of the packages around them."""
+    for name in _imported_names(tree):
+        path = Path(*name.split("."))
+        for file in (path.with_suffix(".py"), path / "__init__.py", path.parent / "__init__.py"):
+            if (ROOT / file).is_file():
+                yield file
+
+
+@cache
+def _imported_names(tree: ast.Module) -> list[str]:
+    """Return the names of the modules that a module may import."""
+    names = []
     for node in ast.walk(tree):
-        names = []
         if isinstance(node, ast.Import):
-            names = [name.name for name in node.names]
+            names += [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
-        for name in names:
-            path = Path(*name.split("."))
-            for file in (path.with_suffix(".py"), path / "__init__.py", path.parent / "__init__.py"):
-                if (ROOT / file).is_file():
-                    yield file
+            names += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+    return names
 
 
 def _files_named_in(tree: ast.Module) -> Iterator[Path]:

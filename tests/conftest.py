@@ -1,5 +1,6 @@
 """Options of pytest, and the rules that distribute tests to processes. tests/support/deployment.py has the fixtures."""
 
+import argparse
 import contextlib
 import gc
 import os
@@ -11,7 +12,6 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from config import PROFILES
 from tests.support.folders import share_assemblies
 from tests.support.prices import missing_prices
 from tools.costs.prices import UnpricedError
@@ -31,9 +31,7 @@ hypothesis.settings.register_profile(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--live", action="store_true", help="run the smoke tests against the stacks in your AWS account")
-    parser.addoption(
-        "--profile", default="sandbox", choices=[*PROFILES], help="profile of the deployed stacks (with --live)"
-    )
+    parser.addoption("--profile", type=_profile, help="profile of the deployed stacks, default: sandbox (with --live)")
     parser.addoption("--prefix", help="prefix of the deployed stacks, if config.py has another one (with --live)")
     parser.addoption(
         "--meant", default="", help="stores that --snapshot-update may lose, such as compute-api/Notes5BB3582F"
@@ -43,6 +41,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the permissions that roles use into tests/contracts/used_permissions.txt",
     )
+
+
+def _profile(name: str) -> str:
+    from config import PROFILES  # noqa: PLC0415 - most tests do not need CDK, which starts slowly
+
+    if name not in PROFILES:
+        raise argparse.ArgumentTypeError(f"{name!r} is not a profile. Use one of: {', '.join(PROFILES)}")
+    return name
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -85,6 +91,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.timeout(300))  # `make local` may run before the first of these tests
         if item.nodeid.startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
+    if hasattr(config, "workerinput"):
+        slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: (not item.nodeid.startswith(DEPLOYMENT_FOLDERS), item.path not in slow_files))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -102,6 +111,7 @@ def pytest_runtest_call() -> Generator[None]:
 class OneDeployment(LoadFileScheduling):  # type: ignore[misc] # pytest-xdist has no types
     """Gives all tests of a file to the same process, and all tests of the local deployment to one process.
 
+    The tests of the deployment take the longest time, so they are the first. Files with slow tests are the next.
     xdist's own marker for this, `xdist_group`, has no effect with pytest 9.2 (findings/xdist-groups.sh).
     """
 
@@ -110,4 +120,5 @@ class OneDeployment(LoadFileScheduling):  # type: ignore[misc] # pytest-xdist ha
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneDeployment | None:
+    config.option.loadscopereorder = False  # the order of pytest_collection_modifyitems stays
     return OneDeployment(config, log) if config.getoption("dist") == "loadfile" else None

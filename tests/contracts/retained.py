@@ -8,12 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-import cfnlint.data.AdditionalSpecs
-from cfnlint.helpers import load_resource
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
-
 import config
 from tests.contracts.reading import name_of, properties, referenced_ids, statements
+from tests.support.schemas import published, schema
 from tools.templates import Template, resources
 
 CONTRACT_PROFILES = tuple(name for name, profile in config.PROFILES.items() if profile().retain_data)
@@ -68,16 +65,15 @@ def is_store(kind: str) -> bool:
     """Whether a type keeps data. The answer follows from cfn-lint's list, the name of the type and its schema."""
     if not kind.startswith("AWS::"):
         return False
-    if kind in load_resource(cfnlint.data.AdditionalSpecs, "StatefulResources.json")["ResourceTypes"]:
+    if kind in published("StatefulResources.json")["ResourceTypes"]:
         return True
-    try:
-        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
-    except ResourceNotFoundError:
+    found = schema(kind)
+    if found is None:
         return True  # the type is newer than cfn-lint, so a person should look at it
-    nested_properties = (key for one in schema.get("definitions", {}).values() for key in one.get("properties", {}))
+    nested_properties = (key for one in found.get("definitions", {}).values() for key in one.get("properties", {}))
     return bool(
         STORE_NAMES.fullmatch(kind)
-        or any(map(STORE_PROPERTIES.search, schema["properties"]))
+        or any(map(STORE_PROPERTIES.search, found["properties"]))
         or any("AutoSnapshot" in key for key in nested_properties)
     )
 

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 
-import cfnlint.data.AdditionalSpecs
 import pytest
 import yaml
-from cfnlint.helpers import load_resource
 
 from settings_checks import LIGHTSAIL_BUNDLES, LIGHTSAIL_SIZES
 from stacks import lightsail
@@ -20,6 +18,7 @@ from tests.contracts.supported import NOTICE, RECHECK, Row, faults_of, in_use, t
 from tests.support.apps import EVERY_STACK, templates
 from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
+from tests.support.schemas import published
 
 PACKAGES_WITH_AN_END = ("awscli", "aws-xray-sdk")
 """Packages whose support ends, without a newer version that we could use. docs/decisions.md has the reasons."""
@@ -98,9 +97,9 @@ def test_every_row_has_a_source_and_accepted_until_has_a_reason() -> None:
 
 
 def test_support_of_lambda_runtimes_ends_on_the_days_that_aws_publishes() -> None:
-    published = load_resource(cfnlint.data.AdditionalSpecs, "LmbdRuntimeLifecycle.json")
-    runtimes = {row.name: str(row.ends) for row in table() if row.name in published}
-    assert runtimes == {name: published[name]["deprecated"] for name in runtimes}
+    lifecycles = published("LmbdRuntimeLifecycle.json")
+    runtimes = {row.name: str(row.ends) for row in table() if row.name in lifecycles}
+    assert runtimes == {name: lifecycles[name]["deprecated"] for name in runtimes}
     assert len(runtimes) >= 2
 
 

@@ -13,9 +13,9 @@ from constructs import Construct, IConstruct
 from app import build_app
 from config import PROFILES
 from settings_checks import ConfigError
-from tests.support.apps import EVERY_STACK, PREFIX, STACKS, assembly, stack_name, template_with, templates
+from tests.support.apps import EVERY_STACK, PREFIX, STACKS, assembly, example_assembly, stack_name, templates
 from tests.support.folders import ROOT
-from tools.templates import NO_BUNDLING, Template, synthesize
+from tools.templates import NO_BUNDLING, Template, synthesize, templates_in
 
 
 def test_cdk_json_has_no_key_for_which_the_cli_shows_a_warning() -> None:
@@ -31,7 +31,7 @@ def test_the_app_contains_every_stack(profile: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("stem", STACKS)
 def test_a_template_is_the_same_if_the_app_has_only_this_stack(stem: str) -> None:
-    assert template_with(stem) == templates("sandbox")[stem]
+    assert templates_in(example_assembly(stem))[stem] == templates("sandbox")[stem]
 
 
 @pytest.mark.slow

@@ -16,10 +16,10 @@ from stacks.batch import BatchStack
 from stacks.batch_job import ATTEMPTS, DOCKERFILE, MEMORY_MIB, VCPUS
 from tests.support.apps import (
     assembly,
+    example_assembly,
     get_att,
     properties_of,
     stack_name,
-    synthesize_example,
     template_with,
     templates,
 )
@@ -32,10 +32,8 @@ PRODUCTION = templates("production")["batch"]
 in_both_profiles = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
 
 
-@pytest.fixture(scope="module")
-def assembly_with_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def assembly_with_settings() -> Path:
     """Return the cloud assembly of the example. No setting of this example has its default value."""
-    folder = tmp_path_factory.mktemp("assembly")
     settings = {
         "architecture": "x86_64",
         "alarm_email": "me@example.com",
@@ -43,8 +41,7 @@ def assembly_with_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "batch_monthly_budget": "5",
         "batch_schedule": "cron(0 3 * * ? *)",
     }
-    synthesize_example("batch", folder, **settings)
-    return folder
+    return example_assembly("batch", **settings)
 
 
 # -- capacity
@@ -104,11 +101,11 @@ def test_instances_run_in_private_subnets_only_in_production(template: dict[str,
     assert all(subnet["Ref"].startswith(f"Vpc{kind}Subnet") for subnet in subnets)
 
 
-def test_instances_and_image_have_the_configured_architecture(assembly_with_settings: Path) -> None:
+def test_instances_and_image_have_the_configured_architecture() -> None:
     """The template names no instance families, because Batch rejects a family that the region does not have."""
     for folder, architecture, platform in (
         (assembly("sandbox"), "arm64", "linux/arm64"),
-        (assembly_with_settings, "x86_64", "linux/amd64"),
+        (assembly_with_settings(), "x86_64", "linux/amd64"),
     ):
         for environment in resources(templates_in(folder)["batch"], "AWS::Batch::ComputeEnvironment").values():
             assert environment["Properties"]["ComputeResources"]["InstanceTypes"] == [f"default_{architecture}"]
@@ -234,9 +231,9 @@ def test_failed_and_blocked_jobs_start_an_alarm(template: dict[str, Any]) -> Non
     assert alarm["Dimensions"][0]["Value"] == get_att(template, "FailedJobs", "QueueName")
 
 
-def test_the_schedule_submits_a_job_over_the_whole_bucket(assembly_with_settings: Path) -> None:
+def test_the_schedule_submits_a_job_over_the_whole_bucket() -> None:
     assert resources(SANDBOX, "AWS::Scheduler::Schedule") == {}, "without batch_schedule, only people submit jobs"
-    template = templates_in(assembly_with_settings)["batch"]
+    template = templates_in(assembly_with_settings())["batch"]
     schedule = properties_of(template, "AWS::Scheduler::Schedule")
     assert schedule["ScheduleExpression"] == "cron(0 3 * * ? *)"
     assert schedule["Target"]["DeadLetterConfig"] == {"Arn": get_att(template, "FailedJobs")}
@@ -251,15 +248,14 @@ def test_the_schedule_submits_a_job_over_the_whole_bucket(assembly_with_settings
     assert {statement["Action"] for statement in statements} == {"batch:SubmitJob", "sqs:SendMessage"}
 
 
-def test_an_alarm_address_alone_creates_no_budget(tmp_path: Path) -> None:
-    synthesize_example("batch", tmp_path, alarm_email="me@example.com")
-    assert resources(templates_in(tmp_path)["batch"], "AWS::Budgets::Budget") == {}, (
+def test_an_alarm_address_alone_creates_no_budget() -> None:
+    assert resources(template_with("batch", alarm_email="me@example.com"), "AWS::Budgets::Budget") == {}, (
         "some accounts cannot create budgets"
     )
 
 
-def test_the_budget_sends_mail_to_the_alarm_address(assembly_with_settings: Path) -> None:
-    budget = properties_of(templates_in(assembly_with_settings)["batch"], "AWS::Budgets::Budget")
+def test_the_budget_sends_mail_to_the_alarm_address() -> None:
+    budget = properties_of(templates_in(assembly_with_settings())["batch"], "AWS::Budgets::Budget")
     assert budget["Budget"]["BudgetLimit"] == {"Amount": 5, "Unit": "USD"}
     mail = [{"Address": "me@example.com", "SubscriptionType": "EMAIL"}]
     assert {

@@ -1,7 +1,6 @@
 """These tests check the most important properties of the function_image stack. test_snapshots.py has its templates."""
 
 import json
-from pathlib import Path
 
 import aws_cdk as cdk
 import pytest
@@ -10,7 +9,7 @@ from aws_cdk.aws_logs import RetentionDays
 
 from stacks._thumbnails import MEMORY_MB
 from stacks.function_image import DOCKERFILE, FunctionImageStack
-from tests.support.apps import assembly, properties_of, stack_name, synthesize_example, templates
+from tests.support.apps import assembly, example_assembly, properties_of, stack_name, templates
 from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
 from tools.templates import Template, resources
@@ -31,11 +30,10 @@ def test_the_function_is_an_image_without_runtime_and_handler(template: Template
     assert function["MemorySize"] == MEMORY_MB
 
 
-def test_the_image_and_the_function_have_the_configured_architecture(tmp_path: Path) -> None:
-    synthesize_example("function_image", tmp_path, architecture="x86_64")
+def test_the_image_and_the_function_have_the_configured_architecture() -> None:
     for folder, architecture, platform in (
         (assembly("sandbox"), "arm64", "linux/arm64"),
-        (tmp_path, "x86_64", "linux/amd64"),
+        (example_assembly("function_image", architecture="x86_64"), "x86_64", "linux/amd64"),
     ):
         template = json.loads((folder / f"{stack_name('function_image')}.template.json").read_text())
         assert properties_of(template, "AWS::Lambda::Function", "Function")["Architectures"] == [architecture]

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from local.lightsail_launch import FakeServer, fake_server
 from settings_checks import LIGHTSAIL_SIZES
 from stacks import lightsail_watch
 from tests.support.apps import PREFIX, properties_of, template_with, templates
 from tests.support.folders import ROOT
+from tests.support.schemas import schema
 from tools.templates import Template, resources
 
 SANDBOX = templates("sandbox")["lightsail"]
@@ -91,8 +91,9 @@ def test_production_retains_every_store_and_the_ids_of_stores_never_change() -> 
 
 def create_only_properties(kind: str) -> set[str]:
     """Return the properties of a type that CloudFormation changes only by a replacement. AWS publishes this list."""
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", f"AWS::Lightsail::{kind}").schema
-    return {path.removeprefix("/properties/") for path in schema["createOnlyProperties"]}
+    found = schema(f"AWS::Lightsail::{kind}")
+    assert found is not None
+    return {path.removeprefix("/properties/") for path in found["createOnlyProperties"]}
 
 
 CREATE_ONLY_VALUES = {

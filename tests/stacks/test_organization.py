@@ -12,7 +12,7 @@ from aws_cdk.aws_logs import RetentionDays
 
 from config import PROFILES
 from stacks._organization import follow_organization_rules, long_retention
-from tests.support.apps import STACKS, template_with, templates
+from tests.support.apps import STACKS, templates
 from tools.costs import idle
 from tools.costs.prices import total
 from tools.templates import Template, resources
@@ -25,14 +25,14 @@ every_profile = pytest.mark.parametrize("profile", PROFILES)
 def buckets(profile: str, stem: str) -> dict[str, Any]:
     return {
         name: bucket["Properties"]
-        for name, bucket in resources(template_with(stem, profile=profile, **RULES), "AWS::S3::Bucket").items()
+        for name, bucket in resources(templates(profile, **RULES)[stem], "AWS::S3::Bucket").items()
     }
 
 
 @every_profile
 @pytest.mark.parametrize("stem", WITH_LOGS)
 def test_every_log_group_of_a_stack_has_the_key_of_the_stack(profile: str, stem: str) -> None:
-    template = template_with(stem, profile=profile, **RULES)
+    template = templates(profile, **RULES)[stem]
     ((name, key),) = resources(template, "AWS::KMS::Key").items()
     log_groups = [group["Properties"] for group in resources(template, "AWS::Logs::LogGroup").values()]
     assert {(str(group["KmsKeyId"]), group["RetentionInDays"]) for group in log_groups} == {
@@ -43,7 +43,7 @@ def test_every_log_group_of_a_stack_has_the_key_of_the_stack(profile: str, stem:
 
 
 def test_only_the_logs_of_this_account_and_region_may_use_the_key() -> None:
-    (key,) = resources(template_with("cron", **RULES), "AWS::KMS::Key").values()
+    (key,) = resources(templates("sandbox", **RULES)["cron"], "AWS::KMS::Key").values()
     (statement,) = [
         each for each in key["Properties"]["KeyPolicy"]["Statement"] if "Service" in each["Principal"]
     ]  # the others are for the account, and for everybody
@@ -106,7 +106,7 @@ def test_the_access_log_of_the_api_is_kept_for_a_year_too() -> None:
 
 
 def test_the_zones_of_the_instances_are_those_of_their_subnets() -> None:
-    template = template_with("ecs_ec2", **RULES)
+    template = templates("sandbox", **RULES)["ecs_ec2"]
     (group,) = resources(template, "AWS::AutoScaling::AutoScalingGroup").values()
     subnets = [template["Resources"][each["Ref"]]["Properties"] for each in group["Properties"]["VPCZoneIdentifier"]]
     assert group["Properties"]["AvailabilityZones"] == [subnet["AvailabilityZone"] for subnet in subnets]
@@ -133,6 +133,6 @@ def test_the_rules_cost_as_much_as_the_document_says(profile: str) -> None:
     def cost(stacks: dict[str, Template]) -> float:
         return total(part for template in stacks.values() for part in idle.parts(template))
 
-    with_rules = {stem: template_with(stem, profile=profile, **RULES) for stem in STACKS}
+    with_rules = templates(profile, **RULES)
     with_logs = [one for one in with_rules.values() if resources(one, "AWS::Logs::LogGroup")]
     assert cost(with_rules) - cost(templates(profile)) == pytest.approx(len(with_logs) * 1.00 + 2 * 7 * 0.30)

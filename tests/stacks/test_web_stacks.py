@@ -12,10 +12,10 @@ from stacks._web_image import web_image
 from tests.contracts.reachable import faults
 from tests.support.apps import (
     assembly,
+    example_assembly,
     only_resource,
     properties_of,
     stack_name,
-    synthesize_example,
     template_with,
     templates,
 )
@@ -264,10 +264,10 @@ def test_the_image_can_come_from_any_registry(
 
 
 @both_stacks
-def test_with_a_configured_image_cdk_builds_no_image(stem: str, tmp_path: Path) -> None:
-    synthesize_example(stem, tmp_path, **ALL_SETTINGS)
-    assert joined_text(container_of(templates_in(tmp_path)[stem])["Image"]).endswith("/compute-ecr-web-1a2b:v1")
-    assets = json.loads((tmp_path / f"{stack_name(stem)}.assets.json").read_text())
+def test_with_a_configured_image_cdk_builds_no_image(stem: str) -> None:
+    folder = example_assembly(stem, **ALL_SETTINGS)
+    assert joined_text(container_of(templates_in(folder)[stem])["Image"]).endswith("/compute-ecr-web-1a2b:v1")
+    assets = json.loads((folder / f"{stack_name(stem)}.assets.json").read_text())
     assert assets.get("dockerImages", {}) == {}
 
 

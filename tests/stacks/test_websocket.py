@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from stacks.websocket_broadcast import MANAGEMENT_ENDPOINT
-from tests.support.apps import get_att, properties_of, template_with
+from tests.support.apps import get_att, properties_of, template_with, templates
 from tools.templates import Template, resources
 from websocket.store import AWS_CONFIG
 
-SANDBOX = template_with("websocket")
-PRODUCTION = template_with("websocket", profile="production")
+SANDBOX = templates("sandbox")["websocket"]
+PRODUCTION = templates("production")["websocket"]
 in_both_profiles = pytest.mark.parametrize("template", [SANDBOX, PRODUCTION], ids=["sandbox", "production"])
 
 

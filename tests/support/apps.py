@@ -1,22 +1,26 @@
-"""These functions synthesize the app and return its templates. A test run synthesizes each profile only once.
+"""These functions synthesize the app and return its templates.
+
+A test run synthesizes each profile and each example only once with the same settings, because its processes share the
+results.
 
 A stem is the short name of an example, such as ecs_ec2.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 import app
 from config import PROFILES, from_context
@@ -32,21 +36,51 @@ EVERY_STACK = [(profile, stem) for profile in PROFILES for stem in sorted(STACKS
 
 
 @cache
-def assembly(profile: str) -> Path:
-    """Return the folder of the profile's cloud assembly. The first process that calls this function synthesizes it."""
-    folder = assemblies() / profile
+def assembly(profile: str, **settings: str) -> Path:
+    """Return the folder of the profile's cloud assembly, synthesized with these settings."""
+    if not settings:
+        for other in PROFILES:  # while another process synthesizes this profile, synthesize another one
+            if other != profile and _is_busy(profile):
+                _profile_folder(other)
+        return _profile_folder(profile)
+    with without_validation():
+        return _shared_folder(
+            f"{profile}-{_hash(settings)}", lambda folder: synthesize(folder, profile=profile, **settings)
+        )
+
+
+def _profile_folder(profile: str) -> Path:
+    return _shared_folder(profile, lambda folder: synthesize(folder, profile=profile))
+
+
+def _is_busy(name: str) -> bool:
+    """Whether another process writes this shared folder now."""
+    try:
+        with FileLock(f"{assemblies() / name}.lock", blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
+def _hash(settings: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _shared_folder(name: str, write: Callable[[Path], None]) -> Path:
+    """Return a folder that all processes of the test run share. The first process calls `write`, which fills it."""
+    folder = assemblies() / name
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             unfinished = Path(f"{folder}.unfinished")
-            synthesize(unfinished, profile=profile)
+            write(unfinished)
             unfinished.rename(folder)
     return folder
 
 
 @cache
-def templates(profile: str) -> dict[str, Template]:
-    """Return the profile's templates by stem. All tests share these objects, so do not change them."""
-    return templates_in(assembly(profile))
+def templates(profile: str, **settings: str) -> dict[str, Template]:
+    """Return the profile's templates with these settings, by stem. All tests share them, so do not change them."""
+    return templates_in(assembly(profile, **settings))
 
 
 @cache
@@ -75,8 +109,13 @@ def documented_templates(profile: str) -> dict[str, Template]:
         return templates_in(Path(folder))
 
 
-def synthesize_example(stem: str, folder: Path, **settings: str) -> None:
-    """Write the cloud assembly of one example with these settings into a folder."""
+@cache
+def example_assembly(stem: str, **settings: str) -> Path:
+    """Return the folder of a cloud assembly that contains one example with these settings."""
+    return _shared_folder(f"{stem}-{_hash(settings)}", lambda folder: _synthesize_example(stem, folder, **settings))
+
+
+def _synthesize_example(stem: str, folder: Path, **settings: str) -> None:
     other_stacks = {name: mock.DEFAULT for other_stem, name in STACKS.items() if other_stem != stem}
     only_this_stack = mock.patch.multiple(app, **other_stacks) if other_stacks else contextlib.nullcontext()
     with only_this_stack, without_validation():
@@ -91,9 +130,10 @@ def without_validation() -> Any:
 @cache
 def template_with(stem: str, **settings: str) -> Template:
     """Return an example's template with these settings. All tests share this object, so do not change it."""
-    with tempfile.TemporaryDirectory() as folder:
-        synthesize_example(stem, Path(folder), **settings)
-        return templates_in(Path(folder))[stem]
+    config = from_context(settings)
+    if config == PROFILES[config.profile]():  # all settings have their default values
+        return templates(config.profile)[stem]
+    return templates_in(example_assembly(stem, **settings))[stem]
 
 
 def synthesize_folders(*folders: Path, umask: int = 0o022, context: Mapping[str, Any], **environment: str) -> None:

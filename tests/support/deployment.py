@@ -14,17 +14,12 @@ import psutil
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from config import PROFILES
 from local.project import SETTINGS
 from localaws.aws import Engine, LocalAws
 from localaws.urls import local_url
 from scripts.aws_errors import explain
-from scripts.check_profile import deployed_stacks
-from tests.handlers.thumbnail import pictures
-from tests.support.apps import PREFIX
 from tests.support.folders import ROOT
 from tests.support.make_local import MakeLocalRun, make_local
-from tests.support.permissions import USED_FILE, Stack, differences, missing_permissions, used_permissions, write_used
 
 ClientFactory = Callable[[str], Any]
 """Returns a boto3 client for the service with this name."""
@@ -60,6 +55,8 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 @pytest.fixture(scope="session")
 def make_local_run(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> MakeLocalRun:
     """Run `make local` once, with a picture whose file name a shell must quote."""
+    from tests.handlers.thumbnail import pictures  # noqa: PLC0415 - the import of its packages is slow
+
     photo = tmp_path_factory.mktemp("photo") / "my `photo` ünd + %.png"
     photo.write_bytes(pictures.save(pictures.scene(), "PNG"))
     up = make_local("up", local_aws.folder, "--photo", str(photo))
@@ -78,8 +75,11 @@ def engine(local_aws: LocalAws, make_local_run: MakeLocalRun) -> Engine:
 @pytest.fixture(scope="session")
 def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """Yield all deployed stacks. After the last test, destroy the stacks in the local AWS. Nothing may remain."""
+    from config import PROFILES  # noqa: PLC0415 - most tests do not need CDK, which starts slowly
+    from tests.support.apps import PREFIX  # noqa: PLC0415
+
     if request.config.getoption("--live"):
-        profile, prefix = request.config.getoption("--profile"), request.config.getoption("--prefix")
+        profile, prefix = request.config.getoption("--profile") or "sandbox", request.config.getoption("--prefix")
         yield _deployment_in_account(prefix or PROFILES[profile]().prefix)
         return
     aws, engine = request.getfixturevalue("local_aws"), request.getfixturevalue("engine")
@@ -95,18 +95,20 @@ def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
 
 
 def _check_destruction_and_permissions(request: pytest.FixtureRequest, aws: LocalAws, engine: Engine) -> None:
-    stacks = Stack.all(aws.client("cloudformation", engine))
+    from tests.support import permissions  # noqa: PLC0415 - most tests do not need CDK, which starts slowly
+
+    stacks = permissions.Stack.all(aws.client("cloudformation", engine))
     # This call comes before the destruction, because the destruction removes permissions of functions that still run.
-    faults = missing_permissions(aws.permissions_file, stacks)
+    faults = permissions.missing_permissions(aws.permissions_file, stacks)
     record = aws.folder / "permissions.jsonl"
     record.hardlink_to(aws.permissions_file)  # the engine deletes its file when it ends
     _put_an_object_into_every_bucket(aws.client("s3", engine))
     _destroy(aws, engine)
-    used, complete = used_permissions(record, stacks), _is_complete(request.session)
+    used, complete = permissions.used_permissions(record, stacks), _is_complete(request.session)
     if request.config.getoption("--permissions-update"):
         assert complete, "all tests of the deployment must run and pass, because the record needs their permissions"
-        write_used(used, stacks, USED_FILE)
-    faults += differences(used, stacks, USED_FILE, complete=complete)
+        permissions.write_used(used, stacks, permissions.USED_FILE)
+    faults += permissions.differences(used, stacks, permissions.USED_FILE, complete=complete)
     assert not faults, "\n".join(faults)
 
 
@@ -124,6 +126,8 @@ def _destroy(aws: LocalAws, engine: Engine) -> None:
 
 
 def _put_an_object_into_every_bucket(s3: Any) -> None:
+    from tests.support.apps import PREFIX  # noqa: PLC0415 - most tests do not need CDK, which starts slowly
+
     # CloudFormation cannot delete a bucket with an object. If the destruction succeeds, every bucket was emptied.
     for bucket in s3.list_buckets()["Buckets"]:
         if bucket["Name"].startswith(f"{PREFIX}-"):
@@ -139,6 +143,8 @@ def _is_complete(session: pytest.Session) -> bool:
 
 
 def _deployment_in_account(prefix: str) -> Deployment:
+    from scripts.check_profile import deployed_stacks  # noqa: PLC0415 - most tests do not need CDK, which starts slowly
+
     try:
         account = _account_client("sts").get_caller_identity()["Account"]
         stacks = deployed_stacks(prefix)

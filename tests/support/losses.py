@@ -11,14 +11,13 @@ from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import cfnlint.data.AdditionalSpecs
 import pytest
-from cfnlint.helpers import load_resource
 from syrupy.assertion import SnapshotAssertion
 
 from tests.support.apps import PREFIX
 from tests.support.folders import ROOT
 from tests.support.refused_updates import refusal_message, refused_updates
+from tests.support.schemas import published
 from tests.support.template_changes import describe_changes
 from tools.templates import Template
 
@@ -115,7 +114,7 @@ def store_types(production: Template) -> set[str]:
 
     Policies are excluded, because a policy holds no data.
     """
-    stateful = load_resource(cfnlint.data.AdditionalSpecs, "StatefulResources.json")["ResourceTypes"]
+    stateful = published("StatefulResources.json")["ResourceTypes"]
     retained = {
         resource["Type"]
         for resource in production["Resources"].values()

@@ -6,8 +6,7 @@ If it changes, CloudFormation creates a new resource and then deletes the old on
 
 from typing import Any
 
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
-
+from tests.support.schemas import schema
 from tools.templates import Template
 
 Properties = dict[str, Any]
@@ -86,10 +85,7 @@ def _refusal(kind: str, old: Properties, new: Properties) -> str | None:
 
 
 def _schema(kind: str) -> Any:
-    try:
-        return PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
-    except ResourceNotFoundError:
-        return {}  # a custom resource: its function handles every change
+    return schema(kind) or {}  # the function of a custom resource handles every change
 
 
 def _name_properties(kind: str) -> list[str]:

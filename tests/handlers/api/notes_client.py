@@ -12,7 +12,8 @@ from typing import Any
 
 import boto3
 from botocore.awsrequest import AWSResponse
-from moto.core.models import botocore_stubber
+from moto.backends import get_backend
+from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 
 from tests.handlers.api.answer_checks import documented_path, require_documented
 
@@ -99,7 +100,9 @@ def _dynamodb() -> Any:
     return boto3.client("dynamodb")
 
 
-def _create_table(*, own_notes: bool) -> None:
+@cache
+def _empty_table(*, own_notes: bool) -> Any:
+    """Return moto's object of a new table. The tests use it again and again, because its creation takes long."""
     # The tables are the same as in stacks/api.py. The tests of the deployed API would fail if they were different.
     partition = "owner" if own_notes else "collection"
     index = {
@@ -117,6 +120,12 @@ def _create_table(*, own_notes: bool) -> None:
         BillingMode="PAY_PER_REQUEST",
         **{"LocalSecondaryIndexes" if own_notes else "GlobalSecondaryIndexes": [index]},
     )
+    return _tables().pop(TABLE)
+
+
+def _tables() -> Any:
+    """Return moto's tables by name."""
+    return get_backend("dynamodb")[DEFAULT_ACCOUNT_ID]["us-east-1"].tables
 
 
 def _key_schema(*names: str) -> list[dict[str, str]]:
@@ -261,12 +270,12 @@ def aws_response(status: int, document: Mapping[str, Any]) -> AWSResponse:
 
 @contextmanager
 def new_client(function: ModuleType, *, person: str | None = None) -> Iterator[Client]:
-    """Yield a client with a new table. Some hypothesis tests need a new table for each example.
+    """Yield a client with an empty table. Some hypothesis tests need an empty table for each example.
 
     `person` is the person who signed in to version 2. With None, the client uses version 1.
     """
     client = Client(function, person=person)
-    _create_table(own_notes=person is not None)
+    table = _tables()[TABLE] = _empty_table(own_notes=person is not None)
 
     def record(params: Mapping[str, Any], model: Any, **_: Any) -> None:
         client.calls.append((model.name, dict(params)))
@@ -277,4 +286,5 @@ def new_client(function: ModuleType, *, person: str | None = None) -> Iterator[C
         yield client
     finally:
         events.unregister(name, record)
-        _dynamodb().delete_table(TableName=TABLE)
+        table.items.clear()
+        del _tables()[TABLE]
