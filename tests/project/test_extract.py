@@ -17,6 +17,8 @@ from tests.support.folders import ROOT
 from tests.support.forks import copy_project
 from tools.templates import NO_BUNDLING
 
+pytestmark = pytest.mark.timeout(400)  # the fixture tries ten examples at once
+
 
 @pytest.fixture(scope="module")
 def extracted_folders(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:

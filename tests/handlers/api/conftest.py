@@ -58,7 +58,7 @@ def aws() -> Iterator[None]:
         yield
 
 
-# Both versions run the same code with other keys. So `make test-fast` tries most requests only with version 2.
+# Both versions run the same code with other keys. So the fast tests try most requests only with version 2.
 @pytest.fixture(params=[pytest.param(None, marks=pytest.mark.slow), "anna"], ids=["v1", "v2"])
 def client(function: ModuleType, aws: None, request: pytest.FixtureRequest) -> Iterator[Client]:  # noqa: ARG001 - moto must run
     """A client of version 1, and a person who signed in to version 2. Both begin with an empty table."""
