@@ -1,5 +1,8 @@
 """Tests of the patch of CloudWatch Logs. Each test fails if the patch does not work or is not needed."""
 
+import gc
+import sys
+import threading
 import time
 from typing import Any
 
@@ -106,3 +109,30 @@ def test_no_record_of_a_deleted_event_is_left(group: Any, monkeypatch: pytest.Mo
         cloudwatch_logs._put_log_events({**names, "logEvents": [event]})
     assert [record["@message"] for _, record in cloudwatch_logs._log_records.items()] == ["0"]
     assert list(group["streams"]) == ["own"]
+
+
+def test_a_deletion_does_not_fail_while_other_invocations_write_logs(group: Any) -> None:
+    """A garbage collection during the deletion lets other threads run, and they add streams."""
+    ended = threading.Event()
+
+    def add_streams() -> None:
+        while not ended.is_set():
+            name = str(len(group["streams"]))
+            cloudwatch_logs._create_log_stream({"logGroupName": "/aws/lambda/f", "logStreamName": name})
+
+    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
+    gc.set_threshold(1)
+    sys.setswitchinterval(1e-6)
+    callback = lambda *_: time.sleep(0)  # noqa: E731 - it is removed below
+    gc.callbacks.append(callback)
+    thread = threading.Thread(target=add_streams)
+    thread.start()
+    try:
+        for _ in range(20):
+            patches._delete_old_events("000000000000", "us-east-1", group)
+    finally:
+        ended.set()
+        thread.join()
+        gc.callbacks.remove(callback)
+        gc.set_threshold(*threshold)
+        sys.setswitchinterval(interval)

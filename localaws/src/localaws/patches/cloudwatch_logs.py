@@ -3,7 +3,7 @@
 import contextlib
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.services import cloudwatch_logs
@@ -34,7 +34,7 @@ def delete_old_events() -> None:
         new_events += len(events)
         if new_events >= EVENTS_BETWEEN_DELETIONS:
             new_events = 0
-            for (account, region, _), group in cloudwatch_logs._log_groups.all_items():
+            for (account, region, _), group in cloudwatch_logs._log_groups._data.copy().items():
                 _delete_old_events(account, region, group)
 
     cloudwatch_logs._append_log_events = append_and_delete
@@ -44,8 +44,10 @@ def delete_old_events() -> None:
 
 def _delete_old_events(account: str, region: str, group: Any) -> None:
     with cloudwatch_logs._log_events_lock:
-        oldest = _oldest_time_to_keep(group)
-        for name, stream in [*group["streams"].items()]:
+        # Other threads add streams. `copy` lets no other thread run, but a loop or `list(…)` may do so.
+        streams = group["streams"].copy()
+        oldest = _oldest_time_to_keep(streams, group["retentionInDays"])
+        for name, stream in streams.items():
             events = stream["events"]
             if not events or events[0]["timestamp"] >= oldest:
                 continue
@@ -57,12 +59,12 @@ def _delete_old_events(account: str, region: str, group: Any) -> None:
                 del group["streams"][name]
 
 
-def _oldest_time_to_keep(group: Any) -> float:
+def _oldest_time_to_keep(streams: Mapping[str, Any], retention_days: int | None) -> float:
     # Return the time in milliseconds since 1970. Older events are deleted.
     oldest = 0.0
-    if group["retentionInDays"]:
-        oldest = time.time() * 1000 - group["retentionInDays"] * _MILLISECONDS_PER_DAY
-    times = [event["timestamp"] for stream in [*group["streams"].values()] for event in stream["events"]]
+    if retention_days:
+        oldest = time.time() * 1000 - retention_days * _MILLISECONDS_PER_DAY
+    times = [event["timestamp"] for stream in streams.values() for event in stream["events"]]
     if len(times) > MAX_EVENTS:
         oldest = max(oldest, sorted(times)[-MAX_EVENTS])
     return oldest
