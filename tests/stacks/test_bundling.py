@@ -46,6 +46,7 @@ def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @every_package
 def test_compiled_code_fits_the_processor_and_the_python_of_lambda(package: str, tmp_path: Path) -> None:
     objects = [path for path in build_bundle(package, tmp_path).rglob("*") if ".so" in path.name]
@@ -58,12 +59,14 @@ def test_compiled_code_fits_the_processor_and_the_python_of_lambda(package: str,
         assert tag is None or tag[1] in (PYTHON_OF_LAMBDA, "abi3"), path
 
 
+@pytest.mark.slow
 def test_a_bundle_has_the_codecs_that_the_lesson_names(tmp_path: Path) -> None:
     names = {path.name.split("-")[0].split(".")[0] for path in build_bundle("thumbnail", tmp_path).rglob("*.so*")}
     assert {"_imaging", "_imagingcms", "_webp", "_avif", "libjpeg", "libtiff", "libwebp", "libavif"} <= names
     assert {"_pillow_heif", "libheif", "libde265"} <= names
 
 
+@pytest.mark.slow
 @every_package
 def test_a_bundle_has_only_the_package_and_its_locked_requirements(package: str, tmp_path: Path) -> None:
     names = {path.name for path in build_bundle(package, tmp_path).iterdir()}

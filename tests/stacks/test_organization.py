@@ -20,6 +20,7 @@ from tools.templates import Template, resources
 RULES = {"organization_rules": "true", "alarm_email": "me@example.com"}
 WITH_LOGS = sorted(set(STACKS) - {"lightsail"})
 every_profile = pytest.mark.parametrize("profile", PROFILES)
+pytestmark = pytest.mark.slow  # synthesizes every stack twice, with rules that few edits concern
 
 
 def buckets(profile: str, stem: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -90,7 +91,7 @@ def losses(old: Template, new: Template, *, stores: Collection[str]) -> dict[str
     if old == new or not any(resource["Type"] in stores for resource in old["Resources"].values()):
         return {}
     lost = {}
-    for match in LOST_RESOURCE.finditer(_cdk_diff(old, new)):
+    for match in LOST_RESOURCE.finditer(_cdk_diff(json.dumps(old), json.dumps(new))):
         name = match[1]
         resource = old["Resources"][name]
         if resource["Type"] in stores:
@@ -123,11 +124,13 @@ def store_types(production: Template) -> set[str]:
     return {*stateful, *retained}
 
 
-def _cdk_diff(old: Template, new: Template) -> str:
+@cache
+def _cdk_diff(old: str, new: str) -> str:
+    """Return the text of `cdk diff` for two templates in JSON. The CLI starts slowly."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        for file, content in (("manifest.json", ASSEMBLY_MANIFEST), ("old.json", old), ("new.json", new)):
-            (folder / file).write_text(json.dumps(content))
+        for file, content in (("manifest.json", json.dumps(ASSEMBLY_MANIFEST)), ("old.json", old), ("new.json", new)):
+            (folder / file).write_text(content)
         run = subprocess.run(
             [CDK, "diff", "stack", "--app", ".", "--template", "old.json", "--no-color", "--no-notices", "--ci"],
             cwd=folder,

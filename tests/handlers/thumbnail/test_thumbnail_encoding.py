@@ -61,6 +61,7 @@ def test_an_icon_is_exact_even_if_it_is_a_photo() -> None:
     assert Image.open(io.BytesIO(encode(icon))).convert("RGB").tobytes() == icon.tobytes()
 
 
+@pytest.mark.slow  # makes large pictures
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_a_photo_is_encoded_only_once(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Encoding without loss would take as long as everything else together."""

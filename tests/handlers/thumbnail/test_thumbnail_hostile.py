@@ -264,6 +264,7 @@ LARGE_PICTURES = {
 }
 
 
+@pytest.mark.slow  # makes large pictures
 @pytest.mark.parametrize("file_format", LARGE_PICTURES)
 def test_a_picture_is_shrunk_while_it_is_decoded(file_format: str) -> None:
     """If both edges shrink to a quarter, 24 million pixels of 4 bytes need 6 MiB instead of 96 MiB."""

@@ -210,6 +210,7 @@ def test_any_size_keeps_its_aspect_and_colour(
     assert is_close(pixel(result, 0.5, 0.5), colour)
 
 
+@pytest.mark.slow  # makes large pictures
 @pytest.mark.parametrize("size", [(1025, 769), (4001, 3), (999, 1300)])
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
 def test_shrinking_in_two_steps_looks_like_shrinking_in_one_step(file_format: str, size: tuple[int, int]) -> None:

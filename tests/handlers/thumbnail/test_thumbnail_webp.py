@@ -22,6 +22,7 @@ def fine_structures(size: tuple[int, int]) -> Image.Image:
     return image
 
 
+@pytest.mark.slow  # makes large pictures
 @pytest.mark.parametrize("lossless", [False, True], ids=["lossy", "lossless"])
 @pytest.mark.parametrize("size", [(1200, 900), (901, 1203), (3000, 8), (479, 481), (100, 60)], ids=str)
 def test_a_webp_gets_the_same_thumbnail_as_a_png_with_its_pixels(size: tuple[int, int], lossless: bool) -> None:  # noqa: FBT001

@@ -31,8 +31,9 @@ def console_url(local_aws: LocalAws, deployment: Deployment) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Run one browser for all tests of this folder. It must end with them, because it occupies the event loop."""
     with run_browser() as chromium:
         yield chromium
 
