@@ -52,9 +52,9 @@ def answers(client: Client, base_path: str | None, *paths: str) -> list[tuple[in
     return [(answer.status_code, answer.text[:12]) for answer in found]
 
 
-@pytest.mark.parametrize("path", ["", "health", "other/health", "shopping/health"])
+@pytest.mark.parametrize("path", ["", "v1/health", "other/health", "shopping/health"])
 def test_a_path_without_base_path_mapping_is_forbidden(stock: Client, patched: Client, path: str) -> None:
     base_path = f"shop{len(path)}"
     allowed = (200, "from the API")
     assert answers(stock, base_path, f"{base_path}/health", path) == [allowed, (404 if path else 200, "<?xml versio")]
-    assert answers(patched, base_path, f"{base_path}/health", path) == [allowed, (403, '{"message":"F')]
+    assert answers(patched, base_path, f"{base_path}/health", path) == [allowed, (403, '{"message":"')]

@@ -1,5 +1,6 @@
 """These tests use version 2 of the API on its page: sign in, write notes, and see what the API refuses."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -159,18 +160,23 @@ def test_the_keyboard_alone_opens_and_changes_a_note_on_a_phone_in_the_dark(
     expect(page.locator("#live-own-notes")).to_be_empty()
 
 
-@needs_browser
-def test_the_browser_and_the_log_get_no_token(open_page: OpenPage, page_path: str, local_aws: LocalAws) -> None:
-    page = open_page(page_path)
-    answers: list[str] = []
-    page.on("request", lambda request: answers.append(f"{request.url} {request.headers} {request.post_data}"))
-    page.on("response", lambda answer: answers.append(f"{answer.url} {answer.headers}"))
-    _sign_in(page, "Anna")
-    _write(page, "a note")
-    page.get_by_role("button", name="Open Anna's note").click()
-    expect(page.locator("#own-note pre")).to_be_visible()
-    text = page.content() + "".join(answers) + ConsoleProcess(local_aws).log_file.read_text(encoding="utf-8")
-    assert "/actions/sign-in" in text
+def test_the_browser_and_the_log_get_no_token(console_url: str, page_path: str, local_aws: LocalAws) -> None:
+    answers = [
+        _act(console_url, "sign-in", name="Anna"),
+        _act(console_url, "own-create", title="a note"),
+        *(_act(console_url, action) for action in ("other-note", "no-token", "export", "export-unsigned")),
+        requests.get(f"{console_url}{page_path}", timeout=60),
+    ]
+    (note,) = {*re.findall(r"own-note\?id=([0-9a-f-]+)", answers[-1].text)}
+    change = {"id": note, "etag": '"1"', "title": "a changed note"}
+    answers += [
+        requests.get(f"{console_url}{page_path}/own-note?id={note}", timeout=60),
+        *(_act(console_url, action, **change) for action in ("own-change", "own-delete", "sign-out")),
+    ]
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+    assert "outcome error" not in "".join(answer.text for answer in answers)
+    log = ConsoleProcess(local_aws).log_file.read_text(encoding="utf-8")
+    text = "".join(f"{answer.url} {answer.headers} {answer.text}" for answer in answers) + log
     assert "eyJ" not in text, "each JSON web token begins with eyJ, so a token has left the console's memory"
 
 
