@@ -74,6 +74,12 @@ def parts() -> tuple[Part, ...]:
             after=("python",),
         ),
         Part(
+            name="constructs",
+            text="CDK's constructs into the cache of jsii",
+            command=(*PYTHON, "tools.setup.constructs"),
+            after=("python",),
+        ),
+        Part(
             name="tests",
             text="the packages of the tests into .venv",
             command=(*INSTALL, *LOCKED, "--requirement", "requirements-dev.txt"),
