@@ -1,7 +1,7 @@
 """Prepare CDK for the first synthesis: `python -m tools.setup.constructs`.
 
-jsii, the bridge between Python and CDK, unpacks CDK's npm packages into its cache. At the same time, Python compiles the
-modules of aws_cdk that the stacks import. Otherwise the first synthesis would do both, one after the other.
+jsii, the bridge between Python and CDK, unpacks CDK's npm packages into its cache. At the same time, Python compiles
+the modules of aws_cdk that the stacks import. Otherwise the first synthesis would do both, one after the other.
 """
 
 import importlib
