@@ -125,7 +125,9 @@ lock: setup ## compile pyproject.toml and the requirements.in files into the loc
 upgrade: setup ## raise every pin to the newest version within the bounds in tools/upgrade.py, and compile the locks
 	@$(BIN)/python -m tools.upgrade && sh tools/lock.sh --upgrade
 
-clean: $(if $(wildcard .venv/.installed),local-down) ## remove everything that the set-up created
+# podman's images may contain files of other users, which `rm` cannot delete.
+clean: $(if $(wildcard .venv/.installed),local-down) ## remove everything that the set-up and make local created
+	@[ ! -e .venv/.installed ] || $(BIN)/python -m local clean
 	rm -rf .venv node_modules .build .local cdk.out
 
 # -- set-up: runs once, and again when its sources change

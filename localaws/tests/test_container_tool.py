@@ -1,10 +1,12 @@
 """Tests of the choice between docker and podman, of the CDK CLI's calls of this tool, and of task processes."""
 
 import json
+import os
 import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,8 +127,64 @@ def test_a_build_uses_the_real_base_image_if_its_registry_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(container_tool, "is_reachable", lambda _: True)
-    build = docker_for_cdk.arguments(PODMAN, tmp_path, 4566, BASE, ["build", "--tag", "x", "."])
+    without_images = Tool(name="podman", why="", command=("false",))
+    build = docker_for_cdk.arguments(without_images, tmp_path, 4566, BASE, ["build", "--tag", "x", "."])
     assert build == ["build", "--label", f"local-aws={tmp_path}", "--tag", "x", "."]
+
+
+def test_a_build_asks_no_registry_for_a_base_image_that_was_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So `make local` works without network after the first run."""
+    monkeypatch.setattr(container_tool, "is_reachable", lambda _: pytest.fail("a registry was asked"))
+    with_image = Tool(name="podman", why="", command=("true",))
+    build = docker_for_cdk.arguments(with_image, tmp_path, 4566, BASE, ["build", "."])
+    assert build == ["build", "--label", f"local-aws={tmp_path}", "."]
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Path:
+    """Return the folder of a local AWS in which podman has stored an image."""
+    (tmp_path / "containers" / "root" / "image").mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    return tmp_path
+
+
+def podman_with(folder: Path, *, build_containers: str = "") -> Tool:
+    """Return a tool that lists these containers of interrupted builds, and no others."""
+    script = f"case \"$*\" in *--external*) echo '{build_containers}' ;; esac"
+    stored = (str(folder / "containers" / "root"), str(folder / "run"))
+    return Tool(name="podman", why="", command=("sh", "-c", script, "podman"), storage=stored)
+
+
+def test_podmans_images_stay_for_the_next_start(storage: Path) -> None:
+    for _ in range(2):
+        container_tool.remove_containers(podman_with(storage), storage)
+        assert (storage / "containers" / "root" / "image").exists(), "the next make local would build every layer again"
+        assert not (storage / "run").exists(), "this folder is outside of the folder of the local AWS"
+
+
+def test_podmans_images_are_removed_after_some_days(storage: Path) -> None:
+    """So the images do not grow for ever, and the base image gets its security updates."""
+    container_tool.remove_containers(podman_with(storage), storage)
+    days_ago = time.time() - (container_tool.KEPT_DAYS + 1) * 24 * 60 * 60
+    os.utime(storage / "containers" / "first-use", (days_ago, days_ago))
+    container_tool.remove_containers(podman_with(storage), storage)
+    assert not (storage / "containers").exists()
+
+
+def test_the_remains_of_an_interrupted_build_are_removed_with_all_images(storage: Path) -> None:
+    container_tool.remove_containers(podman_with(storage, build_containers="0a1b2c"), storage)
+    assert not (storage / "containers").exists()
+
+
+def test_an_image_is_pulled_again_only_if_the_registry_has_another_one(tmp_path: Path) -> None:
+    calls, digests = tmp_path / "calls", iter(["sha256:1", "sha256:1", "sha256:2"])
+    tool = Tool(name="podman", why="", command=("sh", "-c", f"echo $0 >> '{calls}'"))
+    images = Images(tool, {}, str, lambda _: next(digests))
+    for _ in range(3):
+        images.pull("registry/web:1")
+    assert calls.read_text() == "pull\npull\n"
 
 
 def test_without_a_tool_an_image_without_a_stand_in_is_an_error() -> None:

