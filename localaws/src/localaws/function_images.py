@@ -57,13 +57,15 @@ class FunctionImages:
         self._stand_ins = stand_ins
         self._images = images
         self._name_for_tool = name_for_tool
+        self._pulled: set[str] = set()
 
     def environment(self, function: Mapping[str, Any]) -> Environment:
         """Return a new environment for a function with this configuration. Raises ImageError if it cannot be run."""
         variables: dict[str, str] = (function.get("Environment") or {}).get("Variables") or {}
         if self._tool:
             name = f"function-{secrets.token_hex(8)}"
-            self._images.pull(function["ImageUri"])
+            if function["ImageUri"] not in self._pulled:
+                self._pull(function["ImageUri"])
             command = self._container_command(name, function, [*RUNTIME_VARIABLES, *variables])
             return Environment(bootstrap=_script([*self._tool.command, "kill", name], command), variables=variables)
         stand_in = find_stand_in(self._stand_ins, function["ImageUri"])
@@ -75,12 +77,16 @@ class FunctionImages:
             return not self._tool and bool(find_stand_in(self._stand_ins, image))
         return False
 
+    def _pull(self, image: str) -> None:
+        self._images.pull(image)
+        self._pulled.add(image)
+
     def pull_early(self, image: str) -> None:
         """Pull the image in the background, so that the first environment starts sooner. Ignore errors."""
 
         def pull() -> None:
             with contextlib.suppress(ImageError):  # the first environment reports it
-                self._images.pull(image)
+                self._pull(image)
 
         if self._tool:
             context = contextvars.copy_context()  # the registry needs the account of the request
