@@ -13,7 +13,7 @@ from localaws.aws import LocalError
 from localaws.urls import local_url
 
 TITLE = "a client writes, changes and lists a note; two people sign in; a program exports all notes"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 90
 REGION = "us-east-1"
 """The region of the local AWS."""
 

@@ -19,7 +19,7 @@ PICTURES = 500
 CHILDREN = 2
 KEY_PREFIX = "exercise/"
 """The keys of all pictures of the exercise begin with this text."""
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:

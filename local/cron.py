@@ -9,7 +9,7 @@ from local.waiting import wait_for
 from localaws.aws import LocalError
 
 TITLE = f"a schedule checks a site every minute (a minute lasts {SETTINGS.seconds_per_minute} s here)"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 90
 
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from local.waiting import wait_for
 from localaws.aws import LocalError
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 """The time in which new tasks should be healthy. On a busy machine, they may need longer."""
 COPIED_FIELDS = (
     *("family", "taskRoleArn", "executionRoleArn", "networkMode", "containerDefinitions", "volumes"),

@@ -9,7 +9,8 @@ from local.waiting import wait_for
 from localaws.aws import LocalError
 
 TITLE = "an uploaded photo becomes a thumbnail"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 90
+"""On a busy machine, a container of the image function can take 45 seconds to start."""
 
 
 def exercise(deployment: LocalDeployment, outputs: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from localaws.urls import local_url
 from scripts.board_client import BoardClient, ticket_url
 
 TITLE = "two clients talk in a room, and one of them connects again"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 90
 ROOM = "exercise"
 
 
