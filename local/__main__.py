@@ -139,8 +139,8 @@ def down(aws: LocalAws) -> None:
     if engine:
         step("the engine has stopped; no process is left")
         if aws.has_images:
-            print(f"    podman's images stay in {shown_path(aws.images_folder)}, so the next make local is faster.")
-            print("    make clean removes them, too")
+            print("    podman's images stay, so that the next make local is faster. make clean removes them, too:")
+            print(f"    {shown_path(aws.images_folder)}")
 
 
 def _stop(aws: LocalAws) -> None:

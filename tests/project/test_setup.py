@@ -274,7 +274,7 @@ def test_a_failure_names_the_reason_and_the_next_step(
     run = run_make(project, "setup", environment)
     assert run.returncode == 2
     assert reason in run.stderr
-    assert "set-up failed: Python packages into .venv; the reason is above.\n" in run.stderr
+    assert "set-up failed: other Python packages into .venv; the reason is above.\n" in run.stderr
     assert remedy in run.stderr
     assert not (project / ".venv" / ".installed").exists()
 

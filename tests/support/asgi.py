@@ -1,6 +1,7 @@
 """Call an ASGI application without a server and without a network."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -61,7 +62,8 @@ def call(app: ASGIApp, method: str, path: str, headers: Mapping[str, str], body:
             await app(scope, receive, send)
 
     try:
-        anyio.run(run)
+        with ThreadPoolExecutor() as thread:  # playwright may occupy the event loop of this thread
+            thread.submit(anyio.run, run).result()
     except Exception:
         if not messages:  # Starlette answers first, and raises the error of the page again for the server's log
             raise
