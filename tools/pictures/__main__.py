@@ -3,13 +3,13 @@
 import argparse
 import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from local.console_process import ConsoleProcess
 from local.project import FOLDER, ROOT, local_aws
@@ -28,6 +28,15 @@ class Shot:
     path: str
     ready: str
     """A CSS selector. The page is complete when it has this element."""
+    prepare: Callable[[Page], None] = lambda _: None
+    """What to do on the page first."""
+
+
+def say_hello(page: Page) -> None:
+    """Join the room of the board, and send a message."""
+    page.click("button:text-is('Join')")
+    page.fill("[data-send] input", "Hello, is anybody here?")
+    page.click("[data-send] button[type=submit]")
 
 
 SHOTS = (
@@ -35,10 +44,10 @@ SHOTS = (
     *(
         Shot(stem, f"/examples/{stem}", "h1")
         for stem in (
-            *("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "batch", "lightsail"),
-            *("websocket", "function_image"),
+            *("thumbnail", "cron", "api", "ecr", "ecs_ec2", "fargate", "batch", "lightsail", "function_image"),
         )
     ),
+    Shot("websocket", "/examples/websocket", "[data-messages] li", prepare=say_hello),
     Shot("events", "/events", "h1"),
 )
 
@@ -58,9 +67,11 @@ def write_screenshots(browser: Browser, address: str, folder: Path) -> None:
         for scheme in ("light", "dark"):
             page = browser.new_page(viewport={"width": WIDTH, "height": MAX_HEIGHT}, color_scheme=scheme)
             page.goto(f"{address}{shot.path}", wait_until="load")
+            shot.prepare(page)
             page.locator(shot.ready).first.wait_for()
+            # The browser would load a picture with `loading="lazy"` later.
             page.evaluate(
-                "Promise.all([...document.images].map(i => i.loading === 'lazy' ? 0 : i.decode().catch(() => 0)))"
+                "Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode().catch(() => 0) }))"
             )
             picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
             file = folder / f"{shot.name}-{scheme}.webp"
