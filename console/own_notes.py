@@ -123,16 +123,16 @@ class OwnNotes:
         name = form.get("name", "")
         if name not in NAMES:
             raise ActionError(f"Only {' and '.join(NAMES)} can sign in here.")
-        self._session = self._new_session(example, name)
+        old, self._session = self.session(example), self._new_session(example, name)
+        if old:
+            self._revoke(old)
         return f"Cognito has checked the password of {name}, and has sent an ID token. The console sends it to the API."
 
     def _sign_out(self, example: Example, _form: Form) -> str:
         session, self._session = self.session(example), None
         if session is None:
             return "Nobody is signed in."
-        self._account.client("cognito-idp").revoke_token(
-            Token=session.tokens["RefreshToken"], ClientId=example.outputs["ScriptClientId"]
-        )
+        self._revoke(session)
         return f"{session.name} is signed out. Cognito has revoked the refresh token, and the console has no token now."
 
     def _create(self, example: Example, form: Form) -> str:
@@ -196,15 +196,24 @@ class OwnNotes:
                 ) from error
             raise
 
+    def _revoke(self, session: Session) -> None:
+        """Let Cognito revoke the refresh token of a session, so that nobody can use it again."""
+        self._account.client("cognito-idp").revoke_token(
+            Token=session.tokens["RefreshToken"], ClientId=session.outputs["ScriptClientId"]
+        )
+
     def _note_of(self, example: Example, name: str) -> str:
         """Return the id of the newest note of a person. A person without a note first writes one."""
         session = self._new_session(example, name)
-        notes, _ = self._notes_of(example, session.owner)
-        if notes:
-            return str(notes[0]["id"]["S"])
-        document = note_document(f"A note of {name}", "")
-        answer = self._api(example).call("POST", "v2/notes", bearer(session.tokens["IdToken"]), document)
-        return str(answer.json()["id"])
+        try:
+            notes, _ = self._notes_of(example, session.owner)
+            if notes:
+                return str(notes[0]["id"]["S"])
+            document = note_document(f"A note of {name}", "")
+            answer = self._api(example).call("POST", "v2/notes", bearer(session.tokens["IdToken"]), document)
+            return str(answer.json()["id"])
+        finally:
+            self._revoke(session)
 
     def _api(self, example: Example) -> NotesApi:
         return NotesApi(self._account, example)

@@ -1,6 +1,6 @@
 """Deploy all examples on this machine and show them at work (up), or destroy them (down).
 
-`clean` also removes podman's images, which `down` keeps for the next `up`.
+`clean` stops everything, and removes podman's images, which `down` keeps for the next `up`.
 """
 
 import argparse
@@ -143,11 +143,11 @@ def down(aws: LocalAws) -> None:
             print(f"    {shown_path(aws.images_folder)}")
 
 
-def _stop(aws: LocalAws) -> None:
+def _stop(aws: LocalAws, *, keep_images: bool = True) -> None:
     try:
         ConsoleProcess(aws).stop()
     finally:
-        aws.stop(keep_images=True)
+        aws.stop(keep_images=keep_images)
 
 
 def destroy(aws: LocalAws, engine: Engine) -> None:
@@ -311,7 +311,7 @@ def main() -> None:
             if arguments.command == "down":
                 down(aws)
             elif arguments.command == "clean":
-                aws.stop()
+                _stop(aws, keep_images=False)
             else:
                 up(aws, arguments.photo, arguments.stack, open_browser=arguments.open == "yes")
     except (LocalError, BotoCoreError, ClientError) as error:

@@ -16,9 +16,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMON_FILES = (
-    *(".gitignore", ".npmrc", "LICENSE", "cdk.json", "package-lock.json", "package.json", "requirements.txt"),
-)
+COMMON_FILES = (".gitignore", ".npmrc", "LICENSE", "cdk.json", "package-lock.json", "package.json", "requirements.txt")
 """Files that every extracted project contains, because `npx cdk synth` or a git repository needs them."""
 CODE_FOLDERS = ("containers", "lambda_src")
 """Folders with the deployed code. They have one subfolder for each image or function."""

@@ -74,8 +74,10 @@ class Page(ExamplePage):
     def _note(self, schedule: Mapping[str, Any]) -> str:
         if gap_of_rate(schedule["ScheduleExpression"], 60):
             return f"a minute lasts {SETTINGS.seconds_per_minute:g} s in the local AWS" if self.account.is_local else ""
-        zone = f"in the time zone {schedule.get('ScheduleExpressionTimezone', 'UTC')}"
-        return f"{zone}, but the local AWS always uses UTC" if self.account.is_local else zone
+        zone = schedule.get("ScheduleExpressionTimezone", "UTC")
+        is_utc = zone in {"UTC", "Etc/UTC"}
+        difference = ", but the local AWS always uses UTC" if self.account.is_local and not is_utc else ""
+        return f"in the time zone {zone}{difference}"
 
     def _next_run(self, schedule: Mapping[str, Any], sites: Sequence[Uptime]) -> str:
         if schedule["State"] != "ENABLED":

@@ -9,7 +9,8 @@ document.addEventListener("htmx:error", () => { connection.hidden = false; });
 // The text of a form stays until the action has succeeded, so nobody types it twice after an error.
 document.addEventListener("action:done", (event) => {
   if (event.target.matches("form.fields")) event.target.reset();
-  // What a person has opened may be out of date now, and after a sign-out nobody may see it.
+  // What a person has opened may be out of date after these actions, and after a sign-out nobody may see it.
+  if (!/\/(sign-in|sign-out|own-change|own-delete)$/.test(event.target.getAttribute("hx-post"))) return;
   for (const opened of document.querySelectorAll("[data-until-done]")) {
     const hadFocus = opened.contains(document.activeElement);
     opened.remove();

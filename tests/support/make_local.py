@@ -27,7 +27,9 @@ class MakeLocalRun:
 
 
 def make_local(command: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the command `up` or `down`, and return its result. The command finds no package that only the tests need.
+    """Run the command `up`, `down` or `clean`, and return its result.
+
+    The command finds no package that only the tests need.
 
     If the test run is interrupted, this function sends SIGTERM to the command and waits until it has cleaned up.
     """

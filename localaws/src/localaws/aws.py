@@ -170,7 +170,7 @@ class LocalAws:
         while not _answers(engine):
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = self.log_tail()
-                self.stop()
+                self.stop(keep_images=True)
                 raise LocalError(f"the local AWS did not start. The last lines of {self.log_file}:\n{tail}")
             time.sleep(0.05)
 
@@ -208,6 +208,8 @@ class LocalAws:
         if keep_images:
             if last_engine:
                 container_tool.remove_containers(last_engine.tool, self.folder)
+            else:
+                container_tool.remove_old_images(self.folder)
         elif last_engine:
             container_tool.remove_all(last_engine.tool, self.folder)
         elif self.has_images:

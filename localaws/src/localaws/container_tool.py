@@ -21,6 +21,7 @@ from typing import Any
 
 CHOICE = "LOCAL_CONTAINERS"
 """The environment variable with which the user chooses the tool. Its value is docker, podman or none."""
+NO_ANSWER = "does not answer"
 ANSWER_SECONDS = 10
 """The maximum time to wait for the tool's answer."""
 LABEL = "local-aws"
@@ -121,7 +122,7 @@ def _find_docker(_folder: Path) -> Tool:
 
 
 def _find_podman(folder: Path) -> Tool:
-    storage = (str(folder / "containers" / "root"), str(_run_root(folder)))
+    storage = _storage(folder)
     if shutil.which("podman") is None:
         return Tool(name="none", why="podman is not installed")
     # podman passes these paths to conmon, which fails if the locale does not support all their letters.
@@ -133,9 +134,9 @@ def _find_podman(folder: Path) -> Tool:
         command = (*command, "--cgroup-manager=cgroupfs", *((f"--runtime={runc}",) if runc else ()))
         isolation = ("--isolation", "chroot")
     info = _info(*command, "info", "--format", "json")
-    if isinstance(info, str) and Path(storage[0]).exists():
+    if isinstance(info, str) and not info.endswith(NO_ANSWER) and Path(storage[0]).exists():
         # podman refuses kept images if the folder has moved, or after a crash. Without them, it starts from nothing.
-        remove_all(Tool(name="podman", why="", command=command, storage=storage), folder)
+        _remove_storage(folder)
         info = _info(*command, "info", "--format", "json")
     if isinstance(info, str):
         return Tool(name="none", why=info)
@@ -151,6 +152,10 @@ def _find_podman(folder: Path) -> Tool:
         limits="memory" in controllers,
         storage=storage,
     )
+
+
+def _storage(folder: Path) -> tuple[str, str]:
+    return str(folder / "containers" / "root"), str(_run_root(folder))
 
 
 def _run_root(folder: Path) -> Path:
@@ -169,7 +174,7 @@ def _info(program: str, *arguments: str) -> dict[str, Any] | str:
             [program, *arguments], capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        return f"{program} does not answer"
+        return f"{program} {NO_ANSWER}"
     try:
         info = json.loads(answer.stdout)
     except json.JSONDecodeError:
@@ -202,19 +207,31 @@ def remove_containers(tool: Tool, folder: Path) -> None:
     So the next start builds only what has changed. After KEPT_DAYS, or if an interrupted build has left something, the
     images are removed, too. docker's images are always removed: docker keeps their layers itself, for all projects.
     """
+    if not tool.storage:
+        _remove_labelled(tool, folder)  # images of podman stay, because the next start may use podman again
+        return
     first_use = folder / "containers" / "first-use"
-    if not tool.storage or not Path(tool.storage[0]).exists():
+    if not Path(tool.storage[0]).exists():
         remove_all(tool, folder)
         return
     _remove_containers(tool, f"label={LABEL}={folder}")
     others = tool("ps", "--all", "--external", "--quiet")  # also the containers of interrupted builds
     if not first_use.exists():
         first_use.touch()
-    is_old = time.time() - first_use.stat().st_mtime > KEPT_DAYS * 24 * 60 * 60
-    if is_old or others.returncode or others.stdout.strip():
+    if _is_old(first_use) or others.returncode or others.stdout.strip():
         remove_all(tool, folder)
     else:
         shutil.rmtree(tool.storage[1], ignore_errors=True)  # this folder is outside of `folder`, and contains no image
+
+
+def remove_old_images(folder: Path) -> None:
+    """Remove podman's images in `folder` if they were kept for more than KEPT_DAYS."""
+    if _is_old(folder / "containers" / "first-use"):
+        _remove_storage(folder)
+
+
+def _is_old(first_use: Path) -> bool:
+    return first_use.exists() and time.time() - first_use.stat().st_mtime > KEPT_DAYS * 24 * 60 * 60
 
 
 def _remove_containers(tool: Tool, label: str) -> None:
@@ -225,15 +242,26 @@ def _remove_containers(tool: Tool, label: str) -> None:
 
 def remove_all(tool: Tool, folder: Path) -> None:
     """Remove all containers and images of the local AWS whose folder is `folder`."""
+    _remove_labelled(tool, folder)
+    _remove_storage(folder)
+
+
+def _remove_labelled(tool: Tool, folder: Path) -> None:
     label = f"label={LABEL}={folder}"
     if tool:
         _remove_containers(tool, label)
         images = tool("images", "--quiet", "--filter", label).stdout.split()
         if images:
             tool("rmi", "--force", *dict.fromkeys(images))
-    if tool.storage and os.geteuid():
-        tool("unshare", "rm", "-rf", *tool.storage)  # some files belong to users that exist only inside podman
-    for path in (*map(Path, tool.storage), folder / "containers"):
+
+
+def _remove_storage(folder: Path) -> None:
+    # The tool of this start can be another one than podman, which has stored the images in an earlier start.
+    storage = _storage(folder)
+    if os.geteuid() and Path(storage[0]).exists() and shutil.which("podman"):
+        # Some files belong to users that exist only inside podman.
+        subprocess.run(["podman", "unshare", "rm", "-rf", *storage], capture_output=True, check=False)
+    for path in (*map(Path, storage), folder / "containers"):
         shutil.rmtree(path, ignore_errors=True)
 
 

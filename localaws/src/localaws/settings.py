@@ -48,6 +48,11 @@ class Settings:
     """Commands that run in place of images on a machine without a container tool."""
     base_image: BaseImage | None = None
 
+    def __post_init__(self) -> None:
+        if self.sign_ins_per_second < 1:
+            message = "sign_ins_per_second must be at least 1"
+            raise ValueError(message)
+
     def to_json(self) -> str:
         """Return the settings as JSON text, which another process can read."""
         return json.dumps(asdict(self))

@@ -11,7 +11,7 @@ from localaws.aws import LocalAws
 from tests.local.console.conftest import OpenPage
 from tests.support.browser import needs_browser
 
-SECONDS = 20_000
+MILLISECONDS = 20_000
 """Milliseconds that a check may need. A minute of the schedule lasts 3 seconds, and the machine may be busy."""
 NOON = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 
@@ -30,17 +30,17 @@ def test_the_switch_takes_the_site_down_and_up_again(open_page: OpenPage) -> Non
     switch = page.get_by_role("switch", name="Local site")
     state = page.locator("#live-sites .state")
     expect(switch).to_be_checked()
-    expect(state).to_have_text("up", timeout=SECONDS)
+    expect(state).to_have_text("up", timeout=MILLISECONDS)
     switch.focus()
     page.keyboard.press("Space")
     expect(page.locator("#outcome")).to_contain_text("The local site is down")
     expect(switch).not_to_be_checked()
     expect(switch).to_be_focused()
-    expect(state).to_have_text("down", timeout=SECONDS)
+    expect(state).to_have_text("down", timeout=MILLISECONDS)
     expect(page.locator("#live-sites")).to_contain_text("it answers 503 Service Unavailable")
     page.keyboard.press("Space")
     expect(page.locator("#outcome")).to_contain_text("The local site is up again")
-    expect(state).to_have_text("up", timeout=SECONDS)
+    expect(state).to_have_text("up", timeout=MILLISECONDS)
 
 
 @needs_browser
@@ -57,7 +57,7 @@ def test_the_page_shows_the_results_the_schedule_and_the_dead_letters(open_page:
     expect(rows.first).to_contain_text("http://127.0.0.1:")
     newest = rows.first.locator("td").first
     before = newest.inner_text()
-    expect(newest).not_to_have_text(before, timeout=SECONDS)
+    expect(newest).not_to_have_text(before, timeout=MILLISECONDS)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390, "the page is wider than the screen"
 
 

@@ -86,8 +86,10 @@ def test_the_page_counts_the_own_notes_of_people_but_does_not_show_them(
     key = {"owner": {"S": "somebody"}, "id": {"S": "a-note"}}
     note = {**key, "created": {"S": "2026"}, "title": {"S": "a private title"}}
     dynamodb.put_item(TableName=table, Item=note)
-    status, html = answer(account, tmp_path, "GET", "/examples/api")
-    dynamodb.delete_item(TableName=table, Key=key)
+    try:
+        status, html = answer(account, tmp_path, "GET", "/examples/api")
+    finally:
+        dynamodb.delete_item(TableName=table, Key=key)
     assert (status, "people with notes" in html, "a private title" in html) == (200, True, False)
 
 

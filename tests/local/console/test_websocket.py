@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.local.console.conftest import OpenPage, session_without_proxy
 from tests.support.browser import needs_browser
 
-SECONDS = 20_000
+MILLISECONDS = 20_000
 """Milliseconds that a check may need, because the machine may be busy."""
 
 
@@ -23,7 +23,7 @@ def join(page: Page, user: str, room: str) -> None:
     page.get_by_label("Name").fill(user)
     page.get_by_label("Room").fill(room)
     page.get_by_role("button", name="Join").click()
-    expect(page.locator("[data-state]")).to_have_text(f"You are in the room {room} as {user}.", timeout=SECONDS)
+    expect(page.locator("[data-state]")).to_have_text(f"You are in the room {room} as {user}.", timeout=MILLISECONDS)
 
 
 def say(page: Page, text: str) -> None:
@@ -42,17 +42,17 @@ def test_two_browsers_talk_and_one_of_them_gets_what_it_has_missed(open_page: Op
     join(ada, "Ada", room)
     join(bob, "<b>Bob</b>", room)
     say(ada, hostile)
-    expect(texts(bob)).to_contain_text([f"Ada: {hostile}"], timeout=SECONDS)
+    expect(texts(bob)).to_contain_text([f"Ada: {hostile}"], timeout=MILLISECONDS)
     bob.get_by_role("button", name="Lose the connection").click()
     expect(bob.locator("[data-state]")).to_contain_text("The connection is lost")
     say(ada, "Are you there?")
     say(bob, "I write while I am away")  # it is sent after the next connection
     expected = [f"Ada: {hostile}", "Ada: Are you there?", "<b>Bob</b>: I write while I am away"]
     for page in (ada, bob):
-        expect(texts(page)).to_contain_text(expected, timeout=SECONDS)
+        expect(texts(page)).to_contain_text(expected, timeout=MILLISECONDS)
         expect(texts(page)).to_have_count(3)
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
-    expect(bob.locator("#live-connections")).to_contain_text("<b>Bob</b>", timeout=SECONDS)
+    expect(bob.locator("#live-connections")).to_contain_text("<b>Bob</b>", timeout=MILLISECONDS)
 
 
 @needs_browser
@@ -61,11 +61,11 @@ def test_a_bad_name_and_a_long_message_show_the_reason(open_page: OpenPage, room
     page.get_by_label("Name").fill(" Ada")
     page.get_by_label("Room").fill(room)
     page.get_by_role("button", name="Join").click()
-    expect(page.locator("[data-state]")).to_contain_text("user: must be 1 to 40", timeout=SECONDS)
+    expect(page.locator("[data-state]")).to_contain_text("user: must be 1 to 40", timeout=MILLISECONDS)
     join(page, "Ada", room)
     page.get_by_label("Message", exact=True).evaluate("input => input.removeAttribute('maxlength')")
     say(page, "x" * 1001)
-    expect(page.locator("[data-state]")).to_contain_text("text: must have 1 to 1000", timeout=SECONDS)
+    expect(page.locator("[data-state]")).to_contain_text("text: must have 1 to 1000", timeout=MILLISECONDS)
     expect(texts(page)).to_have_count(0)
 
 

@@ -73,8 +73,9 @@ def _oldest_time_to_keep(streams: Mapping[str, Any], retention_days: int | None)
 def _repeat_after_deletion(operation: Callable[[Any], Any]) -> Callable[[Any], Any]:
     # The operation looks up a stream twice. Another thread may delete the stream meanwhile.
     def repeat(data: Any) -> Any:
-        while True:
+        for _ in range(2):
             with contextlib.suppress(KeyError):
                 return operation(data)
+        return operation(data)
 
     return repeat

@@ -116,7 +116,7 @@ def refuse_missing_images(images: FunctionImages, digest_of_image: Callable[[str
 
 
 def pull_images_early(images: FunctionImages) -> None:
-    """Pull the image of a function in the background as soon as the function is created or updated.
+    """Pull the image of a function in the background as soon as CloudFormation has created it, or its code is updated.
 
     Stock engine: pulls the image for the first invocation, which waits for it.
     AWS: optimizes the image before the function becomes active, and an invocation does not wait for it.
