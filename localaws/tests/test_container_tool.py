@@ -173,6 +173,36 @@ def test_podmans_images_are_removed_after_some_days(storage: Path) -> None:
     assert not (storage / "containers").exists()
 
 
+@pytest.mark.parametrize(("days", "is_kept"), [(-1, True), (1, False)])
+def test_a_start_removes_images_that_are_too_old(storage: Path, days: int, *, is_kept: bool) -> None:
+    container_tool.remove_containers(podman_with(storage), storage)
+    seconds = time.time() - (container_tool.KEPT_DAYS + days) * 24 * 60 * 60
+    os.utime(storage / "containers" / "first-use", (seconds, seconds))
+    container_tool.remove_old_images(storage)
+    assert (storage / "containers").exists() == is_kept
+
+
+def test_podmans_images_stay_while_another_tool_is_in_use(storage: Path) -> None:
+    container_tool.remove_containers(Tool(name="none", why=""), storage)
+    assert (storage / "containers" / "root" / "image").exists()
+
+
+def test_podmans_images_are_removed_even_if_another_tool_is_in_use_now(storage: Path) -> None:
+    container_tool.remove_all(Tool(name="none", why=""), storage)
+    assert not (storage / "containers").exists()
+
+
+@pytest.mark.parametrize(("script", "is_kept"), [("exec /bin/sleep 60", True), ("exit 125", False)])
+def test_only_images_that_podman_refuses_are_removed(
+    tools_folder: Path, storage: Path, monkeypatch: pytest.MonkeyPatch, script: str, *, is_kept: bool
+) -> None:
+    """A busy machine may need longer than the limit of this answer. Its images are good."""
+    monkeypatch.setattr(container_tool, "ANSWER_SECONDS", 0.2)
+    write_program(tools_folder, "podman", script)
+    assert container_tool.find(storage, {}).name == "none"
+    assert (storage / "containers" / "root" / "image").exists() == is_kept
+
+
 def test_the_remains_of_an_interrupted_build_are_removed_with_all_images(storage: Path) -> None:
     container_tool.remove_containers(podman_with(storage, build_containers="0a1b2c"), storage)
     assert not (storage / "containers").exists()
