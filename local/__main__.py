@@ -99,7 +99,7 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
     step(f"ready {time.monotonic() - started:.0f} s after the set-up. Open this page in a browser: {address}")
     if not address.endswith(f":{CONSOLE_PORT}/"):
         print(f"    The usual port {CONSOLE_PORT} was in use, so the page has another port.")
-    print("    It shows every example at work, and you can try most of them there. To try next:")
+    print("    It shows the deployed examples at work, and you can try most of them there. To try next:")
     print("    make watch        # deploys every file that you save, within seconds")
     print("    make local-down   # destroys everything")
     if open_browser and can_open_browser():

@@ -136,7 +136,7 @@ class Watch:
 
     def _how_images_run(self) -> str:
         if tool := self._engine.tool:
-            return f"in a new image. {tool.name} has built it, and the next deployment of the stacks builds it again"
+            return f"in a new image, which {tool.name} has built"
         return "as processes, so no image is built"
 
     def _synthesize_again(self) -> None:

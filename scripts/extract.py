@@ -38,7 +38,7 @@ LOCAL_FOLDERS = ("containers/web", "localaws/src")
 DEVELOPMENT_FILES = (
     *("localaws/README.md", "localaws/pyproject.toml", "pyproject.toml", "requirements-dev.txt"),
     *("requirements-local.txt", "requirements-uv.txt"),
-    *("tools/setup/__main__.py", "tools/setup/npm.py", "tools/setup/uv.py"),
+    *("tools/setup/__main__.py", "tools/setup/constructs.py", "tools/setup/npm.py", "tools/setup/uv.py"),
 )
 EXTRACTED = Path("scripts/extracted")
 """The README.md and the Makefile of an extracted project. `{{stem}}` and `{{name}}` are the names of the example.

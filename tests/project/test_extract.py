@@ -15,6 +15,7 @@ from tests.support.apps import EVERY_STACK, STACKS, assembly, stack_name, synthe
 from tests.support.documents import Document
 from tests.support.folders import ROOT
 from tests.support.forks import copy_project
+from tools.setup.__main__ import parts
 from tools.templates import NO_BUNDLING
 
 pytestmark = pytest.mark.timeout(400)  # the fixture tries ten examples at once
@@ -187,6 +188,16 @@ def test_the_example_of_a_fork_without_lessons_is_extracted_without_a_lesson(
     readme = (tmp_path / "new" / "README.md").read_text()
     assert "docs/" not in readme
     assert "one example.\n\nYou need Python" in readme
+
+
+@pytest.mark.parametrize("stem", STACKS)
+def test_the_set_up_of_an_extracted_example_starts_only_modules_that_it_has(stem: str) -> None:
+    """If this fails, add the module to DEVELOPMENT_FILES in scripts/extract.py."""
+    commands = [part.command for part in parts()]
+    modules = [command[command.index("-m") + 1] for command in commands if "-m" in command]
+    files = {Path(*module.split(".")).with_suffix(".py") for module in modules}
+    assert Path("tools/setup/constructs.py") in files
+    assert files - set(development_files_of(stem)) - set(files_of(stem)) == set()
 
 
 @cache

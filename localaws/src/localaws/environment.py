@@ -15,7 +15,7 @@ ACCESS_KEY = "test"
 
 LOOPBACK_WITHOUT_PROXY = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
-_SHELL_FILE = r"""# Type `. env` in a shell to read this file. After that, aws, cdk, curl and boto3 use the local AWS.
+_SHELL_FILE = r"""# Type `.` and the path of this file in a shell. Then aws, cdk, curl and boto3 use the local AWS.
 {exports}
 export PATH={programs}:"$PATH"
 # Version 1 of the AWS CLI does not use AWS_ENDPOINT_URL for SQS, so pass the URL as an option.
