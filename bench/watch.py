@@ -88,10 +88,11 @@ def measure(watching: Watching, lambda_: Any) -> Mapping[str, list[float]]:
 
 def _save_handler(watching: Watching, lambda_: Any, package: str, turn: int) -> None:
     name = f"lambda_src/{package}/handler.py"
-    (function,) = deployed_functions(lambda_)[package]
+    functions = deployed_functions(lambda_)[package]
     watching.save(name, watching.read(name) + ANSWER.format(number=turn))
-    while json.load(lambda_.invoke(FunctionName=function.name, Payload=b"{}")["Payload"]) != turn:
-        pass
+    for function in functions:
+        while json.load(lambda_.invoke(FunctionName=function.name, Payload=b"{}")["Payload"]) != turn:
+            pass
 
 
 def _save_stack(watching: Watching, turn: int) -> None:
