@@ -49,8 +49,6 @@ class LocalAccount:
     def __init__(self, aws: LocalAws) -> None:
         """`aws` may be running or stopped."""
         self.aws = aws
-        self._clients: dict[tuple[Engine, str], Any] = {}
-        self._lock = threading.Lock()
 
     @property
     def engine(self) -> Engine:
@@ -62,11 +60,7 @@ class LocalAccount:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the local AWS. Raises AccountError if the local AWS has ended."""
-        engine = self.engine
-        with self._lock:  # boto3 does not allow two threads to create clients at the same time
-            if (engine, service) not in self._clients:
-                self._clients[engine, service] = self.aws.client(service, engine)
-            return self._clients[engine, service]
+        return self.aws.client(service, self.engine)
 
     def url(self, url: str) -> str:
         """Return the engine's URL for a URL of API Gateway or of a load balancer."""
@@ -96,7 +90,7 @@ class RealAccount:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client with the user's own settings."""
-        with self._lock:
+        with self._lock:  # boto3 does not allow two threads to create clients at the same time
             if service not in self._clients:
                 self._clients[service] = self._session.client(service)  # type: ignore[call-overload] # any service
             return self._clients[service]

@@ -92,7 +92,7 @@ def _wait_for_half(s3: Any, outputs: dict[str, str], processes: list[subprocess.
     def is_half_done_or_ended() -> bool:
         return is_half_done() or all(process.poll() is not None for process in processes)
 
-    wait_for(is_half_done_or_ended, seconds=PATIENCE_SECONDS, pause=0.02)
+    wait_for(is_half_done_or_ended, seconds=PATIENCE_SECONDS, pause=0.2)  # each look lists all thumbnails
     if not is_half_done():
         for process in processes:
             process.kill()

@@ -5,6 +5,7 @@ The engine and the CDK CLI write all their files into one folder.
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -33,10 +35,14 @@ from localaws.settings import Settings
 
 PORT = 4566
 """The usual port of programs that imitate AWS."""
-START_SECONDS = 30
-"""The maximum time until a new engine answers."""
+START_SECONDS = 90
+"""The maximum time until a new engine answers. A quiet machine needs 2 s, and a very busy one has needed 13 s."""
 SOURCE = Path(__file__).resolve().parent.parent
 """The folder that contains this package. The engine starts in this folder, so it imports this copy of the package."""
+
+
+_clients_lock = threading.Lock()
+"""boto3 does not allow two threads to create clients at the same time."""
 
 
 class LocalError(RuntimeError):
@@ -238,15 +244,12 @@ class LocalAws:
     # -- clients
 
     def client(self, service: str, engine: Engine) -> Any:
-        """Return a boto3 client for the local AWS. The client ignores the user's own AWS configuration."""
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            endpoint_url=engine.endpoint,
-            region_name=REGION,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=ACCESS_KEY,
-            config=Config(retries={"mode": "standard", "total_max_attempts": 3}, s3={"addressing_style": "path"}),
-        )
+        """Return a boto3 client for the local AWS. The client ignores the user's own AWS configuration.
+
+        All threads share one client for each service, because it takes more time to create a client than to use it.
+        """
+        with _clients_lock:
+            return _client(service, engine.endpoint)
 
     def environment(self, engine: Engine) -> dict[str, str]:
         """Return environment variables with which the CDK CLI and the SDKs use the local AWS, never a real account."""
@@ -286,3 +289,19 @@ def _free_ports(number: int) -> list[int]:
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [int(probe.getsockname()[1]) for probe in probes]
+
+
+@functools.cache
+def _client(service: str, endpoint: str) -> Any:
+    return boto3.client(  # type: ignore[call-overload] # the types have one overload for each service
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=ACCESS_KEY,
+        config=Config(
+            retries={"mode": "standard", "total_max_attempts": 3},
+            s3={"addressing_style": "path"},
+            max_pool_connections=50,  # many threads use the client at the same time
+        ),
+    )

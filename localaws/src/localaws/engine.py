@@ -5,9 +5,11 @@ import functools
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 import ministack.app
+from ministack.core import responses
 
 from localaws import patches, site
 from localaws.container_tool import Tool
@@ -15,6 +17,12 @@ from localaws.docker_for_cdk import engine_image_name
 from localaws.function_images import FunctionImages
 from localaws.settings import Settings
 from localaws.task_runner import TaskRunner
+
+_USUAL_SERVICES = (
+    *("sts", "cloudformation", "s3", "iam", "ssm", "ecr", "lambda", "ec2", "ecs", "elasticloadbalancing", "dynamodb"),
+    *("logs", "monitoring", "sqs", "sns", "events", "scheduler", "apigateway", "cognito-idp", "batch", "lightsail"),
+)
+"""The services of the examples, by ministack's names. The CDK CLI needs the first six before the others."""
 
 
 def main() -> None:
@@ -42,8 +50,16 @@ def main() -> None:
         function_images = FunctionImages(tool, folder, stand_ins, runner.images, name_for_tool)
         patches.apply(runner, function_images, settings, arguments.permissions)
     site.serve(arguments.site_port, arguments.site_down)
+    threading.Thread(target=_load_service_models, daemon=True).start()
     sys.argv = ["ministack"]  # ministack.app.main also parses the command line
     ministack.app.main()
+
+
+def _load_service_models() -> None:
+    # ministack needs botocore's model of a service for its first answer, and all other answers wait for it. After the
+    # start, the CDK CLI still synthesizes the app, so the engine has time.
+    for service in _USUAL_SERVICES:
+        responses.expected_success_content_type(service, "application/json")
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ from localaws.patches import elb
 from localaws.patches.ecs import provider_instances
 from localaws.task_runner import TaskProcess, TaskRunner
 
-HEALTHY_SECONDS = 60
+HEALTHY_SECONDS = 120
 """The maximum time until a new task answers the load balancer. The machine may be busy with a deployment."""
-STEADY_SECONDS = 90
-"""The maximum time until a service is steady."""
+STEADY_SECONDS = 240
+"""The maximum time until a service is steady. A very busy machine has needed more than 90 s for all services."""
 _DEPLOYED_SETTINGS = ("loadBalancers", "networkConfiguration", "platformVersion")
 """The settings of a service whose change starts a new deployment, in addition to the task definition."""
 _placement_lock = threading.Lock()
@@ -378,5 +378,7 @@ def _wait_until_steady(arn: str) -> None:
         if primary["rolloutState"] == "FAILED":
             raise ValueError("ECS Deployment Circuit Breaker was triggered")
         if time.monotonic() > deadline:
-            raise ValueError(f"the service did not become steady within {STEADY_SECONDS} s: {record['events'][:2]}")
+            tasks = f"{record['runningCount']} of {record['desiredCount']} tasks run"
+            messages = "".join(f". {event['message']}" for event in record["events"][:2])
+            raise ValueError(f"the service did not become steady within {STEADY_SECONDS} s: {tasks}{messages}")
         time.sleep(0.05)
