@@ -5,6 +5,7 @@
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 import textwrap
@@ -13,6 +14,7 @@ import webbrowser
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 from filelock import AcquireReturnProxy, FileLock, Timeout
@@ -21,7 +23,7 @@ from local import api, batch, cron, ecr, ecs_ec2, fargate, function_image, light
 from local.console_process import PORT as CONSOLE_PORT
 from local.console_process import ConsoleProcess, can_open_browser
 from local.deployment import Exercise, LocalDeployment
-from local.exercises import run_at_once
+from local.exercises import run_at_once, wait_for_end
 from local.function_code import deployed_functions
 from local.function_images import use_deployed_images
 from local.images import early_builds
@@ -56,6 +58,8 @@ COMPLETE_STATES = {
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 """
+END_SECONDS = 5
+"""The maximum time that exercises have for their end after an error or Ctrl-C."""
 BOOTSTRAP_STACK = "CDKToolkit"
 """The stack that `cdk bootstrap` deploys."""
 BOOTSTRAP_PREFIX = "cdk-hnb659fds-"
@@ -315,12 +319,24 @@ def main() -> None:
             else:
                 up(aws, arguments.photo, arguments.stack, open_browser=arguments.open == "yes")
     except (LocalError, BotoCoreError, ClientError) as error:
-        sys.exit(f"error: {error}")
+        _end(f"error: {error}")
     except KeyboardInterrupt:
         for sign in STOP_SIGNALS:
             signal.signal(sign, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
         _stop(aws)
-        sys.exit("stopped: no process is left running")
+        _end("stopped: no process is left running")
+
+
+def _end(message: str) -> NoReturn:
+    """Print the message, and end this process with the exit code 1 after END_SECONDS or earlier.
+
+    Other exercises may still run. They have this time to end their processes and to remove their files. Without a
+    limit, Python would wait for all their threads, also for one that waits for the answer of an engine that has ended.
+    """
+    print(message, file=sys.stderr, flush=True)
+    wait_for_end(END_SECONDS)
+    sys.stdout.flush()
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,19 @@
 import contextlib
 import io
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextvars import ContextVar
 from typing import TextIO
 
 from localaws.progress import shown_step
 
+Result = Future[tuple[str, Exception | None]]
+"""The output of an exercise, and its error."""
+_THREAD = "exercise "
+"""The names of the threads of the exercises begin with this text."""
 _buffer: ContextVar[io.StringIO | None] = ContextVar("_buffer", default=None)
 
 
@@ -39,8 +45,8 @@ def run_at_once(exercises: Mapping[str, Callable[[], None]], show: Callable[[str
     The exercises do not depend on each other, and most of their time is waiting. After the output of an exercise that
     fails, its error is raised.
     """
-    with _collected_output(), _threads(len(exercises)) as threads:
-        results = {name: threads.submit(_run, exercise) for name, exercise in exercises.items()}
+    with _collected_output():
+        results = {name: _start(name, exercise) for name, exercise in exercises.items()}
         for name, result in results.items():
             output, error = _wait(name, result, results)
             show(name, output)
@@ -48,16 +54,19 @@ def run_at_once(exercises: Mapping[str, Callable[[], None]], show: Callable[[str
                 raise error
 
 
-@contextlib.contextmanager
-def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
-    threads = ThreadPoolExecutor(max(1, number))
-    try:
-        yield threads
-    except BaseException:
-        # After Ctrl-C or an error, nobody waits for the other exercises. They end with this process.
-        threads.shutdown(wait=False, cancel_futures=True)
-        raise
-    threads.shutdown()
+def wait_for_end(seconds: float) -> None:
+    """Wait until no exercise runs, at most this time."""
+    deadline = time.monotonic() + seconds
+    for thread in threading.enumerate():
+        if thread.name.startswith(_THREAD):
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _start(name: str, exercise: Callable[[], None]) -> Result:
+    result: Result = Future()
+    # After Ctrl-C or an error, Python does not wait for daemon threads.
+    threading.Thread(target=lambda: result.set_result(_run(exercise)), name=f"{_THREAD}{name}", daemon=True).start()
+    return result
 
 
 def _run(exercise: Callable[[], None]) -> tuple[str, Exception | None]:
@@ -68,9 +77,6 @@ def _run(exercise: Callable[[], None]) -> tuple[str, Exception | None]:
     except Exception as error:  # noqa: BLE001 - run_at_once raises it after the output
         return buffer.getvalue(), error
     return buffer.getvalue(), None
-
-
-Result = Future[tuple[str, Exception | None]]
 
 
 def _wait(name: str, result: Result, results: Mapping[str, Result]) -> tuple[str, Exception | None]:

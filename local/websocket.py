@@ -43,11 +43,11 @@ class _Exercise:
         tasks = {user: asyncio.create_task(client.run()) for user, client in clients.items()}
         try:
             await self._wait(lambda: all(client.seen is not None for client in clients.values()), "two connections")
-            number = await clients["ada"].send("Hello, Bob")
+            number = await self._send(clients["ada"], "Hello, Bob")
             await self._wait(lambda: texts["bob"][-1:] == ["Hello, Bob"], "the message")
             print(f"    ada sends message {number}, and bob gets it")
             tasks.pop("bob").cancel()
-            numbers = [await clients["ada"].send(text) for text in ("Are you there?", "Bob?")]
+            numbers = [await self._send(clients["ada"], text) for text in ("Are you there?", "Bob?")]
             tasks["bob"] = asyncio.create_task(clients["bob"].run())
             missed = ["Are you there?", "Bob?"]
             await self._wait(lambda: texts["ada"][-2:] == missed == texts["bob"][-2:], "the missed messages")
@@ -77,6 +77,15 @@ class _Exercise:
         url = ticket_url(self._functions, self._outputs["IssuerName"], user, ROOM)
         return local_url(url, self._deployment.engine.endpoint)
 
+    async def _send(self, client: BoardClient, text: str) -> int:
+        try:
+            return await asyncio.wait_for(client.send(text), PATIENCE_SECONDS)
+        except TimeoutError:
+            raise self._error(f"the answer to the message {text!r}") from None
+
     async def _wait(self, look: Callable[[], bool], what: str) -> None:
         if not await asyncio.to_thread(wait_for, look, seconds=PATIENCE_SECONDS, pause=0.02):
-            raise LocalError(f"waited {PATIENCE_SECONDS} s for {what}. The log is in {self._deployment.aws.log_file}")
+            raise self._error(what)
+
+    def _error(self, what: str) -> LocalError:
+        return LocalError(f"waited {PATIENCE_SECONDS} s for {what}. The log is in {self._deployment.aws.log_file}")

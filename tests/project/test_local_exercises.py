@@ -1,12 +1,15 @@
 """`make local` runs the exercises of all examples at the same time, and prints the output of each one as a whole."""
 
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from local.exercises import run_at_once
+from tests.support.folders import ROOT
 
 
 def test_the_output_of_each_exercise_is_printed_as_a_whole_and_in_order(capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,3 +67,41 @@ def test_ctrl_c_does_not_wait_for_the_other_exercises() -> None:
         assert ended == []
     finally:
         may_end.set()
+
+
+STOPPED_DURING_AN_EXERCISE = """
+import asyncio, sys, threading
+from local import __main__ as program
+from local.exercises import run_at_once
+
+def wait_forever():
+    asyncio.run(asyncio.to_thread(threading.Event().wait))
+
+def stop(*_):
+    raise {error}
+
+program.END_SECONDS = 0.1
+program.up = lambda *_, **__: run_at_once(dict(quick=lambda: None, waiting=wait_forever), stop)
+sys.argv = ["local", "up", "--folder", sys.argv[1]]
+program.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ("KeyboardInterrupt", "stopped: no process is left running\n"),
+        ("program.LocalError('it failed')", "error: it failed\n"),
+    ],
+)
+def test_make_local_ends_although_an_exercise_waits(tmp_path: Path, error: str, message: str) -> None:
+    """An exercise may wait for the answer of a local AWS that has ended."""
+    program = subprocess.run(
+        [sys.executable, "-c", STOPPED_DURING_AN_EXERCISE.format(error=error), str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (program.returncode, program.stderr) == (1, message), "local.__main__ must not wait for its exercises"
