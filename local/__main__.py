@@ -78,12 +78,12 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
     engine = _engine(aws)
     export_context(aws.env_file, context(engine))
     cdk = Cdk(aws, engine, context(engine))
+    console = ConsoleProcess(aws).start()  # it starts while the app is synthesized, which needs one processor
     step("synthesize and deploy with the CDK CLI")
     exercises, stack_names = _deploy(aws, engine, cdk, stacks)
     all_outputs = _outputs(aws, engine)
     outputs = {stem: all_outputs[stack_names[stem]] for stem in exercises}
     deployment = LocalDeployment(aws=aws, engine=engine, photo=photo, stack_names=stack_names)
-    console = ConsoleProcess(aws).start()  # it needs a second, during which the first examples are tried
 
     def run(stem: str) -> None:
         with _explain_end_of_engine(aws, stem):

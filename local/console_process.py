@@ -18,7 +18,7 @@ from localaws.process_groups import delay_signals, end_process_group
 
 PORT = 4580
 """The usual port of the console. If another process uses it, the console uses a free port."""
-START_SECONDS = 30
+START_SECONDS = 90
 """The maximum time until the console answers."""
 
 
