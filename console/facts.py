@@ -1,12 +1,14 @@
 """What the console tells about every example: its costs, what runs locally, its files, and its links."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from console.examples import Example
 from localaws.behaviour import running_and_stored
+from localaws.container_tool import architecture
 from tools.costs import idle, work
 from tools.costs.prices import UnpricedError, total
 
@@ -33,6 +35,12 @@ class Facts:
     """The prices of some work: name and price."""
     files: Sequence[str]
     """The main source files, as paths in the project."""
+    machine: str
+    """The processor architecture of this machine, such as `x86_64`."""
+    other_processors: Sequence[str]
+    """The architectures of the functions in the template, without that of this machine."""
+    has_images: bool
+    """Whether the template has container images. `make local` chooses images for this machine."""
 
 
 def facts(example: Example) -> Facts:
@@ -44,7 +52,17 @@ def facts(example: Example) -> Facts:
         units = [(unit.name, dollars(total(unit.parts))) for unit in work.units(example.stem, template)]
     except (UnpricedError, KeyError, ValueError, IndexError, TypeError):  # a fork may have changed the stack
         month, units = "", []
-    return Facts(running=running, stored=stored, month=month, work=units, files=_files(example.stem))
+    return Facts(
+        running=running,
+        stored=stored,
+        month=month,
+        work=units,
+        files=_files(example.stem),
+        machine=architecture(),
+        other_processors=sorted(_processors(example) - {architecture()}),
+        has_images=bool(example.resources("AWS::ECS::TaskDefinition", "AWS::Batch::JobDefinition"))
+        or any("ImageUri" in function["Properties"].get("Code", {}) for function in _functions(example)),
+    )
 
 
 def dollars(amount: float) -> str:
@@ -55,6 +73,15 @@ def dollars(amount: float) -> str:
 def utc(time: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     """Return a time in UTC as text. All pages show UTC, as the logs do, and the label next to a time says so."""
     return time.astimezone(UTC).strftime(form)
+
+
+def _functions(example: Example) -> Collection[Mapping[str, Any]]:
+    return example.resources("AWS::Lambda::Function").values()
+
+
+def _processors(example: Example) -> set[str]:
+    """Return the architectures that the functions name. CDK's own functions name none."""
+    return {name for function in _functions(example) for name in function["Properties"].get("Architectures", ())}
 
 
 def _files(stem: str) -> list[str]:

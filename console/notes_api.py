@@ -81,7 +81,7 @@ def summary(answer: requests.Response) -> str:
     try:
         problem = answer.json()
         details = [problem.get("detail") or problem.get("title") or ""]
-        details += [f"{error['pointer'] or 'the note'}: {error['detail']}" for error in problem.get("errors", ())]
+        details += [error["detail"] for error in problem.get("errors", ())]
     except (ValueError, AttributeError, KeyError, TypeError):
         details = [answer.text[:200]]
     return f"{answer.status_code} {answer.reason}: {' '.join(details)}"

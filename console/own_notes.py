@@ -14,7 +14,7 @@ from typing import Any
 import requests
 from botocore.exceptions import ClientError
 
-from console.account import Account
+from console.account import ERRORS, Account
 from console.examples import Example
 from console.notes_api import NotesApi, body_document, note_document, summary
 from console.page import Action, ActionError, Form
@@ -25,6 +25,8 @@ NAMES = ("Anna", "Ben")
 """The demo people. Their addresses differ from those in the lesson, whose commands delete their users."""
 NOTES = 50
 """The newest notes that the page shows. In a real account, the page counts the owners of this number of notes."""
+EXPORTED = 3
+"""The number of exported notes that the page shows."""
 INDEX = "newest"
 
 
@@ -124,16 +126,14 @@ class OwnNotes:
         if name not in NAMES:
             raise ActionError(f"Only {' and '.join(NAMES)} can sign in here.")
         old, self._session = self.session(example), self._new_session(example, name)
-        if old:
-            self._revoke(old)
-        return f"Cognito has checked the password of {name}, and has sent an ID token. The console sends it to the API."
+        text = f"Cognito has checked the password of {name}, and has sent an ID token. The console sends it to the API."
+        return f"{text} {self._revoke(old)}" if old else text
 
     def _sign_out(self, example: Example, _form: Form) -> str:
         session, self._session = self.session(example), None
         if session is None:
             return "Nobody is signed in."
-        self._revoke(session)
-        return f"{session.name} is signed out. Cognito has revoked the refresh token, and the console has no token now."
+        return f"{session.name} is signed out, and the console has no token now. {self._revoke(session)}"
 
     def _create(self, example: Example, form: Form) -> str:
         document = note_document(form.get("title", ""), form.get("body", ""), form.get("tags", ""))
@@ -172,10 +172,11 @@ class OwnNotes:
         api = self._api(example)
         role = role_credentials(self._account.client("sts"), example.outputs["ExportRoleArn"])
         answer = api.call("GET", "v2/export", signature(api.url("v2/export"), role, REGION))
-        owners = [json.loads(line)["owner"] for line in answer.iter_lines()]
-        return (
-            f"The API answers 200 OK. Notes on this page of the export: {len(owners)}. Their owners: {len({*owners})}."
-        )
+        notes = [json.loads(line) for line in answer.iter_lines()]
+        owners = {note["owner"] for note in notes}
+        text = f"The API answers 200 OK. Notes on this page of the export: {len(notes)}. Their owners: {len(owners)}."
+        shown = "; ".join(f'"{note["title"]}" of the owner {note["owner"]}' for note in notes[:EXPORTED])
+        return f"{text} The first notes: {shown}." if shown else text
 
     def _export_unsigned(self, example: Example, _form: Form) -> str:
         answer = self._api(example).answer("GET", "v2/export", {})
@@ -196,11 +197,19 @@ class OwnNotes:
                 ) from error
             raise
 
-    def _revoke(self, session: Session) -> None:
-        """Let Cognito revoke the refresh token of a session, so that nobody can use it again."""
-        self._account.client("cognito-idp").revoke_token(
-            Token=session.tokens["RefreshToken"], ClientId=session.outputs["ScriptClientId"]
-        )
+    def _revoke(self, session: Session) -> str:
+        """Let Cognito revoke the refresh token of a session, so that nobody can use it again. Return a sentence.
+
+        The console has already forgotten the token. So it is no error if Cognito refuses, and the sentence says why.
+        """
+        try:
+            self._account.client("cognito-idp").revoke_token(
+                Token=session.tokens["RefreshToken"], ClientId=session.outputs["ScriptClientId"]
+            )
+        except ERRORS as error:
+            reason = self._account.explanation(error)
+            return f"Cognito has not revoked the refresh token of {session.name}, which stays valid: {reason}"
+        return f"Cognito has revoked the refresh token of {session.name}."
 
     def _note_of(self, example: Example, name: str) -> str:
         """Return the id of the newest note of a person. A person without a note first writes one."""

@@ -8,6 +8,7 @@ const state = board.querySelector("[data-state]");
 const room = board.querySelector("[data-room]");
 const list = board.querySelector("[data-messages]");
 const join = board.querySelector("[data-join]");
+const joinButton = join.querySelector("button");
 const write = board.querySelector("[data-send]");
 const waiting = new Map();  // texts that the board has not stored yet, by their ids
 let member = null, socket = null, seen = null, timer = 0, turn = 0;
@@ -61,6 +62,7 @@ function receiveMessages({ after, messages, more }) {
   seen ??= 0;
   if (more) { resume(); return; }
   show(`You are in the room ${member.get("room")} as ${member.get("user")}.`, "good");
+  joinButton.className = "quiet";  // now the main button is Send
   for (const [id, text] of waiting) { send({ action: "send", id, text }); }
 }
 
@@ -88,6 +90,7 @@ join.addEventListener("submit", (event) => {
   waiting.clear();
   list.replaceChildren();
   room.hidden = false;
+  joinButton.className = "";
   show("Connecting.", "warm");
   open(turn);
 });

@@ -23,7 +23,7 @@ def _problem(error: Exception) -> Problem:
             return error
         case ClientError() | BotoCoreError():  # DynamoDB fails. An alarm counts the answers with a 5xx status.
             logger.error("AWS failed", exc_info=error)
-            return Problem(503, "The notes cannot be reached now; try again.", headers={"Retry-After": "1"})
+            return Problem(503, "The notes cannot be reached now. Try again later.", headers={"Retry-After": "1"})
         case _:
             logger.error("unexpected error", exc_info=error)
-            return Problem(500, "The service has a bug; it is in its log under the request_id.")
+            return Problem(500, "The service has a bug. Its log has the reason under this request_id.")

@@ -25,15 +25,15 @@ def parse(text: str) -> Any:
         value = simplejson.loads(text, use_decimal=True)
     except RecursionError as error:
         raise NotJsonError(_TOO_DEEP) from error
-    except ArithmeticError as error:
-        raise NotJsonError("It holds a number that cannot be read.") from error
-    except ValueError as error:
-        raise NotJsonError(f"It is not valid JSON: {error}") from error
+    except simplejson.JSONDecodeError as error:
+        raise NotJsonError(f"It is not valid JSON: {error}.") from error
+    except (ArithmeticError, ValueError) as error:
+        raise NotJsonError("It has a number that is too long or too large.") from error
     _require_depth(value, MAX_DEPTH + 1)  # the note is one more level, around its body
     try:
         dump(value).encode()
     except UnicodeEncodeError as error:
-        raise NotJsonError("It holds half a character: a surrogate without its other half.") from error
+        raise NotJsonError("It has half a character: a surrogate without its other half.") from error
     return value
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from api import jsontext, openapi
+from api import jsontext
 from api.problems import Problem
+from api.validation import validate
 
 MAX_BYTES = 400 * 1024 - 1024
 """Maximum size of title, tags and body together. An item of DynamoDB has at most 400 KB. The names of the attributes,
@@ -32,7 +33,7 @@ class Content:
 
         Raises Problem 422 if the document does not fit the schema `NoteInput`, and 413 if it is too large to store.
         """
-        openapi.validate("NoteInput", document)
+        validate("NoteInput", document)
         content = cls(
             title=document["title"],
             body=document.get("body", ""),

@@ -1,4 +1,4 @@
-"""The content of openapi.json: the operations of each path, and the schemas that check the bodies of requests.
+"""The content of openapi.json: the operations of each path. validation.py checks bodies with its schemas.
 
 The stack makes the paths of API Gateway from the same file (stacks/api_gateway.py).
 """
@@ -8,8 +8,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import fastjsonschema
 
 from api.problems import Problem
 
@@ -24,9 +22,6 @@ _OPERATIONS_BY_PATH = [
     )
     for path, item in OPENAPI["paths"].items()
 ]
-_VALIDATORS = {
-    name: fastjsonschema.compile(OPENAPI["components"]["schemas"][name]) for name in ("NoteInput", "NotePatch")
-}
 
 
 def find_operation(method: str, path: str) -> tuple[str, Mapping[str, str]]:
@@ -39,18 +34,5 @@ def find_operation(method: str, path: str) -> tuple[str, Mapping[str, str]]:
             if method in operations:
                 return operations[method], found.groupdict()
             allowed = ", ".join([*operations, "OPTIONS"])
-            raise Problem(405, f"This resource knows {allowed}.", headers={"Allow": allowed})
+            raise Problem(405, f"This resource supports {allowed}.", headers={"Allow": allowed})
     raise Problem(404, "There is no such resource.")
-
-
-def validate(schema: str, value: Any) -> None:
-    """Raise Problem 422 unless the value fits the schema with this name."""
-    try:
-        _VALIDATORS[schema](value)
-    except fastjsonschema.JsonSchemaValueException as error:
-        # The path begins with "data", which is fastjsonschema's name for the whole value.
-        pointer = "".join(f"/{part}" for part in error.path[1:])
-        detail = error.message.replace(str(error.name), "it" if pointer else "the note", 1)
-        raise Problem(
-            422, "The body is not what the schema asks for.", errors=[{"pointer": pointer, "detail": detail}]
-        ) from None

@@ -22,7 +22,7 @@ _TAG_LIST = re.compile(rf"[\s,]*{_ENTITY_TAG}(?:\s*,[\s,]*{_ENTITY_TAG})*[\s,]*"
 def refuse_if_none_match(request: Request) -> None:
     """Raise Problem 400 if the request has the header If-None-Match, which is only for reading."""
     if request.list_header("If-None-Match") is not None:
-        raise Problem(400, "If-None-Match is for reading; a change takes If-Match.")
+        raise Problem(400, "If-None-Match is only for reading. Send If-Match with a change.")
 
 
 def required_versions(request: Request) -> Versions:
@@ -33,7 +33,7 @@ def required_versions(request: Request) -> Versions:
     refuse_if_none_match(request)
     value = request.list_header("If-Match")
     if value is None:
-        raise Problem(428, "Send the ETag of the version that you change as If-Match, or `*` for whichever there is.")
+        raise Problem(428, "Send If-Match with the ETag of the version that you change, or with `*` for any version.")
     return parse_if_match(value)
 
 
@@ -77,7 +77,7 @@ def matches_weakly(value: str, etag: str) -> bool:
 
 def _parse_tags(header_name: str, value: str) -> list[str]:
     if not _TAG_LIST.fullmatch(value):
-        raise Problem(400, f'{header_name} must be `*` or entity tags, as ETag had them: "3", the quotes included.')
+        raise Problem(400, f'{header_name} must be `*` or entity tags with their quotes, as in the header ETag: "3".')
     tags: list[str] = re.findall(_ENTITY_TAG, value)
     if len(tags) > MAX_ENTITY_TAGS:
         raise Problem(400, f"{header_name} has {len(tags)} entity tags; the limit is {MAX_ENTITY_TAGS}.")

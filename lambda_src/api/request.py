@@ -79,7 +79,7 @@ class Request:
         """Return the value of a header, or None if it is missing. Raises Problem 400 if it has two different values."""
         values = set(self._headers.get(name.lower(), []))
         if len(values) > 1:
-            raise Problem(400, f"{name} was sent {len(values)} times, and not the same.")
+            raise Problem(400, f"{name} was sent {len(values)} times with different values. Send it once.")
         return values.pop() if values else None
 
     def list_header(self, name: str) -> str | None:
@@ -122,7 +122,7 @@ class Request:
     def _parameter(self, name: str) -> str | None:
         values = (self._event.get("multiValueQueryStringParameters") or {}).get(name)
         if values and len(values) > 1:
-            raise Problem(400, f"{name} was given {len(values)} times.")
+            raise Problem(400, f"{name} was sent {len(values)} times. Send it once.")
         return values[0] if values else None
 
     def idempotency_key(self) -> str | None:
@@ -143,7 +143,7 @@ class Request:
         except UnicodeDecodeError:
             raise Problem(422, "The body is not UTF-8.") from None
         except jsontext.NotJsonError as error:
-            raise Problem(422, f"The body is not what it says. {error}") from None
+            raise Problem(422, f"The body cannot be read. {error}") from None
 
     def _require_media_type(self, media_types: tuple[str, ...]) -> None:
         # If the header is missing, the body counts as JSON. API Gateway does the same.

@@ -14,6 +14,7 @@ from api.preconditions import client_has_version, refuse_if_none_match, required
 from api.problems import note_not_found
 from api.request import JSON, MERGE_PATCH, Request
 from api.store import Store
+from api.validation import validate
 
 # If DynamoDB does not answer, a call fails after at most 7 s: two attempts of 3 s each, and 1 s between them. A patch
 # makes two calls, which need 14 s. It makes more calls only while other clients change the same note. So the client
@@ -78,7 +79,7 @@ def patch_note(request: Request, note_id: str) -> Answer:
     """Change a part of a note. If-Match must name the note's current version."""
     versions = required_versions(request)
     patch = request.json(MERGE_PATCH, JSON)
-    openapi.validate("NotePatch", patch)
+    validate("NotePatch", patch)
     return answers.note_answer(_notes(request).patch(_checked_id(note_id), patch, versions))
 
 

@@ -54,7 +54,7 @@ def _text(value: Any) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:  # JSON can contain half of a surrogate pair, which is not a character
-        raise BadMessageError("text: must contain only Unicode characters") from None
+        raise BadMessageError("text: must not have half a character (a surrogate without its other half)") from None
     return value
 
 

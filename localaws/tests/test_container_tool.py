@@ -57,6 +57,7 @@ def test_docker_is_preferred_to_podman(tools_folder: Path) -> None:
     assert (tool.name, tool.limits) == ("docker", True)
     assert tool.command == ("docker", "--host", "unix:///run/docker.sock"), "the option overrides DOCKER_HOST"
     podman = container_tool.find(tools_folder, {"LOCAL_CONTAINERS": "podman"})
+    assert podman.why == "LOCAL_CONTAINERS=podman"
     assert (podman.name, podman.limits) == ("podman", False)
     assert str(tools_folder / "containers") in " ".join(podman.command), (
         "podman must not use the folder of the user's own images"

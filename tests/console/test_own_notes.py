@@ -101,5 +101,23 @@ def test_too_many_sign_ins_are_explained() -> None:
             sign_in.run(EXAMPLE, {"name": "Anna"})
 
 
+@pytest.mark.parametrize(("action", "person"), [("sign-in", "Ben"), ("sign-out", None)])
+def test_an_old_token_that_cannot_be_revoked_is_no_error_of_the_new_sign_in(action: str, person: str | None) -> None:
+    cognito = boto3.client("cognito-idp", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    notes = OwnNotes(FakeAccount(**{"cognito-idp": cognito}))
+    notes._session = session(time.time() + 900)
+    with Stubber(cognito) as stubber:
+        if person:
+            stubber.add_response("admin_create_user", {})
+            stubber.add_response("admin_set_user_password", {})
+            stubber.add_response("admin_initiate_auth", {"AuthenticationResult": {"IdToken": "new"}})
+        stubber.add_client_error("revoke_token", "UnauthorizedException", "No client", 400)
+        text = notes.actions()[action].run(EXAMPLE, {"name": "Ben"})
+        stubber.assert_no_pending_responses()
+    assert "Cognito has not revoked the refresh token of Anna, which stays valid" in text
+    signed_in = notes.session(EXAMPLE)
+    assert (signed_in and signed_in.name) == person
+
+
 def test_a_session_hides_its_tokens_when_it_is_printed() -> None:
     assert "secret" not in repr(session(0))

@@ -48,7 +48,9 @@ def _stack(stem: str) -> dict[str, Any]:
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> FakeAccount:
-    no_facts = Facts(running=(), stored=(), month="", work=(), files=())
+    no_facts = Facts(
+        running=(), stored=(), month="", work=(), files=(), machine="x86_64", other_processors=(), has_images=False
+    )
     monkeypatch.setattr("console.app.facts", lambda _example: no_facts)  # the costs need a real template
     account = FakeAccount()
     calls = account.calls

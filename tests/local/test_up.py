@@ -1,10 +1,12 @@
 """These tests check the output of `make local`, and run the commands that it suggests."""
 
+import os
 import re
 
 import pytest
 
 from localaws.aws import Engine, LocalAws
+from localaws.container_tool import CHOICE
 from tests.support.deployment import Deployment
 from tests.support.make_local import MakeLocalRun
 
@@ -30,3 +32,8 @@ def test_make_local_prints_whether_tasks_are_containers(
 ) -> None:
     assert deployment.is_local
     assert (f"{engine.tool.name} container" in make_local_run.section(stem)) == bool(engine.tool)
+
+
+def test_make_local_uses_the_container_tool_that_the_environment_names(engine: Engine) -> None:
+    """In CI, each row of the matrix names a tool. If it does not work there, the row must not pass with processes."""
+    assert engine.tool.name == os.environ.get(CHOICE, engine.tool.name), engine.tool.why

@@ -60,7 +60,8 @@ def vpc_frame_text(resources: Resources) -> str:
     access = " and ".join(sorted({"public" if name in public else "private" for name in subnets}, reverse=True))
     zones = len({json.dumps(subnet["AvailabilityZone"]) for subnet in subnets.values()})
     gateways = len(_properties_list(resources, "AWS::EC2::NatGateway"))
-    return f"VPC: {access} subnets in {zones} zones, {gateways or 'no'} NAT gateway"
+    # The console's drawing program makes no frame wider for its text, so the text is short.
+    return f"VPC: {access} subnets in {zones} zones{f', {gateways} NAT gateway' if gateways else ''}"
 
 
 def monitoring_text(kinds: list[str]) -> str:

@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def find(folder: Path, environment: Mapping[str, str] = os.environ) -> Tool:
         if choice in ("", name):
             tool = find_tool(folder)
             if tool:
-                return tool
+                return replace(tool, why=f"{CHOICE}={choice}") if choice else tool
             reasons.append(tool.why)
     return Tool(name="none", why="; ".join(reasons) or f"{CHOICE} must be docker, podman or none, but is {choice}")
 

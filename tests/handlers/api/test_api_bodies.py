@@ -105,6 +105,12 @@ def test_a_body_that_is_not_json_is_refused(client: Client, text: str) -> None:
     assert client.read(note_id).json["version"] == 1
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "1E99999999999999999999"])
+def test_the_problem_of_a_number_that_python_cannot_read_says_nothing_about_python(client: Client, number: str) -> None:
+    detail = client.create(f'{{"title":"A","body":{number}}}').json["detail"]
+    assert detail == "The body cannot be read. It has a number that is too long or too large."
+
+
 def test_a_missing_body_is_refused(client: Client) -> None:
     assert client.send("POST", client.notes_path).status == 422
 

@@ -7,11 +7,12 @@ from typing import Any
 from urllib.parse import urljoin
 from uuid import UUID
 
+import fastjsonschema
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto.dynamodb.models import dynamo_type
 
-from api import jsontext
+from api import jsontext, validation
 from api.notes import MAX_BYTES
 from tests.handlers.api.notes_client import Client, aws_response
 
@@ -82,9 +83,38 @@ def test_a_note_that_does_not_fit_the_schema_gets_422_and_a_pointer(client: Clie
     assert client.items() == []
 
 
-def test_the_problem_names_an_unknown_member(client: Client) -> None:
-    (error,) = client.create({"title": "x", "colour": "red"}).json["errors"]
-    assert "colour" in error["detail"]
+@pytest.mark.parametrize(
+    ("note", "detail"),
+    [
+        ("7", "The note must be a JSON object."),
+        ({}, "The note must have the member: title."),
+        ({"title": "x", "bdoy": "y"}, "The note has an unknown member: bdoy."),
+        ({"title": "x", "id": "y", "bdoy": "z"}, "The note has unknown members: bdoy, id."),
+        ({"title": "x", "b" * 1000: "y"}, f"The note has an unknown member: {'b' * 200}…."),
+        ({"title": 7}, "title must be a string."),
+        ({"title": ""}, "title must have 1 character or more."),
+        ({"title": "x" * 201}, "title must have 200 characters or fewer."),
+        ({"title": "x", "tags": "home"}, "tags must be an array."),
+        ({"title": "x", "tags": [*"abcdefghijklmnopqrstu"]}, "tags must have 20 items or fewer."),
+        ({"title": "x", "tags": [*"aba"]}, "tags must not have the same item twice."),
+        ({"title": "x", "tags": ["a", 5]}, "tags/1 must be a string."),
+    ],
+)
+def test_the_problem_says_in_plain_english_what_is_wrong_with_the_note(client: Client, note: Any, detail: str) -> None:
+    (error,) = client.create(note).json["errors"]
+    assert error["detail"] == detail
+
+
+def test_the_problem_of_a_patch_names_both_types_that_are_possible(client: Client) -> None:
+    (error,) = client.patch(client.new_id(), {"tags": 7}, If_Match="*").json["errors"]
+    assert error["detail"] == "tags must be an array or null."
+
+
+def test_a_rule_without_its_own_message_is_named(monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
+    pattern = fastjsonschema.compile({"properties": {"title": {"pattern": "^[a-z]*$"}}})
+    monkeypatch.setitem(validation._VALIDATORS, "NoteInput", pattern)
+    (error,) = client.create({"title": "7"}).json["errors"]
+    assert error["detail"] == 'title breaks the rule pattern of the schema: "^[a-z]*$".'
 
 
 # -- size

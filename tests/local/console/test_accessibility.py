@@ -62,10 +62,11 @@ def test_axe_finds_nothing_serious(open_bypassing_policy: Any, path: str, width:
 def test_axe_finds_nothing_serious_in_an_opened_note(open_bypassing_policy: Any, width: int, scheme: str) -> None:
     page = open_bypassing_policy("/examples/api", width, scheme)
     page.get_by_role("button", name="Sign in as Anna").click()
+    expect(page.locator("#live-person")).to_contain_text("Anna is signed in", timeout=20_000)
     form = page.get_by_role("region", name="Write your note")
     form.get_by_label("Title").fill("accessible")
     form.get_by_role("button").click()
-    page.get_by_role("button", name="Open Anna's note accessible").first.click()
+    page.get_by_role("button", name="Show Anna's note accessible").first.click()
     page.get_by_label("New title").wait_for()
     check_with_axe(page, width)
     page.get_by_role("button", name="Delete Anna's note accessible").first.click()

@@ -66,7 +66,7 @@ def test_a_person_writes_changes_and_deletes_a_note_with_markup(open_page: OpenP
     _sign_in(page, "Anna")
     row = _write(page, HOSTILE_TITLE, HOSTILE_BODY)
     expect(row.locator("td").first).to_have_text(HOSTILE_TITLE)
-    page.get_by_role("button", name=f"Open Anna's note {HOSTILE_TITLE}").click()
+    page.get_by_role("button", name=f"Show Anna's note {HOSTILE_TITLE}").click()
     opened = page.locator("#own-note")
     expect(opened.get_by_role("heading")).to_have_text(HOSTILE_TITLE)
     expect(opened.locator("pre")).to_contain_text(HOSTILE_BODY)
@@ -76,7 +76,7 @@ def test_a_person_writes_changes_and_deletes_a_note_with_markup(open_page: OpenP
     _outcome(page, "The note now has the version 2")
     expect(opened).to_be_empty()  # the opened note was out of date
     expect(row.locator("td.number")).to_have_text("2")
-    page.get_by_role("button", name=f"Open Anna's note {HOSTILE_TITLE}").click()
+    page.get_by_role("button", name=f"Show Anna's note {HOSTILE_TITLE}").click()
     expect(opened.locator("pre")).to_contain_text("3.14159265358979323846264")
     page.get_by_role("button", name=f"Delete Anna's note {HOSTILE_TITLE}").click()
     _outcome(page, "204 No Content")
@@ -89,7 +89,7 @@ def test_a_change_of_an_old_version_is_refused_and_the_text_stays(open_page: Ope
     _sign_in(first, "Anna")
     _write(first, "Shopping")
     for page in (first, second):
-        page.get_by_role("button", name="Open Anna's note Shopping").click()
+        page.get_by_role("button", name="Show Anna's note Shopping").click()
         page.get_by_label("New title").fill("Groceries")
     first.get_by_role("button", name="Send PATCH").click()
     _outcome(first, "The note now has the version 2")
@@ -103,7 +103,7 @@ def test_a_person_sees_only_own_notes_and_cannot_read_those_of_the_other(open_pa
     page = open_page(page_path)
     _sign_in(page, "Anna")
     _write(page, "Only for Anna")
-    page.get_by_role("button", name="Open Anna's note").click()
+    page.get_by_role("button", name="Show Anna's note").click()
     _sign_in(page, "Ben")
     expect(page.locator("#own-note")).to_be_empty()
     expect(page.locator("#live-own-notes")).to_contain_text("Ben has no note yet")
@@ -133,6 +133,7 @@ def test_a_program_exports_with_the_role_but_not_without_a_signature(open_page: 
     _write(page, "a note of Ben")
     page.get_by_role("button", name="Export as the role").click()
     _outcome(page, "The API answers 200 OK. Notes on this page of the export: 1. Their owners: 1.")
+    _outcome(page, 'The first notes: "a note of Ben" of the owner ')
     page.get_by_role("button", name="Export without a signature").click()
     _outcome(page, "Without a signature: The API answers 404 Not Found")
 
@@ -146,7 +147,7 @@ def test_the_keyboard_alone_opens_and_changes_a_note_on_a_phone_in_the_dark(
     expect(page.locator("#live-person")).to_contain_text("Anna is signed in", timeout=MILLISECONDS)
     page.get_by_role("region", name="Write your note").get_by_label("Title").fill("x" * 200)
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="Open Anna's note").press("Enter")
+    page.get_by_role("button", name="Show Anna's note").press("Enter")
     expect(page.locator("#own-note-title")).to_be_focused()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390, "the page is wider than the screen"
     page.keyboard.press("Tab")  # the answer of the API, which a keyboard can scroll

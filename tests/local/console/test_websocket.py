@@ -39,7 +39,9 @@ def texts(page: Page) -> Locator:
 def test_two_browsers_talk_and_one_of_them_gets_what_it_has_missed(open_page: OpenPage, room: str) -> None:
     ada, bob = open_page("/examples/websocket"), open_page("/examples/websocket", width=390, dark=True)
     hostile = "<img src=x onerror=alert(1)>"
+    expect(ada.get_by_role("button", name="Join")).not_to_have_class("quiet")
     join(ada, "Ada", room)
+    expect(ada.get_by_role("button", name="Join")).to_have_class("quiet")  # now the main button is Send
     join(bob, "<b>Bob</b>", room)
     say(ada, hostile)
     expect(texts(bob)).to_contain_text([f"Ada: {hostile}"], timeout=MILLISECONDS)
