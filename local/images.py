@@ -11,7 +11,7 @@ from local.project import FUNCTION_FOLDERS, ROOT, SETTINGS, WEB, stand_in_image
 from localaws import container_tool, docker_for_cdk
 from localaws.aws import Engine, LocalAws, LocalError
 from localaws.container_tool import Tool
-from localaws.process_groups import delay_signals, end_process_group
+from localaws.process_groups import running_program
 
 PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
 """The platform of an image, by the processor architecture of this machine."""
@@ -47,25 +47,16 @@ def early_builds(aws: LocalAws, engine: Engine) -> Iterator[None]:
     An image whose layers were kept is not built. A failed build is no error here, because the CLI repeats it and
     reports the error. Builds that still run at the end of the block are ended.
     """
-    builds: dict[Path, subprocess.Popen[bytes]] = {}
+    builds: dict[Path, subprocess.Popen[str]] = {}
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((aws.folder / "images.log").open("wb"))
         for image in (WEB_IMAGE, FUNCTION_IMAGE) if engine.tool else ():
             mark = aws.folder / "containers" / f"built-{stand_in_image(*image.sources).rpartition(':')[2]}"
             if mark.exists():
                 continue
-            with delay_signals():
-                process = subprocess.Popen(
-                    [docker_for_cdk.COMMAND, "build", *image.build_arguments(engine.tool)],
-                    cwd=image.context,
-                    env=aws.environment(engine),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # so end_process_group also ends the programs of the build
-                )
-                stack.callback(end_process_group, process.pid, process)
-            builds[mark] = process
+            command = [str(docker_for_cdk.COMMAND), "build", *image.build_arguments(engine.tool)]
+            program = running_program(command, folder=image.context, output=log, environment=aws.environment(engine))
+            builds[mark] = stack.enter_context(program)
         yield
         for mark, process in builds.items():
             if process.poll() == 0 and engine.tool.storage:  # only podman's layers are in the folder
@@ -86,19 +77,8 @@ def build_image(aws: LocalAws, engine: Engine, image: Image, repository: str) ->
 
 
 def _run(arguments: list[str], image: Image, engine: Engine) -> None:
-    with contextlib.ExitStack() as stack:
-        with delay_signals():
-            process = subprocess.Popen(
-                [*engine.tool.command, *arguments],
-                cwd=image.context,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,  # so end_process_group also ends the programs of the build
-            )
-            stack.callback(end_process_group, process.pid, process)
+    command = [*engine.tool.command, *arguments]
+    with running_program(command, folder=image.context, output=subprocess.PIPE) as process:
         output, _ = process.communicate()
     if process.returncode:
         raise LocalError(f"{engine.tool.name} {arguments[0]} failed\n{output.strip()}")
