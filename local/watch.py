@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -95,11 +96,16 @@ class Watch:
     def _update_function(self, package: str) -> None:
         started = time.monotonic()
         functions = self._functions.get(package, [])
-        for function in functions:
-            function.update()
-            _print(package, f"the code of {function.name} is live", started)
         if not functions:
             _print(package, "no deployed function runs this code")
+            return
+        with ThreadPoolExecutor(len(functions)) as executor:
+            updates = [executor.submit(function.update) for function in functions]
+            for function, update in zip(functions, updates, strict=True):
+                if update.exception() is None:
+                    _print(package, f"the code of {function.name} is live", started)
+        for update in updates:
+            update.result()  # raises the error of an update
 
     def _replace_images(self, image: str) -> None:
         if image == "web":

@@ -6,8 +6,10 @@ import json
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 from unittest.mock import MagicMock
 
 import pytest
@@ -19,6 +21,8 @@ from local.synthesis import ROOT, _place_and_message
 from local.templates import selected_stacks
 from localaws.aws import LocalError
 from stacks._bundling import LAMBDA_SRC, _modules
+
+NAMES = ("first", "second", "third")
 
 
 @pytest.mark.parametrize(
@@ -169,6 +173,32 @@ def test_make_watch_distinguishes_slow_tasks_from_failed_tasks(
     printed = capsys.readouterr().out
     assert printed.startswith(f"    web: {line}" if line else "")
     assert bool(printed) == bool(line)
+
+
+def test_the_functions_of_a_package_get_their_code_at_the_same_time(capsys: pytest.CaptureFixture[str]) -> None:
+    """All updates run before one of them ends. The lines have the order of the functions, and the error is the last."""
+    all_run = threading.Barrier(3, timeout=10)
+    last_has_ended = threading.Event()
+
+    def update(name: str) -> None:
+        all_run.wait()
+        if name == "third":
+            last_has_ended.set()
+        assert last_has_ended.wait(10)
+        if name == "second":
+            raise LocalError("a test error")
+
+    session = watch.Watch(MagicMock(), MagicMock(), MagicMock())
+    session._functions = {
+        "api": [cast("FunctionCode", SimpleNamespace(name=name, update=partial(update, name))) for name in NAMES]
+    }
+    session.deploy({Part("function", "api"): []})
+    lines = [line.split(", 0")[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "    api: the code of first is live",
+        "    api: the code of third is live",
+        "    api: not deployed, the old code continues to run: a test error",
+    ]
 
 
 def test_the_watch_ends_even_if_the_exception_of_ctrl_c_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
