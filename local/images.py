@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.project import FUNCTION_FOLDERS, ROOT, SETTINGS, WEB, stand_in_image
+from local.project import ROOT, SETTINGS, WEB, image_sources, stand_in_image
 from localaws import container_tool, docker_for_cdk
 from localaws.aws import Engine, LocalAws, LocalError
 from localaws.container_tool import Tool
@@ -36,8 +36,12 @@ class Image:
         return ["--platform", PLATFORMS[container_tool.architecture()], *file, *ignored, "."]
 
 
+def function_image(folder: str) -> Image:
+    """Return the image of a function. `folder` is its folder in containers/."""
+    return Image(ROOT, image_sources(folder), f"containers/{folder}/Dockerfile")
+
+
 WEB_IMAGE = Image(WEB, (WEB,))
-FUNCTION_IMAGE = Image(ROOT, FUNCTION_FOLDERS, "containers/function_image/Dockerfile")
 
 
 @contextlib.contextmanager
@@ -50,7 +54,7 @@ def early_builds(aws: LocalAws, engine: Engine) -> Iterator[None]:
     builds: dict[Path, subprocess.Popen[str]] = {}
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((aws.folder / "images.log").open("wb"))
-        for image in (WEB_IMAGE, FUNCTION_IMAGE) if engine.tool else ():
+        for image in (WEB_IMAGE, function_image("function_image")) if engine.tool else ():
             mark = aws.folder / "containers" / f"built-{stand_in_image(*image.sources).rpartition(':')[2]}"
             if mark.exists():
                 continue
