@@ -70,14 +70,19 @@ def early_builds(aws: LocalAws, engine: Engine) -> Iterator[None]:
 def build_image(aws: LocalAws, engine: Engine, image: Image, repository: str) -> str:
     """Build the image and push it into `repository`, the URI of an ECR repository. Return the URI of the image.
 
+    The URI contains the digest. With a tag, ECS would start one task, which resolves the digest, before all others.
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html
     Raises LocalError with the last lines of the container tool if the build fails.
     """
-    uri = f"{repository}:saved-{time.time_ns()}"  # the tags of the repository are immutable
+    tag = f"saved-{time.time_ns()}"  # the tags of the repository are immutable
+    uri = f"{repository}:{tag}"
     build = ["build", "--tag", docker_for_cdk.engine_image_name(uri, engine.port), *image.build_arguments(engine.tool)]
     for arguments in (build, ["push", uri]):
         translated = docker_for_cdk.arguments(engine.tool, aws.folder, engine.port, SETTINGS.base_image, arguments)
         _run(translated, image, engine)
-    return uri
+    pushed = {"repositoryName": repository.partition("/")[2], "imageIds": [{"imageTag": tag}]}
+    (details,) = aws.client("ecr", engine).describe_images(**pushed)["imageDetails"]
+    return f"{repository}@{details['imageDigest']}"
 
 
 def _run(arguments: list[str], image: Image, engine: Engine) -> None:

@@ -14,7 +14,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from local import project, synthesis, tasks, watch
+from local import images, project, synthesis, tasks, watch
 from local.function_code import FunctionCode
 from local.saved_files import Part, by_part, part_of, saved_files
 from local.synthesis import ROOT, _place_and_message
@@ -153,6 +153,26 @@ def test_each_service_gets_the_task_definition_in_its_own_template() -> None:
         "arn/First": "arn/FirstTask",
         "arn/Second": "arn/SecondTask",
     }
+
+
+@pytest.mark.parametrize("running", ["web:saved-1", "web@sha256:old"])
+def test_all_new_tasks_start_at_once_because_their_image_has_a_digest(
+    monkeypatch: pytest.MonkeyPatch, running: str
+) -> None:
+    """With a tag, ECS starts one task before the others. The running image has a tag or a digest."""
+    registry = "0.dkr.ecr.us-east-1.amazonaws.com"
+    ecs, aws = MagicMock(), MagicMock()
+    monkeypatch.setattr(images, "_run", MagicMock())
+    monkeypatch.setattr("localaws.docker_for_cdk.arguments", lambda *arguments: arguments[-1])
+    monkeypatch.setattr(tasks, "_definitions", lambda _: {"service/cluster/web": "old"})
+    monkeypatch.setattr(tasks, "_update_services", MagicMock())
+    aws.client("ecr").describe_images.return_value = {"imageDetails": [{"imageDigest": "sha256:new"}]}
+    container = {"name": "web", "image": f"{registry}/{running}"}
+    ecs.describe_task_definition.return_value = {"taskDefinition": {"containerDefinitions": [container]}}
+    tasks.run_image(ecs, partial(images.build_image, aws, MagicMock(), images.WEB_IMAGE))
+    (registered,) = ecs.register_task_definition.call_args.kwargs["containerDefinitions"]
+    assert registered["image"] == f"{registry}/web@sha256:new"
+    assert aws.client("ecr").describe_images.call_args.kwargs["repositoryName"] == "web"
 
 
 @pytest.mark.parametrize(
