@@ -15,12 +15,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench._measure import Target, check_targets, print_table, show_progress
-from local.function_code import deployed_functions
+from local.function_code import FunctionCode, deployed_functions
 from local.project import FOLDER, local_aws
 from tests.support.watching import DEPLOYED_SECONDS, Watching, watching_copy
 
@@ -90,9 +91,13 @@ def _save_handler(watching: Watching, lambda_: Any, package: str, turn: int) -> 
     name = f"lambda_src/{package}/handler.py"
     functions = deployed_functions(lambda_)[package]
     watching.save(name, watching.read(name) + ANSWER.format(number=turn))
-    for function in functions:
-        while json.load(lambda_.invoke(FunctionName=function.name, Payload=b"{}")["Payload"]) != turn:
-            pass
+    with ThreadPoolExecutor(len(functions)) as executor:  # the functions start at the same time
+        list(executor.map(partial(_wait_for_answer, lambda_, turn), functions))
+
+
+def _wait_for_answer(lambda_: Any, turn: int, function: FunctionCode) -> None:
+    while json.load(lambda_.invoke(FunctionName=function.name, Payload=b"{}")["Payload"]) != turn:
+        pass
 
 
 def _save_stack(watching: Watching, turn: int) -> None:

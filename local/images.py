@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.project import FUNCTION_FOLDERS, ROOT, SETTINGS, WEB, stand_in_image
+from local.project import ROOT, SETTINGS, WEB, image_sources, stand_in_image
 from localaws import container_tool, docker_for_cdk
 from localaws.aws import Engine, LocalAws, LocalError
 from localaws.container_tool import Tool
-from localaws.process_groups import delay_signals, end_process_group
+from localaws.process_groups import running_program
 
 PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
 """The platform of an image, by the processor architecture of this machine."""
@@ -36,8 +36,12 @@ class Image:
         return ["--platform", PLATFORMS[container_tool.architecture()], *file, *ignored, "."]
 
 
+def function_image(folder: str) -> Image:
+    """Return the image of a function. `folder` is its folder in containers/."""
+    return Image(ROOT, image_sources(folder), f"containers/{folder}/Dockerfile")
+
+
 WEB_IMAGE = Image(WEB, (WEB,))
-FUNCTION_IMAGE = Image(ROOT, FUNCTION_FOLDERS, "containers/function_image/Dockerfile")
 
 
 @contextlib.contextmanager
@@ -47,25 +51,16 @@ def early_builds(aws: LocalAws, engine: Engine) -> Iterator[None]:
     An image whose layers were kept is not built. A failed build is no error here, because the CLI repeats it and
     reports the error. Builds that still run at the end of the block are ended.
     """
-    builds: dict[Path, subprocess.Popen[bytes]] = {}
+    builds: dict[Path, subprocess.Popen[str]] = {}
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((aws.folder / "images.log").open("wb"))
-        for image in (WEB_IMAGE, FUNCTION_IMAGE) if engine.tool else ():
+        for image in (WEB_IMAGE, function_image("function_image")) if engine.tool else ():
             mark = aws.folder / "containers" / f"built-{stand_in_image(*image.sources).rpartition(':')[2]}"
             if mark.exists():
                 continue
-            with delay_signals():
-                process = subprocess.Popen(
-                    [docker_for_cdk.COMMAND, "build", *image.build_arguments(engine.tool)],
-                    cwd=image.context,
-                    env=aws.environment(engine),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # so end_process_group also ends the programs of the build
-                )
-                stack.callback(end_process_group, process.pid, process)
-            builds[mark] = process
+            command = [str(docker_for_cdk.COMMAND), "build", *image.build_arguments(engine.tool)]
+            program = running_program(command, folder=image.context, output=log, environment=aws.environment(engine))
+            builds[mark] = stack.enter_context(program)
         yield
         for mark, process in builds.items():
             if process.poll() == 0 and engine.tool.storage:  # only podman's layers are in the folder
@@ -75,30 +70,24 @@ def early_builds(aws: LocalAws, engine: Engine) -> Iterator[None]:
 def build_image(aws: LocalAws, engine: Engine, image: Image, repository: str) -> str:
     """Build the image and push it into `repository`, the URI of an ECR repository. Return the URI of the image.
 
+    The URI contains the digest. With a tag, ECS would start one task, which resolves the digest, before all others.
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html
     Raises LocalError with the last lines of the container tool if the build fails.
     """
-    uri = f"{repository}:saved-{time.time_ns()}"  # the tags of the repository are immutable
+    tag = f"saved-{time.time_ns()}"  # the tags of the repository are immutable
+    uri = f"{repository}:{tag}"
     build = ["build", "--tag", docker_for_cdk.engine_image_name(uri, engine.port), *image.build_arguments(engine.tool)]
     for arguments in (build, ["push", uri]):
         translated = docker_for_cdk.arguments(engine.tool, aws.folder, engine.port, SETTINGS.base_image, arguments)
         _run(translated, image, engine)
-    return uri
+    pushed = {"repositoryName": repository.partition("/")[2], "imageIds": [{"imageTag": tag}]}
+    (details,) = aws.client("ecr", engine).describe_images(**pushed)["imageDetails"]
+    return f"{repository}@{details['imageDigest']}"
 
 
 def _run(arguments: list[str], image: Image, engine: Engine) -> None:
-    with contextlib.ExitStack() as stack:
-        with delay_signals():
-            process = subprocess.Popen(
-                [*engine.tool.command, *arguments],
-                cwd=image.context,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,  # so end_process_group also ends the programs of the build
-            )
-            stack.callback(end_process_group, process.pid, process)
+    command = [*engine.tool.command, *arguments]
+    with running_program(command, folder=image.context, output=subprocess.PIPE) as process:
         output, _ = process.communicate()
     if process.returncode:
         raise LocalError(f"{engine.tool.name} {arguments[0]} failed\n{output.strip()}")

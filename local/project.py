@@ -31,9 +31,19 @@ def base_image() -> str:
 STAND_IN_IMAGE = "stand-in.invalid/web"
 """The name of the web image on a machine without a container tool. This image does not exist."""
 FUNCTION_STAND_IN = "stand-in/function-image"
-"""The name of the function's repository on a machine without a container tool. This repository does not exist."""
-FUNCTION_FOLDERS = (ROOT / "containers" / "function_image", ROOT / "lambda_src" / "thumbnail")
-"""The folders with the files of the function's image."""
+"""The name of the function's repository on a machine without a container tool. This repository does not exist.
+
+The second part is the name of the image's folder in containers/, with dashes.
+"""
+
+
+def image_sources(image: str) -> tuple[Path, ...]:
+    """Return the folders with the files of an image: those that the ignore file of its Dockerfile does not exclude.
+
+    `image` is the name of its folder in containers/. The build context of the image must be the folder of the project.
+    """
+    ignored = (ROOT / "containers" / image / "Dockerfile.dockerignore").read_text(encoding="utf-8")
+    return tuple(ROOT / name for name in re.findall(r"^!((?:containers|lambda_src)/\w+)$", ignored, re.MULTILINE))
 
 
 def stand_in_image(*folders: Path, name: str = STAND_IN_IMAGE) -> str:
@@ -112,7 +122,7 @@ def _stand_in_settings() -> dict[str, str]:
     return {
         "web_image": stand_in_image(),
         "publish_web_image": "false",
-        "function_image_name": stand_in_image(*FUNCTION_FOLDERS, name=FUNCTION_STAND_IN),
+        "function_image_name": stand_in_image(*image_sources("function_image"), name=FUNCTION_STAND_IN),
     }
 
 

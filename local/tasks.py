@@ -1,5 +1,6 @@
 """Replace the tasks of ECS services, without a failed request."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from functools import cache, partial
 from typing import Any
@@ -100,7 +101,7 @@ def _register_revision(ecs: Any, arn: str, build_image: Callable[[str], str]) ->
     definition = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
     fields = {name: definition[name] for name in COPIED_FIELDS if definition.get(name)}
     containers = [
-        {**container, "image": build_image(container["image"].rpartition(":")[0])}
+        {**container, "image": build_image(re.split("[:@]", container["image"])[0])}
         for container in definition["containerDefinitions"]
     ]
     revision = ecs.register_task_definition(**{**fields, "containerDefinitions": containers})

@@ -14,7 +14,7 @@ def selected_stacks(assembly: Path, patterns: Iterable[str]) -> list[str]:
 
     Raises LocalError if a pattern matches no stack.
     """
-    names = list(_template_files(assembly))
+    names = list(template_files(assembly))
     selected: set[str] = set()
     for pattern in patterns:
         matches = fnmatch.filter(names, "*" if pattern == "--all" else pattern)
@@ -29,7 +29,7 @@ def changed_stacks(cloudformation: Any, assembly: Path) -> list[str]:
     deployed = deployed_stacks(cloudformation)
     return [
         name
-        for name, file in _template_files(assembly).items()
+        for name, file in template_files(assembly).items()
         if name in deployed and _json(file) != cloudformation.get_template(StackName=name)["TemplateBody"]
     ]
 
@@ -43,7 +43,7 @@ def deployed_stacks(cloudformation: Any) -> set[str]:
     }
 
 
-def _template_files(assembly: Path) -> Mapping[str, Path]:
+def template_files(assembly: Path) -> Mapping[str, Path]:
     """Return the template of each stack, by the stack's name."""
     return {
         name: assembly / artifact["properties"]["templateFile"]

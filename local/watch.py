@@ -10,7 +10,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from filelock import FileLock
 
-from local.function_code import FunctionCode, deployed_functions
-from local.function_images import run_images, use_deployed_images
-from local.images import FUNCTION_IMAGE, WEB_IMAGE, build_image
-from local.project import FOLDER, FUNCTION_FOLDERS, ROOT, context, local_aws, stand_in_image
+from local import function_images
+from local.function_code import SOURCE, FunctionCode, deployed_functions
+from local.images import WEB_IMAGE, build_image, function_image
+from local.project import FOLDER, ROOT, context, image_sources, local_aws, stand_in_image
 from local.saved_files import Part, by_part, saved_files
 from local.synthesis import Synthesizer
 from local.tasks import SlowTasksError, replace_tasks, run_image, use_deployed_definitions
@@ -30,8 +31,6 @@ from localaws.aws import Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from localaws.process_groups import STOP_SIGNALS
 
-FUNCTION_IMAGE_PACKAGES = frozenset(folder.name for folder in FUNCTION_FOLDERS if folder.parent.name == "lambda_src")
-"""The packages in lambda_src/ whose code the image of a function contains."""
 LAST_ERROR_LINES = 5
 """The terminal shows the first line of an error, and at most this number of its last lines."""
 
@@ -47,9 +46,12 @@ class Watch:
         self._stacks_saved_at = time.monotonic()
         self._cdk = Cdk(aws, engine, quiet=True)
         self._functions: Mapping[str, list[FunctionCode]] = {}
+        self._image_folders: Mapping[str, str] = {}
 
     def start(self) -> None:
         """Deploy what was saved before this program started."""
+        with contextlib.suppress(OSError, ValueError):  # an interrupted synthesis may have left incomplete files
+            self._find_image_folders()
         self._synthesize()
         self._update_outdated_functions()
 
@@ -60,8 +62,9 @@ class Watch:
                 _check_syntax(files)
                 if part.kind == "function":
                     self._update_function(part.name)
-                    if part.name in FUNCTION_IMAGE_PACKAGES:
-                        self._replace_function_images()
+                    for folder in sorted({*self._image_folders.values()}):
+                        if SOURCE / part.name in image_sources(folder):
+                            self._replace_function_images(folder)
                     if any(file.suffix == ".json" for file in files):  # a stack can read it, too: openapi.json
                         self._synthesize()
                 elif part.kind == "image":
@@ -82,6 +85,7 @@ class Watch:
                 if changed:
                     self._cdk.deploy(changed, change_set=False)
                 self._use_deployed_images()
+                self._find_image_folders()
             text = f"{', '.join(changed)} deployed" if changed else "all templates are deployed"
             _print("stacks", text, self._stacks_saved_at)
             if changed:
@@ -95,19 +99,24 @@ class Watch:
     def _update_function(self, package: str) -> None:
         started = time.monotonic()
         functions = self._functions.get(package, [])
-        for function in functions:
-            function.update()
-            _print(package, f"the code of {function.name} is live", started)
         if not functions:
             _print(package, "no deployed function runs this code")
+            return
+        with ThreadPoolExecutor(len(functions)) as executor:
+            updates = [executor.submit(function.update) for function in functions]
+            for function, update in zip(functions, updates, strict=True):
+                if update.exception() is None:
+                    _print(package, f"the code of {function.name} is live", started)
+        for update in updates:
+            update.result()  # raises the error of an update
 
     def _replace_images(self, image: str) -> None:
         if image == "web":
             self._replace_tasks()
-        elif image == "function_image":
-            self._replace_function_images()
-        else:
+        elif image == "batch":
             _print(image, "no task has this image. In this folder, `python -m local.batch_job` runs the saved code")
+        else:
+            self._replace_function_images(image)
 
     def _replace_tasks(self) -> None:
         started, tool = time.monotonic(), self._engine.tool
@@ -121,18 +130,26 @@ class Watch:
         _print("web", text if names else "no deployed service runs this code", started if names else None)
         self._synthesize_again()
 
-    def _replace_function_images(self) -> None:
-        started, tool = time.monotonic(), self._engine.tool
+    def _replace_function_images(self, folder: str) -> None:
+        started = time.monotonic()
+        names = [name for name, its_folder in self._image_folders.items() if its_folder == folder]
+        if not names:
+            _print(folder, "no deployed function runs this image")
+            return
         with self._lock():
-            new_image = (
-                partial(build_image, self._aws, self._engine, FUNCTION_IMAGE)
-                if tool
-                else lambda repository: stand_in_image(*FUNCTION_FOLDERS, name=repository)
-            )
-            names = ", ".join(run_images(self._client("lambda"), new_image))
-        text = f"{names} runs the code ({self._how_images_run()})"
-        _print("function_image", text if names else "no deployed function runs this image", started if names else None)
+            function_images.run_image(self._client("lambda"), names, self._new_function_image(folder))
+        _print(folder, f"{', '.join(names)} runs the code ({self._how_images_run()})", started)
         self._synthesize_again()
+
+    def _new_function_image(self, folder: str) -> Callable[[str], str]:
+        if self._engine.tool:
+            return partial(build_image, self._aws, self._engine, function_image(folder))
+        return lambda repository: stand_in_image(*image_sources(folder), name=repository)
+
+    def _find_image_folders(self) -> None:
+        # This reads the synthesized stacks, so no synthesis may run at the same time.
+        folders = function_images.image_folders(self._client("cloudformation"), self._cdk.assembly)
+        self._image_folders = folders
 
     def _how_images_run(self) -> str:
         if tool := self._engine.tool:
@@ -147,7 +164,7 @@ class Watch:
         cloudformation = self._client("cloudformation")
         stacks = deployed_stacks(cloudformation)
         services = use_deployed_definitions(cloudformation, self._client("ecs"), stacks)
-        functions = use_deployed_images(cloudformation, self._client("lambda"), stacks)
+        functions = function_images.use_deployed_images(cloudformation, self._client("lambda"), stacks)
         for name, found in (("web", services), ("function_image", functions)):
             if found:
                 _print(name, f"{', '.join(found)} returned to the image of the stack")

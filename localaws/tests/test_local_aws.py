@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
+from typing import Any
 
 import psutil
 import pytest
@@ -15,6 +17,10 @@ import requests
 from localaws import PORT, LocalAws, LocalError
 from localaws.cdk import Cdk
 from localaws.environment import engine_variables
+from localaws.process_groups import running_program
+
+PRINT_CHILD = ("sh", "-c", "sleep 60 & echo $!; wait")
+"""A program that starts a child process and prints its id."""
 
 
 def test_the_engine_uses_a_free_port_if_another_process_uses_the_port(aws: LocalAws) -> None:
@@ -79,6 +85,33 @@ def test_the_error_contains_the_reason_why_the_engine_does_not_start(
     with pytest.raises(LocalError, match="a test reason"):
         aws.start()
     assert aws.running_engine() is None
+
+
+def test_a_program_and_its_child_processes_end_with_the_block(tmp_path: Path) -> None:
+    with running_program(PRINT_CHILD, folder=tmp_path, output=PIPE) as program:
+        output = program.stdout
+        assert output
+        child = psutil.Process(int(output.readline()))
+    assert program.returncode is not None
+    assert not psutil.wait_procs([child], timeout=10)[1]
+    assert output.closed
+
+
+def test_a_signal_during_the_start_of_a_program_does_not_leave_it_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[str]] = []
+
+    def start_and_receive_signal(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
+        started.append(popen(*arguments, **options))
+        signal.raise_signal(signal.SIGINT)  # as Ctrl-C before the caller knows the id of the program
+        return started[0]
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start_and_receive_signal)
+    with pytest.raises(KeyboardInterrupt), running_program(["sleep", "60"], folder=tmp_path, output=PIPE):
+        pass
+    assert started[0].returncode is not None
 
 
 def test_the_cdk_cli_is_stopped_when_the_engine_ends(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:

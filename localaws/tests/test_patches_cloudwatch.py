@@ -1,5 +1,6 @@
 """Tests of the patches that store metrics and evaluate alarms. Each test fails if a patch does not work."""
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -53,6 +54,26 @@ def test_a_metric_keeps_its_newest_points(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(cloudwatch_metrics, "_EXTRA_POINTS", 2)
     for value in range(30):
         store(Metric("Test", "Milliseconds", {}), value)
+    assert_newest_values_of_30()
+
+
+def test_a_metric_keeps_its_newest_points_of_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_evict_old_metrics", "record_metric", "_store_datum"):
+        monkeypatch.setattr(cloudwatch, name, getattr(cloudwatch, name))
+    monkeypatch.setattr(cloudwatch_metrics, "MAX_POINTS", 10)
+    monkeypatch.setattr(cloudwatch_metrics, "_EXTRA_POINTS", 2)
+    cloudwatch_metrics.store_values_by_minute()
+    for value in range(30):
+        datum = {"MetricName": "Letters", "Value": value, "Dimensions": [{"Name": "service", "Value": "s"}]}
+        request = json.dumps({"Namespace": "Test", "MetricData": [datum]}).encode()
+        headers = {"x-amz-target": "GraniteServiceVersion20100801.PutMetricData"}
+        status, *_ = asyncio.run(cloudwatch.handle_request("POST", "/", headers, request, {}))
+        assert status == 200
+    assert_newest_values_of_30()
+
+
+def assert_newest_values_of_30() -> None:
+    """Fail if the only metric does not have 10 to 12 of the values from 0 to 29, and these are the newest."""
     ((_, points),) = cloudwatch._metrics.items()
     values = [point["Value"] for point in points]
     assert values == list(range(30 - len(values), 30))

@@ -16,7 +16,8 @@ from helpers import apply_change_set, deploy_stack, physical_ids, wait_for
 from ministack.services import ecs
 
 from localaws import Engine, LocalAws, Settings, StandIn
-from localaws.patches.ecs_tasks import _wait_until_steady
+from localaws.patches import ecs_tasks, elb
+from localaws.patches.ecs_tasks import _wait_until_healthy, _wait_until_steady
 from localaws.urls import local_url
 
 WEB_SERVER = """
@@ -162,6 +163,46 @@ def test_cloudformation_waits_until_the_number_of_tasks_is_reached(monkeypatch: 
     threading.Timer(0.3, service.update, [{"runningCount": 2}]).start()
     _wait_until_steady("arn:aws:ecs:us-east-1:000000000000:service/cluster/web")
     assert service["runningCount"] == 2
+
+
+@pytest.mark.parametrize(("state", "seconds"), [("healthy", 0), (None, 1)])
+def test_only_a_task_without_a_load_balancer_must_run_for_a_second(
+    monkeypatch: pytest.MonkeyPatch, state: str | None, seconds: int
+) -> None:
+    """The load balancer has already checked the others. So a deployment replaces its tasks a second sooner."""
+    waits: list[float] = []
+    service = {"loadBalancers": [{"targetGroupArn": "group"}] if state else []}
+    monkeypatch.setattr(ecs_tasks, "_service_of_task", lambda _: service)
+    monkeypatch.setattr(elb, "target_state", lambda _: state)
+    monkeypatch.setattr("time.sleep", waits.append)
+    recorded: list[str] = []
+    _wait_until_healthy(lambda key, _: recorded.append(key))("cluster/web", {"_address": ("127.0.0.1", 1)})
+    assert (recorded, sum(waits)) == (["cluster/web"], seconds)
+
+
+def test_two_threads_do_not_start_the_same_missing_task() -> None:
+    """Both a crashed task and a healthy task make ECS count the tasks of the service."""
+    tasks: list[str] = []
+    first_has_counted, second_has_counted = threading.Event(), threading.Event()
+
+    def reconcile(_cluster: str, key: str) -> None:
+        missing = 1 - len(tasks)
+        if first_has_counted.is_set():
+            second_has_counted.set()
+        else:
+            first_has_counted.set()
+            second_has_counted.wait(1)  # with the patch, the second thread cannot count yet
+        tasks.extend([key] * missing)
+
+    threads = [
+        threading.Thread(target=ecs_tasks._reconcile_once(reconcile), args=("cluster", "cluster/web")) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+        first_has_counted.wait(10)
+    for thread in threads:
+        thread.join(10)
+    assert tasks == ["cluster/web"]
 
 
 def test_the_deployment_of_a_service_with_crashing_tasks_fails(client: Client) -> None:

@@ -34,7 +34,7 @@ from stacks._pip import kept_settings, pip_environment
 from stacks._uv import uv_environment
 from tests.support.bundles import locked_versions
 from tests.support.folders import ROOT
-from tools.setup.__main__ import NETWORK, NO_WHEEL, OTHER_HASH, remedy_of
+from tools.setup.__main__ import NETWORK, NO_WHEEL, OTHER, OTHER_HASH, remedy_of
 
 BACKEND = """
 import shutil
@@ -261,7 +261,7 @@ def test_pip_installs_uv_without_the_network_the_second_time(
 @pytest.mark.parametrize(
     ("requirement", "reason", "remedy"),
     [
-        ("demo==1", "all requirements must have a hash, but none were provided for: demo==1", NETWORK),
+        ("demo==1", "all requirements must have a hash, but none were provided for: demo==1", OTHER),
         (f"demo==1 --hash=sha256:{'0' * 64}", "Hash mismatch for `demo==1`", OTHER_HASH),
         (f"missing==1 --hash=sha256:{'0' * 64}", "missing was not found", NETWORK),
     ],
@@ -275,7 +275,7 @@ def test_a_failure_names_the_reason_and_the_next_step(
     assert run.returncode == 2
     assert reason in run.stderr
     assert "set-up failed: other Python packages into .venv; the reason is above.\n" in run.stderr
-    assert remedy in run.stderr
+    assert f"\n{remedy}\n" in run.stderr
     assert not (project / ".venv" / ".installed").exists()
 
 
@@ -431,7 +431,14 @@ def test_uv_uses_the_certificates_that_pip_uses(environment: dict[str, str], exp
         ("ERROR: No matching distribution found for uv==1 (from versions: 0.9)", NO_WHEEL),
         ("ERROR: No matching distribution found for uv==1 (from versions: none)", NETWORK),
         ("error: demo has no usable wheels", NO_WHEEL),
-        ("error: Request failed: Connection refused", NETWORK),
+        ("error: Failed to fetch: `https://index.invalid/simple/demo/`\n  Caused by: dns error", NETWORK),
+        ("npm error network This is a problem related to network connectivity.", NETWORK),
+        ("npm error code E503", NETWORK),
+        ("Could not fetch URL https://index.invalid: There was a problem confirming the ssl certificate", NETWORK),
+        ("error: Failed to parse: `pyproject.toml`", OTHER),
+        ("ModuleNotFoundError: No module named 'encodings'", OTHER),
+        ("npm error code EUSAGE", OTHER),
+        ("", OTHER),
     ],
 )
 def test_each_kind_of_failure_has_a_next_step(output: str, remedy: str) -> None:

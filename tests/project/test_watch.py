@@ -1,24 +1,29 @@
 """These tests check the parts of `make watch` and `make local` that need no local AWS."""
 
 import contextlib
+import hashlib
 import itertools
 import json
-import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 from unittest.mock import MagicMock
 
 import pytest
 
-from local import synthesis, tasks, watch
+from local import images, project, synthesis, tasks, watch
 from local.function_code import FunctionCode
 from local.saved_files import Part, by_part, part_of, saved_files
 from local.synthesis import ROOT, _place_and_message
 from local.templates import selected_stacks
 from localaws.aws import LocalError
 from stacks._bundling import LAMBDA_SRC, _modules
+
+PROJECT_MODULES = ("stacks._app", "stacks._validation")
+NAMES = ("first", "second", "third")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +123,10 @@ def test_an_error_of_the_app_names_the_file_and_the_line() -> None:
 
 
 def test_a_new_synthesis_loads_the_stacks_again_but_not_the_validator(monkeypatch: pytest.MonkeyPatch) -> None:
-    modules = {name: sys.modules[name] for name in ("stacks._app", "stacks._validation", "json")}
+    modules = {
+        **{name: SimpleNamespace(__file__=f"{ROOT}/{name.replace('.', '/')}.py") for name in PROJECT_MODULES},
+        "json": json,
+    }
     monkeypatch.setattr(synthesis, "sys", SimpleNamespace(modules=modules))
     synthesis._forget_project()
     assert list(modules) == ["stacks._validation", "json"]
@@ -147,6 +155,26 @@ def test_each_service_gets_the_task_definition_in_its_own_template() -> None:
     }
 
 
+@pytest.mark.parametrize("running", ["web:saved-1", "web@sha256:old"])
+def test_all_new_tasks_start_at_once_because_their_image_has_a_digest(
+    monkeypatch: pytest.MonkeyPatch, running: str
+) -> None:
+    """With a tag, ECS starts one task before the others. The running image has a tag or a digest."""
+    registry = "0.dkr.ecr.us-east-1.amazonaws.com"
+    ecs, aws = MagicMock(), MagicMock()
+    monkeypatch.setattr(images, "_run", MagicMock())
+    monkeypatch.setattr("localaws.docker_for_cdk.arguments", lambda *arguments: arguments[-1])
+    monkeypatch.setattr(tasks, "_definitions", lambda _: {"service/cluster/web": "old"})
+    monkeypatch.setattr(tasks, "_update_services", MagicMock())
+    aws.client("ecr").describe_images.return_value = {"imageDetails": [{"imageDigest": "sha256:new"}]}
+    container = {"name": "web", "image": f"{registry}/{running}"}
+    ecs.describe_task_definition.return_value = {"taskDefinition": {"containerDefinitions": [container]}}
+    tasks.run_image(ecs, partial(images.build_image, aws, MagicMock(), images.WEB_IMAGE))
+    (registered,) = ecs.register_task_definition.call_args.kwargs["containerDefinitions"]
+    assert registered["image"] == f"{registry}/web@sha256:new"
+    assert aws.client("ecr").describe_images.call_args.kwargs["repositoryName"] == "web"
+
+
 @pytest.mark.parametrize(
     ("definition", "state", "line"),
     [
@@ -169,6 +197,118 @@ def test_make_watch_distinguishes_slow_tasks_from_failed_tasks(
     printed = capsys.readouterr().out
     assert printed.startswith(f"    web: {line}" if line else "")
     assert bool(printed) == bool(line)
+
+
+def test_the_functions_of_a_package_get_their_code_at_the_same_time(capsys: pytest.CaptureFixture[str]) -> None:
+    """All updates run before one of them ends. The lines have the order of the functions, and the error is the last."""
+    all_run = threading.Barrier(3, timeout=10)
+    last_has_ended = threading.Event()
+
+    def update(name: str) -> None:
+        all_run.wait()
+        if name == "third":
+            last_has_ended.set()
+        assert last_has_ended.wait(10)
+        if name == "second":
+            raise LocalError("a test error")
+
+    session = watch.Watch(MagicMock(), MagicMock(), MagicMock())
+    session._functions = {
+        "api": [cast("FunctionCode", SimpleNamespace(name=name, update=partial(update, name))) for name in NAMES]
+    }
+    session.deploy({Part("function", "api"): []})
+    lines = [line.split(", 0")[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "    api: the code of first is live",
+        "    api: the code of third is live",
+        "    api: not deployed, the old code continues to run: a test error",
+    ]
+
+
+def write_image_function(folder: Path, name: str, reference: str, dockerfile: str = "") -> dict[str, str]:
+    """Write a stack with an image function into the assembly, and its image into containers/. Return its resource."""
+    (folder / "containers" / name).mkdir(parents=True)
+    ignored = (
+        f"# text\n*\n!containers\n!containers/{name}\n!lambda_src/{name}_package\n!lambda_src/{name}_package/*.py\n"
+    )
+    (folder / "containers" / name / "Dockerfile.dockerignore").write_text(ignored)
+    code = {"ImageUri": {"Fn::Sub": f"${{AWS::AccountId}}.dkr.ecr.us-east-1.amazonaws.com/{reference}"}}
+    function = {"Type": "AWS::Lambda::Function", "Properties": {"Code": code}}
+    (folder / "cdk.out" / f"{name}.template.json").write_text(json.dumps({"Resources": {"Function": function}}))
+    images = {reference.rpartition(":")[2]: {"source": {"dockerFile": dockerfile}}} if dockerfile else {}
+    (folder / "cdk.out" / f"{name}.assets.json").write_text(json.dumps({"dockerImages": images}))
+    return {"LogicalResourceId": "Function", "PhysicalResourceId": f"the-{name}"}
+
+
+@pytest.fixture
+def image_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[watch.Watch, MagicMock]]:
+    """Return a function that creates the watch of a fork with two image functions. It also returns its Lambda client.
+
+    The argument `has_tool` says whether there is a container tool.
+    """
+
+    def create(*, has_tool: bool) -> tuple[watch.Watch, MagicMock]:
+        (tmp_path / "cdk.out").mkdir()
+        resources, names = {}, ("first", "second_one")
+        for name in names:
+            if has_tool:
+                dockerfile = f"containers/{name}/Dockerfile"
+                reference = f"assets:{hashlib.sha256(name.encode()).hexdigest()}"
+                resources[name] = write_image_function(tmp_path, name, reference, dockerfile)
+            else:
+                reference = f"stand-in/{name.replace('_', '-')}@sha256:{'0' * 64}"
+                resources[name] = write_image_function(tmp_path, name, reference)
+        stack = {"type": "aws:cloudformation:stack"}
+        artifacts = {name: {**stack, "properties": {"templateFile": f"{name}.template.json"}} for name in names}
+        (tmp_path / "cdk.out" / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
+        cloudformation, lambda_ = MagicMock(), MagicMock()
+        stacks = [{"StackName": name} for name in names]
+        cloudformation.get_paginator.return_value.paginate.return_value = [{"Stacks": stacks}]
+        cloudformation.describe_stack_resources.side_effect = lambda StackName: {  # noqa: N803 - boto3 uses this name
+            "StackResources": [resources[StackName]]
+        }
+        functions = [{"FunctionName": f"the-{name}", "PackageType": "Image"} for name in names]
+        lambda_.get_paginator.return_value.paginate.return_value = [{"Functions": functions}]
+        lambda_.get_function.side_effect = lambda FunctionName: {  # noqa: N803 - boto3 uses this name
+            "Code": {"ImageUri": f"registry/{FunctionName}:1"}
+        }
+        clients = {"cloudformation": cloudformation, "lambda": lambda_}
+        aws = MagicMock(folder=tmp_path)
+        aws.client.side_effect = lambda service, _: clients[service]
+        monkeypatch.setattr(project, "ROOT", tmp_path)
+        monkeypatch.setattr(watch, "SOURCE", tmp_path / "lambda_src", raising=False)
+        monkeypatch.setattr(watch, "build_image", lambda _aws, _engine, image, to: f"{to}:{image.dockerfile}")
+        monkeypatch.setattr(watch, "stand_in_image", lambda *folders, name: f"{name}:{folders[0].name}")
+        session = watch.Watch(aws, MagicMock(tool=MagicMock() if has_tool else None), MagicMock(is_busy=False))
+        session._cdk = MagicMock(assembly=tmp_path / "cdk.out")
+        session.start()
+        return session, lambda_
+
+    return create
+
+
+@pytest.mark.parametrize("has_tool", [True, False])
+@pytest.mark.parametrize("name", ["first", "second_one"])
+@pytest.mark.parametrize("kind", ["image", "function"])
+def test_an_image_function_gets_the_image_of_its_own_folder(
+    image_functions: Callable[..., tuple[watch.Watch, MagicMock]], *, has_tool: bool, name: str, kind: str
+) -> None:
+    """A fork has two image functions. Each image contains the code of its own package."""
+    session, lambda_ = image_functions(has_tool=has_tool)
+    session.deploy({Part("image", name) if kind == "image" else Part("function", f"{name}_package"): []})
+    image = f"containers/{name}/Dockerfile" if has_tool else name
+    lambda_.update_function_code.assert_called_once_with(
+        FunctionName=f"the-{name}", ImageUri=f"registry/the-{name}:{image}"
+    )
+
+
+def test_a_folder_without_a_deployed_function_replaces_no_image(
+    image_functions: Callable[..., tuple[watch.Watch, MagicMock]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    session, lambda_ = image_functions(has_tool=True)
+    session.deploy({Part("image", "another"): []})
+    assert capsys.readouterr().out.splitlines()[-1] == "    another: no deployed function runs this image"
+    lambda_.update_function_code.assert_not_called()
 
 
 def test_the_watch_ends_even_if_the_exception_of_ctrl_c_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,12 +32,19 @@ NETWORK = (
     "Check the network. Behind a proxy set HTTPS_PROXY. If your company has its own index, set it with "
     "`pip config set global.index-url …` and `npm config set registry …`."
 )
+OTHER = f"The output names no problem of the network. If a download failed nevertheless: {NETWORK}"
+NETWORK_PROBLEMS = (
+    r"(?i)failed to (fetch|download)|not found in the package registry|\(from versions: none\)|npm error network|"
+    r"npm error code E[45]\d\d|FetchError|HTTP ?S?Error|HTTP status|ProxyError|connection|timed out|certificate"
+)
+"""Words of uv, pip and npm after a request that failed."""
 REMEDIES = (
     (r"(?i)hash(es)? mismatch|do not match the hashes|EINTEGRITY", OTHER_HASH),
     (r"\(from versions: \d|no usable wheels|no wheels with a matching", NO_WHEEL),
     (r"(?i)no space left|ENOSPC", "Free some disk space: the set-up needs about 1.5 GB."),
     (r"(?i)permission denied|EACCES", "Make this folder and the caches of pip, uv and npm writable for your user."),
-    ("", NETWORK),
+    (NETWORK_PROBLEMS, NETWORK),
+    ("", OTHER),
 )
 """What to do after a failure: the first pattern that is in the output of the program decides."""
 

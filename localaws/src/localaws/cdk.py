@@ -1,15 +1,15 @@
 """Run the CDK CLI, unmodified, with the local AWS instead of a real account."""
 
 import contextlib
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 from localaws.aws import Engine, LocalAws, LocalError
 from localaws.environment import ACCOUNT, REGION
-from localaws.process_groups import delay_signals, end_process_group
+from localaws.process_groups import end_process_group, running_program
 from localaws.progress import shown_step
 
 
@@ -25,7 +25,7 @@ class Cdk:
         """
         self._aws = aws
         self._project = Path(aws.settings.project)
-        self._command = self._project / "node_modules" / ".bin" / "cdk"
+        self._command = str(self._project / "node_modules" / ".bin" / "cdk")
         self._environment = aws.environment(engine)
         self._context = context or {}
         self._quiet = quiet
@@ -46,18 +46,12 @@ class Cdk:
     def bootstrapping(self) -> Iterator[None]:
         """Run `bootstrap` at the same time as the block, which may synthesize the app. Print nothing."""
         log_file = self._aws.folder / "bootstrap.log"
-        with log_file.open("w") as log, contextlib.ExitStack() as stack:
-            with delay_signals():
-                process = subprocess.Popen(
-                    [str(self._command), "bootstrap", f"aws://{ACCOUNT}/{REGION}"],
-                    cwd=self._aws.folder,  # this folder has no cdk.json, so the CLI does not synthesize an app
-                    env=self._environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # so end_process_group also ends the child processes
-                )
-                stack.callback(end_process_group, process.pid, process)
+        # The folder of the local AWS has no cdk.json, so the CLI does not synthesize an app.
+        command, folder = [self._command, "bootstrap", f"aws://{ACCOUNT}/{REGION}"], self._aws.folder
+        with (
+            log_file.open("w") as log,
+            running_program(command, folder=folder, output=log, environment=self._environment) as process,
+        ):
             engine_ended = self._end_with_the_engine(process)
             yield
             self._check(process.wait(), "bootstrap", engine_ended, log_file, activity="bootstrapping")
@@ -78,25 +72,12 @@ class Cdk:
 
     def _run(self, *arguments: str, activity: str) -> None:
         started = time.monotonic()
+        command = [self._command, *arguments]
         with (
             self._log.open("w") as log,
             shown_step(activity, hidden=self._quiet) as step,
-            contextlib.ExitStack() as stack,
+            running_program(command, folder=self._project, output=PIPE, environment=self._environment) as process,
         ):
-            with delay_signals():
-                process = subprocess.Popen(
-                    [str(self._command), *arguments],
-                    cwd=self._project,
-                    env=self._environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    errors="replace",
-                    start_new_session=True,  # so end_process_group also ends the child processes
-                )
-                stack.enter_context(process)
-                stack.callback(end_process_group, process.pid, process)  # when the block ends, this runs first
             assert process.stdout is not None  # noqa: S101 - for the type checker
             engine_ended = self._end_with_the_engine(process)
             for line in process.stdout:
@@ -113,7 +94,7 @@ class Cdk:
         if status:
             raise LocalError(f"{activity} failed: cdk {arguments}\n{_tail(log)}")
 
-    def _end_with_the_engine(self, process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> threading.Event:
+    def _end_with_the_engine(self, process: Popen[str]) -> threading.Event:
         # If the engine ends, end the CLI as well, and set the returned event. Without the engine, the CLI would repeat
         # its requests for two minutes.
         ended = threading.Event()

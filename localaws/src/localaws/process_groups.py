@@ -1,12 +1,14 @@
-"""End process groups. A process group contains a process (the leader) and the processes that it started."""
+"""Start and end process groups. A process group contains a process (the leader) and the processes that it started."""
 
 import contextlib
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
+from typing import IO
 
 STOP_SECONDS = 5
 """The maximum time until a process group ends after a signal."""
@@ -37,6 +39,37 @@ def delay_signals() -> Iterator[None]:
             handler(number, frame)
         else:
             signal.raise_signal(number)
+
+
+@contextlib.contextmanager
+def running_program(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    output: int | IO[str] | IO[bytes],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a program in `folder`, and end it and its child processes at the end of the block.
+
+    `output` receives the standard output and the errors. It is a file, or subprocess.PIPE. By default, the program has
+    the environment of this process.
+    """
+    with contextlib.ExitStack() as stack:
+        with delay_signals():
+            program = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # so end_process_group also ends the child processes
+            )
+            stack.enter_context(program)
+            stack.callback(end_process_group, program.pid, program)  # when the block ends, this runs first
+        yield program
 
 
 def end_process_group(

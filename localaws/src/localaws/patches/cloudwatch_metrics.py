@@ -45,6 +45,8 @@ _times = _Times()
 def store_values_by_minute() -> None:
     """Store equal values of a minute once, together with their number. Delete all but the newest 5,000 to 5,500 points.
 
+    Points that a client stores with PutMetricData have the same limit.
+
     Stock engine: stores each value of a service as a point of its own. With each invocation of a function, the memory
     grows and each request to CloudWatch becomes slower. A value is lost if a request removes old values meanwhile.
     AWS: stores the values of each minute together. The time of these values is the beginning of the minute. AWS keeps
@@ -52,16 +54,21 @@ def store_values_by_minute() -> None:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/publishingMetrics.html
     Upstream issue: none known.
     """
-    stock_evict = cloudwatch._evict_old_metrics
+    stock_evict, stock_store_datum = cloudwatch._evict_old_metrics, cloudwatch._store_datum
 
     def evict() -> None:
         with _lock:
             stock_evict()
 
+    def store_datum(namespace: str, name: str, dimensions: Any, *rest: Any) -> None:
+        with _lock:
+            stock_store_datum(namespace, name, dimensions, *rest)
+            _delete_old_points((namespace, name, cloudwatch._dims_key(dimensions)))
+
     def record(namespace: str, name: str, value: float, unit: str = "None", dimensions: Any = None) -> None:
         store(Metric(namespace, name, dict(dimensions or {}), unit), value)
 
-    cloudwatch._evict_old_metrics, cloudwatch.record_metric = evict, record
+    cloudwatch._evict_old_metrics, cloudwatch.record_metric, cloudwatch._store_datum = evict, record, store_datum
 
 
 def store(metric: Metric, value: float, when: float | None = None) -> None:
@@ -104,11 +111,15 @@ def _add_point(metric: Metric, value: float, minute: int) -> dict[str, Any]:
         "Dimensions": metric.dimensions,
     }
     key = (metric.namespace, metric.name, cloudwatch._dims_key(metric.dimensions))
-    points = cloudwatch._metric_bucket(key)
-    points.append(point)
+    cloudwatch._metric_bucket(key).append(point)
+    _delete_old_points(key)
+    return point
+
+
+def _delete_old_points(key: tuple[Any, ...]) -> None:
+    points = cloudwatch._metrics[key]
     if len(points) > MAX_POINTS + _EXTRA_POINTS:
         cloudwatch._metrics[key] = points[-MAX_POINTS:]  # a new list, because a request may read the old one
-    return point
 
 
 def store_metrics_in_logs() -> None:

@@ -22,11 +22,15 @@ from localaws.task_runner import TaskProcess, TaskRunner
 
 HEALTHY_SECONDS = 120
 """The maximum time until a new task answers the load balancer. The machine may be busy with a deployment."""
+STABLE_SECONDS = 1
+"""A task without a load balancer counts as healthy after this time, because some programs crash after their start."""
 STEADY_SECONDS = 240
 """The maximum time until a service is steady. A very busy machine has needed more than 90 s for all services."""
 _DEPLOYED_SETTINGS = ("loadBalancers", "networkConfiguration", "platformVersion")
 """The settings of a service whose change starts a new deployment, in addition to the task definition."""
 _placement_lock = threading.Lock()
+_reconciling_lock = threading.RLock()
+"""Two threads must not count the tasks of a service at the same time, because both would start the missing ones."""
 _address_numbers = itertools.count(10)
 _STOP_THREAD = "stopping a task"
 
@@ -45,6 +49,7 @@ def run_tasks(runner: TaskRunner) -> None:
     Upstream issue: none known.
     """
     ecs._docker = runner
+    ecs._ECS_DEPLOYMENT_STEADY_DELAY = 0  # `_wait_until_healthy` waits instead
     for name, function in {
         "_mark_task_pending": _place_before_pending(ecs._mark_task_pending),
         "_register_metadata": _register_zone_and_limits(ecs._register_metadata),
@@ -54,6 +59,7 @@ def run_tasks(runner: TaskRunner) -> None:
         "_record_service_task_healthy": _wait_until_healthy(ecs._record_service_task_healthy),
         "_make_deployment": _make_in_progress(ecs._make_deployment),
         "_stop_task": _stop_with_replacement(ecs._stop_task),
+        "_reconcile_service_tasks": _reconcile_once(ecs._reconcile_service_tasks),
         "_refresh_service_state": _forget_failed_deployments(ecs._refresh_service_state),
         "_update_service": _deploy_again(ecs._update_service),
     }.items():
@@ -223,6 +229,8 @@ def _wait_until_healthy(record: Any) -> Any:
     def wait_and_record(key: str, task: Any) -> None:
         deadline = time.monotonic() + HEALTHY_SECONDS
         has_balancer = bool((_service_of_task(task) or {}).get("loadBalancers"))
+        if not has_balancer:
+            time.sleep(STABLE_SECONDS)
         while has_balancer and elb.target_state(task["_address"]) != "healthy":
             if not ecs._task_is_active(task["taskArn"], task):
                 return
@@ -282,6 +290,14 @@ def _end_task(task: Any, reason: str, account: str, region: str) -> None:
 
 
 # -- deployments
+
+
+def _reconcile_once(reconcile: Any) -> Any:
+    def reconcile_once(cluster: str, key: str) -> None:
+        with _reconciling_lock:
+            reconcile(cluster, key)
+
+    return reconcile_once
 
 
 def _forget_failed_deployments(refresh: Any) -> Any:
