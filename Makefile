@@ -14,7 +14,8 @@ PICTURES ?=
 OPEN ?= yes
 RECORD ?=
 LOAD ?=
-TESTS ?= tests/handlers tests/stacks
+TESTS ?=
+ALL ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -63,8 +64,13 @@ test: setup-tests ## run all tests that a change can affect, also those of the l
 	@$(BIN)/pytest $(PARALLEL) $(if $(CI)$(FORK_TESTS),,-m "not fork")
 	@$(BIN)/python -m tools.localaws_tests $(if $(CI)$(LOCALAWS_TESTS),--always)
 
-test-fast: setup-tests ## run the fast tests of the functions and the stacks, after each edit (TESTS=tests/handlers/api: only these)
+# tools/fast_tests.py says which files can affect which tests.
+test-fast: setup-tests ## run the fast tests that an edit can affect (ALL=yes: all fast tests, TESTS=tests/handlers/api: only these)
+ifdef TESTS
 	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow" $(TESTS)
+else
+	@$(BIN)/python -m tools.fast_tests $(if $(ALL),--all)
+endif
 
 synth: setup ## synthesize the CloudFormation templates into cdk.out (no credentials, no Docker, no network)
 	@rm -rf cdk.out # removes templates of another prefix

@@ -15,6 +15,7 @@ from moto.dynamodb.models import dynamo_type
 from api import jsontext, validation
 from api.notes import MAX_BYTES
 from tests.handlers.api.notes_client import Client, aws_response
+from tests.support.fast import first_are_fast
 
 MOMENT = datetime(2026, 11, 21, 10, 0, 0, 123456, UTC)
 FULL_NOTE = {"title": "Shopping", "body": {"milk": 2, "tea": None}, "tags": ["home", "to do"]}
@@ -128,7 +129,7 @@ def largest_note(character: str) -> dict[str, Any]:
     return {"title": title, "tags": tags, "body": character * count + "x" * rest}
 
 
-@pytest.mark.parametrize("character", ["x", "é", "😀"])
+@pytest.mark.parametrize("character", first_are_fast(1, ["😀", "é", "x"]))
 def test_the_largest_note_fits_dynamodb_and_one_byte_more_gets_413(
     client: Client, monkeypatch: pytest.MonkeyPatch, character: str
 ) -> None:

@@ -17,6 +17,7 @@ from api.openapi import OPENAPI
 from tests.handlers.api.answer_checks import documented_operation
 from tests.handlers.api.conftest import ONE_TABLE_FOR_ALL_EXAMPLES
 from tests.handlers.api.notes_client import EXPORT, HEALTH, NOTES, Answer, Client, aws_response
+from tests.support.fast import first_are_fast
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND")
 NOTE_ID = "00000000-0000-4000-8000-000000000000"
@@ -225,13 +226,13 @@ def fail_to_connect(_: Any) -> Any:
 
 FAILURES = {
     "throttled": error_answer("ThrottlingException", 400),
+    "no connection": fail_to_connect,
     "over the throughput": error_answer("ProvisionedThroughputExceededException", 400),
     "server error": error_answer("InternalServerError", 500),
     "access denied": error_answer("AccessDeniedException", 400),
     "no table": error_answer("ResourceNotFoundException", 400),
     "invalid": error_answer("ValidationException", 400),
     "conflict": error_answer("TransactionConflictException", 400),
-    "no connection": fail_to_connect,
 }
 # Each key names a request. The value is the DynamoDB operation that fails, and a function that sends the request.
 TABLE_REQUESTS: dict[str, tuple[str, Callable[[Client, str], Answer]]] = {
@@ -247,7 +248,7 @@ TABLE_REQUESTS: dict[str, tuple[str, Callable[[Client, str], Answer]]] = {
 
 
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("fail", FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize("fail", first_are_fast(2, FAILURES.values()), ids=FAILURES)
 @pytest.mark.parametrize(("operation", "send"), TABLE_REQUESTS.values(), ids=TABLE_REQUESTS)
 def test_a_failure_of_aws_gets_503_and_writes_nothing(
     client: Client, operation: str, send: Callable[[Client, str], Answer], fail: Callable[..., Any]

@@ -131,6 +131,7 @@ def act(client: Client, action: str, note_id: str, title: str) -> Answer:
             return client.delete(note_id)
 
 
+@pytest.mark.slow
 @ONE_TABLE_FOR_ALL_EXAMPLES
 @given(steps=STEPS)
 def test_a_thousand_people_see_only_their_own_notes(anna: Client, steps: list[tuple[str, str, int]]) -> None:

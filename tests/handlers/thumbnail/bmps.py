@@ -7,7 +7,7 @@ from functools import partial
 from PIL import Image
 
 from tests.handlers.thumbnail.pictures import Picture, scene
-from tests.handlers.thumbnail.raw import HEIGHT, WIDTH, split
+from tests.handlers.thumbnail.raw import HEIGHT, WIDTH, convert_rows, split
 
 V1, V3, V4, V5 = 40, 56, 108, 124
 """Sizes of the headers of Windows."""
@@ -52,9 +52,11 @@ def _masked_value(colour: Sequence[int], masks: Masks) -> int:
 def masked(bits: int, masks: Masks, image: Image.Image, *, header_size: int = V4, is_top_down: bool = False) -> bytes:
     """Return a BMP whose pixels contain their colours at the places of these masks."""
     code = {16: "<H", 32: "<L"}[bits]
-    colours = split(image.convert("RGBA").tobytes(), 4)
-    cells = {colour: struct.pack(code, _masked_value(colour, masks)) for colour in set(colours)}
-    pixels = b"".join(cells[colour] for colour in colours)
+
+    def convert(row: bytes) -> bytes:
+        return b"".join(struct.pack(code, _masked_value(colour, masks)) for colour in split(row, 4))
+
+    pixels = convert_rows(image.convert("RGBA").tobytes(), WIDTH * 4, convert)
     packed_masks = struct.pack("<4L", *masks)
     return bmp(
         bits,
@@ -94,8 +96,12 @@ def _palette(bits: int, colours: int) -> bytes:
     image = scene().quantize(4, dither=Image.Dither.NONE)
     used = split(bytes(image.getpalette() or []), 3)
     table = b"".join(colour[::-1] + b"\0" for colour in used).ljust(4 * colours, b"\0")
-    numbers = split(image.tobytes(), 8 // bits)
-    packed = bytes(sum(value << bits * (8 // bits - 1 - place) for place, value in enumerate(cell)) for cell in numbers)
+
+    def pack_row(row: bytes) -> bytes:
+        cells = split(row, 8 // bits)
+        return bytes(sum(value << bits * (8 // bits - 1 - place) for place, value in enumerate(cell)) for cell in cells)
+
+    packed = convert_rows(image.tobytes(), WIDTH, pack_row)
     return bmp(bits, split(packed, WIDTH * bits // 8), tables=table, colours=colours)
 
 

@@ -25,7 +25,13 @@ def thumbnail_of(data: bytes, max_edge: int = MAX_EDGE, max_pixels: int = MAX_PI
 
 
 def open_rgba(result: Thumbnail) -> Image.Image:
-    return Image.open(io.BytesIO(result.data)).convert("RGBA")
+    """Return the pixels of a thumbnail. Do not change this image, because other calls return it, too."""
+    return _decoded(result.data)
+
+
+@functools.lru_cache(maxsize=4)
+def _decoded(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data)).convert("RGBA")
 
 
 def pixel(result: Thumbnail, x: float, y: float) -> tuple[int, ...]:

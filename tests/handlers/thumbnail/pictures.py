@@ -12,7 +12,7 @@ from typing import Any
 import pillow_heif
 from PIL import Image, ImageCms, PngImagePlugin
 
-from tests.handlers.thumbnail.raw import HEIGHT, SHORT, SIZE, WIDTH, png, png_chunk, split, tiff
+from tests.handlers.thumbnail.raw import HEIGHT, SHORT, SIZE, WIDTH, convert_rows, png, png_chunk, split, tiff
 
 pillow_heif.register_heif_opener()  # then Pillow can write HEIC, which it calls HEIF
 
@@ -46,7 +46,7 @@ def jpeg(size: tuple[int, int] = SIZE, **options: Any) -> bytes:
 
 
 AVIF_OPTIONS: dict[str, Any] = {"quality": 95, "subsampling": "4:4:4", "speed": 10}
-HEIC_OPTIONS: dict[str, Any] = {"quality": 90, "chroma": 444}
+HEIC_OPTIONS: dict[str, Any] = {"quality": 90, "chroma": 444, "enc_params": {"preset": "ultrafast"}}
 
 
 def heic(image: Image.Image, **options: Any) -> bytes:
@@ -65,7 +65,10 @@ def _ten_bit_heic(mode: str, pixels: bytes) -> bytes:
 
 def _to_16_bits(image: Image.Image, order: str) -> bytes:
     """Return the pixels with 16 bits per channel. The low bytes have no meaning."""
-    return b"".join(struct.pack(order + "H", value << 8 | 0x5A) for value in image.tobytes())
+    low_byte_first = order == "<"
+    cells = [bytes((0x5A, value) if low_byte_first else (value, 0x5A)) for value in range(256)]
+    row_bytes = image.width * len(image.getbands())
+    return convert_rows(image.tobytes(), row_bytes, lambda row: b"".join(cells[value] for value in row))
 
 
 def _palette_scene() -> Image.Image:

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Mapping
+from functools import cache
 
 from PIL import ImageCms
 
@@ -13,6 +14,7 @@ def _srgb_profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
+@cache
 def swapped_profile() -> bytes:
     """Return an RGB profile that exchanges red and green."""
     return _srgb_profile().replace(b"rXYZ", b"????", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"????", b"gXYZ", 1)

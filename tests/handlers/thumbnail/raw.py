@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 SIZE = WIDTH, HEIGHT = 320, 200
 
@@ -15,6 +15,13 @@ _STRUCT_CODES = {BYTE: "B", SHORT: "H", LONG: "L", RATIONAL: "L"}
 def split(data: bytes, size: int) -> list[bytes]:
     """Return the data in parts of equal size."""
     return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+def convert_rows(data: bytes, row_bytes: int, convert: Callable[[bytes], bytes]) -> bytes:
+    """Return the data with each row converted. Equal rows are converted once, because a test picture has few others."""
+    rows = split(data, row_bytes)
+    converted = {row: convert(row) for row in set(rows)}
+    return b"".join(converted[row] for row in rows)
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:

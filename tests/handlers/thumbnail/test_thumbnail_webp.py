@@ -1,5 +1,6 @@
 """WebP pictures that libwebp shrinks while it decodes them, and those that Pillow decodes at their full size."""
 
+import functools
 import io
 import random
 
@@ -11,6 +12,7 @@ from tests.handlers.thumbnail.pictures import save
 from thumbnail.pictures import webp
 
 
+@functools.cache
 def fine_structures(size: tuple[int, int]) -> Image.Image:
     """Return a picture with structures of several sizes, as in a photo."""
     generator = random.Random(7)  # noqa: S311 - the same picture in each run
@@ -37,7 +39,9 @@ def test_a_webp_gets_the_same_thumbnail_as_a_png_with_its_pixels(size: tuple[int
 
 
 @pytest.mark.parametrize("lossless", [False, True], ids=["lossy", "lossless"])
-@pytest.mark.parametrize("size", [(150, 90), (300, 200), (1, 1)], ids=str)
+@pytest.mark.parametrize(
+    "size", [(150, 90), *(pytest.param(size, marks=pytest.mark.slow) for size in ((300, 200), (1, 1)))], ids=str
+)
 def test_libwebp_mixes_all_pixels_that_become_one_pixel(size: tuple[int, int], lossless: bool) -> None:  # noqa: FBT001
     source = io.BytesIO(save(fine_structures((600, 400)), "WEBP", quality=90, lossless=lossless))
     picture = Image.open(source)

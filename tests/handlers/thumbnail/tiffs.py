@@ -8,7 +8,7 @@ from functools import partial
 from PIL import Image
 
 from tests.handlers.thumbnail.pictures import Picture, grey_bars, scene
-from tests.handlers.thumbnail.raw import BYTE, HEIGHT, LONG, SHORT, SIZE, WIDTH, Entries, split, tiff
+from tests.handlers.thumbnail.raw import BYTE, HEIGHT, LONG, SHORT, SIZE, WIDTH, Entries, convert_rows, split, tiff
 
 RGB, PALETTE, CMYK, YCBCR, LAB, ICC_LAB = 2, 3, 5, 6, 8, 9
 """TIFF 6.0: the values of the tag PhotometricInterpretation."""
@@ -27,19 +27,23 @@ def sample_format(number: int, samples: int) -> Entries:
 def pack(code: str, image: Image.Image, scale: float = 1) -> bytes:
     """Return the values of an image in a struct format. `scale` is the value for 1."""
     cells = [struct.pack(code, value * scale if code[-1] in "efd" else round(value * scale)) for value in range(256)]
-    return b"".join(cells[value] for value in image.tobytes())
+    row_bytes = image.width * len(image.getbands())
+    return convert_rows(image.tobytes(), row_bytes, lambda row: b"".join(cells[value] for value in row))
 
 
 def pack_bits(image: Image.Image, bits: int) -> bytes:
     """Return the values of an image with fewer than 8 bits, or with 9 to 15 bits."""
     cells = [f"{round(value * (2**bits - 1) / 255):0{bits}b}" for value in range(256)]
-    digits = "".join(cells[value] for value in image.tobytes())
-    return int(digits, 2).to_bytes(len(digits) // 8)
+
+    def pack_row(row: bytes) -> bytes:
+        digits = "".join(cells[value] for value in row)
+        return int(digits, 2).to_bytes(len(digits) // 8)
+
+    return convert_rows(image.tobytes(), image.width * len(image.getbands()), pack_row)
 
 
 def planes(samples: int, sample_bytes: int, pixels: bytes) -> tuple[bytes, Entries]:
     """Return the pixels with one plane for each sample, and the tags for the planes. A plane has four strips."""
-    cells = split(pixels, sample_bytes)
     strips = 4 * samples
     size = len(pixels) // strips
     tags: Entries = {
@@ -48,7 +52,12 @@ def planes(samples: int, sample_bytes: int, pixels: bytes) -> tuple[bytes, Entri
         279: (LONG, [size] * strips),
         284: (SHORT, [2]),
     }
-    return b"".join(b"".join(cells[sample::samples]) for sample in range(samples)), tags
+
+    def plane(sample: int) -> bytes:
+        row_bytes = len(pixels) // HEIGHT
+        return convert_rows(pixels, row_bytes, lambda row: b"".join(split(row, sample_bytes)[sample::samples]))
+
+    return b"".join(map(plane, range(samples))), tags
 
 
 def _planar(bits: int, samples: int, photometric: int, pixels: bytes, order: str = "<", **more: Entries) -> bytes:
@@ -62,41 +71,47 @@ def _float(code: str, samples: int = 3, *, tags: Entries | None = None) -> bytes
     return tiff([bits] * samples, RGB, pixels, code[0], tags={**sample_format(3, samples), **(tags or {})})
 
 
-def differences(numbers: Sequence[int], samples: int, row_pixels: int, bits: int) -> list[int]:
+def differences(row: Sequence[int], samples: int, bits: int) -> list[int]:
     """Return the difference between each number and the number one pixel to the left (TIFF 6.0, section 14)."""
-    row = row_pixels * samples
-    return [
-        (number - (numbers[index - samples] if index % row >= samples else 0)) % 2**bits
-        for index, number in enumerate(numbers)
-    ]
+    return [(number - left) % 2**bits for number, left in zip(row, [*[0] * samples, *row], strict=False)]
 
 
 def _with_differences(code: str, photometric: int, image: Image.Image, scale: int, **more: Entries) -> bytes:
     bits = 8 * struct.calcsize(code)
-    cells = split(image.tobytes(), len(image.getbands()))
-    if 338 in more.get("tags", {}):
-        cells = [cell + b"\xff" for cell in cells]
-    samples = len(cells[0])
-    numbers = [value * scale for cell in cells for value in cell]
-    packed = b"".join(struct.pack(code, number) for number in differences(numbers, samples, WIDTH, bits))
+    colours = len(image.getbands())
+    alpha = b"\xff" if 338 in more.get("tags", {}) else b""
+    samples = colours + len(alpha)
+
+    def pack_row(row: bytes) -> bytes:
+        numbers = [value * scale for cell in split(row, colours) for value in cell + alpha]
+        return b"".join(struct.pack(code, number) for number in differences(numbers, samples, bits))
+
+    packed = convert_rows(image.tobytes(), WIDTH * colours, pack_row)
     tags = {**DIFFERENCES, **more.get("tags", {})}
     return tiff([bits] * samples, photometric, zlib.compress(packed), code[0], tags=tags)
 
 
 def _with_float_differences() -> bytes:
     """Return a TIFF with the predictor 3 (Adobe Photoshop TIFF Technical Note 3)."""
-    rows = split(pack(">f", scene(), 1 / 255), WIDTH * 3 * 4)
-    by_place = b"".join(row[place::4] for row in rows for place in range(4))
-    pixels = bytes(differences(by_place, 3, WIDTH * 4, 8))
+
+    def convert(row: bytes) -> bytes:
+        by_place = b"".join(row[place::4] for place in range(4))
+        return bytes(differences(by_place, 3, 8))
+
+    pixels = convert_rows(pack(">f", scene(), 1 / 255), WIDTH * 3 * 4, convert)
     return tiff([32] * 3, RGB, zlib.compress(pixels), tags={**DEFLATE, 317: (SHORT, [3]), **sample_format(3, 3)})
 
 
 def _with_extra_samples(image: Image.Image, photometric: int, kinds: Sequence[int]) -> bytes:
     """Return a TIFF with further samples after the colours. The samples of the kind 0 have no meaning."""
-    colours = split(image.tobytes(), len(image.getbands()))
+    colours = len(image.getbands())
     extra = bytes(77 if kind == 0 else 255 for kind in kinds)
-    samples = len(colours[0]) + len(kinds)
-    return tiff([8] * samples, photometric, b"".join(colour + extra for colour in colours), tags={338: (SHORT, kinds)})
+
+    def add_samples(row: bytes) -> bytes:
+        return b"".join(colour + extra for colour in split(row, colours))
+
+    pixels = convert_rows(image.tobytes(), WIDTH * colours, add_samples)
+    return tiff([8] * (colours + len(kinds)), photometric, pixels, tags={338: (SHORT, kinds)})
 
 
 def _lab() -> Image.Image:
@@ -105,8 +120,11 @@ def _lab() -> Image.Image:
 
 def _icc_lab_pixels() -> bytes:
     """Return the pixels of the scene in L*a*b*. In this kind of TIFF, a* and b* are 128 too large, not signed."""
-    cells = split(_lab().tobytes(), 3)
-    return b"".join(bytes((cell[0], cell[1] ^ 128, cell[2] ^ 128)) for cell in cells)
+
+    def convert(row: bytes) -> bytes:
+        return b"".join(bytes((cell[0], cell[1] ^ 128, cell[2] ^ 128)) for cell in split(row, 3))
+
+    return convert_rows(_lab().tobytes(), WIDTH * 3, convert)
 
 
 def _subsampled_ycbcr() -> bytes:
