@@ -24,5 +24,5 @@ def test_a_page_is_live_if_the_extension_of_htmx_loads_slowly(browser: Browser, 
 
     with browser.new_page() as page:
         page.route("**/hx-sse.min.js*", answer_late)
-        with page.expect_request("**/live", timeout=3000):
+        with page.expect_request("**/live", timeout=20_000):
             page.goto(f"{console_url}/")
