@@ -10,6 +10,7 @@ import signal
 import sys
 import textwrap
 import time
+import traceback
 import webbrowser
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -21,7 +22,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from local import api, batch, cron, ecr, ecs_ec2, fargate, function_image, lightsail, thumbnail, websocket
 from local.console_process import PORT as CONSOLE_PORT
-from local.console_process import ConsoleProcess, can_open_browser
+from local.console_process import ConsoleProcess, StartingConsole, can_open_browser
 from local.deployment import Exercise, LocalDeployment
 from local.exercises import run_at_once, wait_for_end
 from local.function_code import deployed_functions
@@ -80,7 +81,10 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
     cdk = Cdk(aws, engine, context(engine))
     console = ConsoleProcess(aws).start()  # it starts while the app is synthesized, which needs one processor
     step("synthesize and deploy with the CDK CLI")
-    exercises, stack_names = _deploy(aws, engine, cdk, stacks)
+    try:
+        exercises, stack_names = _deploy(aws, engine, cdk, stacks)
+    except LocalError as error:
+        raise _name_page(error, console, "The deployment is not complete") from error
     all_outputs = _outputs(aws, engine)
     outputs = {stem: all_outputs[stack_names[stem]] for stem in exercises}
     deployment = LocalDeployment(aws=aws, engine=engine, photo=photo, stack_names=stack_names)
@@ -98,7 +102,7 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
     except LocalError as error:
         if aws.alive_engine() is None:
             raise
-        raise LocalError(f"{error}\nEverything is deployed. The page {console.address()} shows the examples") from error
+        raise _name_page(error, console, "Everything is deployed") from error
     address = console.address()
     step(f"ready {time.monotonic() - started:.0f} s after the set-up. Open this page in a browser: {address}")
     if not address.endswith(f":{CONSOLE_PORT}/"):
@@ -126,6 +130,14 @@ def _deploy(aws: LocalAws, engine: Engine, cdk: Cdk, stacks: str) -> tuple[Mappi
             use_deployed_definitions(cloudformation, aws.client("ecs", engine), names)
             use_deployed_images(cloudformation, aws.client("lambda", engine), names)
     return exercises, stack_names
+
+
+def _name_page(error: LocalError, console: StartingConsole, state: str) -> LocalError:
+    """Return the error with the address of the console, which shows the deployed examples."""
+    try:
+        return LocalError(f"{error}\n{state}. The page {console.address()} shows the deployed examples")
+    except LocalError:  # the console did not start, which is less important than the error
+        return error
 
 
 def down(aws: LocalAws) -> None:
@@ -312,31 +324,48 @@ def main() -> None:
     aws = local_aws(arguments.folder.resolve())
     try:
         with _lock(aws.folder):
-            if arguments.command == "down":
-                down(aws)
-            elif arguments.command == "clean":
-                _stop(aws, keep_images=False)
-            else:
-                up(aws, arguments.photo, arguments.stack, open_browser=arguments.open == "yes")
+            _run(aws, arguments)
+    except LocalError as error:
+        sys.exit(f"error: {error}")
+
+
+def _run(aws: LocalAws, arguments: argparse.Namespace) -> None:
+    try:
+        if arguments.command == "down":
+            down(aws)
+        elif arguments.command == "clean":
+            _stop(aws, keep_images=False)
+        else:
+            up(aws, arguments.photo, arguments.stack, open_browser=arguments.open == "yes")
     except (LocalError, BotoCoreError, ClientError) as error:
-        _end(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        _exit()
     except KeyboardInterrupt:
-        for sign in STOP_SIGNALS:
-            signal.signal(sign, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
+        _ignore_signals()
         _stop(aws)
-        _end("stopped: no process is left running")
+        wait_for_end(END_SECONDS)
+        print("stopped: no process is left running", file=sys.stderr, flush=True)
+        _exit()
+    except Exception:  # noqa: BLE001 - without _exit, this process might not end
+        traceback.print_exc()
+        _exit()
 
 
-def _end(message: str) -> NoReturn:
-    """Print the message, and end this process with the exit code 1 after END_SECONDS or earlier.
+def _exit() -> NoReturn:
+    """End this process with the exit code 1 after END_SECONDS or earlier.
 
     Other exercises may still run. They have this time to end their processes and to remove their files. Without a
     limit, Python would wait for all their threads, also for one that waits for the answer of an engine that has ended.
     """
-    print(message, file=sys.stderr, flush=True)
+    _ignore_signals()
     wait_for_end(END_SECONDS)
     sys.stdout.flush()
     os._exit(1)
+
+
+def _ignore_signals() -> None:
+    for sign in STOP_SIGNALS:
+        signal.signal(sign, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
 
 
 if __name__ == "__main__":

@@ -41,8 +41,10 @@ def image_sources(image: str) -> tuple[Path, ...]:
     """Return the folders with the files of an image: those that the ignore file of its Dockerfile does not exclude.
 
     `image` is the name of its folder in containers/. The build context of the image must be the folder of the project.
+    The result is empty if a fork has removed the image.
     """
-    ignored = (ROOT / "containers" / image / "Dockerfile.dockerignore").read_text(encoding="utf-8")
+    ignore_file = ROOT / "containers" / image / "Dockerfile.dockerignore"
+    ignored = ignore_file.read_text(encoding="utf-8") if ignore_file.exists() else ""
     return tuple(ROOT / name for name in re.findall(r"^!((?:containers|lambda_src)/\w+)$", ignored, re.MULTILINE))
 
 

@@ -10,7 +10,7 @@ from localaws import docker_for_cdk
 from localaws.aws import LocalError
 from localaws.urls import local_url
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240
 MIN_TASKS = 2
 """The minimum number of tasks of the service. The user of `make local` may have set a larger number."""
 

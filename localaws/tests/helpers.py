@@ -11,6 +11,8 @@ import boto3
 from conftest import Client
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from localaws.environment import ACCESS_KEY, REGION
+
 Value = TypeVar("Value")
 
 
@@ -32,6 +34,17 @@ def deploy_stack(client: Client, name: str, resources: Mapping[str, tuple[str, A
     cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
     stack_resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
     return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in stack_resources}
+
+
+def own_client(client: Client, service: str) -> Any:
+    """Return a new boto3 client, for a test that registers event handlers. All other tests share one client."""
+    return boto3.client(  # type: ignore[call-overload] # the types have one overload for each service
+        service,
+        endpoint_url=client(service).meta.endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=ACCESS_KEY,
+    )
 
 
 def s3_client(endpoint: str, credentials: Mapping[str, str]) -> Any:

@@ -13,9 +13,11 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from ministack.core import responses
 
 from localaws import PORT, LocalAws, LocalError
 from localaws.cdk import Cdk
+from localaws.engine import _USUAL_SERVICES
 from localaws.environment import engine_variables
 from localaws.process_groups import running_program
 
@@ -138,3 +140,9 @@ def test_the_users_own_aws_settings_are_not_used(aws: LocalAws, monkeypatch: pyt
         check=False,
     )
     assert "test-bucket" in run.stdout, run.stderr + aws.env_file.read_text()
+
+
+@pytest.mark.parametrize("service", _USUAL_SERVICES)
+def test_the_engine_loads_the_model_of_each_usual_service_early(service: str) -> None:
+    """Otherwise the first answer of the service waits for its model."""
+    assert responses._service_model(service) is not None, f"ministack has no model for {service}: correct its name"

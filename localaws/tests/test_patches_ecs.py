@@ -5,7 +5,9 @@ Only the patched engine runs here, because the stock engine needs Docker to run 
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -174,7 +176,7 @@ def test_only_a_task_without_a_load_balancer_must_run_for_a_second(
     service = {"loadBalancers": [{"targetGroupArn": "group"}] if state else []}
     monkeypatch.setattr(ecs_tasks, "_service_of_task", lambda _: service)
     monkeypatch.setattr(elb, "target_state", lambda _: state)
-    monkeypatch.setattr("time.sleep", waits.append)
+    monkeypatch.setattr(ecs_tasks, "time", SimpleNamespace(sleep=waits.append, monotonic=time.monotonic))
     recorded: list[str] = []
     _wait_until_healthy(lambda key, _: recorded.append(key))("cluster/web", {"_address": ("127.0.0.1", 1)})
     assert (recorded, sum(waits)) == (["cluster/web"], seconds)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from conftest import Client
-from helpers import deploy_stack
+from helpers import deploy_stack, own_client
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -155,7 +155,7 @@ def test_the_function_has_the_address_of_the_local_api(stock: Client, patched: C
 
 
 def connection_api(api: Api, client: Client) -> Any:
-    management = client("apigatewaymanagementapi")
+    management = own_client(client, "apigatewaymanagementapi")
     event = "before-sign.apigatewaymanagementapi"
 
     def use_address(request: Any, **_: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from conftest import Client
-from helpers import apply_change_set, failure_reasons, physical_ids
+from helpers import apply_change_set, failure_reasons, own_client, physical_ids
 from updates import BUCKET, CHANGED, FUNCTION, TABLE, TABLE_WITH_INDEX, UPDATES, Update, function, resource
 
 REFUSED_QUEUE = resource("SQS::Queue", QueueName="standard.fifo")
@@ -97,7 +97,7 @@ def test_the_cdk_cli_gets_its_answer_when_the_stack_no_longer_changes(
     client: str, status: str, request: pytest.FixtureRequest
 ) -> None:
     """Otherwise the CLI waits five seconds for each stack."""
-    cloudformation = request.getfixturevalue(client)("cloudformation")
+    cloudformation = own_client(request.getfixturevalue(client), "cloudformation")
     handle = resource("CloudFormation::WaitConditionHandle")
     never_signalled = resource("CloudFormation::WaitCondition", Handle={"Ref": "Handle"}, Timeout="1")
     template = json.dumps({"Resources": {"Handle": handle, "Condition": never_signalled}})

@@ -114,6 +114,8 @@ def test_the_tests_and_the_local_aws_of_an_extracted_example_work(
     tests, local = ((extracted_folders[stem].parent / name).read_text() for name in ("pytest.txt", "local.txt"))
     assert re.search(r"^\d+ passed", tests, re.MULTILINE), tests
     assert tests.endswith("exit status 0\n"), tests
+    assert "'architecture'" in local, local
+    assert f"image of the function: {stem == 'function_image'}" in local, local
     assert "no local AWS is running" in local, local
 
 

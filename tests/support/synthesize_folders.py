@@ -63,8 +63,14 @@ def run_tests() -> int:
     return int(pytest.main(["-q", "-n0", "-k", "stacks or test_ecr"]))
 
 
-def local_down() -> None:
-    """Run `python -m local down`."""
+def use_local_aws() -> None:
+    """Find the settings that `make local` uses without a container tool. Then run `python -m local down`."""
+    from local.images import function_image  # noqa: PLC0415 - the modules of the folder
+    from local.project import context  # noqa: PLC0415
+    from localaws.aws import Engine  # noqa: PLC0415
+
+    print(f"settings: {sorted(context(Engine(pid=0, port=0)))}")
+    print(f"image of the function: {bool(function_image('function_image').sources)}")
     sys.argv = ["local", "down"]
     runpy.run_module("local", run_name="__main__", alter_sys=True)
 
@@ -74,4 +80,4 @@ if __name__ == "__main__":
         synthesize(argument)
         if os.environ.get("TRY"):
             run(argument, "pytest.txt", run_tests)
-            run(argument, "local.txt", local_down)
+            run(argument, "local.txt", use_local_aws)

@@ -247,6 +247,7 @@ class LocalAws:
         """Return a boto3 client for the local AWS. The client ignores the user's own AWS configuration.
 
         All threads share one client for each service, because it takes more time to create a client than to use it.
+        So do not register event handlers on it.
         """
         with _clients_lock:
             return _client(service, engine.endpoint)

@@ -22,7 +22,7 @@ _USUAL_SERVICES = (
     *("sts", "cloudformation", "s3", "iam", "ssm", "ecr", "lambda", "ec2", "ecs", "elasticloadbalancing", "dynamodb"),
     *("logs", "monitoring", "sqs", "sns", "events", "scheduler", "apigateway", "cognito-idp", "batch", "lightsail"),
 )
-"""The services of the examples, by ministack's names. The CDK CLI needs the first six before the others."""
+"""Services that many apps use, by ministack's names. The CDK CLI needs the first six before the others."""
 
 
 def main() -> None:

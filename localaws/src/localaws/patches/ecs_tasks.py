@@ -20,12 +20,15 @@ from localaws.patches import elb
 from localaws.patches.ecs import provider_instances
 from localaws.task_runner import TaskProcess, TaskRunner
 
-HEALTHY_SECONDS = 120
+HEALTHY_SECONDS = 75
 """The maximum time until a new task answers the load balancer. The machine may be busy with a deployment."""
 STABLE_SECONDS = 1
 """A task without a load balancer counts as healthy after this time, because some programs crash after their start."""
 STEADY_SECONDS = 240
-"""The maximum time until a service is steady. A very busy machine has needed more than 90 s for all services."""
+"""The maximum time until a service is steady: three tasks, one after the other, can fail before that.
+
+After three failed tasks, ECS says why it has stopped the deployment. A very busy machine has needed more than 90 s.
+"""
 _DEPLOYED_SETTINGS = ("loadBalancers", "networkConfiguration", "platformVersion")
 """The settings of a service whose change starts a new deployment, in addition to the task definition."""
 _placement_lock = threading.Lock()
@@ -39,7 +42,8 @@ def run_tasks(runner: TaskRunner) -> None:
     """Run tasks with `runner`, spread them over zones, and make CloudFormation wait until their service is steady.
 
     Stock engine: runs tasks only with Docker, and runs all tasks in one zone. It reports a task as stopped, with exit
-    status 0, before its container has ended. It reports a service as created before its tasks run.
+    status 0, before its container has ended. It reports a service as created before its tasks run. Two threads can
+    start the same missing task.
     AWS: spreads tasks over zones and capacity providers. To stop a task, AWS first sends no more requests to the task,
     and then sends SIGTERM. A new task replaces the stopped one. CloudFormation waits until the service is steady.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_services.html
