@@ -18,8 +18,9 @@ import psutil
 import pytest
 import requests
 
-from local.__main__ import _engine, _explain_end_of_engine, _lock, down
-from local.project import SETTINGS
+from local.__main__ import _engine, _explain_end_of_engine, _lock, down, up
+from local.console_process import ConsoleProcess
+from local.project import PHOTO, SETTINGS
 from localaws.aws import PORT, Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
 from tests.support.folders import ROOT
@@ -166,6 +167,22 @@ def test_an_engine_that_ends_during_an_exercise_is_reported_in_one_line(aws: Loc
     message = r"^the local AWS ended during the batch example\. Its log: [^\n]+$"
     with pytest.raises(LocalError, match=message), _explain_end_of_engine(aws, "batch"):
         raise error
+
+
+def test_the_error_of_a_deployment_names_the_page_with_the_deployed_examples(
+    aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The console has started before the deployment."""
+
+    def fail(*_: object) -> None:
+        raise LocalError("it failed")
+
+    monkeypatch.setattr("local.__main__._deploy", fail)
+    try:
+        with pytest.raises(LocalError, match=r"^it failed\n[^\n]+ The page http://127\.0\.0\.1:\d+/ shows [^\n]+$"):
+            up(aws, PHOTO)
+    finally:
+        ConsoleProcess(aws).stop()
 
 
 def test_after_an_incomplete_deployment_down_only_stops_the_engine(
