@@ -1,7 +1,8 @@
 """Run the fast tests, but only the groups of tests that the changed files can affect.
 
 Each folder in tests/handlers is a group, which tests the function in the folder of the same name in lambda_src. All
-other fast tests are the group `stacks`. A group runs again if it has never passed with the files that can affect it. tests/support/read_files.py fails a group that reads any other file of this project.
+other fast tests are the group `stacks`. A group runs again if it has never passed with the files that can affect it.
+tests/support/read_files.py fails a group that reads any other file of this project.
 """
 
 import argparse
