@@ -1,8 +1,8 @@
 """Run the fast tests, but only the groups of tests that the changed files can affect.
 
 Each folder in tests/handlers is a group, which tests the function in the folder of the same name in lambda_src. All
-other fast tests are the group `stacks`. A group runs again if a file that can affect it has changed since its last
-success. tests/support/read_files.py fails a group that reads any other file of this project.
+other fast tests are the group `stacks`. A group runs again if it has never passed with the files that can affect it.
+tests/support/read_files.py fails a group that reads any other file of this project.
 """
 
 import argparse
@@ -34,6 +34,8 @@ NO_GROUP = (
 """Files and folders that no fast test reads, except those of the next list."""
 ONLY_STACKS = ("app.py", "config.py", "docs/lightsail.md", "stacks/", "tests/stacks/", "tests/contracts/")
 """Files and folders that only the group `stacks` reads."""
+KEPT_SUCCESSES = 20
+"""Hashes that are kept for each group. Somebody who takes an edit back does not wait for the tests again."""
 NO_SOURCE = ("node_modules", "cdk.out", "__pycache__")
 """Folders that the set-up, the build or Python writes. The names of others begin with a dot."""
 
@@ -79,20 +81,19 @@ def fingerprint(group: str) -> str:
 def run(group: str, *, always: bool) -> bool:
     """Run a group if necessary, and print its result. Return whether it has passed."""
     success_file, before = ROOT / ".build" / "fast-tests" / group, fingerprint(group)
-    if not always and success_file.exists() and success_file.read_text(encoding="utf-8") == before:
+    successes = success_file.read_text(encoding="utf-8").split() if success_file.exists() else []
+    if not always and before in successes:
         print(f"{group}: passed before with the same files", flush=True)
         return True
     command = [sys.executable, "-m", "pytest", "-p", "tests.support.read_files", *OPTIONS, *groups()[group]]
     environment = {**os.environ, "CDK_VALIDATION": "false", "FAST_TESTS": group}
     tests = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if tests.returncode:
-        print(tests.stdout + tests.stderr, flush=True)
-        success_file.unlink(missing_ok=True)
-        return False
-    print(f"{group}: {tests.stdout.splitlines()[-1]}", flush=True)
+    passed = tests.returncode == 0
+    print(f"{group}: {tests.stdout.splitlines()[-1]}" if passed else tests.stdout + tests.stderr, flush=True)
+    others = [one for one in successes if one != before]
     success_file.parent.mkdir(parents=True, exist_ok=True)
-    success_file.write_text(before, encoding="utf-8")
-    return True
+    success_file.write_text("\n".join([*others, *[before] * passed][-KEPT_SUCCESSES:]), encoding="utf-8")
+    return passed
 
 
 def main() -> int:

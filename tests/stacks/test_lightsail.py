@@ -110,6 +110,7 @@ CREATE_ONLY_VALUES = {
 }
 
 
+@pytest.mark.slow  # loads cfn-lint
 @pytest.mark.parametrize("kind", CREATE_ONLY_VALUES)
 def test_properties_that_need_a_replacement_never_change(kind: str) -> None:
     properties = lightsail_properties(template_with("lightsail", **ALL_OPTIONS), kind)
@@ -121,6 +122,7 @@ def test_properties_that_need_a_replacement_never_change(kind: str) -> None:
     )
 
 
+@pytest.mark.slow  # loads cfn-lint
 def test_the_lesson_lists_every_property_that_needs_a_replacement() -> None:
     rows = re.findall(r"^\| `(\w+)\.(\w+)` \| (refused|replaced) \|", LESSON, re.MULTILINE)
     assert {*rows} == {

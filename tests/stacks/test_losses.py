@@ -85,6 +85,7 @@ def test_every_lost_store_is_reported_with_the_cause_and_the_consequence() -> No
         assert all(words in explanations[name] for words in expected_words), explanations[name]
 
 
+@pytest.mark.slow  # loads cfn-lint
 def test_store_types_include_every_type_that_production_retains() -> None:
     stores = set().union(*(store_types(production_snapshot(stem)) for stem in ("thumbnail", "ecr", "lightsail")))
     assert {BUCKET, TABLE, REPOSITORY, SERVER, LOG_GROUP, "AWS::SQS::Queue", "AWS::Lightsail::StaticIp"} <= stores

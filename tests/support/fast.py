@@ -7,7 +7,7 @@ import pytest
 
 
 def first_are_fast(count: int, values: Iterable[Any]) -> list[Any]:
-    """Return parameters for pytest. `make test-fast` runs only the first `count` of them; `make test` runs all.
+    """Return parameters for pytest. The fast tests run only the first `count` of them; `make test` runs all.
 
     A tuple contains the values of several arguments.
     """

@@ -2,23 +2,19 @@
 
 import json
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from functools import cache
 from types import ModuleType
 from typing import Any
 
-import boto3
 import pytest
 import trustme
-from moto import mock_aws
-from moto.dynamodb.responses import DynamoHandler
 
 from cron import addresses, connection
 from cron.check import Result, check
 from tests.handlers.cron.sites import Addresses, Behaviour, Site, fake_getaddrinfo, run_site
+from tests.handlers.dynamodb import clear_tables, tables
 from tests.handlers.lambda_function import CONTEXT, imported_handler, plain_values
 
 TABLE = "results"
@@ -77,24 +73,12 @@ def function() -> Iterator[ModuleType]:
         yield handler
 
 
-@cache
-def _dynamodb_client() -> Any:
-    return boto3.client("dynamodb")
-
-
 class World:
     """The table, and a way to run the function."""
 
-    def __init__(self, function: ModuleType) -> None:
+    def __init__(self, function: ModuleType, dynamodb: Any) -> None:
         self.function = function
-        self.dynamodb = _dynamodb_client()
-        keys = {"url": "HASH", "scheduled_at": "RANGE"}
-        self.dynamodb.create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        self.dynamodb = dynamodb
 
     def run(self, *urls: str, scheduled_at: str = SCHEDULED_AT) -> dict[str, int]:
         """Invoke the function as the schedule does."""
@@ -106,17 +90,17 @@ class World:
         return [plain_values(item) for item in self.dynamodb.scan(TableName=TABLE)["Items"]]
 
 
+@pytest.fixture(scope="module")
+def dynamodb(function: ModuleType) -> Iterator[Any]:  # noqa: ARG001 - the function sets the environment of AWS
+    with tables({TABLE: ("url", "scheduled_at")}) as client:
+        yield client
+
+
 @pytest.fixture
-def world(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    call_action, lock = DynamoHandler.call_action, threading.Lock()
-
-    def call_one_action_at_a_time(handler: DynamoHandler) -> Any:
-        with lock:  # DynamoDB checks a condition and writes in one atomic step; moto does not
-            return call_action(handler)
-
-    monkeypatch.setattr(DynamoHandler, "call_action", call_one_action_at_a_time)
-    with mock_aws():
-        yield World(function)
+def world(function: ModuleType, dynamodb: Any) -> World:
+    """Return the function with an empty table."""
+    clear_tables()
+    return World(function, dynamodb)
 
 
 def check_in_time(url: str, timeout: float = 5, *, allow_private: bool = True) -> Result:

@@ -1,18 +1,14 @@
 """Fixtures that run the functions of the board in this process. The library moto imitates DynamoDB."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
-from moto.dynamodb.responses import DynamoHandler
 
+from tests.handlers.dynamodb import clear_tables, tables
 from tests.handlers.lambda_function import CONTEXT, imported_module
 
 KEYS = {"tickets": ("ticket",), "connections": ("room", "connection_id"), "messages": ("room", "key")}
@@ -36,26 +32,12 @@ def modules() -> Iterator[SimpleNamespace]:
         )
 
 
-@cache
-def _dynamodb_client() -> Any:
-    return boto3.client("dynamodb")
-
-
 class Board:
     """The tables, and ways to call the functions as AWS does."""
 
-    def __init__(self, modules: SimpleNamespace) -> None:
+    def __init__(self, modules: SimpleNamespace, dynamodb: Any) -> None:
         self.modules = modules
-        self.dynamodb = _dynamodb_client()
-        for table, keys in KEYS.items():
-            self.dynamodb.create_table(
-                TableName=table,
-                KeySchema=[
-                    {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-                ],
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-                BillingMode="PAY_PER_REQUEST",
-            )
+        self.dynamodb = dynamodb
 
     def issue(self, user: Any = "ada", room: Any = "lobby") -> str:
         """Return a ticket."""
@@ -101,14 +83,14 @@ class Board:
         return {(item["room"]["S"], item["connection_id"]["S"]) for item in items}
 
 
+@pytest.fixture(scope="module")
+def dynamodb(modules: SimpleNamespace) -> Iterator[Any]:  # noqa: ARG001 - the modules set the environment of AWS
+    with tables(KEYS) as client:
+        yield client
+
+
 @pytest.fixture
-def board(modules: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
-    call_action, lock = DynamoHandler.call_action, threading.Lock()
-
-    def call_one_action_at_a_time(handler: DynamoHandler) -> Any:
-        with lock:  # DynamoDB checks a condition and writes in one atomic step; moto does not
-            return call_action(handler)
-
-    monkeypatch.setattr(DynamoHandler, "call_action", call_one_action_at_a_time)
-    with mock_aws():
-        yield Board(modules)
+def board(modules: SimpleNamespace, dynamodb: Any) -> Board:
+    """Return the board with empty tables."""
+    clear_tables()
+    return Board(modules, dynamodb)
