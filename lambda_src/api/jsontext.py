@@ -28,7 +28,7 @@ def parse(text: str) -> Any:
     except simplejson.JSONDecodeError as error:
         raise NotJsonError(f"It is not valid JSON: {error}.") from error
     except (ArithmeticError, ValueError) as error:
-        raise NotJsonError("It has a number that is too long or too large.") from error
+        raise NotJsonError("It has a number with too many digits, or with an exponent that is too large.") from error
     _require_depth(value, MAX_DEPTH + 1)  # the note is one more level, around its body
     try:
         dump(value).encode()

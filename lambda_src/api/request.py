@@ -79,7 +79,7 @@ class Request:
         """Return the value of a header, or None if it is missing. Raises Problem 400 if it has two different values."""
         values = set(self._headers.get(name.lower(), []))
         if len(values) > 1:
-            raise Problem(400, f"{name} was sent {len(values)} times with different values. Send it once.")
+            raise Problem(400, f"{name} has {len(values)} different values. Send it once.")
         return values.pop() if values else None
 
     def list_header(self, name: str) -> str | None:

@@ -1,6 +1,6 @@
 """Checks of request bodies with the schemas of openapi.json. The messages are for clients in any language."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import fastjsonschema
@@ -31,13 +31,24 @@ def validate(schema: str, value: Any) -> None:
         _VALIDATORS[schema](value)
     except fastjsonschema.JsonSchemaValueException as error:
         # The path begins with "data", which is fastjsonschema's name for the whole value.
-        path = "/".join(error.path[1:])
-        fault = {"pointer": f"/{path}" if path else "", "detail": f"{path or 'The note'} {_fault(error)}."}
+        path = error.path[1:]
+        pointer = "".join(f"/{name}" for name in path)
+        fault = {"pointer": pointer, "detail": f"{_subject(path)} {_fault(error)}."}
         raise Problem(422, "The note is not valid. The member `errors` says why.", errors=[fault]) from None
 
 
+def _subject(path: Sequence[str]) -> str:
+    """Return the subject of the sentence about a fault, for example `Item 2 of tags` for the path to /tags/1.
+
+    The pointer counts from 0, and people count from 1.
+    """
+    if len(path) > 1 and path[-1].isdecimal():
+        return f"Item {int(path[-1]) + 1} of {'/'.join(path[:-1])}"
+    return "/".join(path) or "The note"
+
+
 def _fault(error: fastjsonschema.JsonSchemaValueException) -> str:
-    """Return what is wrong, as the end of a sentence that begins with the name of the wrong member."""
+    """Return what is wrong, as the end of a sentence that begins with `_subject`."""
     limit = error.rule_definition
     match error.rule:
         case "type":
@@ -58,7 +69,7 @@ def _fault(error: fastjsonschema.JsonSchemaValueException) -> str:
 
 
 def _members(names: Collection[str]) -> str:
-    """Return the names of members of the note, or the first ones if there are many."""
-    text = ", ".join(sorted(names))
+    """Return the names of members of the note in quotes, or the first ones if there are many."""
+    text = ", ".join(map(jsontext.dump, sorted(names)))
     shown = text if len(text) <= MAX_NAMES else f"{text[:MAX_NAMES]}…"
     return f"member: {shown}" if len(names) == 1 else f"members: {shown}"

@@ -199,7 +199,7 @@ def test_a_bad_request_gets_the_documented_status(
 
 def test_the_answer_names_a_mistyped_member_of_the_body(api_client: ApiClient) -> None:
     (error,) = api_client.create(bdoy="smoke").json()["errors"]
-    assert error["detail"] == "The note has an unknown member: bdoy."
+    assert error["detail"] == 'The note has an unknown member: "bdoy".'
     (error,) = api_client.send("POST", "/notes", json={"title": "smoke", "tags": ["a", 5]}).json()["errors"]
     assert error["pointer"] == "/tags/1"
 

@@ -35,7 +35,8 @@ NETWORK = (
 OTHER = f"The output names no problem of the network. If a download failed nevertheless: {NETWORK}"
 NETWORK_PROBLEMS = (
     r"(?i)failed to (fetch|download)|not found in the package registry|\(from versions: none\)|npm error network|"
-    r"npm error code E[45]\d\d|FetchError|HTTP ?S?Error|HTTP status|ProxyError|connection|timed out|certificate"
+    r"npm error code E[45]\d\d|FetchError|HTTP ?S?Error|HTTP status|ProxyError|connection|timed out|certificate|"
+    r"EAI_|getaddrinfo|error sending request|could not connect|unreachable|dns error|ERR_SSL|EPROTO"
 )
 """Words of uv, pip and npm after a request that failed."""
 REMEDIES = (

@@ -83,7 +83,7 @@ def test_the_reason_of_the_api_is_shown(open_page: OpenPage) -> None:
     _form(page).get_by_label("Tags").fill("x" * 51)
     _form(page).get_by_role("button", name="Send POST").click()
     expect(page.locator("#outcome .error")).to_contain_text("The API answers 422")
-    expect(page.locator("#outcome")).to_contain_text("tags/0 must have 50 characters or fewer")
+    expect(page.locator("#outcome")).to_contain_text("Item 1 of tags must have 50 characters or fewer")
     expect(_form(page).get_by_label("Tags")).to_have_value("x" * 51)  # the person can correct it
 
 
