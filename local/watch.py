@@ -137,7 +137,7 @@ class Watch:
             _print(folder, "no deployed function runs this image")
             return
         with self._lock():
-            function_images.run_image(self._client("lambda"), names, self._new_function_image(folder))
+            function_images.replace_images(self._client("lambda"), names, self._new_function_image(folder))
         _print(folder, f"{', '.join(names)} runs the code ({self._how_images_run()})", started)
         self._synthesize_again()
 

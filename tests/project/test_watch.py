@@ -241,7 +241,7 @@ def write_image_function(folder: Path, name: str, reference: str, dockerfile: st
 
 
 @pytest.fixture
-def image_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[watch.Watch, MagicMock]]:
+def watch_of_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[watch.Watch, MagicMock]]:
     """Return a function that creates the watch of a fork with two image functions. It also returns its Lambda client.
 
     The argument `has_tool` says whether there is a container tool.
@@ -276,7 +276,7 @@ def image_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
         aws = MagicMock(folder=tmp_path)
         aws.client.side_effect = lambda service, _: clients[service]
         monkeypatch.setattr(project, "ROOT", tmp_path)
-        monkeypatch.setattr(watch, "SOURCE", tmp_path / "lambda_src", raising=False)
+        monkeypatch.setattr(watch, "SOURCE", tmp_path / "lambda_src")
         monkeypatch.setattr(watch, "build_image", lambda _aws, _engine, image, to: f"{to}:{image.dockerfile}")
         monkeypatch.setattr(watch, "stand_in_image", lambda *folders, name: f"{name}:{folders[0].name}")
         session = watch.Watch(aws, MagicMock(tool=MagicMock() if has_tool else None), MagicMock(is_busy=False))
@@ -291,10 +291,10 @@ def image_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
 @pytest.mark.parametrize("name", ["first", "second_one"])
 @pytest.mark.parametrize("kind", ["image", "function"])
 def test_an_image_function_gets_the_image_of_its_own_folder(
-    image_functions: Callable[..., tuple[watch.Watch, MagicMock]], *, has_tool: bool, name: str, kind: str
+    watch_of_fork: Callable[..., tuple[watch.Watch, MagicMock]], *, has_tool: bool, name: str, kind: str
 ) -> None:
     """A fork has two image functions. Each image contains the code of its own package."""
-    session, lambda_ = image_functions(has_tool=has_tool)
+    session, lambda_ = watch_of_fork(has_tool=has_tool)
     session.deploy({Part("image", name) if kind == "image" else Part("function", f"{name}_package"): []})
     image = f"containers/{name}/Dockerfile" if has_tool else name
     lambda_.update_function_code.assert_called_once_with(
@@ -303,9 +303,9 @@ def test_an_image_function_gets_the_image_of_its_own_folder(
 
 
 def test_a_folder_without_a_deployed_function_replaces_no_image(
-    image_functions: Callable[..., tuple[watch.Watch, MagicMock]], capsys: pytest.CaptureFixture[str]
+    watch_of_fork: Callable[..., tuple[watch.Watch, MagicMock]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session, lambda_ = image_functions(has_tool=True)
+    session, lambda_ = watch_of_fork(has_tool=True)
     session.deploy({Part("image", "another"): []})
     assert capsys.readouterr().out.splitlines()[-1] == "    another: no deployed function runs this image"
     lambda_.update_function_code.assert_not_called()
