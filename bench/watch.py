@@ -10,6 +10,7 @@ a new process. All times are elapsed times, so other programs on a busy machine 
 import argparse
 import json
 import operator
+import signal
 import statistics
 import sys
 import tempfile
@@ -18,11 +19,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bench._measure import Target, check_targets, print_table, show_progress
 from local.function_code import FunctionCode, deployed_functions
 from local.project import FOLDER, local_aws
+from localaws.process_groups import STOP_SIGNALS
 from tests.support.watching import DEPLOYED_SECONDS, Watching, watching_copy
 
 TURNS = 5
@@ -50,6 +52,8 @@ def main() -> int:
     if engine is None:
         print("not measured, because no local deployment is running. Type: make local")
         return 0
+    for number in STOP_SIGNALS:
+        signal.signal(number, _stop)
     with tempfile.TemporaryDirectory() as scratch, watching_copy(aws.folder, Path(scratch)) as watching:
         watching.wait_for("    stacks: ", seconds=DEPLOYED_SECONDS)
         times = measure(watching, aws.client("lambda", engine))
@@ -58,6 +62,10 @@ def main() -> int:
     print_table(table)
     print(f"the tasks of the services are {f'{engine.tool.name} containers' if engine.tool else 'processes'}")
     return 0 if check_targets(targets(times, has_tool=bool(engine.tool))) or not arguments.check else 1
+
+
+def _stop(*_: object) -> NoReturn:
+    sys.exit("stopped")  # this exception also ends `make watch`
 
 
 def measure(watching: Watching, lambda_: Any) -> Mapping[str, list[float]]:

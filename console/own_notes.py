@@ -208,7 +208,7 @@ class OwnNotes:
             )
         except ERRORS as error:
             reason = self._account.explanation(error)
-            return f"Cognito has not revoked the refresh token of {session.name}, which stays valid: {reason}"
+            return f"The refresh token of {session.name} stays valid, because Cognito has not revoked it: {reason}"
         return f"Cognito has revoked the refresh token of {session.name}."
 
     def _note_of(self, example: Example, name: str) -> str:

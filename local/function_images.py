@@ -15,12 +15,6 @@ _REFERENCE = re.compile(r"(?::|@sha256:)[0-9a-f]{64}")
 """The tag or the digest of an image in a template. The tag of an image of the CDK CLI is a hash of its files."""
 
 
-def image_functions(lambda_: Any) -> list[str]:
-    """Return the names of all functions whose code is an image. `lambda_` is a Lambda client."""
-    pages = lambda_.get_paginator("list_functions").paginate()
-    return [each["FunctionName"] for page in pages for each in page["Functions"] if each["PackageType"] == "Image"]
-
-
 def image_folders(cloudformation: Any, assembly: Path) -> dict[str, str]:
     """Return the folder in containers/ of the image of each deployed image function, by the name of the function.
 
@@ -48,7 +42,7 @@ def _folder(image: str, assets: Mapping[str, Any]) -> str | None:
     return folder.name if folder.parent == Path("containers") else None
 
 
-def run_image(lambda_: Any, names: Iterable[str], new_image: Callable[[str], str]) -> None:
+def replace_images(lambda_: Any, names: Iterable[str], new_image: Callable[[str], str]) -> None:
     """Give these image functions a new image.
 
     `new_image` receives the URI of the repository of the image, and returns the URI of the new image. CloudFormation

@@ -46,7 +46,7 @@ class Watch:
         self._stacks_saved_at = time.monotonic()
         self._cdk = Cdk(aws, engine, quiet=True)
         self._functions: Mapping[str, list[FunctionCode]] = {}
-        self._image_folders: Mapping[str, str] = {}
+        self._image_folders: Mapping[str, str] | None = None  # None until the assembly is complete
 
     def start(self) -> None:
         """Deploy what was saved before this program started."""
@@ -62,7 +62,7 @@ class Watch:
                 _check_syntax(files)
                 if part.kind == "function":
                     self._update_function(part.name)
-                    for folder in sorted({*self._image_folders.values()}):
+                    for folder in self._folders_of_images():
                         if SOURCE / part.name in image_sources(folder):
                             self._replace_function_images(folder)
                     if any(file.suffix == ".json" for file in files):  # a stack can read it, too: openapi.json
@@ -81,6 +81,7 @@ class Watch:
             if result.error:
                 raise LocalError(result.error)
             changed = changed_stacks(self._client("cloudformation"), self._cdk.assembly)
+            had_folders = self._image_folders is not None
             with self._lock():
                 if changed:
                     self._cdk.deploy(changed, change_set=False)
@@ -90,6 +91,9 @@ class Watch:
             _print("stacks", text, self._stacks_saved_at)
             if changed:
                 self._update_outdated_functions()  # a handler may have changed after the synthesis had read it
+            for folder in () if had_folders else self._folders_of_images():
+                with _one_line(folder):
+                    self._replace_function_images(folder)  # a file of the image may have changed before
 
     def _synthesize(self) -> None:
         # The synthesis needs a second or more. Meanwhile other saved files are deployed.
@@ -105,10 +109,9 @@ class Watch:
         with ThreadPoolExecutor(len(functions)) as executor:
             updates = [executor.submit(function.update) for function in functions]
             for function, update in zip(functions, updates, strict=True):
-                if update.exception() is None:
+                with _one_line(package, f"the code of {function.name} is not deployed"):
+                    update.result()  # raises the error of the update
                     _print(package, f"the code of {function.name} is live", started)
-        for update in updates:
-            update.result()  # raises the error of an update
 
     def _replace_images(self, image: str) -> None:
         if image == "web":
@@ -132,12 +135,16 @@ class Watch:
 
     def _replace_function_images(self, folder: str) -> None:
         started = time.monotonic()
+        if self._image_folders is None:
+            _print(folder, "after the next synthesis, make watch replaces the images of all functions")
+            return
         names = [name for name, its_folder in self._image_folders.items() if its_folder == folder]
         if not names:
-            _print(folder, "no deployed function runs this image")
+            limit = "make watch replaces only the images of web and of functions"
+            _print(folder, f"no deployed function runs this image. {limit}")
             return
         with self._lock():
-            function_images.run_image(self._client("lambda"), names, self._new_function_image(folder))
+            function_images.replace_images(self._client("lambda"), names, self._new_function_image(folder))
         _print(folder, f"{', '.join(names)} runs the code ({self._how_images_run()})", started)
         self._synthesize_again()
 
@@ -150,6 +157,9 @@ class Watch:
         # This reads the synthesized stacks, so no synthesis may run at the same time.
         folders = function_images.image_folders(self._client("cloudformation"), self._cdk.assembly)
         self._image_folders = folders
+
+    def _folders_of_images(self) -> list[str]:
+        return sorted({*(self._image_folders or {}).values()})
 
     def _how_images_run(self) -> str:
         if tool := self._engine.tool:
@@ -165,9 +175,8 @@ class Watch:
         stacks = deployed_stacks(cloudformation)
         services = use_deployed_definitions(cloudformation, self._client("ecs"), stacks)
         functions = function_images.use_deployed_images(cloudformation, self._client("lambda"), stacks)
-        for name, found in (("web", services), ("function_image", functions)):
-            if found:
-                _print(name, f"{', '.join(found)} returned to the image of the stack")
+        if names := ", ".join([*services, *functions]):
+            _print("stacks", f"{names} returned to the image of the stack")
 
     def _lock(self) -> FileLock:
         return FileLock(self._aws.folder / "lock")  # `make local` does not deploy at the same time
@@ -184,15 +193,15 @@ class Watch:
 
 
 @contextlib.contextmanager
-def _one_line(name: str) -> Iterator[None]:
-    # Print an error in the block, and continue to watch.
+def _one_line(name: str, failure: str = "not deployed, the old code continues to run") -> Iterator[None]:
+    # Print an error in the block after the text `failure`, and continue to watch.
     try:
         yield
     except SlowTasksError as error:
         _print(name, f"not deployed yet: {error}")
     except (LocalError, BotoCoreError, ClientError, OSError) as error:
         first, *more = str(error).splitlines() or [type(error).__name__]
-        _print(name, f"not deployed, the old code continues to run: {first}")
+        _print(name, f"{failure}: {first}")
         for line in more[-LAST_ERROR_LINES:]:
             print(f"        {line}", flush=True)
 

@@ -114,7 +114,7 @@ def test_an_old_token_that_cannot_be_revoked_is_no_error_of_the_new_sign_in(acti
         stubber.add_client_error("revoke_token", "UnauthorizedException", "No client", 400)
         text = notes.actions()[action].run(EXAMPLE, {"name": "Ben"})
         stubber.assert_no_pending_responses()
-    assert "Cognito has not revoked the refresh token of Anna, which stays valid" in text
+    assert "The refresh token of Anna stays valid, because Cognito has not revoked it: An error occurred" in text
     signed_in = notes.session(EXAMPLE)
     assert (signed_in and signed_in.name) == person
 

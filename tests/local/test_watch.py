@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from local.function_code import deployed_functions
-from local.function_images import image_functions, use_deployed_images
+from local.function_images import use_deployed_images
 from local.project import context
 from local.tasks import use_deployed_definitions
 from localaws.aws import Engine, LocalAws
@@ -118,7 +118,9 @@ def test_a_saved_handler_runs_in_a_new_image_of_the_function(
 ) -> None:
     """With a container tool, the function runs a new image. Otherwise it runs the project of `make local`."""
     name, lambda_ = "lambda_src/thumbnail/handler.py", deployment.client("lambda")
-    (function,) = image_functions(lambda_)
+    pages = lambda_.get_paginator("list_functions").paginate()
+    listed = [each for page in pages for each in page["Functions"]]
+    (function,) = [each["FunctionName"] for each in listed if each["PackageType"] == "Image"]
     source = watching.read(name)
     watching.wait_for("    stacks: ", seconds=DEPLOYED_SECONDS)
 

@@ -14,10 +14,10 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from local import images, project, synthesis, tasks, watch
+from local import function_images, images, project, synthesis, tasks, watch
 from local.function_code import FunctionCode
 from local.saved_files import Part, by_part, part_of, saved_files
-from local.synthesis import ROOT, _place_and_message
+from local.synthesis import ROOT, Result, _place_and_message
 from local.templates import selected_stacks
 from localaws.aws import LocalError
 from stacks._bundling import LAMBDA_SRC, _modules
@@ -200,7 +200,7 @@ def test_make_watch_distinguishes_slow_tasks_from_failed_tasks(
 
 
 def test_the_functions_of_a_package_get_their_code_at_the_same_time(capsys: pytest.CaptureFixture[str]) -> None:
-    """All updates run before one of them ends. The lines have the order of the functions, and the error is the last."""
+    """All updates run before one of them ends. The lines have the order of the functions, and one names each error."""
     all_run = threading.Barrier(3, timeout=10)
     last_has_ended = threading.Event()
 
@@ -209,8 +209,8 @@ def test_the_functions_of_a_package_get_their_code_at_the_same_time(capsys: pyte
         if name == "third":
             last_has_ended.set()
         assert last_has_ended.wait(10)
-        if name == "second":
-            raise LocalError("a test error")
+        if name != "first":
+            raise LocalError(f"the error of {name}")
 
     session = watch.Watch(MagicMock(), MagicMock(), MagicMock())
     session._functions = {
@@ -220,8 +220,8 @@ def test_the_functions_of_a_package_get_their_code_at_the_same_time(capsys: pyte
     lines = [line.split(", 0")[0] for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "    api: the code of first is live",
-        "    api: the code of third is live",
-        "    api: not deployed, the old code continues to run: a test error",
+        "    api: the code of second is not deployed: the error of second",
+        "    api: the code of third is not deployed: the error of third",
     ]
 
 
@@ -241,13 +241,14 @@ def write_image_function(folder: Path, name: str, reference: str, dockerfile: st
 
 
 @pytest.fixture
-def image_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[watch.Watch, MagicMock]]:
+def watch_of_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[watch.Watch, MagicMock]]:
     """Return a function that creates the watch of a fork with two image functions. It also returns its Lambda client.
 
-    The argument `has_tool` says whether there is a container tool.
+    The argument `has_tool` says whether there is a container tool. `is_synthesized` is False if an interrupted
+    synthesis has left incomplete files.
     """
 
-    def create(*, has_tool: bool) -> tuple[watch.Watch, MagicMock]:
+    def create(*, has_tool: bool, is_synthesized: bool = True) -> tuple[watch.Watch, MagicMock]:
         (tmp_path / "cdk.out").mkdir()
         resources, names = {}, ("first", "second_one")
         for name in names:
@@ -260,7 +261,8 @@ def image_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
                 resources[name] = write_image_function(tmp_path, name, reference)
         stack = {"type": "aws:cloudformation:stack"}
         artifacts = {name: {**stack, "properties": {"templateFile": f"{name}.template.json"}} for name in names}
-        (tmp_path / "cdk.out" / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
+        manifest = tmp_path / "cdk.out" / "manifest.json"
+        manifest.write_text("{")
         cloudformation, lambda_ = MagicMock(), MagicMock()
         stacks = [{"StackName": name} for name in names]
         cloudformation.get_paginator.return_value.paginate.return_value = [{"Stacks": stacks}]
@@ -272,15 +274,24 @@ def image_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
         lambda_.get_function.side_effect = lambda FunctionName: {  # noqa: N803 - boto3 uses this name
             "Code": {"ImageUri": f"registry/{FunctionName}:1"}
         }
-        clients = {"cloudformation": cloudformation, "lambda": lambda_}
+        clients = {"cloudformation": cloudformation, "lambda": lambda_, "ecs": MagicMock()}
         aws = MagicMock(folder=tmp_path)
         aws.client.side_effect = lambda service, _: clients[service]
         monkeypatch.setattr(project, "ROOT", tmp_path)
-        monkeypatch.setattr(watch, "SOURCE", tmp_path / "lambda_src", raising=False)
+        monkeypatch.setattr(watch, "SOURCE", tmp_path / "lambda_src")
         monkeypatch.setattr(watch, "build_image", lambda _aws, _engine, image, to: f"{to}:{image.dockerfile}")
         monkeypatch.setattr(watch, "stand_in_image", lambda *folders, name: f"{name}:{folders[0].name}")
-        session = watch.Watch(aws, MagicMock(tool=MagicMock() if has_tool else None), MagicMock(is_busy=False))
+
+        def synthesize() -> Result:
+            manifest.write_text(json.dumps({"artifacts": artifacts}))
+            return Result(None)
+
+        synthesizer = MagicMock(is_busy=False)
+        synthesizer.result.side_effect = synthesize
+        session = watch.Watch(aws, MagicMock(tool=MagicMock() if has_tool else None), synthesizer)
         session._cdk = MagicMock(assembly=tmp_path / "cdk.out")
+        if is_synthesized:
+            synthesize()
         session.start()
         return session, lambda_
 
@@ -291,10 +302,10 @@ def image_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
 @pytest.mark.parametrize("name", ["first", "second_one"])
 @pytest.mark.parametrize("kind", ["image", "function"])
 def test_an_image_function_gets_the_image_of_its_own_folder(
-    image_functions: Callable[..., tuple[watch.Watch, MagicMock]], *, has_tool: bool, name: str, kind: str
+    watch_of_fork: Callable[..., tuple[watch.Watch, MagicMock]], *, has_tool: bool, name: str, kind: str
 ) -> None:
     """A fork has two image functions. Each image contains the code of its own package."""
-    session, lambda_ = image_functions(has_tool=has_tool)
+    session, lambda_ = watch_of_fork(has_tool=has_tool)
     session.deploy({Part("image", name) if kind == "image" else Part("function", f"{name}_package"): []})
     image = f"containers/{name}/Dockerfile" if has_tool else name
     lambda_.update_function_code.assert_called_once_with(
@@ -303,12 +314,37 @@ def test_an_image_function_gets_the_image_of_its_own_folder(
 
 
 def test_a_folder_without_a_deployed_function_replaces_no_image(
-    image_functions: Callable[..., tuple[watch.Watch, MagicMock]], capsys: pytest.CaptureFixture[str]
+    watch_of_fork: Callable[..., tuple[watch.Watch, MagicMock]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session, lambda_ = image_functions(has_tool=True)
+    session, lambda_ = watch_of_fork(has_tool=True)
     session.deploy({Part("image", "another"): []})
-    assert capsys.readouterr().out.splitlines()[-1] == "    another: no deployed function runs this image"
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "    another: no deployed function runs this image. make watch replaces only the images of web and of functions"
+    )
     lambda_.update_function_code.assert_not_called()
+
+
+@pytest.mark.parametrize("part", [Part("image", "first"), Part("function", "first_package")])
+def test_an_image_that_is_saved_during_the_first_synthesis_is_replaced_after_it(
+    watch_of_fork: Callable[..., tuple[watch.Watch, MagicMock]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    part: Part,
+) -> None:
+    """An interrupted synthesis has left incomplete files. Only complete ones name the image of a function."""
+    monkeypatch.setattr(watch, "changed_stacks", lambda *_: [])
+    monkeypatch.setattr(watch, "use_deployed_definitions", lambda *_: [])
+    monkeypatch.setattr(function_images, "use_deployed_images", lambda *_: ["the-first"])
+    session, lambda_ = watch_of_fork(has_tool=True, is_synthesized=False)
+    session.deploy({part: []})
+    lambda_.update_function_code.assert_not_called()
+    session.deploy_synthesized_stacks()
+    lambda_.update_function_code.assert_any_call(
+        FunctionName="the-first", ImageUri="registry/the-first:containers/first/Dockerfile"
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert not any("no deployed function runs this image" in line for line in lines)
+    assert "    stacks: the-first returned to the image of the stack" in lines
 
 
 def test_the_watch_ends_even_if_the_exception_of_ctrl_c_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from localaws.process_groups import running_program
 from tests.support.folders import ROOT
 from tests.support.waiting import wait_for
 
@@ -22,7 +23,7 @@ class Watching:
     """A running `make watch` in a copy of this project."""
 
     project: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[str]
     log: Path
 
     def wait_for(self, text: str, *, times: int = 1, seconds: float = LIVE_SECONDS) -> None:
@@ -56,15 +57,7 @@ def watching_copy(local_folder: Path, scratch: Path) -> Iterator[Watching]:
     for name in ("node_modules", ".build"):
         (project / name).symlink_to(ROOT / name)
     command = [sys.executable, "-m", "local.watch", "--folder", str(local_folder)]
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            command, cwd=project, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        ) as process,
-    ):
+    with log.open("wb") as output, running_program(command, folder=project, output=output) as process:
         watching = Watching(project, process, log)
-        try:
-            watching.wait_for("==> watching", seconds=DEPLOYED_SECONDS)
-            yield watching
-        finally:
-            process.terminate()
+        watching.wait_for("==> watching", seconds=DEPLOYED_SECONDS)
+        yield watching
