@@ -69,7 +69,7 @@ test-fast: setup-tests ## run the fast tests that an edit can affect (ALL=yes: a
 ifdef TESTS
 	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow" $(TESTS)
 else
-	@$(BIN)/python -m tools.fast_tests $(if $(ALL),--all)
+	@$(BIN)/python -m tools.fast_tests $(if $(filter yes,$(ALL)),--all)
 endif
 
 synth: setup ## synthesize the CloudFormation templates into cdk.out (no credentials, no Docker, no network)

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -92,8 +93,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.nodeid.startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
     if hasattr(config, "workerinput"):
-        slow_files = {item.path for item in items if item.get_closest_marker("slow")}
-        items.sort(key=lambda item: (not item.nodeid.startswith(DEPLOYMENT_FOLDERS), item.path not in slow_files))
+        shares = _slow_shares(items)
+        items.sort(key=lambda item: (not item.nodeid.startswith(DEPLOYMENT_FOLDERS), -shares[item.path]))
+
+
+def _slow_shares(items: list[pytest.Item]) -> dict[Path, float]:
+    """Return the share of slow test functions by file. A test function with a fast parameter is not slow."""
+    slow_functions: dict[Path, dict[str, bool]] = {}
+    for item in items:
+        functions, name = slow_functions.setdefault(item.path, {}), item.nodeid.partition("[")[0]
+        functions[name] = functions.get(name, True) and item.get_closest_marker("slow") is not None
+    return {path: sum(functions.values()) / len(functions) for path, functions in slow_functions.items()}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -111,7 +121,7 @@ def pytest_runtest_call() -> Generator[None]:
 class OneDeployment(LoadFileScheduling):  # type: ignore[misc] # pytest-xdist has no types
     """Gives all tests of a file to the same process, and all tests of the local deployment to one process.
 
-    The tests of the deployment take the longest time, so they are the first. Files with slow tests are the next.
+    The tests of the deployment take the longest time, so they are the first. Files with mostly slow tests are next.
     xdist's own marker for this, `xdist_group`, has no effect with pytest 9.2 (findings/xdist-groups.sh).
     """
 

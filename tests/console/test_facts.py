@@ -38,6 +38,8 @@ def test_every_resource_type_of_the_stacks_works_or_is_stored(kind: str) -> None
 def test_the_page_says_on_which_processor_functions_and_images_run(
     stem: str, expected: tuple[list[str], bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if stem not in templates("sandbox"):
+        pytest.skip(f"this fork has no example {stem}")
     monkeypatch.setattr("console.facts.architecture", lambda: "x86_64")
     template = json.loads(json.dumps(templates("sandbox")[stem]))
     for function in template["Resources"].values():

@@ -1,4 +1,4 @@
-"""These tests check which region the commands of the Makefile use, and what npm prints."""
+"""These tests check the options and the region of the Makefile's commands, and what npm prints."""
 
 import os
 import subprocess
@@ -31,6 +31,13 @@ def test_python_programs_use_the_region_of_the_cdk_cli(variables: dict[str, str]
         check=True,
     )
     assert run.stdout == f"{region}\n"
+
+
+@pytest.mark.parametrize(("value", "runs_all"), [("yes", True), ("no", False), ("", False)])
+def test_only_yes_runs_all_fast_tests(value: str, *, runs_all: bool) -> None:
+    command = ["make", "--dry-run", "test-fast", f"ALL={value}"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ("tools.fast_tests --all" in run.stdout) == runs_all
 
 
 def test_npm_and_npx_print_no_notice_about_new_versions(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import pytest
 
 
 def first_are_fast(count: int, values: Iterable[Any]) -> list[Any]:
-    """Return parameters for pytest. The fast tests run only the first `count` of them; `make test` runs all.
+    """Return parameters for pytest. All except the first `count` have the mark `slow`.
+
+    `pytest -m "not slow"` runs only the first `count` of them.
 
     A tuple contains the values of several arguments.
     """

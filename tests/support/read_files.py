@@ -4,13 +4,14 @@ Otherwise `make test-fast` would not run the group after a change of this file. 
 processes read.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from tools.fast_tests import NO_SOURCE, ROOT, can_affect
+from tools.fast_tests import NO_SOURCE, READERS, ROOT, can_affect, groups
 
 GROUP = os.environ["FAST_TESTS"]
 _files: set[str] = set()
@@ -37,9 +38,24 @@ def source_of(file: str) -> str | None:
     return None if is_written else str(relative)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def unexpected_files() -> list[str]:
+    """Return the source files that the tests have read, but whose change would not run the tests."""
     sources = {source_of(file) for file in _files}
-    unexpected = sorted(source for source in sources if source and not can_affect(source, GROUP))
-    if unexpected:
-        print(f"\nThe tests of {GROUP} read files that are not theirs (tools/fast_tests.py): {', '.join(unexpected)}")
+    return sorted(source for source in sources if source and not can_affect(source, GROUP))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if unexpected_files():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_unconfigure() -> None:
+    # This text is the last one, below the line `1 passed`.
+    for file in unexpected_files():
+        readers = sorted(group for group in groups() if group == GROUP or can_affect(file, group))
+        place = "in place of the line of this file in" if file in READERS else "at the beginning of"
+        print(
+            f"FAILED: the tests of the group {GROUP} read {file}. `make test-fast` would not run them after a change "
+            f"of this file. Write this line {place} READERS in tools/fast_tests.py, or do not read the file:\n"
+            f"    {json.dumps(file)}: {json.dumps(readers)},"
+        )
