@@ -47,7 +47,7 @@ DEPLOYED = --profile $(PROFILE) $(if $(PREFIX),--prefix $(PREFIX))
 help: ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-local: setup ## deploy every example into the local AWS on this machine, and try it (STACK=compute-thumbnail, PHOTO=yours.jpg)
+local: setup ## deploy every example into the local AWS on this machine, and try it (STACK=compute-thumbnail, PHOTO=yours.jpg, OPEN=no)
 	@$(BIN)/python -m local up --photo "$$PHOTO" --stack="$(STACK)" --open $(OPEN)
 
 watch: setup ## after make local: deploy every file that you save into the AWS on this machine, within seconds
@@ -67,7 +67,7 @@ test: setup-tests ## run all tests that a change can affect, also those of the l
 # tools/fast_tests.py says which files can affect which tests.
 test-fast: setup-tests ## run the fast tests that an edit can affect (ALL=yes: all fast tests, TESTS=tests/handlers/api: only these)
 ifdef TESTS
-	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast -m "not local and not slow" $(TESTS)
+	@CDK_VALIDATION=false $(BIN)/pytest --numprocesses 2 --dist worksteal --hypothesis-profile fast --maxfail 5 -m "not local and not slow" $(TESTS)
 else
 	@$(BIN)/python -m tools.fast_tests $(if $(filter yes,$(ALL)),--all)
 endif

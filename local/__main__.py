@@ -90,7 +90,7 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
     deployment = LocalDeployment(aws=aws, engine=engine, photo=photo, stack_names=stack_names)
 
     def run(stem: str) -> None:
-        with _explain_end_of_engine(aws, stem):
+        with _explain_errors(aws, stem):
             exercises[stem].exercise(deployment, outputs[stem])
 
     def show(stem: str, output: str) -> None:
@@ -223,8 +223,11 @@ def step(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _explain_end_of_engine(aws: LocalAws, stem: str) -> Iterator[None]:
-    """Replace any error in the block by one line if the engine has ended, because the error is only a consequence."""
+def _explain_errors(aws: LocalAws, stem: str) -> Iterator[None]:
+    """Replace an error in the block by a LocalError of one line.
+
+    If the engine has ended, this is the reason of any error. A traceback goes into a file.
+    """
     try:
         yield
     except Exception as error:
@@ -232,7 +235,15 @@ def _explain_end_of_engine(aws: LocalAws, stem: str) -> Iterator[None]:
             raise LocalError(
                 f"the local AWS ended during the {stem} example. Its log: {aws.log_file}. Try again: make local"
             ) from error
-        raise
+        if isinstance(error, LocalError):
+            raise
+        file = aws.folder / "error.log"
+        file.write_text(traceback.format_exc(), encoding="utf-8")
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise LocalError(
+            f"the {stem} example failed: {reason} (more in {shown_path(file)}). If this machine is busy, try again: "
+            "make local"
+        ) from error
 
 
 def _engine(aws: LocalAws) -> Engine:
@@ -342,6 +353,7 @@ def _run(aws: LocalAws, arguments: argparse.Namespace) -> None:
         _exit()
     except KeyboardInterrupt:
         _ignore_signals()
+        print("stopping the local AWS, which can take some seconds", file=sys.stderr, flush=True)
         _stop(aws)
         wait_for_end(END_SECONDS)
         print("stopped: no process is left running", file=sys.stderr, flush=True)

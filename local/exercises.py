@@ -90,5 +90,9 @@ def _wait(name: str, result: Result, results: Mapping[str, Result]) -> tuple[str
 
 @contextlib.contextmanager
 def _collected_output() -> Iterator[None]:
-    with contextlib.redirect_stdout(_OutputOfThreads(sys.stdout)):
-        yield
+    terminal = sys.stdout
+    sys.stdout = _OutputOfThreads(terminal)
+    yield
+    sys.stdout = (
+        terminal  # not after an error, because the other exercises still run. Their output would follow the error
+    )

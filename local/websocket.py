@@ -62,7 +62,7 @@ class _Exercise:
         url = self._url("ada")
         for name, address in (("without a ticket", url.split("?")[0]), ("with a ticket", url), ("again", url)):
             try:
-                async with connect(address, proxy=None):
+                async with connect(address, proxy=None, open_timeout=PATIENCE_SECONDS):
                     result = "connected"
             except InvalidStatus as error:
                 result = f"refused with {error.response.status_code}"

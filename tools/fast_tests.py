@@ -22,16 +22,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 STACKS = "stacks"
 OPTIONS = (
-    "-q",
-    "-p",
-    "no:xdist",
-    "-p",
-    "no:cacheprovider",
-    "--hypothesis-profile",
-    "fast",
-    "-m",
-    "not local and not slow",
+    *("-q", "--maxfail=5", "-p", "no:xdist", "-p", "no:cacheprovider", "--hypothesis-profile", "fast"),
+    *("-m", "not local and not slow"),
 )
+"""The options of pytest. One mistake can fail hundreds of tests, whose output nobody reads."""
 READERS: dict[str, list[str]] = {
     "docs/lightsail.md": [STACKS],
     "app.py": [STACKS],

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import requests
 
-from local.__main__ import _engine, _explain_end_of_engine, _lock, down, up
+from local.__main__ import _engine, _explain_errors, _lock, down, up
 from local.console_process import ConsoleProcess
 from local.project import PHOTO, SETTINGS
 from localaws.aws import PORT, Engine, LocalAws, LocalError
@@ -158,14 +158,17 @@ def test_down_reports_resources_that_were_not_destroyed(
 @pytest.mark.parametrize(
     "error", [LocalError("the job failed:\nline 1\nline 2"), requests.ConnectionError("refused"), KeyError("Items")]
 )
-def test_an_engine_that_ends_during_an_exercise_is_reported_in_one_line(aws: LocalAws, error: Exception) -> None:
+def test_an_error_of_an_exercise_and_the_end_of_the_engine_are_reported_in_one_line(
+    aws: LocalAws, error: Exception
+) -> None:
     engine = aws.start()
-    with pytest.raises(type(error)), _explain_end_of_engine(aws, "batch"):
+    message = r"the job failed:\nline 1" if isinstance(error, LocalError) else r"^the batch example failed: [^\n]+$"
+    with pytest.raises(LocalError, match=message), _explain_errors(aws, "batch"):
         raise error
     os.kill(engine.pid, signal.SIGKILL)
     wait_for(lambda: aws.alive_engine() is None, "the end of the engine")
     message = r"^the local AWS ended during the batch example\. Its log: [^\n]+$"
-    with pytest.raises(LocalError, match=message), _explain_end_of_engine(aws, "batch"):
+    with pytest.raises(LocalError, match=message), _explain_errors(aws, "batch"):
         raise error
 
 
