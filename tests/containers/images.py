@@ -1,5 +1,6 @@
 """Builds images whose build context is the folder of the project."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -30,6 +31,17 @@ def build_image(tool: Tool, dockerfile: str, folders: Iterable[str], tag: str, c
     options = ("--file", str(context / dockerfile), "--tag", tag)
     checked_output(tool("build", *tool.build, *build_arguments, *options, str(context)))
     return tag
+
+
+def compiled_modules(tool: Tool, image: str, modules: str, **variables: str) -> list[str]:
+    """Import modules in a container. Return the files that Python compiles for this, because they have no bytecode."""
+    options = [part for name, value in variables.items() for part in ("--env", f"{name}={value}")]
+    options += ["--read-only", "--network", "host", "--entrypoint", "python", *tool.run]
+    run = tool("run", "--rm", *options, image, "-v", "-c", f"import {modules}")
+    checked_output(run)
+    # For each module, Python writes one of these lines: "<bytecode> matches <source>" or "code object from <source>".
+    assert re.search(r"\.pyc matches /", run.stderr), "Python reports no bytecode"
+    return re.findall(r"# code object from '?(/.+\.py)'?$", run.stderr, re.MULTILINE)
 
 
 def checked_output(run: subprocess.CompletedProcess[str]) -> str:

@@ -1,4 +1,4 @@
-"""This test builds and runs the image of the Batch job. It is skipped if the machine has no container tool."""
+"""These tests build and run the image of the Batch job. They are skipped if the machine has no container tool."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from localaws import container_tool
 from localaws.aws import Engine, LocalAws
 from localaws.container_tool import Tool
 from stacks.batch_job import DOCKERFILE
-from tests.containers.images import build_image, checked_output
+from tests.containers.images import build_image, checked_output, compiled_modules
 
 BUCKETS = ("batch-image-in", "batch-image-out")
 
@@ -29,6 +29,11 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
 def image(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> str:
     folders = ("containers/batch", "lambda_src/thumbnail")
     return build_image(tool, DOCKERFILE, folders, "batch-test:1", tmp_path_factory.mktemp("context"))
+
+
+@pytest.mark.timeout(300)
+def test_python_compiles_no_module_when_the_job_starts(tool: Tool, image: str) -> None:
+    assert compiled_modules(tool, image, "batch.command") == []
 
 
 @pytest.mark.timeout(300)

@@ -41,6 +41,13 @@ def test_a_change_of_the_code_repeats_no_step_of_the_packages(dockerfile: Path) 
     assert last == "COPY --from=code /code /app", "the copy of the code must be the last step"
 
 
+def test_all_builds_share_the_step_that_compiles_the_library() -> None:
+    """A build finds the step of another build if the step and all steps before it are the same."""
+    first_steps = {file.read_text().split(" AS packages\n")[1].split("\nARG ")[0] for file in DOCKERFILES}
+    assert len(first_steps) == 1
+    assert "compileall" in first_steps.pop()
+
+
 def _context(dockerfile: Path) -> str:
     """Return the prefix of the paths outside the build context."""
     is_project = dockerfile.with_name("Dockerfile.dockerignore").exists()

@@ -17,7 +17,7 @@ from local.project import FUNCTION_STAND_IN, SETTINGS
 from localaws.aws import Engine, LocalAws
 from localaws.environment import ACCOUNT, REGION
 from stacks.function_image import DOCKERFILE
-from tests.containers.images import build_image, checked_output
+from tests.containers.images import build_image, checked_output, compiled_modules
 from tests.handlers.thumbnail.conftest import ENVIRONMENT, TABLE, THUMBNAILS, UPLOADS, World
 from tests.handlers.thumbnail.test_thumbnail_handler import (  # noqa: F401 - pytest runs these tests here, too
     test_a_bad_picture_is_rejected_and_its_earlier_thumbnail_is_deleted,
@@ -86,10 +86,15 @@ def push_image(aws: LocalAws, engine: Engine, context: Path) -> str:
     if not tool:
         pytest.skip(f"no container tool: {tool.why}")
     aws.client("ecr", engine).create_repository(repositoryName=REPOSITORY)
-    name = f"127.0.0.1:{engine.port}/{REPOSITORY}:1"
+    name = image_in_engine(engine)
     build_image(tool, DOCKERFILE, ("containers/function_image", "lambda_src/thumbnail"), name, context)
     checked_output(tool("push", *tool.plain_http, name))
     return f"{REGISTRY}/{REPOSITORY}:1"
+
+
+def image_in_engine(engine: Engine) -> str:
+    """Return the name of the image in the registry of the local AWS."""
+    return f"127.0.0.1:{engine.port}/{REPOSITORY}:1"
 
 
 def create_function(aws: LocalAws, engine: Engine, image: str) -> None:
@@ -125,3 +130,11 @@ def test_an_error_of_the_handler_is_the_answer_and_the_next_event_is_processed(w
     answer = json.load(response["Payload"])
     assert (answer["errorType"], answer["errorMessage"][:27]) == ("ValueError", "not a change of an S3 objec")
     assert world.invoke({"Event": "s3:TestEvent"}) is None
+
+
+@pytest.mark.parametrize("local_function", ["image"], indirect=True)
+def test_python_compiles_no_module_when_the_function_starts(local_function: tuple[LocalAws, Engine]) -> None:
+    _, engine = local_function
+    modules = "awslambdaric.__main__, thumbnail.handler"
+    variables = {**ENVIRONMENT, "AWS_DEFAULT_REGION": REGION}
+    assert compiled_modules(engine.tool, image_in_engine(engine), modules, **variables) == []

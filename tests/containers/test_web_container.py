@@ -10,6 +10,7 @@ import pytest
 
 from local.project import SETTINGS
 from localaws import base_image, container_tool
+from tests.containers.images import compiled_modules
 from tests.containers.servers import TIMEOUT_SECONDS, WEB, send_request
 from tests.support.bundles import locked_versions
 from tests.support.waiting import wait_for
@@ -87,6 +88,10 @@ def test_the_image_contains_only_the_packages_in_requirements_txt(tool: containe
     assert {"web", "starlette", "uvicorn"} <= names
     assert (report["writable"], report["unreadable"], report["not compiled"]) == ([], [], [])
     assert (report["build"], report["user"]) == (False, 65532)
+
+
+def test_python_compiles_no_module_when_the_server_starts(tool: container_tool.Tool, image: str) -> None:
+    assert compiled_modules(tool, image, "web.server") == []
 
 
 def test_a_container_of_the_image_answers_requests_and_stops_with_exit_status_0(

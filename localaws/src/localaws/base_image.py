@@ -23,7 +23,7 @@ from localaws.settings import BaseImage
 
 CHANGES = ("ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV PIP_NO_INDEX=1", "ENV PIP_FIND_LINKS=/wheels")
 """The settings of the image. Each one becomes an option `--change` of `podman import`."""
-_PROGRAMS = ("sh", "env", "uname", "rm", "chmod")
+_PROGRAMS = ("sh", "env", "uname", "rm", "chmod", "mkdir", "find", "cp")
 _UNNEEDED_FOLDERS = (
     "test",
     "tests",
