@@ -61,7 +61,7 @@ def facts(example: Example) -> Facts:
         machine=architecture(),
         other_processors=sorted(_processors(example) - {architecture()}),
         has_images=bool(example.resources("AWS::ECS::TaskDefinition", "AWS::Batch::JobDefinition"))
-        or any("ImageUri" in function["Properties"].get("Code", {}) for function in _functions(example)),
+        or any("ImageUri" in properties.get("Code", {}) for properties in _functions(example)),
     )
 
 
@@ -76,12 +76,13 @@ def utc(time: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
 
 
 def _functions(example: Example) -> Collection[Mapping[str, Any]]:
-    return example.resources("AWS::Lambda::Function").values()
+    """Return the properties of each function. The template of a fork may have a function without properties."""
+    return [function.get("Properties", {}) for function in example.resources("AWS::Lambda::Function").values()]
 
 
 def _processors(example: Example) -> set[str]:
     """Return the architectures that the functions name. CDK's own functions name none."""
-    return {name for function in _functions(example) for name in function["Properties"].get("Architectures", ())}
+    return {name for properties in _functions(example) for name in properties.get("Architectures", ())}
 
 
 def _files(stem: str) -> list[str]:
