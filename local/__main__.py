@@ -355,16 +355,14 @@ def _run(aws: LocalAws, arguments: argparse.Namespace) -> None:
         _ignore_signals()
         print("stopping the local AWS, which can take some seconds", file=sys.stderr, flush=True)
         _stop(aws)
-        wait_for_end(END_SECONDS)
-        print("stopped: no process is left running", file=sys.stderr, flush=True)
-        _exit()
+        _exit("stopped: no process is left running\n")
     except Exception:  # noqa: BLE001 - without _exit, this process might not end
         traceback.print_exc()
         _exit()
 
 
-def _exit() -> NoReturn:
-    """End this process with the exit code 1 after END_SECONDS or earlier.
+def _exit(message: str = "") -> NoReturn:
+    """End this process with the exit code 1 after END_SECONDS or earlier. Print the message at the end.
 
     Other exercises may still run. They have this time to end their processes and to remove their files. Without a
     limit, Python would wait for all their threads, also for one that waits for the answer of an engine that has ended.
@@ -372,6 +370,8 @@ def _exit() -> NoReturn:
     _ignore_signals()
     wait_for_end(END_SECONDS)
     sys.stdout.flush()
+    sys.stderr.write(message)
+    sys.stderr.flush()
     os._exit(1)
 
 

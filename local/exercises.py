@@ -93,6 +93,5 @@ def _collected_output() -> Iterator[None]:
     terminal = sys.stdout
     sys.stdout = _OutputOfThreads(terminal)
     yield
-    sys.stdout = (
-        terminal  # not after an error, because the other exercises still run. Their output would follow the error
-    )
+    # After an error, this line does not run, because the output of the other exercises would follow the error.
+    sys.stdout = terminal
