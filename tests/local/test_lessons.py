@@ -23,7 +23,7 @@ from tests.support.forks import copy_project
 LESSONS = sorted(filter(has_lesson, templates("sandbox")))
 MAX_LESSONS = 4
 """Maximum number of lessons that run at the same time."""
-MAX_LESSON_SECONDS = 150
+MAX_LESSON_SECONDS = 400
 """Time limit for one lesson. It is necessary, because the loops in the lessons have no limit."""
 Run = subprocess.CompletedProcess[str]
 OUTPUT_OF_WATCH_IT: Mapping[str, list[str]] = {
