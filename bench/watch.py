@@ -104,8 +104,10 @@ def _save_handler(watching: Watching, lambda_: Any, package: str, turn: int) -> 
 
 
 def _wait_for_answer(lambda_: Any, turn: int, function: FunctionCode) -> None:
+    deadline = time.monotonic() + DEPLOYED_SECONDS
     while json.load(lambda_.invoke(FunctionName=function.name, Payload=b"{}")["Payload"]) != turn:
-        pass
+        if time.monotonic() > deadline:
+            sys.exit(f"{function.name} does not run the saved code after {DEPLOYED_SECONDS} s")
 
 
 def _save_stack(watching: Watching, turn: int) -> None:

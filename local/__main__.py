@@ -83,7 +83,7 @@ def up(aws: LocalAws, photo: Path, stacks: str = "--all", *, open_browser: bool 
     step("synthesize and deploy with the CDK CLI")
     try:
         exercises, stack_names = _deploy(aws, engine, cdk, stacks)
-    except LocalError as error:
+    except (LocalError, BotoCoreError, ClientError) as error:
         raise _name_page(error, console, "The deployment is not complete") from error
     all_outputs = _outputs(aws, engine)
     outputs = {stem: all_outputs[stack_names[stem]] for stem in exercises}
@@ -132,7 +132,7 @@ def _deploy(aws: LocalAws, engine: Engine, cdk: Cdk, stacks: str) -> tuple[Mappi
     return exercises, stack_names
 
 
-def _name_page(error: LocalError, console: StartingConsole, state: str) -> LocalError:
+def _name_page(error: Exception, console: StartingConsole, state: str) -> Exception:
     """Return the error with the address of the console, which shows the deployed examples."""
     try:
         return LocalError(f"{error}\n{state}. The page {console.address()} shows the deployed examples")

@@ -2,44 +2,26 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from local.templates import deployed_stacks, template_files
-
-_STAND_IN = re.compile(r"/stand-in/([\w-]+)@")
-"""The name of an image on a machine without a container tool: see FUNCTION_STAND_IN in local/project.py."""
-_REFERENCE = re.compile(r"(?::|@sha256:)[0-9a-f]{64}")
-"""The tag or the digest of an image in a template. The tag of an image of the CDK CLI is a hash of its files."""
+from local.image_folders import REFERENCE, deployed_images
 
 
-def image_folders(cloudformation: Any, assembly: Path) -> dict[str, str]:
+def function_folders(cloudformation: Any, assembly: Path) -> dict[str, str]:
     """Return the folder in containers/ of the image of each deployed image function, by the name of the function.
 
-    `assembly` is the folder with the synthesized stacks. The result does not contain a function whose image has its own
-    folder as the build context, because the assembly does not name this folder.
+    `assembly` is the folder with the synthesized stacks.
     """
-    deployed = deployed_stacks(cloudformation)
     folders = {}
-    for stack, file in template_files(assembly).items():
-        images = _images(json.loads(file.read_text(encoding="utf-8"))) if stack in deployed else {}
-        assets_file = file.with_name(f"{stack}.assets.json")
-        assets = json.loads(assets_file.read_text(encoding="utf-8"))["dockerImages"] if images else {}
-        for name, logical_id in _functions(cloudformation, stack, images):
-            if folder := _folder(images[logical_id], assets):
+    for stack, images in deployed_images(cloudformation, assembly):
+        uris = _images(images.template)
+        for name, logical_id in _functions(cloudformation, stack, uris):
+            if folder := images.folder_of(uris[logical_id]):
                 folders[name] = folder
     return folders
-
-
-def _folder(image: str, assets: Mapping[str, Any]) -> str | None:
-    if stand_in := _STAND_IN.search(image):
-        return stand_in[1].replace("-", "_")
-    reference = _REFERENCE.search(image)
-    source = assets[reference[0][1:]]["source"] if reference and reference[0][1:] in assets else {}
-    folder = Path(source.get("dockerFile", "")).parent
-    return folder.name if folder.parent == Path("containers") else None
 
 
 def replace_images(lambda_: Any, names: Iterable[str], new_image: Callable[[str], str]) -> None:
@@ -76,7 +58,7 @@ def _deployed(cloudformation: Any, stack: str) -> list[tuple[str, str]]:
     return [
         (name, match[0])
         for name, logical_id in _functions(cloudformation, stack, images)
-        if (match := _REFERENCE.search(images[logical_id]))
+        if (match := REFERENCE.search(images[logical_id]))
     ]
 
 

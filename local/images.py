@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.project import ROOT, SETTINGS, WEB, image_sources, stand_in_image
+from local.project import ROOT, SETTINGS, image_sources, stand_in_image
 from localaws import container_tool, docker_for_cdk
 from localaws.aws import Engine, LocalAws, LocalError
 from localaws.container_tool import Tool
@@ -36,12 +36,11 @@ class Image:
         return ["--platform", PLATFORMS[container_tool.architecture()], *file, *ignored, "."]
 
 
-def function_image(folder: str) -> Image:
-    """Return the image of a function. `folder` is its folder in containers/."""
-    return Image(ROOT, image_sources(folder), f"containers/{folder}/Dockerfile")
-
-
-WEB_IMAGE = Image(WEB, (WEB,))
+def image_in(folder: str) -> Image:
+    """Return the image of a folder in containers/. Its build context is the project if its ignore file says so."""
+    if sources := image_sources(folder):
+        return Image(ROOT, sources, f"containers/{folder}/Dockerfile")
+    return Image(ROOT / "containers" / folder, (ROOT / "containers" / folder,))
 
 
 @contextlib.contextmanager
@@ -54,8 +53,8 @@ def early_builds(aws: LocalAws, engine: Engine) -> Iterator[None]:
     builds: dict[Path, subprocess.Popen[str]] = {}
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((aws.folder / "images.log").open("wb"))
-        for image in (WEB_IMAGE, function_image("function_image")) if engine.tool else ():
-            if not image.sources:  # a fork has removed the example
+        for image in map(image_in, ("web", "function_image")) if engine.tool else ():
+            if not image.context.exists():  # a fork has removed the example
                 continue
             mark = aws.folder / "containers" / f"built-{stand_in_image(*image.sources).rpartition(':')[2]}"
             if mark.exists():

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable, Collection, Mapping
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
+from local.image_folders import deployed_images
 from local.waiting import wait_for
 from localaws.aws import LocalError
 
@@ -25,35 +27,51 @@ class SlowTasksError(LocalError):
     """New tasks are not healthy after PATIENCE_SECONDS. They may become healthy later."""
 
 
-def replace_tasks(ecs: Any) -> list[str]:
-    """Replace all tasks of all services, and return the names of the services.
+def container_folders(cloudformation: Any, assembly: Path) -> dict[str, dict[str, str]]:
+    """Return the folder in containers/ of the image of each container, by the ARN of its service and by its name.
+
+    `assembly` is the folder with the synthesized stacks. The result does not contain images from a registry.
+    """
+    folders: dict[str, dict[str, str]] = {}
+    for stack, images in deployed_images(cloudformation, assembly):
+        resources = images.template.get("Resources", {})
+        ids = _physical_ids(cloudformation, stack) if _definition_ids(images.template) else {}
+        for service, definition in _definition_ids(images.template).items():
+            containers = resources[definition]["Properties"].get("ContainerDefinitions", [])
+            found = {each["Name"]: images.folder_of(each["Image"]) for each in containers}
+            if ids.get(service):
+                folders[ids[service]] = {name: folder for name, folder in found.items() if folder}
+    return folders
+
+
+def replace_tasks(ecs: Any, services: Collection[str]) -> None:
+    """Replace all tasks of these services. `services` are ARNs.
 
     The load balancer sends requests to an old task until a new one is healthy. Raises LocalError if new tasks fail.
     """
-    definitions = _definitions(ecs)
-    _update_services(ecs, definitions)
-    return [_name(service) for service in definitions]
+    _update_services(ecs, {service: _record(ecs, service)["taskDefinition"] for service in services})
 
 
-def run_image(ecs: Any, build_image: Callable[[str], str]) -> list[str]:
-    """Replace all tasks of all services by tasks with a new image, and return the names of the services.
+def run_image(ecs: Any, containers: Mapping[str, Collection[str]], build_image: Callable[[str], str]) -> None:
+    """Replace all tasks of some services by tasks with a new image.
 
-    `build_image` receives the URI of the repository of the image, and returns the URI of the new image. The service
-    gets a new revision of its task definition. CloudFormation does not know this revision: see
-    `use_deployed_definitions`. Raises LocalError if new tasks fail.
+    `containers` has the names of the containers that get the image, by the ARN of their service. `build_image` receives
+    the URI of the repository of the image, and returns the URI of the new image. The service gets a new revision of its
+    task definition. CloudFormation does not know this revision: see `use_deployed_definitions`. Raises LocalError if
+    new tasks fail.
     """
     build_once = cache(build_image)  # several services run the same image
     definitions: dict[str, str] = {}
     try:
-        for service, arn in _definitions(ecs).items():
-            definitions[service] = _register_revision(ecs, arn, build_once)
+        for service, names in containers.items():
+            arn = _record(ecs, service)["taskDefinition"]
+            definitions[service] = _register_revision(ecs, arn, names, build_once)
         _update_services(ecs, definitions)
     finally:
         # The tasks of a deregistered revision continue to run, and ECS still replaces ended ones. So `make local-down`
         # finds only the revisions of the stacks.
         for arn in definitions.values():
             ecs.deregister_task_definition(taskDefinition=arn)
-    return [_name(service) for service in definitions]
 
 
 def use_deployed_definitions(cloudformation: Any, ecs: Any, stacks: Collection[str]) -> list[str]:
@@ -68,23 +86,36 @@ def use_deployed_definitions(cloudformation: Any, ecs: Any, stacks: Collection[s
     running = _definitions(ecs)
     outdated = {service: arn for service, arn in definitions.items() if running.get(service, arn) != arn}
     _update_services(ecs, outdated)
-    return [_name(service) for service in outdated]
+    return [service_name(service) for service in outdated]
 
 
 def _deployed_definitions(cloudformation: Any, stack: str) -> dict[str, str]:
     # Return the ARN of the task definition in the template of each service, by the ARN of the service.
-    ids = {
-        resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "")
-        for resource in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+    definition_ids = _definition_ids(cloudformation.get_template(StackName=stack)["TemplateBody"])
+    ids = _physical_ids(cloudformation, stack) if definition_ids else {}
+    return {
+        ids[service]: ids[definition]
+        for service, definition in definition_ids.items()
+        if ids.get(service) and ids.get(definition)
     }
-    template = cloudformation.get_template(StackName=stack)["TemplateBody"]
+
+
+def _definition_ids(template: Any) -> dict[str, str]:
+    # Return the logical ID of the task definition of each service in the template, by the service's logical ID.
     resources = template.get("Resources", {}) if isinstance(template, dict) else {}  # CDK's own stack is YAML text
     services = {name: found for name, found in resources.items() if found["Type"] == "AWS::ECS::Service"}
     references = {name: found["Properties"].get("TaskDefinition") for name, found in services.items()}
     return {
-        ids[name]: ids[reference["Ref"]]
+        name: reference["Ref"]
         for name, reference in references.items()
-        if isinstance(reference, dict) and ids.get(name) and ids.get(reference.get("Ref", ""))
+        if isinstance(reference, dict) and reference.get("Ref") in resources
+    }
+
+
+def _physical_ids(cloudformation: Any, stack: str) -> dict[str, str]:
+    return {
+        resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "")
+        for resource in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
     }
 
 
@@ -97,12 +128,12 @@ def _definitions(ecs: Any) -> dict[str, str]:
     }
 
 
-def _register_revision(ecs: Any, arn: str, build_image: Callable[[str], str]) -> str:
+def _register_revision(ecs: Any, arn: str, names: Collection[str], build_image: Callable[[str], str]) -> str:
     definition = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
     fields = {name: definition[name] for name in COPIED_FIELDS if definition.get(name)}
     containers = [
-        {**container, "image": build_image(re.split("[:@]", container["image"])[0])}
-        for container in definition["containerDefinitions"]
+        {**each, "image": build_image(re.split("[:@]", each["image"])[0])} if each["name"] in names else each
+        for each in definition["containerDefinitions"]
     ]
     revision = ecs.register_task_definition(**{**fields, "containerDefinitions": containers})
     return str(revision["taskDefinition"]["taskDefinitionArn"])
@@ -114,15 +145,18 @@ def _update_services(ecs: Any, definitions: Mapping[str, str]) -> None:
     for service, arn in definitions.items():
         is_steady = wait_for(partial(_is_steady, ecs, service), seconds=PATIENCE_SECONDS)
         if _record(ecs, service)["taskDefinition"] != arn:
-            raise LocalError(f"the new tasks of {_name(service)} failed, so ECS returned to the old task definition")
+            raise LocalError(
+                f"the new tasks of {service_name(service)} failed, so ECS returned to the old task definition"
+            )
         if not is_steady:
             raise SlowTasksError(
-                f"the new tasks of {_name(service)} are not healthy after {PATIENCE_SECONDS} s. "
+                f"the new tasks of {service_name(service)} are not healthy after {PATIENCE_SECONDS} s. "
                 "As soon as they are healthy, they replace the old ones"
             )
 
 
-def _name(service: str) -> str:
+def service_name(service: str) -> str:
+    """Return the name of a service. `service` is its ARN."""
     return service.rsplit("/", 1)[-1]
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from filelock import FileLock
 
-from local import function_images
+from local import function_images, tasks
 from local.function_code import SOURCE, FunctionCode, deployed_functions
-from local.images import WEB_IMAGE, build_image, function_image
+from local.images import build_image, image_in
 from local.project import FOLDER, ROOT, context, image_sources, local_aws, stand_in_image
 from local.saved_files import Part, by_part, saved_files
 from local.synthesis import Synthesizer
-from local.tasks import SlowTasksError, replace_tasks, run_image, use_deployed_definitions
+from local.tasks import SlowTasksError, use_deployed_definitions
 from local.templates import changed_stacks, deployed_stacks
 from localaws.aws import Engine, LocalAws, LocalError
 from localaws.cdk import Cdk
@@ -46,7 +46,8 @@ class Watch:
         self._stacks_saved_at = time.monotonic()
         self._cdk = Cdk(aws, engine, quiet=True)
         self._functions: Mapping[str, list[FunctionCode]] = {}
-        self._image_folders: Mapping[str, str] | None = None  # None until the assembly is complete
+        self._function_folders: Mapping[str, str] | None = None  # None until the assembly is complete
+        self._container_folders: Mapping[str, Mapping[str, str]] = {}
 
     def start(self) -> None:
         """Deploy what was saved before this program started."""
@@ -64,7 +65,7 @@ class Watch:
                     self._update_function(part.name)
                     for folder in self._folders_of_images():
                         if SOURCE / part.name in image_sources(folder):
-                            self._replace_function_images(folder)
+                            self._replace_images(folder)
                     if any(file.suffix == ".json" for file in files):  # a stack can read it, too: openapi.json
                         self._synthesize()
                 elif part.kind == "image":
@@ -81,7 +82,7 @@ class Watch:
             if result.error:
                 raise LocalError(result.error)
             changed = changed_stacks(self._client("cloudformation"), self._cdk.assembly)
-            had_folders = self._image_folders is not None
+            had_folders = self._function_folders is not None
             with self._lock():
                 if changed:
                     self._cdk.deploy(changed, change_set=False)
@@ -93,7 +94,7 @@ class Watch:
                 self._update_outdated_functions()  # a handler may have changed after the synthesis had read it
             for folder in () if had_folders else self._folders_of_images():
                 with _one_line(folder):
-                    self._replace_function_images(folder)  # a file of the image may have changed before
+                    self._replace_images(folder)  # a file of the image may have changed before
 
     def _synthesize(self) -> None:
         # The synthesis needs a second or more. Meanwhile other saved files are deployed.
@@ -113,53 +114,57 @@ class Watch:
                     update.result()  # raises the error of the update
                     _print(package, f"the code of {function.name} is live", started)
 
-    def _replace_images(self, image: str) -> None:
-        if image == "web":
-            self._replace_tasks()
-        elif image == "batch":
-            _print(image, "no task has this image. In this folder, `python -m local.batch_job` runs the saved code")
+    def _replace_images(self, folder: str) -> None:
+        if self._function_folders is None:
+            _print(folder, "after the next synthesis, make watch replaces the images of all functions and services")
+            return
+        functions = [name for name, its_folder in self._function_folders.items() if its_folder == folder]
+        services = {
+            service: names
+            for service, folders in self._container_folders.items()
+            if (names := [name for name, its_folder in folders.items() if its_folder == folder])
+        }
+        if functions:
+            self._replace_function_images(folder, functions)
+        if services:
+            self._replace_tasks(folder, services)
+        if functions or services:
+            self._synthesize_again()
+        elif folder == "batch":
+            _print(folder, "no task has this image. In this folder, `python -m local.batch_job` runs the saved code")
         else:
-            self._replace_function_images(image)
+            _print(folder, "no deployed function or service runs this image")
 
-    def _replace_tasks(self) -> None:
-        started, tool = time.monotonic(), self._engine.tool
-        with self._lock():
-            if tool:
-                new_image = partial(build_image, self._aws, self._engine, WEB_IMAGE)
-                names = ", ".join(run_image(self._client("ecs"), new_image))
-            else:
-                names = ", ".join(replace_tasks(self._client("ecs")))
-        text = f"new tasks of {names} run the code ({self._how_images_run()})"
-        _print("web", text if names else "no deployed service runs this code", started if names else None)
-        self._synthesize_again()
-
-    def _replace_function_images(self, folder: str) -> None:
+    def _replace_tasks(self, folder: str, services: Mapping[str, Collection[str]]) -> None:
         started = time.monotonic()
-        if self._image_folders is None:
-            _print(folder, "after the next synthesis, make watch replaces the images of all functions")
-            return
-        names = [name for name, its_folder in self._image_folders.items() if its_folder == folder]
-        if not names:
-            limit = "make watch replaces only the images of web and of functions"
-            _print(folder, f"no deployed function runs this image. {limit}")
-            return
         with self._lock():
-            function_images.replace_images(self._client("lambda"), names, self._new_function_image(folder))
-        _print(folder, f"{', '.join(names)} runs the code ({self._how_images_run()})", started)
-        self._synthesize_again()
+            if self._engine.tool:
+                tasks.run_image(self._client("ecs"), services, self._new_image(folder))
+            else:
+                tasks.replace_tasks(self._client("ecs"), services)
+        names = ", ".join(map(tasks.service_name, services))
+        _print(folder, f"new tasks of {names} run the code ({self._how_images_run()})", started)
 
-    def _new_function_image(self, folder: str) -> Callable[[str], str]:
+    def _replace_function_images(self, folder: str, names: Collection[str]) -> None:
+        started = time.monotonic()
+        with self._lock():
+            function_images.replace_images(self._client("lambda"), names, self._new_image(folder))
+        _print(folder, f"{', '.join(names)} runs the code ({self._how_images_run()})", started)
+
+    def _new_image(self, folder: str) -> Callable[[str], str]:
         if self._engine.tool:
-            return partial(build_image, self._aws, self._engine, function_image(folder))
-        return lambda repository: stand_in_image(*image_sources(folder), name=repository)
+            return partial(build_image, self._aws, self._engine, image_in(folder))
+        return lambda repository: stand_in_image(*image_in(folder).sources, name=repository)
 
     def _find_image_folders(self) -> None:
         # This reads the synthesized stacks, so no synthesis may run at the same time.
-        folders = function_images.image_folders(self._client("cloudformation"), self._cdk.assembly)
-        self._image_folders = folders
+        cloudformation, assembly = self._client("cloudformation"), self._cdk.assembly
+        self._container_folders = tasks.container_folders(cloudformation, assembly)
+        self._function_folders = function_images.function_folders(cloudformation, assembly)
 
     def _folders_of_images(self) -> list[str]:
-        return sorted({*(self._image_folders or {}).values()})
+        of_containers = (folder for folders in self._container_folders.values() for folder in folders.values())
+        return sorted({*(self._function_folders or {}).values(), *of_containers})
 
     def _how_images_run(self) -> str:
         if tool := self._engine.tool:

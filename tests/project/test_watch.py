@@ -16,6 +16,7 @@ import pytest
 
 from local import function_images, images, project, synthesis, tasks, watch
 from local.function_code import FunctionCode
+from local.project import stand_in_image
 from local.saved_files import Part, by_part, part_of, saved_files
 from local.synthesis import ROOT, Result, _place_and_message
 from local.templates import selected_stacks
@@ -159,20 +160,79 @@ def test_each_service_gets_the_task_definition_in_its_own_template() -> None:
 def test_all_new_tasks_start_at_once_because_their_image_has_a_digest(
     monkeypatch: pytest.MonkeyPatch, running: str
 ) -> None:
-    """With a tag, ECS starts one task before the others. The running image has a tag or a digest."""
+    """With a tag, ECS starts one task before the others. The running image has a tag or a digest.
+
+    A container with another image keeps it.
+    """
     registry = "0.dkr.ecr.us-east-1.amazonaws.com"
     ecs, aws = MagicMock(), MagicMock()
     monkeypatch.setattr(images, "_run", MagicMock())
     monkeypatch.setattr("localaws.docker_for_cdk.arguments", lambda *arguments: arguments[-1])
-    monkeypatch.setattr(tasks, "_definitions", lambda _: {"service/cluster/web": "old"})
     monkeypatch.setattr(tasks, "_update_services", MagicMock())
     aws.client("ecr").describe_images.return_value = {"imageDetails": [{"imageDigest": "sha256:new"}]}
-    container = {"name": "web", "image": f"{registry}/{running}"}
-    ecs.describe_task_definition.return_value = {"taskDefinition": {"containerDefinitions": [container]}}
-    tasks.run_image(ecs, partial(images.build_image, aws, MagicMock(), images.WEB_IMAGE))
-    (registered,) = ecs.register_task_definition.call_args.kwargs["containerDefinitions"]
-    assert registered["image"] == f"{registry}/web@sha256:new"
+    container, sidecar = {"name": "web", "image": f"{registry}/{running}"}, {"name": "proxy", "image": "public/proxy:1"}
+    ecs.describe_services.return_value = {"services": [{"taskDefinition": "old"}]}
+    ecs.describe_task_definition.return_value = {"taskDefinition": {"containerDefinitions": [container, sidecar]}}
+    new_image = partial(images.build_image, aws, MagicMock(), images.image_in("web"))
+    tasks.run_image(ecs, {"service/cluster/web": ["web"]}, new_image)
+    registered = ecs.register_task_definition.call_args.kwargs["containerDefinitions"]
+    assert registered == [{**container, "image": f"{registry}/web@sha256:new"}, sidecar]
     assert aws.client("ecr").describe_images.call_args.kwargs["repositoryName"] == "web"
+
+
+def test_each_container_belongs_to_the_folder_that_its_image_was_built_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fork has two images with the same Dockerfile, one of them with a file that changed after the synthesis."""
+    assembly, hashes = tmp_path / "cdk.out", {"web": "1" * 64, "shop": "2" * 64}
+    registry = {"Fn::Sub": "${AWS::AccountId}.dkr.ecr.us-east-1.amazonaws.com/assets:"}
+    for folder in (tmp_path / "containers", assembly):
+        for name, digest in hashes.items():
+            copy = folder / (f"asset.{digest}" if folder == assembly else name)
+            (copy / "code").mkdir(parents=True)
+            (copy / "Dockerfile").write_text("FROM python")
+            (copy / "code" / "main.py").write_text(name)
+            (copy / "code" / "page.html").write_text(f"{folder}")
+    uris = {name: {"Fn::Sub": registry["Fn::Sub"] + digest} for name, digest in hashes.items()}
+    uris |= {"database": {"Fn::Sub": registry["Fn::Sub"] + "3" * 64}}  # the assembly has no asset with this tag
+    containers: list[dict[str, object]] = [{"Name": f"{name}-container", "Image": uri} for name, uri in uris.items()]
+    containers += [{"Name": "proxy", "Image": "public/proxy:1"}, {"Name": "local", "Image": stand_in_image(tmp_path)}]
+    template = {
+        "Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": {"ContainerDefinitions": containers}},
+        "Service": {"Type": "AWS::ECS::Service", "Properties": {"TaskDefinition": {"Ref": "Task"}}},
+    }
+    assets = {digest: {"source": {"directory": f"asset.{digest}"}} for digest in hashes.values()}
+    (assembly / "two.template.json").write_text(json.dumps({"Resources": template}))
+    (assembly / "two.assets.json").write_text(json.dumps({"dockerImages": assets}))
+    stack = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "two.template.json"}}
+    (assembly / "manifest.json").write_text(json.dumps({"artifacts": {"two": stack, "not-deployed": stack}}))
+    monkeypatch.setattr(project, "ROOT", tmp_path)
+    cloudformation = MagicMock()
+    cloudformation.get_paginator.return_value.paginate.return_value = [{"Stacks": [{"StackName": "two"}]}]
+    cloudformation.describe_stack_resources.return_value = {
+        "StackResources": [{"LogicalResourceId": name, "PhysicalResourceId": f"arn/{name}"} for name in template]
+    }
+    assert tasks.container_folders(cloudformation, assembly) == {
+        "arn/Service": {"web-container": "web", "shop-container": "shop", "local": "web"}
+    }
+
+
+def test_a_saved_image_is_built_for_its_own_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_image, aws, engine = MagicMock(), MagicMock(), MagicMock()
+    monkeypatch.setattr(tasks, "run_image", run_image)
+    monkeypatch.setattr(watch, "build_image", lambda *arguments: arguments)
+    monkeypatch.setattr(watch, "FileLock", MagicMock())
+    session = watch.Watch(aws, engine, MagicMock())
+    session._function_folders = {}
+    session._container_folders = {
+        "arn/Shop": {"main": "shop", "more": "web"},
+        "arn/Page": {"main": "web"},
+        "arn/Database": {"main": "database"},
+    }
+    session.deploy({Part("image", "web"): []})
+    (_, services, new_image), _ = run_image.call_args
+    assert services == {"arn/Shop": ["more"], "arn/Page": ["main"]}
+    assert new_image("repository") == (aws, engine, images.image_in("web"), "repository")
 
 
 @pytest.mark.parametrize(
@@ -318,9 +378,7 @@ def test_a_folder_without_a_deployed_function_replaces_no_image(
 ) -> None:
     session, lambda_ = watch_of_fork(has_tool=True)
     session.deploy({Part("image", "another"): []})
-    assert capsys.readouterr().out.splitlines()[-1] == (
-        "    another: no deployed function runs this image. make watch replaces only the images of web and of functions"
-    )
+    assert capsys.readouterr().out.splitlines()[-1] == ("    another: no deployed function or service runs this image")
     lambda_.update_function_code.assert_not_called()
 
 
@@ -343,7 +401,7 @@ def test_an_image_that_is_saved_during_the_first_synthesis_is_replaced_after_it(
         FunctionName="the-first", ImageUri="registry/the-first:containers/first/Dockerfile"
     )
     lines = capsys.readouterr().out.splitlines()
-    assert not any("no deployed function runs this image" in line for line in lines)
+    assert not any("no deployed function or service runs this image" in line for line in lines)
     assert "    stacks: the-first returned to the image of the stack" in lines
 
 

@@ -65,12 +65,11 @@ def run_tests() -> int:
 
 def use_local_aws() -> None:
     """Find the settings that `make local` uses without a container tool. Then run `python -m local down`."""
-    from local.images import function_image  # noqa: PLC0415 - the modules of the folder
-    from local.project import context  # noqa: PLC0415
+    from local.project import context, image_sources  # noqa: PLC0415 - the modules of the folder
     from localaws.aws import Engine  # noqa: PLC0415
 
     print(f"settings: {sorted(context(Engine(pid=0, port=0)))}")
-    print(f"image of the function: {bool(function_image('function_image').sources)}")
+    print(f"image of the function: {bool(image_sources('function_image'))}")
     sys.argv = ["local", "down"]
     runpy.run_module("local", run_name="__main__", alter_sys=True)
 
