@@ -1,9 +1,10 @@
 """Build the images of containers/ with the container tool: early, while other steps run, or after a file was saved."""
 
 import contextlib
+import shlex
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from localaws.aws import Engine, LocalAws, LocalError
 from localaws.container_tool import Tool
 from localaws.process_groups import running_program
 
+COMMON_STAGE = "library"
+"""The first stage of all Dockerfiles in containers/."""
 PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
 """The platform of an image, by the processor architecture of this machine."""
 
@@ -50,22 +53,33 @@ def early_builds(aws: LocalAws, engine: Engine) -> Iterator[None]:
     An image whose layers were kept is not built. A failed build is no error here, because the CLI repeats it and
     reports the error. Builds that still run at the end of the block are ended.
     """
-    builds: dict[Path, subprocess.Popen[str]] = {}
+    images = {}
+    for image in map(image_in, ("web", "function_image")) if engine.tool else ():
+        if image.context.exists():  # a fork may have removed the example
+            digest = stand_in_image(*image.sources).rpartition(":")[2]
+            images[aws.folder / "containers" / f"built-{digest}"] = image
+    new_images = {mark: image for mark, image in images.items() if not mark.exists()}
     with contextlib.ExitStack() as stack:
-        log = stack.enter_context((aws.folder / "images.log").open("wb"))
-        for image in map(image_in, ("web", "function_image")) if engine.tool else ():
-            if not image.context.exists():  # a fork has removed the example
-                continue
-            mark = aws.folder / "containers" / f"built-{stand_in_image(*image.sources).rpartition(':')[2]}"
-            if mark.exists():
-                continue
-            command = [str(docker_for_cdk.COMMAND), "build", *image.build_arguments(engine.tool)]
-            program = running_program(command, folder=image.context, output=log, environment=aws.environment(engine))
-            builds[mark] = stack.enter_context(program)
+        if new_images:
+            log = stack.enter_context((aws.folder / "images.log").open("wb"))
+            command = ["sh", "-c", _early_builds_script(engine.tool, new_images)]
+            stack.enter_context(running_program(command, folder=ROOT, output=log, environment=aws.environment(engine)))
         yield
-        for mark, process in builds.items():
-            if process.poll() == 0 and engine.tool.storage:  # only podman's layers are in the folder
-                mark.touch()
+
+
+def _early_builds_script(tool: Tool, images: Mapping[Path, Image]) -> str:
+    # Return a shell script that builds the images at the same time. `images` has the file that marks success. Podman
+    # does not share the steps of builds that run at the same time, so the first command builds the common stage.
+    def build(image: Image, *options: str) -> str:
+        command = [str(docker_for_cdk.COMMAND), "build", *options, *image.build_arguments(tool)]
+        return f"cd {shlex.quote(str(image.context))} && {shlex.join(command)}"
+
+    lines = [f"({build(image, '--target', COMMON_STAGE)})" for image in list(images.values())[:1]]
+    for mark, image in images.items():
+        # Only podman's layers are in the folder, so only they are as old as the marks.
+        success = f"touch {shlex.quote(str(mark))}" if tool.storage else "true"
+        lines.append(f"({build(image)} && {success}) &")
+    return "\n".join([*lines, "wait"])
 
 
 def build_image(aws: LocalAws, engine: Engine, image: Image, repository: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from local.images import COMMON_STAGE
 from local.project import base_image
 from tests.support.folders import ROOT
 
@@ -24,14 +25,14 @@ def test_an_image_for_arm_can_be_built_on_x86(dockerfile: Path) -> None:
     """The build stages use the processor of the builder. The final stage runs no program, so no emulator is needed."""
     *build_stages, final_stage = dockerfile.read_text().split("\nFROM ")[1:]
     assert build_stages
-    assert all(stage.startswith("--platform=$BUILDPLATFORM ") for stage in build_stages)
+    assert all(stage.startswith(("--platform=$BUILDPLATFORM ", "library AS ")) for stage in build_stages)
     assert not re.search(r"^RUN", final_stage, re.MULTILINE)
 
 
 @for_each_dockerfile
 def test_a_change_of_the_code_repeats_no_step_of_the_packages(dockerfile: Path) -> None:
     """A build repeats each step that follows a changed file, and each stage that copies from a changed stage."""
-    packages, code, final_stage = dockerfile.read_text().split("\nFROM ")[1:]
+    _, packages, code, final_stage = dockerfile.read_text().split("\nFROM ")[1:]
     assert re.findall(r"^COPY (.+)", packages, re.MULTILINE) == [
         f"{dockerfile.parent.relative_to(ROOT)}/requirements.txt /build/".removeprefix(_context(dockerfile))
     ], "copy only requirements.txt into the stage of the packages, and all code into the stage of the code"
@@ -41,11 +42,11 @@ def test_a_change_of_the_code_repeats_no_step_of_the_packages(dockerfile: Path) 
     assert last == "COPY --from=code /code /app", "the copy of the code must be the last step"
 
 
-def test_all_builds_share_the_step_that_compiles_the_library() -> None:
-    """A build finds the step of another build if the step and all steps before it are the same."""
-    first_steps = {file.read_text().split(" AS packages\n")[1].split("\nARG ")[0] for file in DOCKERFILES}
-    assert len(first_steps) == 1
-    assert "compileall" in first_steps.pop()
+def test_all_builds_share_the_stage_that_compiles_the_library() -> None:
+    """A build finds the steps of another build if they are the same, and all steps before them, too."""
+    first_stages = {file.read_text().split(f" AS {COMMON_STAGE}\n")[1].split("\nFROM ")[0] for file in DOCKERFILES}
+    assert len(first_stages) == 1
+    assert "compileall" in first_stages.pop()
 
 
 def _context(dockerfile: Path) -> str:
