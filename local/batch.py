@@ -14,8 +14,8 @@ from local.waiting import wait_for
 from localaws.aws import LocalError
 from scripts.manifests import show_manifests
 
-TITLE = "a job over 500 pictures is killed half way and continues in a second attempt"
-PICTURES = 500
+TITLE = "a job over 200 pictures is killed half way and continues in a second attempt"
+PICTURES = 200
 CHILDREN = 2
 KEY_PREFIX = "exercise/"
 """The keys of all pictures of the exercise begin with this text."""
@@ -92,7 +92,7 @@ def _wait_for_half(s3: Any, outputs: dict[str, str], processes: list[subprocess.
     def is_half_done_or_ended() -> bool:
         return is_half_done() or all(process.poll() is not None for process in processes)
 
-    wait_for(is_half_done_or_ended, seconds=PATIENCE_SECONDS, pause=0.2)  # each look lists all thumbnails
+    wait_for(is_half_done_or_ended, seconds=PATIENCE_SECONDS)
     if not is_half_done():
         for process in processes:
             process.kill()

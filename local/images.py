@@ -50,8 +50,9 @@ def image_in(folder: str) -> Image:
 def early_builds(aws: LocalAws, engine: Engine) -> Iterator[None]:
     """Build the images of web and function_image while the block runs. The CDK CLI then finds all their layers.
 
-    An image whose layers were kept is not built. A failed build is no error here, because the CLI repeats it and
-    reports the error. Builds that still run at the end of the block are ended.
+    An image whose layers were kept is not built. If the CLI builds an image whose build still runs, it waits for this
+    build (localaws/docker_for_cdk.py). A failed build is no error here, because the CLI repeats it and reports the
+    error. Builds that still run at the end of the block are ended.
     """
     images = {}
     for image in map(image_in, ("web", "function_image")) if engine.tool else ():

@@ -11,6 +11,7 @@ import ast
 import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -339,7 +340,7 @@ def _files_in_folder(folder: Path) -> Iterator[Path]:
 
 
 def main() -> None:
-    """Extract an example, list its files and print the next commands."""
+    """Extract an example, list its folders and print the next commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("example", help="the name of an example in the README's table, such as thumbnail")
     parser.add_argument("folder", type=Path, help="a new or empty folder")
@@ -348,7 +349,8 @@ def main() -> None:
         files = extract(arguments.example, arguments.folder)
     except (ExtractionError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(*files, sep="\n")
+    for name, count in Counter(file.parts[0] for file in files).items():
+        print(name if Path(name) in files else f"{name}/  {count} files")
     print(
         f"\nNext, in {arguments.folder}: `make local` tries the example on this machine, and `make test` runs its "
         "tests. README.md lists the other commands, such as `make synth`."

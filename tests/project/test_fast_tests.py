@@ -1,16 +1,18 @@
 """`make test-fast` runs the tests that a change can affect. No fast test reads files that do not count as a change."""
 
+import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from localaws.process_groups import end_process_group
 from tests.support.folders import ROOT
 from tools import fast_tests
 
@@ -135,16 +137,21 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(project: Path) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def start(project: Path) -> Iterator[subprocess.Popen[str]]:
     """Start the groups of the small project. It is the leader of a process group, as in a terminal."""
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "tools.fast_tests"],
         cwd=project,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            end_process_group(process.pid, process)
 
 
 def run(project: Path) -> tuple[int, str]:

@@ -87,7 +87,7 @@ def _run(
     project: Path, *command: str, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TESTS_"))}
-    settings = {"CDK_VALIDATION": "false", "PYTHONDONTWRITEBYTECODE": "1"}
+    settings = {"CDK_VALIDATION": "false"}
     return subprocess.run(
         [sys.executable, *command],
         cwd=project,

@@ -1,4 +1,7 @@
-"""A browser for the tests of web pages: the Chromium that is installed on this machine."""
+"""A browser for the tests of web pages: the Chromium that is installed on this machine.
+
+chromium-headless-shell has no window, and needs a third of the processor time of chromium.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -7,7 +10,8 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+_PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, _PROGRAMS)), None)
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 

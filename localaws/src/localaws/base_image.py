@@ -18,6 +18,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from filelock import FileLock
+
 from localaws.container_tool import Tool
 from localaws.settings import BaseImage
 
@@ -51,18 +53,22 @@ def import_into(tool: Tool, base: BaseImage, name: str, *changes: str) -> None:
 
 
 def archive(base: BaseImage) -> Path:
-    """Return the tar file of the base image. Make a new one if the requirements, Python or this module has changed."""
+    """Return the tar file of the base image. Make a new one if the requirements, Python or this module has changed.
+
+    If several processes call this function at the same time, one of them makes the file, and the others wait.
+    """
     requirements = [Path(file) for file in base.requirements]
     sources = [sys.version.encode(), Path(__file__).read_bytes(), *(path.read_bytes() for path in requirements)]
     folder = Path(base.cache)
     cached_file = folder / f"base-{hashlib.sha256(b''.join(sources)).hexdigest()[:16]}.tar"
-    if not cached_file.exists():
-        folder.mkdir(exist_ok=True, parents=True)
-        for old_archive in folder.glob("base-*.tar"):
-            old_archive.unlink()
-        with tempfile.TemporaryDirectory(dir=folder) as temporary_folder:
-            make(Path(temporary_folder) / "base.tar", *requirements)
-            (Path(temporary_folder) / "base.tar").rename(cached_file)
+    folder.mkdir(exist_ok=True, parents=True)
+    with FileLock(folder / "base.lock"):
+        if not cached_file.exists():
+            for old_archive in folder.glob("base-*.tar"):
+                old_archive.unlink()
+            with tempfile.TemporaryDirectory(dir=folder) as temporary_folder:
+                make(Path(temporary_folder) / "base.tar", *requirements)
+                (Path(temporary_folder) / "base.tar").rename(cached_file)
     return cached_file
 
 
