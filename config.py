@@ -65,7 +65,7 @@ class Config:
     thumbnail_max_edge: int = 256
     """Longest edge of a thumbnail in pixels. With 256, two thumbnails fit side by side on a phone."""
     thumbnail_concurrency: int | None = None
-    """Concurrent executions reserved for the thumbnail function, which cannot use more. 10 must stay unreserved, and a
+    """Concurrent executions reserved for the thumbnail function, which cannot use more. 100 must stay unreserved, and a
     new account has only 10. https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 
     cron_urls: tuple[str, ...] = ("https://example.com/",)
@@ -115,7 +115,7 @@ class Config:
     web_certificate_arn: str | None = None
     """ACM certificate in the same region. With it, the web services use HTTPS, and redirect HTTP requests to HTTPS."""
     container_insights: bool
-    """Whether ECS writes metrics of each task and container. docs/decisions.md has their cost."""
+    """Whether ECS writes more metrics of the cluster and the service. docs/decisions.md has their cost."""
 
     lightsail_blueprint: str = "ubuntu_24_04"
     """The server's software: `ubuntu_24_04` with a web page of this project, or `wordpress`."""

@@ -59,7 +59,7 @@ class StackSelection:
 
 def tag_and_check(app: cdk.App) -> None:
     """Tag every resource, and let CDK's validator and cdk-nag check the app during synthesis."""
-    # The CLI gives a stack's tags to CloudFormation, which adds them to every resource. But the template does not
+    # The CLI gives a stack's tags to CloudFormation, which adds them to most resources. But the template does not
     # contain these tags. This loop writes the tags into the template, because another tool may deploy it.
     for stack in app.node.children:
         if isinstance(stack, cdk.Stack):

@@ -100,7 +100,7 @@ def _change_bucket(stack: Stack, bucket: Any) -> None:
             noncurrent_version_expiration=Duration.days(VERSION_DAYS), expired_object_delete_marker=True
         )
     if bucket.node.scope.node.try_find_child("Notifications") is None:
-        # CDK's custom resource would overwrite this property of a bucket that starts a function. The events are free.
+        # CDK's custom resource would overwrite this property of a bucket that starts a function. The events are billed.
         bucket.add_property_override("NotificationConfiguration.EventBridgeConfiguration", {"EventBridgeEnabled": True})
 
 

@@ -141,7 +141,7 @@ def instance_role(stack: Stack, cluster: ecs.Cluster) -> iam.Role:
     acknowledge(
         role,
         "AwsSolutions-IAM5[Resource::*]",
-        "The agents of SSM and ECS need actions that cannot be limited to a resource.",
+        "Most actions of the agents of SSM and ECS accept no resource, and the names of the instances are not known.",
     )
     return role
 
@@ -164,8 +164,8 @@ def _launch_template(stack: Stack, vpc: ec2.IVpc, role: iam.Role, *, arm: bool) 
         # limit of one hop, they do not reach the tasks. The tasks do not need this role.
         http_put_response_hop_limit=1,
         # A new instance has no CPU credits, so it would start and pull images with a fifth of a vCPU. With UNLIMITED,
-        # it may borrow credits. It earns these credits again when it is idle. It costs more only if the load is high
-        # for days: $0.04 per vCPU and hour.
+        # it may borrow credits. It earns these credits again when it is idle. More than it earns in 24 hours
+        # costs $0.04 per vCPU and hour.
         cpu_credits=ec2.CpuCredits.UNLIMITED,
         block_devices=[
             ec2.BlockDevice(

@@ -20,8 +20,8 @@ DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "I
 """Statuses of stacks that run and can be updated."""
 FAILED_CREATION = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 """Statuses of stacks that CDK's CLI (2.1148) deletes before it deploys them. It cannot delete a protected stack."""
-MIN_UNRESERVED = 10
-"""Concurrent executions that must stay unreserved in a new account. In an account with a higher quota, it is 100.
+MIN_UNRESERVED = 100
+"""Concurrent executions that must stay unreserved. A new account has only 10, so it can reserve none.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 ZONES = 2
 """The number of Availability Zones that each VPC uses."""

@@ -1,4 +1,4 @@
-"""In production, a store stays when its stack is deleted. It is protected from deletion and can be restored.
+"""In production, a store stays when its stack is deleted. It is protected, and has the backups that AWS offers.
 
 A store is a resource that holds data, such as a bucket.
 """

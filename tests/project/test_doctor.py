@@ -195,6 +195,17 @@ def test_jobs_wait_if_batch_may_use_more_than_the_quota(account: Callable[..., A
 
 
 @pytest.mark.usefixtures("container_tool")
+@pytest.mark.parametrize(("unreserved", "state"), [(149, State.FAILS), (150, State.FINE)])
+def test_a_reservation_must_leave_100_executions(
+    account: Callable[..., Account], monkeypatch: pytest.MonkeyPatch, unreserved: int, state: State
+) -> None:
+    monkeypatch.setattr(Stack, "reserved_concurrency", 50)
+    limits = {"ConcurrentExecutions": 200, "UnreservedConcurrentExecutions": unreserved}
+    results = check(account(lambda__GetAccountSettings={"AccountLimit": limits}), "sandbox", "thumbnail")
+    assert results["Lambda concurrency"].state is state
+
+
+@pytest.mark.usefixtures("container_tool")
 @pytest.mark.parametrize("code", ["AccessDenied", "UnrecognizedClientException", "OptInRequired"])
 def test_without_permissions_everything_is_unknown_and_nothing_is_fine(
     account: Callable[..., Account], code: str
