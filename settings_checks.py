@@ -58,7 +58,11 @@ _CERTIFICATE = (
 _ID = "([0-9a-f]{8}|[0-9a-f]{17})"
 _SUBNET = rf"{ZONE_PATTERN}:subnet-{_ID}"
 PATTERNS: Mapping[str, tuple[str, str]] = {
-    "prefix": (r"[a-z][a-z0-9-]{0,19}", "1 to 20 characters of a-z, 0-9 and '-'. The first is a letter"),
+    # The domain of Cognito's sign-in page begins with the prefix, and Cognito refuses these three words in it.
+    "prefix": (
+        r"(?!.*(aws|amazon|cognito))[a-z][a-z0-9-]{0,19}",
+        "1 to 20 characters of a-z, 0-9 and '-'. The first is a letter. It cannot contain aws, amazon or cognito",
+    ),
     "alarm_email": (r"[^@\s]+@[^@\s]+\.[^@\s]+", "an address like name@example.com"),
     "api_allowed_origin": (r"\*|https?://[a-z0-9.-]+(:\d{1,5})?", "'*' or an origin like https://notes.example.com"),
     "api_domain_name": (

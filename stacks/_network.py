@@ -67,8 +67,10 @@ def _small_vpc(
 
     When the NAT gateway's zone fails, the tasks in the other zone still answer, because incoming requests do not pass
     the gateway. But these tasks cannot write logs, and no new task can start. A gateway in each zone would avoid this
-    problem. But three examples would then need six Elastic IP addresses, and an account has only five.
+    problem. But three examples would then need six Elastic IP addresses, and an account has only five. A regional NAT
+    gateway works in all zones, but costs more than one gateway.
     https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
+    https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateways-regional.html
     """
     public_subnet = ec2.SubnetConfiguration(
         name="Public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=24, map_public_ip_on_launch=not private

@@ -16,7 +16,7 @@ from stacks.api_access_logs import access_log_format
 STAGE = "live"
 KEY_RATE, KEY_BURST = 10, 10
 """Limits of one API key: requests a second on average, and requests at once. One person's program needs no more. A new
-account can run only ten functions at once. With higher limits, a client could get a 500 or 503 instead of a 429."""
+account can run only ten functions at once. With higher limits, a client could get a 500 instead of a 429."""
 KEY_QUOTA = 10_000
 """Limit of one API key: requests a day. docs/api.md has the cost of a stolen key."""
 STAGE_RATE, STAGE_BURST = 50, 100

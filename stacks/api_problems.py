@@ -45,9 +45,9 @@ GATEWAY_ERRORS = (
     GatewayError(_TYPE.REQUEST_TOO_LARGE, 413, "Content Too Large", "The body is larger than any note can be."),
     GatewayError(_TYPE.UNSUPPORTED_MEDIA_TYPE, 415, "Unsupported Media Type", "This method takes no such body."),
     GatewayError(_TYPE.INTEGRATION_TIMEOUT, 504, "Gateway Timeout", "The service did not answer in time.", 1),
-    # This happens, for example, if the account already runs its maximum number of functions.
     GatewayError(_TYPE.INTEGRATION_FAILURE, 503, "Service Unavailable", "The service could not be reached.", 1),
     GatewayError(_TYPE.DEFAULT_4_XX, None, "Client Error", "The request cannot be carried out."),
+    # This happens, for example, if the account already runs its maximum number of functions.
     GatewayError(_TYPE.DEFAULT_5_XX, None, "Server Error", "The service failed; nothing is wrong with the request."),
 )
 

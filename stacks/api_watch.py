@@ -32,13 +32,12 @@ def add_alarms(
             "Latency",
             stage.metric_latency(period=FIVE_MINUTES, statistic="p99"),
             stem="api",
-            # Milliseconds. A cold start also takes two seconds. But three periods are a quarter of an hour, and cold
-            # starts end sooner.
-            threshold=2000,
+            # Milliseconds. In a period with few requests, the 99th percentile is the slowest request, which usually had
+            # a cold start. This takes two seconds. CloudWatch can ignore such periods, but then a p99 alarm needs 1,000
+            # requests in each period.
+            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/percentiles-with-low-samples.html
+            threshold=3000,
             periods=3,
-            # In a period with few requests, the 99th percentile is the slowest request, which usually had a cold start.
-            # With this option, the alarm ignores such a period.
-            evaluate_low_sample_count_percentile="ignore",
         )
         throttles = function.metric_throttles(period=FIVE_MINUTES, statistic="Sum")
         alarms += [latency, metric_alarm(stack, "Throttles", throttles, stem="api")]

@@ -35,8 +35,8 @@ def failure_alarm(stack: Stack, failed: sqs.Queue) -> cloudwatch.Alarm:
 
 def add_budget(stack: Stack, dollars: int, email: str) -> None:
     """Send a mail when the forecast for a month exceeds 80 % of the budget, and when the actual cost exceeds 100 %."""
-    # The budget includes all costs of the account. A budget for this example would need a tag that somebody has
-    # activated in the billing console.
+    # The budget includes all costs of the account, without credits. A budget for this example would need a tag that
+    # somebody has activated in the billing console.
     subscriber = budgets.CfnBudget.SubscriberProperty(subscription_type="EMAIL", address=email)
     budgets.CfnBudget(
         stack,
@@ -44,6 +44,7 @@ def add_budget(stack: Stack, dollars: int, email: str) -> None:
         budget=budgets.CfnBudget.BudgetDataProperty(
             budget_type="COST",
             time_unit="MONTHLY",
+            cost_types=budgets.CfnBudget.CostTypesProperty(include_credit=False, include_refund=False),
             budget_limit=budgets.CfnBudget.SpendProperty(amount=dollars, unit="USD"),
         ),
         notifications_with_subscribers=[

@@ -165,7 +165,7 @@ def _launch_template(stack: Stack, vpc: ec2.IVpc, role: iam.Role, *, arm: bool) 
         http_put_response_hop_limit=1,
         # A new instance has no CPU credits, so it would start and pull images with a fifth of a vCPU. With UNLIMITED,
         # it may borrow credits. It earns these credits again when it is idle. More than it earns in 24 hours
-        # costs $0.04 per vCPU and hour.
+        # costs $0.04 per vCPU and hour (t4g).
         cpu_credits=ec2.CpuCredits.UNLIMITED,
         block_devices=[
             ec2.BlockDevice(

@@ -4,8 +4,8 @@ from aws_cdk import Stack
 from aws_cdk import aws_lightsail as lightsail
 
 TRANSFER_GB = {"nano": 1024, "micro": 2048, "small": 3072}
-"""GB of traffic a month that the price of each size includes. AWS bills each additional GB. In Mumbai and Sydney, the
-price includes only half.
+"""GB of traffic a month that the price of each size includes. AWS bills each additional GB that the server sends. In
+Mumbai and Sydney, the price includes only half.
 https://docs.aws.amazon.com/cli/latest/reference/lightsail/get-bundles.html"""
 FIVE_MINUTES_IN_THREE_DAYS = 3 * 24 * 12
 

@@ -1,5 +1,6 @@
 """Read-only questions to the AWS account. If AWS does not answer a question, its method raises UnansweredError."""
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
 
-STANDARD_FAMILIES = "acdhimrtz"
-"""The first letters of the instance types that share the quota for standard instances.
+STANDARD_FAMILIES = re.compile("(?!dl|hpc|inf|mac|trn)[acdhimrtz]")
+"""The pattern of the instance types that share the quota for standard instances.
 https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html"""
 
 
@@ -92,13 +93,20 @@ class Account:
 
     @_question
     def zones(self) -> list[str]:
-        """Return the Availability Zones of the region in the order of Fn::GetAZs. CDK's VPC uses the first two."""
+        """Return the Availability Zones that Fn::GetAZs returns. CDK's VPC uses the first two.
+
+        These are the zones with a default subnet, or all zones if no zone has one. AWS does not guarantee their order.
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-getavailabilityzones.html
+        """
         only_zones = [
             {"Name": "zone-type", "Values": ["availability-zone"]},
             {"Name": "state", "Values": ["available"]},
         ]
         zones = self._client("ec2").describe_availability_zones(Filters=only_zones)["AvailabilityZones"]
-        return sorted(each["ZoneName"] for each in zones)
+        names = {each["ZoneName"] for each in zones}
+        default = [{"Name": "default-for-az", "Values": ["true"]}]
+        subnets = self._pages("ec2", "describe_subnets", "Subnets", Filters=default)
+        return sorted(names & {each["AvailabilityZone"] for each in subnets} or names)
 
     @_question
     def zones_with(self, instance_type: str) -> set[str]:
@@ -148,7 +156,7 @@ class Account:
         return sum(
             instance["CpuOptions"]["CoreCount"] * instance["CpuOptions"]["ThreadsPerCore"]
             for instance in instances
-            if instance["InstanceType"][0] in STANDARD_FAMILIES
+            if STANDARD_FAMILIES.match(instance["InstanceType"])
             and (instance.get("InstanceLifecycle") == "spot") is spot
         )
 

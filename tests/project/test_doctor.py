@@ -50,6 +50,7 @@ NEW_ACCOUNT: Answers = {
         ]
     },
     "ec2.DescribeAvailabilityZones": {"AvailabilityZones": [{"ZoneName": f"eu-west-1{zone}"} for zone in "cab"]},
+    "ec2.DescribeSubnets": {"Subnets": []},
     "ec2.DescribeInstanceTypeOfferings": {
         "InstanceTypeOfferings": [{"Location": f"eu-west-1{zone}"} for zone in "ab"],
     },
@@ -138,6 +139,24 @@ def test_a_new_account_needs_the_bootstrap(account: Callable[..., Account]) -> N
     assert results["on-demand vCPUs"].text == "4 needed, 0 of 5 in use"
     assert results["zones"].text == "t4g.micro is available in eu-west-1a and eu-west-1b"
     assert [subject for subject, result in results.items() if result.state is State.FAILS] == ["CDK bootstrap"]
+
+
+@pytest.mark.usefixtures("container_tool")
+def test_the_vpc_uses_the_zones_that_have_a_default_subnet(account: Callable[..., Account]) -> None:
+    subnets = {"Subnets": [{"AvailabilityZone": f"eu-west-1{zone}"} for zone in "cb"]}
+    results = check(account(ec2__DescribeSubnets=subnets))
+    assert results["zones"].text == "t4g.micro is not available in eu-west-1c"
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "vcpus"), [("t4g.micro", 2), ("im4gn.large", 2), ("inf2.xlarge", 0), ("trn1.2xlarge", 0)]
+)
+def test_only_standard_instances_use_their_quota(
+    account: Callable[..., Account], instance_type: str, vcpus: int
+) -> None:
+    instance = {"InstanceType": instance_type, "CpuOptions": {"CoreCount": 2, "ThreadsPerCore": 1}}
+    reservations = {"Reservations": [{"Instances": [instance]}]}
+    assert account(ec2__DescribeInstances=reservations).running_vcpus(spot=False) == vcpus
 
 
 @pytest.mark.parametrize(

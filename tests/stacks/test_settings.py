@@ -120,6 +120,7 @@ def test_the_cases_of_the_test_above_include_every_setting() -> None:
         ({"cron_url": "https://a/"}, "no such setting. Did you mean 'cron_urls'?"),
         ({"retain_data": "true"}, "set it in config.py. -c can change: profile, prefix,"),
         ({"prefix": "Über"}, "'Über' is not valid. Use 1 to 20 characters of a-z, 0-9 and '-'."),
+        ({"prefix": "laws"}, "It cannot contain aws, amazon or cognito"),
         ({"prefix": "x" * 21}, "is not valid. Use 1 to 20 characters of"),
         ({"alarm_email": "me"}, "'me' is not valid. Use an address like name@example.com."),
         ({"alarm_email": "me@here"}, "'me@here' is not valid."),
