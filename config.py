@@ -48,8 +48,8 @@ class Config:
     profile: str = field(metadata=FILE_ONLY)
     """`sandbox` or `production`. Every resource has a tag with this value."""
     prefix: str = "compute"
-    """First part of every stack's name. To deploy a second time in the same account, use another prefix. Cognito refuses
-    the words aws, amazon and cognito in it."""
+    """First part of every stack's name. To deploy a second time in the same account, use another prefix. Cognito
+    refuses the words aws, amazon and cognito in it."""
     retain_data: bool = field(metadata=FILE_ONLY)
     """Whether buckets, tables and logs are protected, and remain when their stack is deleted."""
     log_retention: RetentionDays = field(metadata=FILE_ONLY)
@@ -132,9 +132,9 @@ class Config:
     """Whether to add a bucket, which the server can use without access keys. It costs $1 a month."""
 
     batch_max_vcpus: int = 4
-    """Maximum number of vCPUs on Spot instances, and the same number again on on-demand instances. Batch may request all
-    in one instance, and may exceed the number by one instance. 4 vCPUs run two children (jobs of an array) at once. A
-    new account's quota is 5 vCPUs."""
+    """Maximum number of vCPUs on Spot instances, and the same number again on on-demand instances. Batch may request
+    all in one instance, and may exceed the number by one instance. 4 vCPUs run two children (jobs of an array) at once.
+    A new account's quota is 5 vCPUs."""
     batch_instance_types: tuple[str, ...] = ()
     """Instance types, such as `m7i-flex.large`. With (), Batch chooses. The Free plan allows few: see docs/batch.md."""
     batch_schedule: str | None = None
