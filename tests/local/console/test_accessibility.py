@@ -99,8 +99,9 @@ FOCUS = """() => {
   (window.reached ??= new WeakSet()).add(element);  // a live update would remove an attribute
   return {
     text: element.textContent.trim(),
-    isVisible: box.width > 0 && box.height > 0 && box.right > 0
-      && (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0),
+    // If a frame has the focus, the page in the frame has it, and scrolls.
+    isVisible: box.width > 0 && box.height > 0 && box.right > 0 && (element.tagName === 'IFRAME'
+      || (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0)),
     what: element.outerHTML.slice(0, 150),
   };
 }"""
