@@ -15,11 +15,11 @@ from ministack.core.responses import get_region
 from ministack.core.router import extract_access_key_id, extract_region
 from ministack.services import eventbridge, lambda_svc, s3
 
+from localaws.patches.lambda_destinations import needed_permissions
+
 Evaluation = tuple[Any, Any]
 """A request (the engine's class EvalContext) and the policies that the engine evaluated for it."""
 
-_SEND_ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
-"""The action that sends a failure to a function's destination. The key is the service of the destination."""
 _evaluations: ContextVar[list[Evaluation] | None] = ContextVar("evaluations", default=None)
 """The evaluations in the current permission check, or None outside a permission check."""
 _stock_evaluate = iam_evaluator.evaluate
@@ -128,7 +128,7 @@ def require_permission_to_send_failures() -> None:
 
     def route_if_allowed(target: str, name: str, *rest: Any) -> None:
         role = lambda_svc._functions[name]["config"]["Role"]
-        if _is_allowed(role, _SEND_ACTIONS[target.split(":")[2]], target):
+        if all(_is_allowed(role, action, resource) for action, resource in needed_permissions(target, name)):
             unchecked_route(target, name, *rest)
         else:
             lambda_svc.logger.warning("%s has no permission to send to %s", role, target)
