@@ -122,6 +122,27 @@ def test_a_version_has_its_own_metrics(patched: Client) -> None:
         assert sum_of(patched, "AWS/Lambda", "Invocations", dimensions) == 1
 
 
+def test_all_functions_together_have_metrics_without_a_dimension(patched: Client) -> None:
+    before = sum_of(patched, "AWS/Lambda", "Invocations", {}) or 0
+    for name in ("first", "second"):
+        create_function(patched, name, {"index.py": "def handler(event, context): pass"})
+        patched("lambda").invoke(FunctionName=name)
+    assert sum_of(patched, "AWS/Lambda", "Invocations", {}) == before + 2
+
+
+def only_value_without_dimensions(client: Client) -> float | None:
+    """Store a value of a metric with a dimension, and a value of a metric without. Return the sum of the latter."""
+    for value, dimensions in ((1, [{"Name": "service", "Value": "s"}]), (2, [])):
+        datum = {"MetricName": "Letters", "Value": value, "Dimensions": dimensions}
+        client("cloudwatch").put_metric_data(Namespace="Apart", MetricData=[datum])
+    return sum_of(client, "Apart", "Letters", {})
+
+
+def test_a_metric_without_dimensions_has_its_own_values(stock: Client, patched: Client) -> None:
+    assert only_value_without_dimensions(stock) == 3
+    assert only_value_without_dimensions(patched) == 2
+
+
 def test_the_duration_does_not_contain_the_wait_for_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_acquire_execution_slot", "_emit_lambda_metrics"):
         monkeypatch.setattr(lambda_svc, name, getattr(lambda_svc, name))
@@ -158,8 +179,11 @@ def request_api(client: Client) -> dict[str, float | None]:
     url = f"{client('s3').meta.endpoint_url}/_aws/execute-api/{api}/live"
     statuses = [requests.get(f"{url}/{path}", timeout=30).status_code for path in ("", "missing")]
     assert statuses == [200, 403]
-    dimensions = {"ApiName": "counted", "Stage": "live"}
-    return {name: sum_of(client, "AWS/ApiGateway", name, dimensions) for name in ("Count", "4XXError", "5XXError")}
+    names = ("Count", "4XXError", "5XXError")
+    api = {"ApiName": "counted"}
+    sums = {name: sum_of(client, "AWS/ApiGateway", name, {**api, "Stage": "live"}) for name in names}
+    assert sums == {name: sum_of(client, "AWS/ApiGateway", name, api) for name in names}
+    return sums
 
 
 def test_each_request_to_an_api_is_counted(stock: Client, patched: Client) -> None:
@@ -255,6 +279,7 @@ def embedded(**changes: Any) -> dict[str, Any]:
         (embedded(Runs=[3, 3, 5]), [(60, 3, 2), (60, 5, 1)]),
         (embedded(Dimensions=[["other"], ["service"]], other="o"), [(60, 3, 1)]),
         (embedded(Dimensions=[["missing"]]), []),
+        (embedded(service=5), []),
         (embedded(Runs="three"), []),
         (embedded(Metrics=[{"Name": "Runs"}, {"Name": "missing"}]), []),
         ({"_aws": {"Timestamp": 1, "CloudWatchMetrics": None}}, []),

@@ -79,6 +79,7 @@ def apply(  # noqa: PLR0915 - one statement for each patch
     cloudwatch.accept_metric_math_alarms()
     _apply_to_functions(function_images)
     cloudwatch_metrics.store_values_by_minute()
+    cloudwatch_metrics.read_metrics_without_dimensions()
     cloudwatch_metrics.store_metrics_in_logs()
     cloudwatch_metrics.store_metrics_of_functions()
     cloudwatch_metrics.store_metrics_of_apis()
