@@ -13,8 +13,10 @@ from conftest import Client
 from helpers import create_function, policy, wait_for
 from ministack.core import lambda_runtime
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc
+from ministack.services.cloudformation import provisioners
 
 from localaws.patches import cloudwatch_metrics
+from localaws.patches.cloudwatch import FILL_VALUE, accept_metric_math_alarms
 from localaws.patches.cloudwatch_alarms import evaluate
 from localaws.patches.cloudwatch_metrics import Metric, store, store_highest, store_metrics_in_logs
 
@@ -305,6 +307,42 @@ def test_a_line_with_two_sets_of_dimensions_becomes_two_metrics(monkeypatch: pyt
     assert stored() == stored(Metric("Test", "Runs", {})) == [(60, 3, 1)]
 
 
+@pytest.mark.parametrize(
+    ("expressions", "metric", "fill_value"),
+    [
+        (["FILL(b, 0)"], "B", 0),
+        ([" FILL( a , -2.5 ) "], "A", -2.5),
+        (["FILL(a, REPEAT)"], "A", None),
+        (["FILL(other, 0)"], "A", None),
+        (["a / b"], "A", None),
+        (["FILL(a, 0)", "a / b"], "A", None),
+        ([], "A", None),
+    ],
+)
+def test_only_an_expression_that_fills_missing_values_is_evaluated(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    expressions: list[str],
+    metric: str,
+    fill_value: float | None,
+) -> None:
+    stock_record = provisioners._cw_metric_alarm_record
+    monkeypatch.setattr(provisioners, "_cw_metric_alarm_record", stock_record)
+    accept_metric_math_alarms()
+    metrics = [
+        {
+            "Id": name,
+            "MetricStat": {"Metric": {"Namespace": "N", "MetricName": name.upper()}, "Period": 60, "Stat": "Sum"},
+        }
+        for name in ("a", "b")
+    ]
+    queries = [{"Id": f"e{number}", "Expression": text} for number, text in enumerate(expressions)]
+    properties = {"ComparisonOperator": "LessThanThreshold", "Threshold": 1, "Metrics": [*queries, *metrics]}
+    alarm = provisioners._cw_metric_alarm_record("alarm", properties)
+    assert (alarm["MetricName"], alarm.get(FILL_VALUE)) == (metric, fill_value)
+    assert len(caplog.messages) == (1 if expressions and fill_value is None else 0)
+
+
 NOW = 6000
 MISSING = None
 
@@ -329,6 +367,8 @@ MISSING = None
         ([MISSING, 9], {"TreatMissingData": "notBreaching"}, "OK"),
         ([MISSING, 9], {"TreatMissingData": "breaching"}, "ALARM"),
         ([MISSING, 9], {"TreatMissingData": "ignore"}, "before"),
+        ([MISSING, 9], {FILL_VALUE: 4.0, "TreatMissingData": "breaching"}, "OK"),
+        ([MISSING, 9], {FILL_VALUE: 5.0, "TreatMissingData": "notBreaching"}, "ALARM"),
         ([5, MISSING], {"EvaluationPeriods": 2, "TreatMissingData": "breaching"}, "ALARM"),
         ([5, MISSING], {"EvaluationPeriods": 2, "TreatMissingData": "notBreaching"}, "OK"),
         ([MISSING, MISSING], {"TreatMissingData": "breaching"}, "before"),

@@ -9,6 +9,7 @@ from typing import Any
 from ministack.core.responses import _request_account_id, _request_region
 from ministack.services import cloudwatch, sqs
 
+from localaws.patches.cloudwatch import FILL_VALUE
 from localaws.patches.cloudwatch_metrics import store_metrics_of_queues
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -76,11 +77,11 @@ def evaluate(alarm: Any) -> None:
 
 
 def _value_of_period(alarm: Any, points: list[Any], period: int) -> float | None:
-    # The newest period has the number 0. Return None if it has no data.
+    # The newest period has the number 0. If it has no data, return the value of FILL(metric, value), or else None.
     end = time.time() - period * alarm["Period"]
     points_of_period = [point for point in points if end - alarm["Period"] < point["Timestamp"] <= end]
     if not points_of_period:
-        return None
+        return alarm.get(FILL_VALUE)  # type: ignore[no-any-return]
     statistic = alarm.get("ExtendedStatistic") or alarm["Statistic"]
     value: float | None = cloudwatch._stat_value(cloudwatch._calc_stats(points_of_period), statistic, points_of_period)
     return value
