@@ -116,7 +116,6 @@ def apply(  # noqa: PLR0915 - one statement for each patch
 
 def _apply_to_functions(images: FunctionImages) -> None:
     lambda_functions.run_bundles_for_other_processors()
-    lambda_functions.never_recreate_log_groups()
     lambda_functions.keep_last_log_lines()
     lambda_functions.limit_environments()
     lambda_functions.finish_running_invocations()

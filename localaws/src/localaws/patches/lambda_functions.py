@@ -17,7 +17,7 @@ from typing import Any
 
 from ministack.core import lambda_runtime
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cloudwatch_logs, lambda_svc
+from ministack.services import lambda_svc
 
 from localaws.bundles import compiled_packages
 
@@ -186,21 +186,3 @@ def keep_last_log_lines() -> None:
         return "\n".join(lines).removesuffix("\n")
 
     lambda_runtime.Worker._drain_stderr_bounded = drain_to_the_end
-
-
-def never_recreate_log_groups() -> None:
-    """Discard a function's log if the log group in its configuration (LoggingConfig) does not exist.
-
-    Stock engine: creates the log group again. So a deleted stack leaves a log group behind if one of its functions
-    still runs or is retried.
-    AWS: does not create a log group that LoggingConfig names. The log is lost.
-    Upstream issue: none known.
-    """
-    stock_emit = lambda_svc._emit_lambda_logs
-
-    def emit_if_group_exists(function: Any, *arguments: Any, **options: Any) -> None:
-        log_group = (function.get("config", function).get("LoggingConfig") or {}).get("LogGroup")
-        if log_group is None or log_group in cloudwatch_logs._log_groups:
-            stock_emit(function, *arguments, **options)
-
-    lambda_svc._emit_lambda_logs = emit_if_group_exists
