@@ -70,7 +70,9 @@ def record_permissions(file: Path) -> None:
     An action that a policy denies explicitly is not recorded, because the role lacks it on purpose.
 
     Stock engine: checks permissions, but does not record them.
-    AWS: records when each service and action was last used (`aws iam generate-service-last-accessed-details`).
+    AWS: records when each service was last used, and for many actions when the action was last used. The command is
+    `aws iam generate-service-last-accessed-details --granularity ACTION_LEVEL`.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
     Upstream issue: none.
     """
     _records.append(Record(file))

@@ -53,9 +53,11 @@ def run_bundles_for_other_processors() -> None:
 
     Stock engine: imports the bundle with the Python of this machine. Compiled packages for another processor or Python
     version cannot be imported.
-    AWS: uses the processor and the Python version for which the packages were compiled. This patch removes compiled
-    packages from the bundle, so the function imports the packages that are installed with the engine. Install the same
-    versions as in the bundle.
+    AWS: uses the processor and the Python version in the settings of the function (Architectures, Runtime). If the
+    packages in the bundle were compiled for another one, their import fails.
+    This patch removes compiled packages from the bundle, so the function imports the packages that are installed with
+    the engine. Install the same versions as in the bundle. A bundle for the wrong processor or Python version does not
+    fail, so this mistake shows only on AWS.
     Upstream issue: none known.
     """
     stock_spawn = lambda_runtime.Worker._spawn
