@@ -128,7 +128,8 @@ def test_all_functions_together_have_metrics_without_a_dimension(patched: Client
     before = sum_of(patched, "AWS/Lambda", "Invocations", {}) or 0
     for name in ("first", "second"):
         create_function(patched, name, {"index.py": "def handler(event, context): pass"})
-        patched("lambda").invoke(FunctionName=name)
+        patched("lambda").publish_version(FunctionName=name)
+        patched("lambda").invoke(FunctionName=name, Qualifier="1")
     assert sum_of(patched, "AWS/Lambda", "Invocations", {}) == before + 2
 
 
@@ -281,7 +282,6 @@ def embedded(**changes: Any) -> dict[str, Any]:
         (embedded(Runs=[3, 3, 5]), [(60, 3, 2), (60, 5, 1)]),
         (embedded(Dimensions=[["other"], ["service"]], other="o"), [(60, 3, 1)]),
         (embedded(Dimensions=[["missing"]]), []),
-        (embedded(service=5), []),
         (embedded(Runs="three"), []),
         (embedded(Metrics=[{"Name": "Runs"}, {"Name": "missing"}]), []),
         ({"_aws": {"Timestamp": 1, "CloudWatchMetrics": None}}, []),
@@ -297,6 +297,13 @@ def test_only_lines_in_the_embedded_metric_format_become_metrics(
     message = line if isinstance(line, str) else json.dumps(line)
     cloudwatch_logs._append_log_events({}, [{"message": message}, {"message": "START"}])
     assert stored() == points
+
+
+def test_the_value_of_a_dimension_must_be_a_string(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloudwatch_logs, "_append_log_events", lambda *_: None)
+    store_metrics_in_logs()
+    cloudwatch_logs._append_log_events({}, [{"message": json.dumps(embedded(service=5))}])
+    assert [*cloudwatch._metrics.items()] == []
 
 
 def test_a_line_with_two_sets_of_dimensions_becomes_two_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
