@@ -96,6 +96,7 @@ def deploy_api(client: Client) -> str:
         "ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]},
         "HttpMethod": "POST",
         "AuthorizationType": "NONE",
+        "ApiKeyRequired": True,
         "RequestModels": {"application/json": {"Ref": "Model"}},
         "RequestValidatorId": {"Ref": "Validator"},
         "Integration": {"Type": "AWS_PROXY", "IntegrationHttpMethod": "POST", "Uri": {"Fn::Sub": invocation}},
@@ -105,9 +106,12 @@ def deploy_api(client: Client) -> str:
         "Model": ("Model", {**api, "ContentType": "application/json", "Schema": {"type": "object"}}),
         "Validator": ("RequestValidator", {**api, "ValidateRequestBody": True}),
         "Method": ("Method", method),
+        "MethodWithoutKey": ("Method", {**method, "HttpMethod": "PUT", "ApiKeyRequired": False}),
         "Deployment": ("Deployment", api),
         "Stage": ("Stage", {**api, "StageName": "live", "DeploymentId": {"Ref": "Deployment"}}),
         "Key": ("ApiKey", {"Enabled": True, "Value": API_KEY}),
+        "Plan": ("UsagePlan", {"ApiStages": [{"ApiId": {"Ref": "Api"}, "Stage": {"Ref": "Stage"}}]}),
+        "PlanKey": ("UsagePlanKey", {"KeyId": {"Ref": "Key"}, "KeyType": "API_KEY", "UsagePlanId": {"Ref": "Plan"}}),
     }
     ids = deploy_stack(
         client,
@@ -120,23 +124,25 @@ def deploy_api(client: Client) -> str:
     return f"{client('s3').meta.endpoint_url}/_aws/execute-api/{ids['Api']}/live/"
 
 
-def post(url: str, body: str, content_type: str = "application/json") -> tuple[int, str]:
-    """Send a POST request with the API key. Return the status and the body of the answer."""
+def send(url: str, body: str, content_type: str = "application/json", method: str = "POST") -> tuple[int, str]:
+    """Send a request with the API key. Return the status and the body of the answer."""
     headers = {"X-Api-Key": API_KEY, "Content-Type": content_type}
-    answer = requests.post(url, data=body, headers=headers, timeout=30)
+    answer = requests.request(method, url, data=body, headers=headers, timeout=30)
     return answer.status_code, answer.text
 
 
 def test_the_api_validates_bodies_and_passes_the_api_key_to_the_function(stock: Client, patched: Client) -> None:
     url = deploy_api(stock)
-    assert post(url, "[]")[0] == 200
-    status, identity = post(url, "{}")
+    assert send(url, "[]")[0] == 200
+    status, identity = send(url, "{}")
     assert (status, "apiKeyId" in identity) == (200, False)
     url = deploy_api(patched)
-    assert post(url, "[]")[0] == 400
-    assert post(url, "[]", "text/plain")[0] == 200, "the model applies only to JSON"
-    status, identity = post(url, "{}")
+    assert send(url, "[]")[0] == 400
+    assert send(url, "[]", "text/plain")[0] == 200, "the model applies only to JSON"
+    status, identity = send(url, "{}")
     assert (status, "'apiKeyId': " in identity) == (200, True)
+    status, identity = send(url, "{}", method="PUT")
+    assert (status, "'apiKey" in identity) == (200, False), "this method requires no API key"
 
 
 # -- cloudwatch

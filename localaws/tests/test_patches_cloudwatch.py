@@ -13,8 +13,10 @@ from conftest import Client
 from helpers import create_function, policy, wait_for
 from ministack.core import lambda_runtime
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc
+from ministack.services.cloudformation import provisioners
 
 from localaws.patches import cloudwatch_metrics
+from localaws.patches.cloudwatch import FILL_VALUE, accept_metric_math_alarms
 from localaws.patches.cloudwatch_alarms import evaluate
 from localaws.patches.cloudwatch_metrics import Metric, store, store_highest, store_metrics_in_logs
 
@@ -122,6 +124,28 @@ def test_a_version_has_its_own_metrics(patched: Client) -> None:
         assert sum_of(patched, "AWS/Lambda", "Invocations", dimensions) == 1
 
 
+def test_all_functions_together_have_metrics_without_a_dimension(patched: Client) -> None:
+    before = sum_of(patched, "AWS/Lambda", "Invocations", {}) or 0
+    for name in ("first", "second"):
+        create_function(patched, name, {"index.py": "def handler(event, context): pass"})
+        patched("lambda").publish_version(FunctionName=name)
+        patched("lambda").invoke(FunctionName=name, Qualifier="1")
+    assert sum_of(patched, "AWS/Lambda", "Invocations", {}) == before + 2
+
+
+def only_value_without_dimensions(client: Client) -> float | None:
+    """Store a value of a metric with a dimension, and a value of a metric without. Return the sum of the latter."""
+    for value, dimensions in ((1, [{"Name": "service", "Value": "s"}]), (2, [])):
+        datum = {"MetricName": "Letters", "Value": value, "Dimensions": dimensions}
+        client("cloudwatch").put_metric_data(Namespace="Apart", MetricData=[datum])
+    return sum_of(client, "Apart", "Letters", {})
+
+
+def test_a_metric_without_dimensions_has_its_own_values(stock: Client, patched: Client) -> None:
+    assert only_value_without_dimensions(stock) == 3
+    assert only_value_without_dimensions(patched) == 2
+
+
 def test_the_duration_does_not_contain_the_wait_for_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_acquire_execution_slot", "_emit_lambda_metrics"):
         monkeypatch.setattr(lambda_svc, name, getattr(lambda_svc, name))
@@ -158,8 +182,11 @@ def request_api(client: Client) -> dict[str, float | None]:
     url = f"{client('s3').meta.endpoint_url}/_aws/execute-api/{api}/live"
     statuses = [requests.get(f"{url}/{path}", timeout=30).status_code for path in ("", "missing")]
     assert statuses == [200, 403]
-    dimensions = {"ApiName": "counted", "Stage": "live"}
-    return {name: sum_of(client, "AWS/ApiGateway", name, dimensions) for name in ("Count", "4XXError", "5XXError")}
+    names = ("Count", "4XXError", "5XXError")
+    api = {"ApiName": "counted"}
+    sums = {name: sum_of(client, "AWS/ApiGateway", name, {**api, "Stage": "live"}) for name in names}
+    assert sums == {name: sum_of(client, "AWS/ApiGateway", name, api) for name in names}
+    return sums
 
 
 def test_each_request_to_an_api_is_counted(stock: Client, patched: Client) -> None:
@@ -272,12 +299,55 @@ def test_only_lines_in_the_embedded_metric_format_become_metrics(
     assert stored() == points
 
 
+def test_the_value_of_a_dimension_must_be_a_string(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloudwatch_logs, "_append_log_events", lambda *_: None)
+    store_metrics_in_logs()
+    cloudwatch_logs._append_log_events({}, [{"message": json.dumps(embedded(service=5))}])
+    assert [*cloudwatch._metrics.items()] == []
+
+
 def test_a_line_with_two_sets_of_dimensions_becomes_two_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloudwatch_logs, "_append_log_events", lambda *_: None)
     store_metrics_in_logs()
     message = json.dumps(embedded(Dimensions=[[], ["service"]]))
     cloudwatch_logs._append_log_events({}, [{"message": message}])
     assert stored() == stored(Metric("Test", "Runs", {})) == [(60, 3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("expressions", "metric", "fill_value"),
+    [
+        (["FILL(b, 0)"], "B", 0),
+        ([" FILL( a , -2.5 ) "], "A", -2.5),
+        (["FILL(a, REPEAT)"], "A", None),
+        (["FILL(other, 0)"], "A", None),
+        (["a / b"], "A", None),
+        (["FILL(a, 0)", "a / b"], "A", None),
+        ([], "A", None),
+    ],
+)
+def test_only_an_expression_that_fills_missing_values_is_evaluated(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    expressions: list[str],
+    metric: str,
+    fill_value: float | None,
+) -> None:
+    stock_record = provisioners._cw_metric_alarm_record
+    monkeypatch.setattr(provisioners, "_cw_metric_alarm_record", stock_record)
+    accept_metric_math_alarms()
+    metrics = [
+        {
+            "Id": name,
+            "MetricStat": {"Metric": {"Namespace": "N", "MetricName": name.upper()}, "Period": 60, "Stat": "Sum"},
+        }
+        for name in ("a", "b")
+    ]
+    queries = [{"Id": f"e{number}", "Expression": text} for number, text in enumerate(expressions)]
+    properties = {"ComparisonOperator": "LessThanThreshold", "Threshold": 1, "Metrics": [*queries, *metrics]}
+    alarm = provisioners._cw_metric_alarm_record("alarm", properties)
+    assert (alarm["MetricName"], alarm.get(FILL_VALUE)) == (metric, fill_value)
+    assert len(caplog.messages) == (1 if expressions and fill_value is None else 0)
 
 
 NOW = 6000
@@ -304,8 +374,21 @@ MISSING = None
         ([MISSING, 9], {"TreatMissingData": "notBreaching"}, "OK"),
         ([MISSING, 9], {"TreatMissingData": "breaching"}, "ALARM"),
         ([MISSING, 9], {"TreatMissingData": "ignore"}, "before"),
+        ([MISSING, 9], {FILL_VALUE: 4.0, "TreatMissingData": "breaching"}, "OK"),
+        ([MISSING, 9], {FILL_VALUE: 5.0, "TreatMissingData": "notBreaching"}, "ALARM"),
         ([5, MISSING], {"EvaluationPeriods": 2, "TreatMissingData": "breaching"}, "ALARM"),
         ([5, MISSING], {"EvaluationPeriods": 2, "TreatMissingData": "notBreaching"}, "OK"),
+        # AWS documents these states, in "Avoiding premature transitions to alarm state".
+        ([MISSING, MISSING, 5], {"EvaluationPeriods": 3}, "ALARM"),
+        ([5, MISSING, 5], {"EvaluationPeriods": 3}, "ALARM"),
+        ([MISSING, 5], {"EvaluationPeriods": 3}, "OK"),
+        ([MISSING, 5], {"EvaluationPeriods": 3, "DatapointsToAlarm": 2}, "ALARM"),
+        ([5, MISSING, 4], {"EvaluationPeriods": 3, "DatapointsToAlarm": 2}, "OK"),
+        ([MISSING, MISSING, 4], {"EvaluationPeriods": 3}, "OK"),
+        ([MISSING, MISSING, 5], {"EvaluationPeriods": 3, "TreatMissingData": "ignore"}, "before"),
+        ([MISSING, MISSING, 4], {"EvaluationPeriods": 3, "TreatMissingData": "ignore"}, "OK"),
+        ([MISSING, MISSING, 5], {"EvaluationPeriods": 3, "TreatMissingData": "notBreaching"}, "OK"),
+        ([MISSING, MISSING, 5], {"EvaluationPeriods": 3, "TreatMissingData": "breaching"}, "ALARM"),
         ([MISSING, MISSING], {"TreatMissingData": "breaching"}, "before"),
         ([9], {"Dimensions": [{"Name": "service", "Value": "another"}]}, "before"),
         ([9], {"Dimensions": []}, "before"),

@@ -1,8 +1,10 @@
 """Tests of the patches of Cognito and of API Gateway's Cognito authorizers, with and without the patches."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -17,6 +19,7 @@ from conftest import Client
 from helpers import deploy_stack, wait_for
 
 from localaws import LocalAws, Settings
+from localaws.patches import cognito
 
 NAME, PASSWORD = "anna", "Correct-horse-1"
 FLOWS = ["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
@@ -147,6 +150,24 @@ def test_a_locked_user_can_sign_in_after_the_lock(patched: Client) -> None:
     assert sign_in(patched, pool, app)["IdToken"]
     answers = answers_to_wrong_passwords(patched, pool, app, NAME, 5)
     assert "Password attempts exceeded" not in answers, "a sign-in sets the number of attempts to zero"
+
+
+def test_wrong_passwords_are_forgotten_after_15_minutes_without_an_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr(cognito, "time", SimpleNamespace(monotonic=lambda: now))
+    wrong = json.dumps({"message": "Incorrect username or password."}).encode()
+    sign_in_once = cognito._with_lock(lambda _request: (400, {}, wrong), {})
+
+    def locked_after(seconds: float) -> bool:
+        nonlocal now
+        now += seconds
+        _, _, body = sign_in_once({"ClientId": "app", "AuthParameters": {"USERNAME": "user"}})
+        return b"Password attempts exceeded" in body
+
+    assert [locked_after(0) for _ in range(6)] == [False] * 5 + [True]
+    assert not locked_after(15 * 60 - 1), "the lock has ended, and this is the sixth wrong password"
+    assert locked_after(1), "the sixth wrong password locks the user for two seconds"
+    assert [locked_after(15 * 60)] + [locked_after(0) for _ in range(5)] == [False] * 5 + [True]
 
 
 # -- cognito.limit_sign_ins

@@ -167,6 +167,26 @@ def test_cloudformation_waits_until_the_number_of_tasks_is_reached(monkeypatch: 
     assert service["runningCount"] == 2
 
 
+@pytest.mark.parametrize(
+    ("setting", "is_deployed"),
+    [
+        ({"serviceRegistries": [{"registryArn": "new"}]}, True),
+        ({"serviceRegistries": [{"registryArn": "old"}]}, False),
+        ({"desiredCount": 2}, False),
+    ],
+)
+def test_changed_service_registries_start_a_deployment(
+    monkeypatch: pytest.MonkeyPatch, setting: dict[str, Any], *, is_deployed: bool
+) -> None:
+    requests_to_stock: list[Any] = []
+    service = {"serviceRegistries": [{"registryArn": "old"}]}
+    monkeypatch.setattr(ecs, "_services", {"default/web": service})
+    monkeypatch.setattr(ecs, "_resolve_cluster_name", lambda name: name)
+    ecs_tasks._deploy_again(requests_to_stock.append)({"service": "web", **setting})
+    assert [request.get("forceNewDeployment", False) for request in requests_to_stock] == [is_deployed]
+    assert service["serviceRegistries"] == setting.get("serviceRegistries", [{"registryArn": "old"}])
+
+
 @pytest.mark.parametrize(("state", "seconds"), [("healthy", 0), (None, 1)])
 def test_only_a_task_without_a_load_balancer_must_run_for_a_second(
     monkeypatch: pytest.MonkeyPatch, state: str | None, seconds: int

@@ -1,6 +1,9 @@
 """Tests of the patches of load balancers that need no engine."""
 
+from typing import Any
+
 import pytest
+from ministack.services import s3
 
 from localaws.patches import elb
 
@@ -19,3 +22,19 @@ def test_two_load_balancers_take_turns_independently(monkeypatch: pytest.MonkeyP
         for arn, addresses in reached.items():
             addresses.add(elb._next_address(arn))
     assert reached == {arn: set(addresses) for arn, addresses in tasks.items()}
+
+
+@pytest.mark.parametrize(("prefix", "folder"), [(None, ""), ("", ""), ("web/logs", "web/logs/")])
+def test_the_key_of_the_test_file_begins_with_the_prefix_of_the_log(
+    monkeypatch: pytest.MonkeyPatch, prefix: str | None, folder: str
+) -> None:
+    files: list[tuple[str, str]] = []
+
+    def put_object(bucket: str, key: str, *_: Any) -> None:
+        files.append((bucket, key))
+
+    monkeypatch.setattr(s3, "_put_object", put_object)
+    attributes = {"enabled": "true", "bucket": "logs", **({} if prefix is None else {"prefix": prefix})}
+    pairs = [{"Key": f"access_logs.s3.{name}", "Value": value} for name, value in attributes.items()]
+    elb._write_into_log_bucket({"LoadBalancerAttributes": pairs}, "arn")
+    assert files == [("logs", f"{folder}AWSLogs/000000000000/ELBAccessLogTestFile")]

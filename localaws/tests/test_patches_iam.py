@@ -70,6 +70,29 @@ def test_a_function_writes_its_log_only_with_permission(
     assert count_streams_after_log_line() == 1
 
 
+@pytest.mark.parametrize(
+    ("actions", "is_created"),
+    [
+        (("logs:PutLogEvents", "logs:CreateLogStream"), False),
+        (("logs:CreateLogGroup",), False),
+        (("logs:PutLogEvents", "logs:CreateLogStream", "logs:CreateLogGroup"), True),
+    ],
+)
+def test_a_function_creates_its_log_group_only_with_permission(
+    monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None], actions: tuple[str, ...], *, is_created: bool
+) -> None:
+    log_groups: dict[str, Any] = {}
+    monkeypatch.setattr(cloudwatch_logs, "_log_groups", log_groups)
+    monkeypatch.setattr(lambda_svc, "_emit_lambda_logs", lambda_svc._emit_lambda_logs)
+    lambda_svc._emit_lambda_logs(FUNCTION, "id", "a line", error=False, duration_ms=1)
+    assert [*log_groups] == ["configured"], "the stock engine creates it"
+    log_groups.clear()
+    require_permission_to_log()
+    allow("arn:aws:logs:us-east-1:000000000000:log-group:configured*", *actions)
+    lambda_svc._emit_lambda_logs(FUNCTION, "id", "a line", error=False, duration_ms=1)
+    assert [*log_groups] == (["configured"] if is_created else [])
+
+
 def test_a_failure_is_sent_to_the_destination_only_with_permission(
     monkeypatch: pytest.MonkeyPatch, allow: Callable[..., None]
 ) -> None:

@@ -195,24 +195,3 @@ def test_the_log_contains_lines_that_the_engine_reads_late(monkeypatch: pytest.M
     assert invoke(code)["log"] == "begun\nend"
     assert invoke("raise ValueError(print('begun'))")["log"] == "begun"
     assert invoke("print('begun', flush=True); os._exit(1)")["log"] == "begun"
-
-
-# -- never_recreate_log_groups
-
-
-def log_groups_after_deletion(client: Client) -> set[str]:
-    """Invoke a function, delete its log group, and invoke it again. Return the names of all log groups."""
-    functions, logs = client("lambda"), client("logs")
-    logs.create_log_group(logGroupName="configured")
-    source = {"index.py": "def handler(event, context): print('here')"}
-    create_function(client, "logging", source, actions="logs:*", LoggingConfig={"LogGroup": "configured"})
-    functions.invoke(FunctionName="logging")
-    assert logs.describe_log_streams(logGroupName="configured")["logStreams"]
-    logs.delete_log_group(logGroupName="configured")
-    functions.invoke(FunctionName="logging")
-    return {group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]}
-
-
-def test_an_invocation_does_not_recreate_a_deleted_log_group(stock: Client, patched: Client) -> None:
-    assert "configured" in log_groups_after_deletion(stock)
-    assert "configured" not in log_groups_after_deletion(patched)

@@ -113,7 +113,7 @@ class Function:
         monkeypatch.setattr(lambda_svc, "_execute_function_dispatch", lambda _f, _c, payload, *_: self.run(payload))
         monkeypatch.setattr(lambda_svc, "_route_async_failure", self._route)
 
-    def _route(self, target: str, _name: str, message: str) -> None:
+    def _route(self, target: str, _name: str, message: str, *_attributes: Any) -> None:
         self.failures.append((target, json.loads(message)))
 
     def invoke(self, payload: Any = None) -> None:
@@ -201,7 +201,7 @@ def test_a_function_with_concurrency_0_gets_no_events(function: Function, result
     assert "after" not in payloads
 
 
-def test_a_dead_letter_queue_gets_only_the_event(function: Function) -> None:
+def test_a_dead_letter_queue_gets_the_event_as_it_is(function: Function) -> None:
     function.record["config"]["DeadLetterConfig"] = {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:letters"}
     function.record["event_invoke_config"] = None
     function.return_results([ERROR])

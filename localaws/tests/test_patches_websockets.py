@@ -31,7 +31,7 @@ def handler(event, _):
 class Api:
     """A WebSocket API with the routes $connect and $default, which one function answers."""
 
-    def __init__(self, client: Client, *, answers: bool, permission: bool = True) -> None:
+    def __init__(self, client: Client, *, answers: bool, permission: bool = True, role: bool = False) -> None:
         self.client = client
         self.name = f"sockets-{uuid.uuid4().hex[:8]}"
         api = {"ApiId": {"Ref": "Api"}}
@@ -79,7 +79,12 @@ class Api:
             ),
             "Integration": (
                 "AWS::ApiGatewayV2::Integration",
-                {**api, "IntegrationType": "AWS_PROXY", "IntegrationUri": {"Fn::Sub": uri}},
+                {
+                    **api,
+                    "IntegrationType": "AWS_PROXY",
+                    "IntegrationUri": {"Fn::Sub": uri},
+                    **({"CredentialsArn": {"Fn::GetAtt": ["Role", "Arn"]}} if role else {}),
+                },
             ),
             "Default": ("AWS::ApiGatewayV2::Route", {**api, "RouteKey": "$default", "Target": target}),
             "Stage": ("AWS::ApiGatewayV2::Stage", {**api, "StageName": "live", "AutoDeploy": True}),
@@ -146,6 +151,20 @@ def test_the_policy_of_the_function_must_allow_api_gateway(stock: Client, patche
     assert Api(stock, answers=False, permission=False).ask("hello")
     answer = Api(patched, answers=True, permission=False).ask("hello") or ""
     assert json.loads(answer)["message"] == "Internal server error"
+
+
+def test_api_gateway_may_use_a_role_instead_of_the_policy_of_the_function(patched: Client) -> None:
+    api = Api(patched, answers=True, permission=False, role=True)
+    identifier = api.ask("hello") or ""
+    assert "Internal server error" not in identifier
+    gateway = patched("apigatewayv2")
+    ids = {"ApiId": api.path.rsplit("/", 1)[-1]}
+    (integration,) = gateway.get_integrations(**ids)["Items"]
+    ids["IntegrationId"] = integration["IntegrationId"]
+    gateway.update_integration(**ids, CredentialsArn="")
+    assert "Internal server error" in (api.ask("hello") or "")
+    gateway.update_integration(**ids, CredentialsArn=integration["CredentialsArn"])
+    assert "Internal server error" not in (api.ask("hello") or "Internal server error")
 
 
 def test_the_function_has_the_address_of_the_local_api(stock: Client, patched: Client) -> None:

@@ -79,6 +79,7 @@ def apply(  # noqa: PLR0915 - one statement for each patch
     cloudwatch.accept_metric_math_alarms()
     _apply_to_functions(function_images)
     cloudwatch_metrics.store_values_by_minute()
+    cloudwatch_metrics.read_metrics_without_dimensions()
     cloudwatch_metrics.store_metrics_in_logs()
     cloudwatch_metrics.store_metrics_of_functions()
     cloudwatch_metrics.store_metrics_of_apis()
@@ -115,7 +116,6 @@ def apply(  # noqa: PLR0915 - one statement for each patch
 
 def _apply_to_functions(images: FunctionImages) -> None:
     lambda_functions.run_bundles_for_other_processors()
-    lambda_functions.never_recreate_log_groups()
     lambda_functions.keep_last_log_lines()
     lambda_functions.limit_environments()
     lambda_functions.finish_running_invocations()

@@ -66,10 +66,11 @@ def _store_validator_of_method(properties: Any, _method_id: str) -> None:
 
 
 def pass_api_key_to_functions() -> None:
-    """Put the API key of a request and the id of the key into the event that the function receives.
+    """Put the API key of a request and the id of the key into the event, if the method requires an API key.
 
-    Stock engine: the event contains neither the key nor its id.
-    AWS: the event contains `requestContext.identity.apiKey` and `requestContext.identity.apiKeyId`.
+    Stock engine: the event that the function receives contains neither the key nor its id.
+    AWS: the event contains `requestContext.identity.apiKey` and `requestContext.identity.apiKeyId`. For a method that
+    requires no API key, AWS ignores the key in the request, and the event contains neither of them.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
     Upstream issue: none known.
     """
@@ -77,8 +78,10 @@ def pass_api_key_to_functions() -> None:
 
     def build_event_with_key(*arguments: Any, **options: Any) -> Any:
         event = stock_build(*arguments, **options)
-        key = apigateway_v1._resolve_api_key(apigateway_v1._api_key_from_request(event["headers"]))
-        if key:
+        _, _, _, resource, _, http_method, *_ = arguments
+        methods = resource["resourceMethods"]
+        if (methods.get(http_method) or methods["ANY"]).get("apiKeyRequired"):
+            key = apigateway_v1._resolve_api_key(apigateway_v1._api_key_from_request(event["headers"]))
             event["requestContext"]["identity"].update(apiKeyId=key["id"], apiKey=key["value"])
         return event
 

@@ -106,8 +106,10 @@ def refuse_names_in_use() -> None:
     Stock engine: overwrites the other resource with the new one. If only the logical id in the template has changed,
     the engine then deletes the resource with this name, because its old logical id is missing. So the new resource is
     gone, and the stack has the status UPDATE_COMPLETE.
-    AWS: creates new resources before it deletes the old ones, and the creation fails ("already exists in stack").
-    https://github.com/serverless/serverless/issues/1677
+    AWS: refuses the change before it creates anything (AWS::EarlyValidation::ResourceExistenceCheck). With this patch,
+    the creation of the new resource fails ("already exists in stack"), as on AWS before November 2025.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
+    https://github.com/serverless/serverless/issues/1677 shows the message of the failure.
     Upstream issue: none known.
     """
     stock_provision = stacks._provision_resource

@@ -9,6 +9,7 @@ from typing import Any
 from ministack.core.responses import _request_account_id, _request_region
 from ministack.services import cloudwatch, sqs
 
+from localaws.patches.cloudwatch import FILL_VALUE
 from localaws.patches.cloudwatch_metrics import store_metrics_of_queues
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -33,8 +34,11 @@ def evaluate_alarms() -> None:
     whatever their dimensions are, and all periods. It ignores DatapointsToAlarm and TreatMissingData. It stores no
     metrics of queues.
     AWS: evaluates most alarms once a minute, with the metric that has exactly the alarm's dimensions. An alarm starts
-    if the values of DatapointsToAlarm of the last EvaluationPeriods periods exceed the threshold.
+    if the values of DatapointsToAlarm of the last EvaluationPeriods periods exceed the threshold. If data are missing,
+    TreatMissingData decides. With `missing`, an alarm also starts if all existing values exceed the threshold, and the
+    oldest of them is at least DatapointsToAlarm periods old. With `ignore`, the alarm then keeps its state.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     The patched engine never reads values before the last EvaluationPeriods periods. An alarm on a metric that has never
     had a value keeps its state, because the engine does not have all metrics of AWS.
     Upstream issue: none known.
@@ -76,11 +80,11 @@ def evaluate(alarm: Any) -> None:
 
 
 def _value_of_period(alarm: Any, points: list[Any], period: int) -> float | None:
-    # The newest period has the number 0. Return None if it has no data.
+    # The newest period has the number 0. If it has no data, return the value of FILL(metric, value), or else None.
     end = time.time() - period * alarm["Period"]
     points_of_period = [point for point in points if end - alarm["Period"] < point["Timestamp"] <= end]
     if not points_of_period:
-        return None
+        return alarm.get(FILL_VALUE)  # type: ignore[no-any-return]
     statistic = alarm.get("ExtendedStatistic") or alarm["Statistic"]
     value: float | None = cloudwatch._stat_value(cloudwatch._calc_stats(points_of_period), statistic, points_of_period)
     return value
@@ -90,6 +94,14 @@ def _state(alarm: Any, values: list[float | None]) -> str:
     treatment = alarm.get("TreatMissingData") or "missing"
     if all(value is None for value in values):
         return _STATES_WITHOUT_DATA.get(treatment, str(alarm["StateValue"]))
-    breaches = _COMPARISONS[alarm["ComparisonOperator"]]
+    breaches, needed = _COMPARISONS[alarm["ComparisonOperator"]], alarm.get("DatapointsToAlarm") or len(values)
     breaching = [treatment == "breaching" if value is None else breaches(value, alarm["Threshold"]) for value in values]
-    return "ALARM" if sum(breaching) >= (alarm.get("DatapointsToAlarm") or len(values)) else "OK"
+    if sum(breaching) >= needed:
+        return "ALARM"
+    # If data are missing, AWS also starts an alarm with fewer values, as soon as the oldest of them is old enough.
+    ages = [age for age, value in enumerate(values, 1) if value is not None]
+    if treatment in {"missing", "ignore"} and len(ages) < len(values) and all(breaching[age - 1] for age in ages):
+        if treatment == "ignore":
+            return str(alarm["StateValue"])
+        return "ALARM" if max(ages) >= needed else "OK"
+    return "OK"

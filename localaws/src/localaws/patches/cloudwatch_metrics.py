@@ -122,6 +122,23 @@ def _delete_old_points(key: tuple[Any, ...]) -> None:
         cloudwatch._metrics[key] = points[-MAX_POINTS:]  # a new list, because a request may read the old one
 
 
+def read_metrics_without_dimensions() -> None:
+    """Return the values of the metric without dimensions if a request for values names no dimensions.
+
+    Stock engine: returns the values of all metrics with the same name.
+    AWS: each combination of dimensions is another metric, and so is a metric without dimensions.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Dimension
+    Upstream issue: none known.
+    """
+    stock_read = cloudwatch._dims_from_list
+
+    class Dimensions(dict[str, str]):
+        def __bool__(self) -> bool:  # ministack asks whether there are dimensions, before it compares them
+            return True
+
+    cloudwatch._dims_from_list = lambda dimensions: Dimensions(stock_read(dimensions))
+
+
 def store_metrics_in_logs() -> None:
     """Store the metrics in the lines of a log that have the embedded metric format.
 
@@ -148,12 +165,19 @@ def _embedded_metrics(line: Any) -> Iterator[tuple[Metric, float, float]]:
     when = line["_aws"]["Timestamp"] / 1000
     for directive in line["_aws"]["CloudWatchMetrics"]:
         for names in directive["Dimensions"]:
-            dimensions = {name: str(line[name]) for name in names}
+            dimensions = {name: _text(line[name]) for name in names}
             for metric in directive["Metrics"]:
                 values = line[metric["Name"]]
                 for value in values if isinstance(values, list) else [values]:
                     unit = metric.get("Unit", "None")
                     yield Metric(directive["Namespace"], metric["Name"], dimensions, unit), float(value), when
+
+
+def _text(value: Any) -> str:
+    # Return the value of a dimension. In the embedded metric format, it must be a string.
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def store_metrics_of_functions() -> None:
@@ -164,7 +188,8 @@ def store_metrics_of_functions() -> None:
     Stock engine: stores the metrics of requests to Lambda's API and of load balancers. It ignores other invocations,
     such as those by S3. It counts a throttled attempt as an invocation, and in most cases twice.
     AWS: stores the metrics of all invocations. A throttled attempt is no invocation. If a version or an alias is
-    invoked, AWS also stores its own metrics, with the dimension Resource.
+    invoked, AWS also stores its own metrics, with the dimension Resource. Metrics without a dimension contain the
+    values of all functions together.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     With this patch, Duration includes the start of a new environment, which AWS measures separately.
     Upstream issue: none known.
@@ -207,6 +232,7 @@ def store_metrics_of_functions() -> None:
 
 def _dimensions_of_function(configuration: Any) -> Iterator[Mapping[str, str]]:
     name = configuration["FunctionName"]
+    yield {}  # the metrics of all functions
     yield {"FunctionName": name}
     qualifier = configuration["FunctionArn"].split(":")[7:]
     if qualifier:
@@ -217,7 +243,7 @@ def store_metrics_of_apis() -> None:
     """Store the metrics of each request to a REST API: Count, 4XXError, 5XXError and Latency.
 
     Stock engine: stores no metrics of APIs.
-    AWS: stores these metrics, with the name of the API and of the stage as dimensions.
+    AWS: stores these metrics, with the name of the API as their dimension, and again with the name of the stage, too.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
     Upstream issue: none known.
     """
@@ -227,12 +253,13 @@ def store_metrics_of_apis() -> None:
         begin = time.monotonic()
         status, headers, body = await stock_handle(api_id, stage, *rest)
         if stage in apigateway_v1._stages_v1.get(api_id, {}):
-            dimensions = {"ApiName": apigateway_v1._rest_apis[api_id]["name"], "Stage": stage}
-            store(Metric("AWS/ApiGateway", "Count", dimensions), 1)
-            for name, hundreds in (("4XXError", 4), ("5XXError", 5)):
-                store(Metric("AWS/ApiGateway", name, dimensions), 1 if status // 100 == hundreds else 0)
             latency = round((time.monotonic() - begin) * 1000)
-            store(Metric("AWS/ApiGateway", "Latency", dimensions, "Milliseconds"), latency)
+            api = {"ApiName": apigateway_v1._rest_apis[api_id]["name"]}
+            for dimensions in (api, {**api, "Stage": stage}):
+                store(Metric("AWS/ApiGateway", "Count", dimensions), 1)
+                for name, hundreds in (("4XXError", 4), ("5XXError", 5)):
+                    store(Metric("AWS/ApiGateway", name, dimensions), 1 if status // 100 == hundreds else 0)
+                store(Metric("AWS/ApiGateway", "Latency", dimensions, "Milliseconds"), latency)
         return status, headers, body
 
     apigateway_v1._handle_execute_in_scope = handle_and_store

@@ -15,6 +15,7 @@ from localaws.patches.cloudformation import check_before_deletion
 FREE_ATTEMPTS = 5
 """After this number of wrong passwords, the first lock begins."""
 LONGEST_LOCK_SECONDS = 15 * 60
+"""The maximum duration of a lock. After this time without an attempt, wrong passwords are forgotten."""
 Call = Callable[[dict[str, Any]], Any]
 
 
@@ -39,8 +40,9 @@ def lock_after_wrong_passwords() -> None:
     """Lock a user after five wrong passwords: first for one second, and twice as long after each further one.
 
     Stock engine: accepts any number of attempts.
-    AWS: locks the user for up to 15 minutes. An attempt during the lock does not count. An unknown user gets the same
-    answers, so nobody can find out which users exist.
+    AWS: locks the user for up to 15 minutes. An attempt during the lock does not count. After 15 minutes without an
+    attempt, the number of wrong passwords is zero again. If the app client has the setting
+    PreventUserExistenceErrors=ENABLED, an unknown user gets the same answers, so nobody can find out which users exist.
     https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flow-things-to-know.html
     Upstream issue: none known.
     """
@@ -107,14 +109,18 @@ class _Attempts:
 
     count: int = 0
     locked_until: float = 0.0
+    last: float = 0.0  # the time of the last attempt, also during a lock
 
 
 def _with_lock(stock_call: Call, attempts: dict[tuple[str, str], _Attempts]) -> Call:
     def call(data: dict[str, Any]) -> Any:
         parameters = data.get("AuthParameters") or data.get("ChallengeResponses") or {}
         user = str(data.get("ClientId")), str(parameters.get("USERNAME")).lower()
-        earlier = attempts.get(user) or _Attempts()
-        if time.monotonic() < earlier.locked_until:
+        earlier, now = attempts.get(user) or _Attempts(), time.monotonic()
+        if now - earlier.last >= LONGEST_LOCK_SECONDS:
+            earlier = _Attempts()
+        earlier.last = now
+        if now < earlier.locked_until:
             return error_response_json("NotAuthorizedException", "Password attempts exceeded", 400)
         status, headers, body = stock_call(data)
         document = json.loads(body)
@@ -123,7 +129,7 @@ def _with_lock(stock_call: Call, attempts: dict[tuple[str, str], _Attempts]) -> 
         elif "Incorrect username or password" in str(document.get("message")):
             count = earlier.count + 1
             seconds = min(2 ** (count - FREE_ATTEMPTS), LONGEST_LOCK_SECONDS) if count >= FREE_ATTEMPTS else 0
-            attempts[user] = _Attempts(count, time.monotonic() + seconds)
+            attempts[user] = _Attempts(count, time.monotonic() + seconds, now)
         return status, headers, body
 
     return call

@@ -29,8 +29,12 @@ STEADY_SECONDS = 240
 
 After three failed tasks, ECS says why it has stopped the deployment. A very busy machine has needed more than 90 s.
 """
-_DEPLOYED_SETTINGS = ("loadBalancers", "networkConfiguration", "platformVersion")
-"""The settings of a service whose change starts a new deployment, in addition to the task definition."""
+_DEPLOYED_SETTINGS = ("loadBalancers", "networkConfiguration", "platformVersion", "serviceRegistries")
+"""The settings of a service whose change starts a new deployment, in addition to the task definition.
+
+On AWS, a change of serviceConnectConfiguration, volumeConfigurations or vpcLatticeConfigurations also starts one.
+ministack stores none of these three.
+"""
 _placement_lock = threading.Lock()
 _reconciling_lock = threading.RLock()
 """Two threads must not count the tasks of a service at the same time, because both would start the missing ones."""
@@ -48,7 +52,7 @@ def run_tasks(runner: TaskRunner) -> None:
     and then sends SIGTERM. A new task replaces the stopped one. CloudFormation waits until the service is steady.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_services.html
     A failed deployment disappears from the service when the next deployment has succeeded. A changed network, load
-    balancer or platform version starts a new deployment.
+    balancer, platform version or service registry starts a new deployment.
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
     Upstream issue: none known.
     """
@@ -333,6 +337,8 @@ def _deploy_again(update: Any) -> Any:
         service = ecs._services.get(f"{cluster}/{request.get('service', '').rsplit('/', 1)[-1]}", {})
         if any(name in request and request[name] != service.get(name) for name in _DEPLOYED_SETTINGS):
             request = {**request, "forceNewDeployment": True}
+            if "serviceRegistries" in request:  # ministack stores them only when it creates a service
+                service["serviceRegistries"] = request["serviceRegistries"]
         return update(request)
 
     return update_and_deploy

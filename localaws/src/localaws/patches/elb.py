@@ -109,7 +109,8 @@ def write_test_file() -> None:
     """Write a test file into the bucket of the access log as soon as the log is turned on.
 
     Stock engine: never writes into the bucket.
-    AWS: writes the file ELBAccessLogTestFile, to check the bucket's policy. So the bucket is never empty.
+    AWS: writes the file ELBAccessLogTestFile, to check the bucket's policy. So the bucket is never empty. The key of
+    the file begins with the prefix of the log.
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
     Upstream issue: none known.
     """
@@ -119,7 +120,8 @@ def write_test_file() -> None:
 def _write_into_log_bucket(properties: Any, _arn: str) -> None:
     attributes = {attribute["Key"]: attribute["Value"] for attribute in properties.get("LoadBalancerAttributes", [])}
     if attributes.get("access_logs.s3.enabled") == "true":
-        key = f"AWSLogs/{get_account_id()}/ELBAccessLogTestFile"
+        prefix = attributes.get("access_logs.s3.prefix", "").strip("/")
+        key = f"{prefix}/AWSLogs/{get_account_id()}/ELBAccessLogTestFile".removeprefix("/")
         s3._put_object(attributes["access_logs.s3.bucket"], key, b"a test file", {})
 
 

@@ -3,6 +3,7 @@
 A *grant* is a permission in a policy. A *role* holds policies, and a function or schedule uses a role.
 """
 
+import functools
 import json
 import threading
 from contextvars import ContextVar
@@ -13,13 +14,15 @@ from typing import Any
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_region
 from ministack.core.router import extract_access_key_id, extract_region
-from ministack.services import eventbridge, lambda_svc, s3
+from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, s3
+
+from localaws.patches.lambda_destinations import needed_permissions
 
 Evaluation = tuple[Any, Any]
 """A request (the engine's class EvalContext) and the policies that the engine evaluated for it."""
 
-_SEND_ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
-"""The action that sends a failure to a function's destination. The key is the service of the destination."""
+_LOG_ACTIONS = ("CreateLogStream", "PutLogEvents")
+"""The actions of CloudWatch Logs that write the log of a function into an existing log group."""
 _evaluations: ContextVar[list[Evaluation] | None] = ContextVar("evaluations", default=None)
 """The evaluations in the current permission check, or None outside a permission check."""
 _stock_evaluate = iam_evaluator.evaluate
@@ -67,7 +70,9 @@ def record_permissions(file: Path) -> None:
     An action that a policy denies explicitly is not recorded, because the role lacks it on purpose.
 
     Stock engine: checks permissions, but does not record them.
-    AWS: records when each service and action was last used (`aws iam generate-service-last-accessed-details`).
+    AWS: records when each service was last used, and for many actions when the action was last used. The command is
+    `aws iam generate-service-last-accessed-details --granularity ACTION_LEVEL`.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
     Upstream issue: none.
     """
     _records.append(Record(file))
@@ -96,21 +101,29 @@ def record_permissions(file: Path) -> None:
 def require_permission_to_log() -> None:
     """Write a function's log only if its role has permission to create a log stream and to put events into it.
 
-    Stock engine: writes the log of every function.
-    AWS: Lambda uses the function's role to write the log. If the role lacks the permission, the log is lost.
+    If the log group does not exist, the role also needs permission to create it.
+
+    Stock engine: writes the log of every function, and creates the log group if it does not exist. So a deleted stack
+    leaves a log group behind if one of its functions still runs or is retried.
+    AWS: Lambda uses the function's role to write the log and to create the log group. If the role lacks a permission,
+    the log is lost.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-loggroups.html
     Upstream issue: none known.
     """
     unchecked_emit = lambda_svc._emit_lambda_logs
 
     def emit_if_allowed(function: Any, *arguments: Any, **options: Any) -> None:
         configuration = function.get("config", function)
-        name = configuration["FunctionName"]
+        name, role = configuration["FunctionName"], configuration["Role"]
         log_group = (configuration.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"
         _, partition, _, region, account, *_ = configuration["FunctionArn"].split(":")
-        arn = f"arn:{partition}:logs:{region}:{account}:log-group:{log_group}:log-stream:any"
-        actions = ("logs:CreateLogStream", "logs:PutLogEvents")
-        if all(_is_allowed(configuration["Role"], action, arn) for action in actions):
+        arn = f"arn:{partition}:logs:{region}:{account}:log-group:{log_group}"
+        # This permission is not recorded, because many roles lack it on purpose.
+        may_create = functools.partial(_is_allowed, role, "logs:CreateLogGroup", arn, is_recorded=False)
+        if log_group not in cloudwatch_logs._log_groups and not may_create():
+            return
+        if all(_is_allowed(role, f"logs:{action}", f"{arn}:log-stream:any") for action in _LOG_ACTIONS):
             unchecked_emit(function, *arguments, **options)
 
     lambda_svc._emit_lambda_logs = emit_if_allowed
@@ -128,7 +141,7 @@ def require_permission_to_send_failures() -> None:
 
     def route_if_allowed(target: str, name: str, *rest: Any) -> None:
         role = lambda_svc._functions[name]["config"]["Role"]
-        if _is_allowed(role, _SEND_ACTIONS[target.split(":")[2]], target):
+        if all(_is_allowed(role, action, resource) for action, resource in needed_permissions(target, name)):
             unchecked_route(target, name, *rest)
         else:
             lambda_svc.logger.warning("%s has no permission to send to %s", role, target)
@@ -206,7 +219,7 @@ def require_permission_to_delete_versions() -> None:
     iam_actions.extract_iam_action = extract_action
 
 
-def _is_allowed(role_arn: str, action: str, resource: str) -> bool:
+def _is_allowed(role_arn: str, action: str, resource: str, *, is_recorded: bool = True) -> bool:
     account, role = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
     request = iam_evaluator.EvalContext(
         principal_arn=f"arn:aws:sts::{account}:assumed-role/{role}/service",
@@ -218,7 +231,7 @@ def _is_allowed(role_arn: str, action: str, resource: str) -> bool:
     )
     policies = iam_evaluator._gather_role_policies(role, account)
     decision = _stock_evaluate(request, policies).decision
-    if decision != "Deny":
+    if decision != "Deny" and is_recorded:
         _add_to_records([(request, policies)], allowed=decision == "Allow")
     return bool(decision == "Allow")
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ministack.core.arn import parse_arn
 from ministack.core.responses import new_uuid
-from ministack.services import eventbridge, lambda_svc, sns
+from ministack.services import lambda_svc, sns
 
+from localaws.patches import lambda_destinations
 from localaws.patches.lambda_functions import MAX_ENVIRONMENTS
 
 _MAX_AGE_SECONDS = 21600
@@ -67,10 +67,12 @@ def queue_asynchronous_events() -> None:
     """Keep the events of each function in a queue, and keep throttled events until the function has concurrency.
 
     Stock engine: starts a thread for each event. A throttled event counts as a failed attempt. So the engine discards
-    it after three throttled attempts, within seconds.
+    it after three throttled attempts, within seconds. It sends no record to an event bus or a bucket. A dead-letter
+    queue gets the record.
     AWS: returns a throttled event to the queue. AWS tries again for up to MaximumEventAgeInSeconds (six hours by
     default), after pauses that grow from one second to five minutes. Throttled attempts do not count as retries. The
-    record of a discarded event contains the reason: RetriesExhausted, EventAgeExceeded or ZeroReservedConcurrency.
+    record of a discarded event contains the reason: RetriesExhausted, EventAgeExceeded or ZeroReservedConcurrency. A
+    dead-letter queue gets the event as it is, and the error in the attributes of the message.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     With this patch, a throttled event waits until an invocation ends, and at most one second. So a local queue becomes
@@ -92,7 +94,7 @@ def queue_asynchronous_events() -> None:
 
     lambda_svc.invoke_async_with_retry = add
     lambda_svc._release_execution_slot = release_and_notify
-    lambda_svc._route_async_failure = _send
+    lambda_svc._route_async_failure = lambda_destinations.send
 
 
 def invoke_functions_of_topics_asynchronously() -> None:
@@ -203,8 +205,9 @@ def _discard(event: _Event, condition: str) -> None:
     lambda_svc.logger.warning("an event of the function %s is discarded: %s", name, condition)
     if destination:
         lambda_svc._route_async_failure(destination, name, json.dumps(_record(event, condition)))
-    if dead_letter_queue:  # AWS sends only the event, without the reason
-        lambda_svc._route_async_failure(dead_letter_queue, name, json.dumps(event.payload))
+    if dead_letter_queue:  # AWS sends the event as it is, and the error in attributes of the message
+        attributes = lambda_destinations.error_attributes(event.id, event.result)
+        lambda_svc._route_async_failure(dead_letter_queue, name, json.dumps(event.payload), attributes)
 
 
 def _record(event: _Event, condition: str) -> dict[str, Any]:
@@ -232,16 +235,3 @@ def _record(event: _Event, condition: str) -> dict[str, Any]:
         record["responseContext"] = {"statusCode": 200, "executedVersion": version, "functionError": error}
         record["responsePayload"] = event.result.get("body")
     return record
-
-
-def _send(target: str, _function: str, message: str) -> None:
-    # The role of the function must allow this, see iam.require_permission_to_send_failures.
-    service = target.split(":")[2]
-    if service == "sqs":
-        eventbridge._dispatch_to_sqs(parse_arn(target), message)
-    elif service == "sns":
-        eventbridge._dispatch_to_sns(target, message)
-    elif service == "lambda":
-        eventbridge._dispatch_to_lambda(target, message)
-    else:
-        lambda_svc.logger.warning("the local AWS cannot send failures to %s", target)

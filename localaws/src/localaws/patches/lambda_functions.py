@@ -17,7 +17,7 @@ from typing import Any
 
 from ministack.core import lambda_runtime
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cloudwatch_logs, lambda_svc
+from ministack.services import lambda_svc
 
 from localaws.bundles import compiled_packages
 
@@ -53,9 +53,11 @@ def run_bundles_for_other_processors() -> None:
 
     Stock engine: imports the bundle with the Python of this machine. Compiled packages for another processor or Python
     version cannot be imported.
-    AWS: uses the processor and the Python version for which the packages were compiled. This patch removes compiled
-    packages from the bundle, so the function imports the packages that are installed with the engine. Install the same
-    versions as in the bundle.
+    AWS: uses the processor and the Python version in the settings of the function (Architectures, Runtime). If the
+    packages in the bundle were compiled for another one, their import fails.
+    This patch removes compiled packages from the bundle, so the function imports the packages that are installed with
+    the engine. Install the same versions as in the bundle. A bundle for the wrong processor or Python version does not
+    fail, so this mistake shows only on AWS.
     Upstream issue: none known.
     """
     stock_spawn = lambda_runtime.Worker._spawn
@@ -186,21 +188,3 @@ def keep_last_log_lines() -> None:
         return "\n".join(lines).removesuffix("\n")
 
     lambda_runtime.Worker._drain_stderr_bounded = drain_to_the_end
-
-
-def never_recreate_log_groups() -> None:
-    """Discard a function's log if the log group in its configuration (LoggingConfig) does not exist.
-
-    Stock engine: creates the log group again. So a deleted stack leaves a log group behind if one of its functions
-    still runs or is retried.
-    AWS: does not create a log group that LoggingConfig names. The log is lost.
-    Upstream issue: none known.
-    """
-    stock_emit = lambda_svc._emit_lambda_logs
-
-    def emit_if_group_exists(function: Any, *arguments: Any, **options: Any) -> None:
-        log_group = (function.get("config", function).get("LoggingConfig") or {}).get("LogGroup")
-        if log_group is None or log_group in cloudwatch_logs._log_groups:
-            stock_emit(function, *arguments, **options)
-
-    lambda_svc._emit_lambda_logs = emit_if_group_exists

@@ -4,6 +4,7 @@ import datetime as dt
 import fnmatch
 import json
 import os
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +12,7 @@ from ministack.core import lambda_runtime
 from ministack.core.arn import execute_api_route_arn
 from ministack.services import apigateway, lambda_svc
 
-from localaws.patches.cloudformation import Properties, add_type, require_success
+from localaws.patches.cloudformation import Properties, add_type, call_after_provisioning, require_success
 from localaws.urls import local_url
 
 MANAGEMENT_ENDPOINT = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"
@@ -127,8 +128,10 @@ def invoke_functions_as_usual() -> None:
 def require_permission_to_invoke() -> None:
     """Invoke the function of a route or of an authorizer only if the function's resource policy allows it.
 
-    Stock engine: invokes every function.
-    AWS: the policy of the function must allow API Gateway to invoke it, for this route or authorizer.
+    Stock engine: invokes every function. It does not store the role of an integration.
+    AWS: the policy of the function must allow API Gateway to invoke it, for this route or authorizer. If the
+    integration or the authorizer names a role (CredentialsArn, AuthorizerCredentialsArn), AWS uses this role instead.
+    This patch then always invokes the function.
     https://docs.aws.amazon.com/lambda/latest/dg/services-apigateway.html#apigateway-permissions
     Upstream issue: none known.
     """
@@ -137,17 +140,38 @@ def require_permission_to_invoke() -> None:
     async def invoke(api_id: str, account: str, region: str, route: Any, stage: str, *rest: Any, **options: Any) -> Any:
         integration = apigateway._integrations.get(api_id, {}).get(route.get("target", "").rsplit("/", 1)[-1], {})
         source = execute_api_route_arn(region, account, api_id, stage, route["routeKey"])
-        if integration.get("integrationUri") and not _is_allowed(integration["integrationUri"], source):
+        uri = integration.get("integrationUri")
+        if uri and not integration.get("credentialsArn") and not _is_allowed(uri, source):
             return {"statusCode": 500, "body": _FAILED}
         return await stock_invoke(api_id, account, region, route, stage, *rest, **options)
 
     async def authorize(authorizer: Any, event: Any, account: str, region: str) -> Any:
         api_arn = event.get("methodArn", event.get("routeArn", "")).split("/")[0]
-        if not _is_allowed(authorizer["authorizerUri"], f"{api_arn}/authorizers/{authorizer['authorizerId']}"):
+        source = f"{api_arn}/authorizers/{authorizer['authorizerId']}"
+        if not authorizer.get("authorizerCredentialsArn") and not _is_allowed(authorizer["authorizerUri"], source):
             return None
         return await stock_authorize(authorizer, event, account, region)
 
     apigateway._invoke_ws_lambda, apigateway._invoke_request_authorizer_lambda = invoke, authorize
+    call_after_provisioning("AWS::ApiGatewayV2::Integration", _store_role_of_template)
+    for name in ("_create_integration", "_update_integration"):
+        setattr(apigateway, name, _store_role(getattr(apigateway, name)))
+
+
+def _store_role_of_template(properties: Properties, integration_id: str) -> None:
+    apigateway._integrations[properties["ApiId"]][integration_id]["credentialsArn"] = properties.get("CredentialsArn")
+
+
+def _store_role(stock_call: Callable[..., Any]) -> Callable[..., Any]:
+    def call_and_store(api_id: str, *rest: Any) -> Any:
+        *_, request = rest
+        status, headers, body = stock_call(api_id, *rest)
+        if status < HTTPStatus.BAD_REQUEST and "credentialsArn" in request:
+            integration = apigateway._integrations[api_id][json.loads(body)["integrationId"]]
+            integration["credentialsArn"] = request["credentialsArn"]
+        return status, headers, body
+
+    return call_and_store
 
 
 def _is_allowed(uri: str, source_arn: str) -> bool:
