@@ -313,7 +313,7 @@ def _lock(folder: Path) -> "AcquireReturnProxy[FileLock]":
         return FileLock(folder / "lock").acquire(timeout=0)
     except Timeout:
         raise LocalError(
-            f"another make local runs in {folder}. Wait until it has ended, or stop it with Ctrl-C"
+            f"make local or make watch works in {folder}. Wait until it has ended, or stop it with Ctrl-C"
         ) from None
 
 

@@ -114,6 +114,8 @@ def _synthesize(output: str, context: Mapping[str, str]) -> str | None:
 
 def _forget_project() -> None:
     importlib.invalidate_caches()
+    if cdk := sys.modules.get("aws_cdk"):
+        cdk.AssetStaging.clear_asset_hash_cache()  # otherwise CDK would not read the files of an image again
     for name, module in list(sys.modules.items()):
         file = Path(getattr(module, "__file__", None) or "/")
         if name not in ("__main__", *KEPT_MODULES) and (file.parent == ROOT or ROOT / "stacks" in file.parents):

@@ -132,7 +132,7 @@ def test_a_second_make_local_in_the_same_folder_is_an_error(tmp_path: Path) -> N
     with _lock(tmp_path):
         second = make_local("up", tmp_path)
     assert second.returncode == 1
-    assert second.stderr.startswith("error: another make local runs in")
+    assert second.stderr.startswith("error: make local or make watch works in")
     assert LocalAws(tmp_path).running_engine() is None
 
 

@@ -12,7 +12,9 @@ from types import SimpleNamespace
 from typing import cast
 from unittest.mock import MagicMock
 
+import aws_cdk as cdk
 import pytest
+from aws_cdk.aws_ecr_assets import DockerImageAsset
 
 from local import function_images, images, project, synthesis, tasks, watch
 from local.function_code import FunctionCode
@@ -131,6 +133,19 @@ def test_a_new_synthesis_loads_the_stacks_again_but_not_the_validator(monkeypatc
     monkeypatch.setattr(synthesis, "sys", SimpleNamespace(modules=modules))
     synthesis._forget_project()
     assert list(modules) == ["stacks._validation", "json"]
+
+
+@pytest.mark.slow
+def test_a_new_synthesis_reads_the_files_of_an_image_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Otherwise the next saved stack would give the services their old image."""
+    monkeypatch.setattr(synthesis, "sys", SimpleNamespace(modules={"aws_cdk": cdk}))
+    hashes = set()
+    for base in ("first", "second"):
+        (tmp_path / "Dockerfile").write_text(f"FROM {base}")
+        stack = cdk.Stack(cdk.App(outdir=str(tmp_path.parent / "cdk.out")))
+        hashes.add(DockerImageAsset(stack, "Image", directory=str(tmp_path)).asset_hash)
+        synthesis._forget_project()
+    assert len(hashes) == 2
 
 
 def test_each_service_gets_the_task_definition_in_its_own_template() -> None:

@@ -8,7 +8,7 @@ from tools.templates import Template
 
 Stacks = Mapping[str, Template]
 """Templates by stem."""
-WIDTH = 88
+WIDTH = 92
 HEAD = """\
 US dollars in us-east-1, without taxes and traffic. "list" is AWS's list price. "free" is
 the price after the monthly free tiers, if the account uses them only for this row. The
@@ -29,7 +29,7 @@ def table(profiles: Mapping[str, Stacks]) -> Iterator[str]:
     for stem, template in stacks.items():
         for unit in work.units(stem, template):
             amounts = _pair(_dollars(total(unit.parts)), _dollars(after_free_tiers(unit.parts)))
-            yield _row(f"{stem:<11}{unit.name}", "", amounts)
+            yield _row(f"{stem:<15}{unit.name}", "", amounts)
 
 
 def details(stem: str, profiles: Mapping[str, Stacks]) -> Iterator[str]:
