@@ -56,7 +56,7 @@ def early_builds(aws: LocalAws, engine: Engine) -> Iterator[None]:
     """
     images = {}
     for image in map(image_in, ("web", "function_image")) if engine.tool else ():
-        if image.context.exists():  # a fork may have removed the example
+        if (image.context / (image.dockerfile or "Dockerfile")).exists():  # a fork may have removed the example
             digest = stand_in_image(*image.sources).rpartition(":")[2]
             images[aws.folder / "containers" / f"built-{digest}"] = image
     new_images = {mark: image for mark, image in images.items() if not mark.exists()}

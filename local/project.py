@@ -40,8 +40,8 @@ The second part is the name of the image's folder in containers/, with dashes.
 def image_sources(image: str) -> tuple[Path, ...]:
     """Return the folders with the files of an image: those that the ignore file of its Dockerfile does not exclude.
 
-    `image` is the name of its folder in containers/. The build context of the image must be the folder of the project.
-    The result is empty if a fork has removed the image.
+    `image` is the name of its folder in containers/. The result is empty if the build context of the image is not the
+    folder of the project, or if a fork has removed the image.
     """
     ignore_file = ROOT / "containers" / image / "Dockerfile.dockerignore"
     ignored = ignore_file.read_text(encoding="utf-8") if ignore_file.exists() else ""

@@ -51,8 +51,7 @@ class Watch:
 
     def start(self) -> None:
         """Deploy what was saved before this program started."""
-        with contextlib.suppress(OSError, ValueError):  # an interrupted synthesis may have left incomplete files
-            self._find_image_folders()
+        self._find_image_folders()
         self._synthesize()
         self._update_outdated_functions()
 
@@ -115,6 +114,8 @@ class Watch:
                     _print(package, f"the code of {function.name} is live", started)
 
     def _replace_images(self, folder: str) -> None:
+        if not self._synthesizer.is_busy:  # a synthesis writes the stacks
+            self._find_image_folders()  # another program may have deployed or deleted a stack
         if self._function_folders is None:
             _print(folder, "after the next synthesis, make watch replaces the images of all functions and services")
             return
@@ -125,9 +126,11 @@ class Watch:
             if (names := [name for name, its_folder in folders.items() if its_folder == folder])
         }
         if functions:
-            self._replace_function_images(folder, functions)
+            with _one_line(folder):
+                self._replace_function_images(folder, functions)
         if services:
-            self._replace_tasks(folder, services)
+            with _one_line(folder):
+                self._replace_tasks(folder, services)
         if functions or services:
             self._synthesize_again()
         elif folder == "batch":
@@ -159,8 +162,9 @@ class Watch:
     def _find_image_folders(self) -> None:
         # This reads the synthesized stacks, so no synthesis may run at the same time.
         cloudformation, assembly = self._client("cloudformation"), self._cdk.assembly
-        self._container_folders = tasks.container_folders(cloudformation, assembly)
-        self._function_folders = function_images.function_folders(cloudformation, assembly)
+        with contextlib.suppress(OSError, ValueError):  # an interrupted synthesis may have left incomplete files
+            self._container_folders = tasks.container_folders(cloudformation, assembly)
+            self._function_folders = function_images.function_folders(cloudformation, assembly)
 
     def _folders_of_images(self) -> list[str]:
         of_containers = (folder for folders in self._container_folders.values() for folder in folders.values())

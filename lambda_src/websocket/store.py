@@ -20,9 +20,9 @@ AWS_CONFIG = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standar
 TICKET_SECONDS = 60
 """Seconds in which a ticket can be used. A client asks for a ticket immediately before it connects."""
 CONNECTION_SECONDS = 3 * 3600
-"""Seconds after which DynamoDB deletes a connection. API Gateway closes it after two hours at most."""
+"""Seconds after which a connection expires. API Gateway closes it after two hours at most."""
 MESSAGE_SECONDS = 7 * 24 * 3600
-"""Seconds after which DynamoDB deletes a message. A client that was away for longer does not get it."""
+"""Seconds after which a message expires. DynamoDB deletes it within some days after that."""
 PAGE = 50
 """Maximum number of messages in one answer."""
 TRIES = 20

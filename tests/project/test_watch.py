@@ -210,13 +210,17 @@ def test_each_container_belongs_to_the_folder_that_its_image_was_built_from(
             (copy / "code" / "page.html").write_text(f"{folder}")
     uris = {name: {"Fn::Sub": registry["Fn::Sub"] + digest} for name, digest in hashes.items()}
     uris |= {"database": {"Fn::Sub": registry["Fn::Sub"] + "3" * 64}}  # the assembly has no asset with this tag
+    uris |= {"archive": {"Fn::Sub": registry["Fn::Sub"] + "4" * 64}}  # a tar file
     containers: list[dict[str, object]] = [{"Name": f"{name}-container", "Image": uri} for name, uri in uris.items()]
     containers += [{"Name": "proxy", "Image": "public/proxy:1"}, {"Name": "local", "Image": stand_in_image(tmp_path)}]
     template = {
         "Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": {"ContainerDefinitions": containers}},
         "Service": {"Type": "AWS::ECS::Service", "Properties": {"TaskDefinition": {"Ref": "Task"}}},
     }
-    assets = {digest: {"source": {"directory": f"asset.{digest}"}} for digest in hashes.values()}
+    assets: dict[str, object] = {
+        **{digest: {"source": {"directory": f"asset.{digest}"}} for digest in hashes.values()},
+        "4" * 64: {"source": {"executable": ["sh", "-c", "docker load -i archive.tar"]}},
+    }
     (assembly / "two.template.json").write_text(json.dumps({"Resources": template}))
     (assembly / "two.assets.json").write_text(json.dumps({"dockerImages": assets}))
     stack = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "two.template.json"}}
@@ -237,7 +241,7 @@ def test_a_saved_image_is_built_for_its_own_services(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(tasks, "run_image", run_image)
     monkeypatch.setattr(watch, "build_image", lambda *arguments: arguments)
     monkeypatch.setattr(watch, "FileLock", MagicMock())
-    session = watch.Watch(aws, engine, MagicMock())
+    session = watch.Watch(aws, engine, MagicMock(is_busy=True))
     session._function_folders = {}
     session._container_folders = {
         "arn/Shop": {"main": "shop", "more": "web"},
@@ -248,6 +252,17 @@ def test_a_saved_image_is_built_for_its_own_services(monkeypatch: pytest.MonkeyP
     (_, services, new_image), _ = run_image.call_args
     assert services == {"arn/Shop": ["more"], "arn/Page": ["main"]}
     assert new_image("repository") == (aws, engine, images.image_in("web"), "repository")
+
+
+def test_make_watch_finds_a_service_that_was_deployed_after_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_image = MagicMock()
+    monkeypatch.setattr(tasks, "run_image", run_image)
+    monkeypatch.setattr(tasks, "container_folders", lambda *_: {"arn/New": {"main": "web"}})
+    monkeypatch.setattr(function_images, "function_folders", lambda *_: {})
+    monkeypatch.setattr(watch, "FileLock", MagicMock())
+    watch.Watch(MagicMock(), MagicMock(), MagicMock(is_busy=False)).deploy({Part("image", "web"): []})
+    (_, services, _), _ = run_image.call_args
+    assert services == {"arn/New": ["main"]}
 
 
 @pytest.mark.parametrize(
@@ -393,7 +408,7 @@ def test_a_folder_without_a_deployed_function_replaces_no_image(
 ) -> None:
     session, lambda_ = watch_of_fork(has_tool=True)
     session.deploy({Part("image", "another"): []})
-    assert capsys.readouterr().out.splitlines()[-1] == ("    another: no deployed function or service runs this image")
+    assert capsys.readouterr().out.splitlines()[-1] == "    another: no deployed function or service runs this image"
     lambda_.update_function_code.assert_not_called()
 
 

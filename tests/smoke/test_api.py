@@ -226,6 +226,6 @@ def test_requests_over_the_rate_get_429_and_retry_after(deployment: Deployment, 
     )
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: client.send("GET", "/notes/none"), range(80)))
-    # A new account runs at most ten functions at the same time. Further requests may get 429, 500 or 503.
-    assert {404, 429} <= {answer.status_code for answer in answers} <= {404, 429, 500, 503}
+    # A new account runs at most ten functions at the same time. Further requests may get 429 or 500.
+    assert {404, 429} <= {answer.status_code for answer in answers} <= {404, 429, 500}
     assert {answer.headers["Retry-After"] for answer in answers if answer.status_code == 429} == {"1"}

@@ -128,6 +128,7 @@ def read_metrics_without_dimensions() -> None:
     Stock engine: returns the values of all metrics with the same name.
     AWS: each combination of dimensions is another metric, and so is a metric without dimensions.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Dimension
+    Requests in the old query protocol still get the values of all metrics.
     Upstream issue: none known.
     """
     stock_read = cloudwatch._dims_from_list
@@ -191,7 +192,8 @@ def store_metrics_of_functions() -> None:
     invoked, AWS also stores its own metrics, with the dimension Resource. Metrics without a dimension contain the
     values of all functions together.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-    With this patch, Duration includes the start of a new environment, which AWS measures separately.
+    With this patch, Duration includes the start of a new environment, which AWS measures separately. The concurrency of
+    all functions together is not stored.
     Upstream issue: none known.
     """
     stock_dispatch, stock_acquire = lambda_svc._execute_function_dispatch, lambda_svc._acquire_execution_slot
@@ -214,7 +216,8 @@ def store_metrics_of_functions() -> None:
             store(Metric("AWS/Lambda", "Errors", dimensions), 1 if result.get("error") else 0)
             store(Metric("AWS/Lambda", "Throttles", dimensions), 0)
             store(Metric("AWS/Lambda", "Duration", dimensions, "Milliseconds"), round(seconds * 1000))
-            store(Metric("AWS/Lambda", "ConcurrentExecutions", dimensions), concurrency)
+            if dimensions:
+                store(Metric("AWS/Lambda", "ConcurrentExecutions", dimensions), concurrency)
         return result
 
     def acquire_or_count(function: Any, configuration: Any) -> Any:

@@ -159,7 +159,8 @@ def require_permission_to_invoke() -> None:
 
 
 def _store_role_of_template(properties: Properties, integration_id: str) -> None:
-    apigateway._integrations[properties["ApiId"]][integration_id]["credentialsArn"] = properties.get("CredentialsArn")
+    if role := properties.get("CredentialsArn"):
+        apigateway._integrations[properties["ApiId"]][integration_id]["credentialsArn"] = role
 
 
 def _store_role(stock_call: Callable[..., Any]) -> Callable[..., Any]:
