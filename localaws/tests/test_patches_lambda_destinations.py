@@ -14,6 +14,16 @@ from localaws.patches.iam import require_permission_to_send_failures
 
 FAIL = "def handler(event, context): raise ValueError('é' * 1000)"
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:"
+ONLY_TLS = {
+    "Statement": {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": "*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+}
+"""The policy of a queue with CDK's setting enforce_ssl. Lambda uses TLS."""
 
 
 def fail_once(client: Client, name: str, *, actions: str = "*", destination: str = "", **options: Any) -> None:
@@ -55,7 +65,7 @@ def test_a_bucket_gets_the_record_as_an_object(patched: Client) -> None:
 
 
 def test_a_dead_letter_has_attributes_with_the_error(patched: Client) -> None:
-    patched("sqs").create_queue(QueueName="letters")
+    patched("sqs").create_queue(QueueName="letters", Attributes={"Policy": json.dumps(ONLY_TLS)})
     fail_once(patched, "to-letters", DeadLetterConfig={"TargetArn": f"{QUEUE}letters"})
     letter = first_message(patched, "letters")
     assert json.loads(letter["Body"]) == {"key": "value"}

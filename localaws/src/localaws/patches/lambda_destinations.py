@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from ministack.core.arn import parse_arn
 from ministack.services import eventbridge, lambda_svc, s3, sns, sqs
 
 _MAX_ERROR_BYTES = 1024
@@ -86,7 +87,11 @@ def _send_to_queue(target: str, message: str, attributes: Mapping[str, Mapping[s
     queue = sqs._queue_by_arn(target)
     if queue is None:
         return "the queue does not exist"
-    sqs._act_send_message({"QueueUrl": queue["url"], "MessageBody": message, "MessageAttributes": dict(attributes)}, "")
+    # EventBridge's function does not check the policy of the queue. SQS's function would check it without the role.
+    eventbridge._dispatch_to_sqs(parse_arn(target), message)
+    if attributes:
+        sent = next(each for each in reversed(queue["messages"]) if each["body"] == message)
+        sent.update(message_attributes=dict(attributes), md5_attrs=sqs._md5_msg_attrs(dict(attributes)))
     return None
 
 
