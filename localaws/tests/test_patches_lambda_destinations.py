@@ -17,7 +17,7 @@ QUEUE = "arn:aws:sqs:us-east-1:000000000000:"
 ONLY_TLS = {
     "Statement": {
         "Effect": "Deny",
-        "Principal": "*",
+        "Principal": {"AWS": "*"},
         "Action": "sqs:*",
         "Resource": "*",
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
