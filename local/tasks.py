@@ -35,8 +35,9 @@ def container_folders(cloudformation: Any, assembly: Path) -> dict[str, dict[str
     folders: dict[str, dict[str, str]] = {}
     for stack, images in deployed_images(cloudformation, assembly):
         resources = images.template.get("Resources", {})
-        ids = _physical_ids(cloudformation, stack) if _definition_ids(images.template) else {}
-        for service, definition in _definition_ids(images.template).items():
+        definition_ids = _definition_ids(images.template)
+        ids = _physical_ids(cloudformation, stack) if definition_ids else {}
+        for service, definition in definition_ids.items():
             containers = resources[definition]["Properties"].get("ContainerDefinitions", [])
             found = {each["Name"]: images.folder_of(each["Image"]) for each in containers}
             if ids.get(service):
